@@ -1,0 +1,53 @@
+/// <reference path="./gifenc.d.ts" />
+import gifenc from "gifenc";
+import { UsageError } from "../../engine/errors.ts";
+import { type GridOptions, type Picture, tile } from "./tile.ts";
+
+export interface AnimationOptions extends GridOptions {
+  /** Milliseconds a frame; GIF counts in hundredths of a second. */
+  delay?: number;
+  /** Milliseconds of the last frame, the result. */
+  hold?: number;
+}
+
+const greys = Array.from({ length: 256 }, (_, shade) => [shade, shade, shade]);
+
+/**
+ * A GIF file, repeating for ever, of frames [n, c, h, w] in [0, 1], each a grid. Grey is exact; of RGB each
+ * frame keeps its best 256 colours. Throws UsageError without frames and as tile does.
+ */
+export function animation(frames: readonly Float32Array[], options: AnimationOptions): Uint8Array {
+  if (frames.length === 0) {
+    throw new UsageError(
+      "animation: got no frames, expected at least one; record one for every few sampling steps",
+    );
+  }
+  const { delay = 80, hold = 2000 } = options;
+  const encoder = gifenc.GIFEncoder();
+  frames.forEach((frame, i) => {
+    const picture = tile("animation", frame, options);
+    const { indices, palette } = picture.channels === 1 ? grey(picture, i) : coloured(picture);
+    const time = i === frames.length - 1 ? hold : delay;
+    encoder.writeFrame(indices, picture.width, picture.height, {
+      ...(palette && { palette }),
+      delay: time,
+      repeat: 0,
+    });
+  });
+  encoder.finish();
+  return encoder.bytes();
+}
+
+/** A byte is its own place in the palette, which the first frame writes for all. */
+const grey = ({ data }: Picture, frame: number) => ({
+  indices: data,
+  palette: frame === 0 ? greys : undefined,
+});
+
+function coloured({ data }: Picture) {
+  const rgba = new Uint8Array((data.length / 3) * 4).fill(255);
+  for (let from = 0, to = 0; from < data.length; from += 3, to += 4)
+    rgba.set(data.subarray(from, from + 3), to);
+  const palette = gifenc.quantize(rgba, 256);
+  return { indices: gifenc.applyPalette(rgba, palette), palette };
+}

@@ -1,0 +1,26 @@
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { UsageError } from "../../engine/errors.ts";
+
+let written = 0;
+
+/**
+ * Writes a file whole or not at all: into a temporary file beside it, then renamed over it, so that a reader
+ * or a crash never meets half of it. Makes the folders above. Throws UsageError, leaving an older file as it
+ * was.
+ */
+export function writeFileAtomic(path: string, content: Uint8Array | string): void {
+  const temporary = `${path}.${process.pid}-${written++}.tmp`;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(temporary, content, { flush: true });
+    renameSync(temporary, path);
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw new UsageError(
+      `write: cannot write ${path} (${(cause as Error).message}), expected a writable place; ` +
+        `check the folder and its space`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync } from "fflate";
+import { UsageError } from "../engine/errors.ts";
+
+// The one file of data/ that touches the file system; sets made by formula do not import it, for browsers.
+
+const MOST_DEFLATE_SAVES = 1032; // times; a gzip file that claims more was cut short
+
+export function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** The bytes of a file. who begins the message of the UsageError when it cannot be read. */
+export function readBytes(path: string, who: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new UsageError(
+      `${who}: cannot read ${path} (${reason(cause)}), expected a file; check its name and rights`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** Like readBytes, and unpacks gzip, which it knows by its first two bytes and not by the file's name. */
+export function readUnpacked(path: string, who: string): Uint8Array {
+  const bytes = readBytes(path, who);
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  try {
+    return gunzip(bytes);
+  } catch (cause) {
+    throw new UsageError(
+      `${who}: got ${path} of ${bytes.length} bytes, expected a whole gzip file (${reason(cause)}); ` +
+        `download it again`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * Paths below folder, relative to it, in the order of their characters; hidden files and folders are left
+ * out.
+ */
+export function listFiles(folder: string, who: string): string[] {
+  try {
+    return walk(folder, "").sort((a, b) => (a < b ? -1 : 1));
+  } catch (cause) {
+    throw new UsageError(
+      `${who}: cannot list ${folder} (${reason(cause)}), expected a folder; check the path`,
+      { cause },
+    );
+  }
+}
+
+function walk(folder: string, below: string): string[] {
+  return readdirSync(join(folder, below), { withFileTypes: true })
+    .filter((entry) => !entry.name.startsWith("."))
+    .flatMap((entry) => {
+      const path = below === "" ? entry.name : `${below}/${entry.name}`;
+      return entry.isDirectory() ? walk(folder, path) : [path];
+    });
+}
+
+function gunzip(bytes: Uint8Array): Uint8Array {
+  const claimed = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(
+    bytes.length - 4,
+    true,
+  );
+  if (claimed > bytes.length * MOST_DEFLATE_SAVES) throw new Error("it ends too early");
+  return gunzipSync(bytes);
+}
+
+function reason(cause: unknown): string {
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (code === "ENOENT") return "no such file or folder";
+  if (code === "ENOTDIR") return "not a folder";
+  if (code === "EISDIR") return "it is a folder";
+  if (code === "EACCES") return "no permission";
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,54 @@
+import { convertIndexedToRgb, type DecodedPng, decode } from "fast-png";
+
+/** Pixels in [0, 1], laid out channel, row, column. */
+export interface Raster {
+  channels: number;
+  height: number;
+  width: number;
+  values: Float32Array;
+}
+
+/**
+ * A PNG file as grey (1) or RGB (3) in [0, 1]; whatever is transparent lies on white. Throws fast-png's
+ * errors.
+ */
+export function decodePng(bytes: Uint8Array): Raster {
+  const png = decode(bytes, { checkCrc: true });
+  const { samples, channels, most } = unpack(png);
+  const alpha = channels === 2 || channels === 4;
+  const colours = alpha ? channels - 1 : channels;
+  const pixels = png.width * png.height;
+
+  const values = new Float32Array(colours * pixels);
+  for (let p = 0; p < pixels; p++) {
+    const at = p * channels;
+    const opacity = alpha ? samples[at + colours] / most : isKeyedOut(png, samples, at) ? 0 : 1;
+    for (let c = 0; c < colours; c++)
+      values[c * pixels + p] = 1 - opacity + opacity * (samples[at + c] / most);
+  }
+  return { channels: colours, height: png.height, width: png.width, values };
+}
+
+/**
+ * One sample a value: palettes looked up, samples of 1, 2 and 4 bits taken out of their bytes (rows begin on
+ * a byte).
+ */
+function unpack(png: DecodedPng): { samples: ArrayLike<number>; channels: number; most: number } {
+  if (png.palette) return { samples: convertIndexedToRgb(png), channels: png.palette[0].length, most: 255 };
+  const { width, height, channels, depth, data } = png;
+  const most = 2 ** depth - 1;
+  if (depth >= 8) return { samples: data, channels, most };
+
+  const rowBytes = Math.ceil((width * depth) / 8);
+  const samples = Uint8Array.from({ length: width * height }, (_, p) => {
+    const bit = (p % width) * depth;
+    const byte = data[Math.floor(p / width) * rowBytes + (bit >> 3)];
+    return (byte >> (8 - depth - (bit & 7))) & most;
+  });
+  return { samples, channels, most };
+}
+
+/** A PNG without alpha may name one colour as transparent. */
+function isKeyedOut({ transparency }: DecodedPng, samples: ArrayLike<number>, at: number): boolean {
+  return transparency?.every((key, c) => samples[at + c] === key) ?? false;
+}

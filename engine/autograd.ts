@@ -1,0 +1,102 @@
+import { UsageError } from "./errors.ts";
+import type { GraphNode } from "./graph.ts";
+import { add } from "./ops/binary.ts";
+import { sameShape, showShape } from "./shapes.ts";
+import { Tensor } from "./tensor.ts";
+
+export interface GradOptions {
+  /** dL/dy for a y that is not a scalar; ones of y's shape otherwise only for one element. */
+  cotangent?: Tensor;
+  /** Record the backward pass too, so that its results can be differentiated again. Implies retainGraph. */
+  createGraph?: boolean;
+  /** Keep the activations for another backward pass. */
+  retainGraph?: boolean;
+}
+
+/**
+ * Vector-Jacobian products by reverse mode: d(y . cotangent)/dx for every x of `wrt`, each of x's shape;
+ * zeros where y does not depend on x. Activations are freed as soon as their last consumer has run.
+ * Throws UsageError when y has no graph, when the graph was freed, or an op on the way has no derivative.
+ */
+export function grad(y: Tensor, wrt: readonly Tensor[], options: GradOptions = {}): Tensor[] {
+  const { cotangent, createGraph = false, retainGraph = createGraph } = options;
+  const { engine } = y;
+  if (!y.node) throw new UsageError("grad: y has no graph; compute it from a parameter or engine.variable");
+  if (cotangent ? !sameShape(cotangent.shape, y.shape) : y.size !== 1)
+    throw new UsageError(
+      `grad: got y ${showShape(y.shape)} with cotangent ${cotangent ? showShape(cotangent.shape) : "none"}, ` +
+        "expected a cotangent of y's shape (none only for one element)",
+    );
+  const targets = new Set(
+    wrt.map((x, i) => {
+      if (!x.node) throw new UsageError(`grad: wrt[${i}] ${showShape(x.shape)} has no graph; use engine.variable`);
+      return x.node;
+    }),
+  );
+  const sums = new Map<GraphNode, Tensor>();
+  const order = nodesBetween(y.node, targets);
+  sums.set(y.node, cotangent ? cotangent.alias() : engine.scope(() => engine.ones(y.shape).alias()));
+  for (const node of order) {
+    const dy = sums.get(node);
+    if (!dy || !node.record) continue;
+    const run = () => accumulate(node, dy, sums, createGraph);
+    engine.scope(() => (createGraph ? run() : engine.noGrad(run)));
+    if (!retainGraph) node.freeSaved();
+    if (!targets.has(node)) {
+      sums.delete(node);
+      dy.dispose();
+    }
+  }
+  const results = wrt.map((x) => {
+    const sum = sums.get(x.node!);
+    return sum ? engine.track(sum.alias()) : engine.zeros(x.shape);
+  });
+  for (const sum of sums.values()) sum.dispose();
+  return results;
+}
+
+/** Nodes on a path from `root` to a target, latest first. */
+function nodesBetween(root: GraphNode, targets: ReadonlySet<GraphNode>): GraphNode[] {
+  const reaches = new Map<GraphNode, boolean>();
+  const stack = [root];
+  while (stack.length > 0) {
+    const node = stack.at(-1)!;
+    const parents = (node.record?.parents ?? []).filter((p) => p !== undefined);
+    const unseen = parents.filter((p) => !reaches.has(p));
+    if (unseen.length > 0) {
+      stack.push(...unseen);
+      continue;
+    }
+    stack.pop();
+    reaches.set(node, targets.has(node) || parents.some((p) => reaches.get(p)));
+  }
+  for (const [node, does] of reaches) if (!does) reaches.delete(node);
+  return [...reaches.keys()].sort((a, b) => b.id - a.id).map((node) => markWanted(node, reaches));
+}
+
+const wanted = new WeakMap<GraphNode, boolean[]>();
+
+function markWanted(node: GraphNode, reaches: ReadonlyMap<GraphNode, boolean>): GraphNode {
+  if (node.record) wanted.set(node, node.record.parents.map((p) => p !== undefined && reaches.has(p)));
+  return node;
+}
+
+function accumulate(node: GraphNode, dy: Tensor, sums: Map<GraphNode, Tensor>, createGraph: boolean): void {
+  const record = node.record!;
+  const { spec, attrs, inputs, output, extras, shapes } = record;
+  const { engine } = dy;
+  if (record.freed)
+    throw new UsageError(`grad: the graph through ${spec.name} was freed by an earlier grad; pass retainGraph: true`);
+  if (spec.vjp === "none") throw new UsageError(`grad: ${spec.name} has no derivative`);
+  const wants = wanted.get(node)!;
+  const y = output && engine.track(new Tensor(engine, output.storage.retain(), output.shape, output.dtype, createGraph ? node : undefined));
+  const rule = createGraph ? spec.vjp : (spec.fusedVjp ?? spec.vjp);
+  const grads = rule({ engine, inputs, shapes, y, dy, attrs, extras, wants });
+  record.parents.forEach((parent, i) => {
+    const g = grads[i];
+    if (!parent || !wants[i] || !g) return;
+    const before = sums.get(parent);
+    sums.set(parent, before ? add(before, g).alias() : g.alias());
+    before?.dispose();
+  });
+}

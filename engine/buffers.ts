@@ -1,0 +1,138 @@
+import { DeviceError } from "./errors.ts";
+
+/** One GPUBuffer of the pool. `serial` is the submit it was last used in, so that host writes keep their order. */
+export interface Block {
+  readonly buffer: GPUBuffer;
+  readonly bytes: number;
+  readonly id: number;
+  serial: number;
+}
+
+export interface MemoryReport {
+  /** Bytes that tensors hold now, in size classes. */
+  readonly live: number;
+  /** The largest `live` since the engine was created or `resetPeak` was called. */
+  readonly peak: number;
+  /** Bytes of freed buffers that wait for reuse. */
+  readonly pooled: number;
+  /** Buffers created so far; flat once a training loop is warm. */
+  readonly created: number;
+}
+
+/** Bytes in use over all pools of an engine, and the most they may be. */
+export class MemoryLedger {
+  live = 0;
+  peak = 0;
+  pooled = 0;
+  created = 0;
+  readonly budget: number;
+
+  constructor(budget: number) {
+    this.budget = budget;
+  }
+
+  take(bytes: number): void {
+    this.live += bytes;
+    this.peak = Math.max(this.peak, this.live);
+  }
+
+  report(): MemoryReport {
+    const { live, peak, pooled, created } = this;
+    return { live, peak, pooled, created };
+  }
+}
+
+/**
+ * Free lists of buffers by size class. WebGPU memory is invisible to the garbage collector, so nothing here
+ * waits for it: what is released is reused by later dispatches at once (the queue keeps their order).
+ */
+export class BufferPool {
+  static #nextId = 1;
+  readonly #free = new Map<number, Block[]>();
+  readonly #used = new Set<Block>();
+  readonly #device: GPUDevice;
+  readonly #ledger: MemoryLedger;
+  #closed = false;
+
+  constructor(device: GPUDevice, ledger: MemoryLedger) {
+    this.#device = device;
+    this.#ledger = ledger;
+  }
+
+  /** Throws DeviceError when the adapter or the budget cannot hold it, naming who asked for how much. */
+  acquire(bytes: number, who: string): Block {
+    const size = sizeClass(bytes);
+    const reused = this.#free.get(size)?.pop();
+    if (reused) {
+      this.#ledger.pooled -= size;
+      this.#ledger.take(size);
+      this.#used.add(reused);
+      return reused;
+    }
+    this.#refuse(size, who);
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const buffer = this.#device.createBuffer({ label: who, size, usage });
+    this.#ledger.created++;
+    this.#ledger.take(size);
+    const block = { buffer, bytes: size, id: BufferPool.#nextId++, serial: -1 };
+    this.#used.add(block);
+    return block;
+  }
+
+  release(block: Block): void {
+    if (this.#closed) return;
+    this.#used.delete(block);
+    const list = this.#free.get(block.bytes);
+    if (list) list.push(block);
+    else this.#free.set(block.bytes, [block]);
+    this.#ledger.live -= block.bytes;
+    this.#ledger.pooled += block.bytes;
+  }
+
+  /** Destroys every free buffer. */
+  trim(): void {
+    for (const [size, list] of this.#free) {
+      for (const block of list) block.buffer.destroy();
+      this.#ledger.pooled -= size * list.length;
+    }
+    this.#free.clear();
+  }
+
+  /** Destroys every buffer, those in use too; what is released later is ignored. */
+  close(): void {
+    this.trim();
+    for (const block of this.#used) {
+      block.buffer.destroy();
+      this.#ledger.live -= block.bytes;
+    }
+    this.#used.clear();
+    this.#closed = true;
+  }
+
+  #refuse(size: number, who: string): void {
+    const { maxBufferSize } = this.#device.limits;
+    if (size > maxBufferSize)
+      throw new DeviceError(
+        `${who}: out of memory: asked for ${mebibytes(size)}, one buffer of this adapter holds at most ` +
+          `${mebibytes(maxBufferSize)}; use a smaller batch or image`,
+      );
+    const { live, budget } = this.#ledger;
+    if (live + size <= budget) {
+      if (live + size + this.#ledger.pooled > budget) this.trim();
+      return;
+    }
+    throw new DeviceError(
+      `${who}: out of memory: asked for ${mebibytes(size)} with ${mebibytes(live)} in use, the budget is ` +
+        `${mebibytes(budget)}; use a smaller batch, or raise Engine.create({ memoryBudget })`,
+    );
+  }
+}
+
+/** Multiples of 256 bytes, above 2 KiB eight classes to each power of two: at most 12.5 % is wasted. */
+export function sizeClass(bytes: number): number {
+  const step = bytes <= 2048 ? 256 : 2 ** (Math.floor(Math.log2(bytes - 1)) - 3);
+  const rounded = Math.max(256, Math.ceil(bytes / step) * step);
+  return Math.ceil(rounded / 256) * 256;
+}
+
+export const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;

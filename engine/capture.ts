@@ -1,0 +1,80 @@
+import type { BufferPool } from "./buffers.ts";
+import { type Command, type CommandStream, isDynamic, ParamArena } from "./stream.ts";
+
+/**
+ * A step recorded once and replayed: the same dispatches on the same buffers, with every Scalar read anew.
+ * WebGPU's command buffers are single use, so a replay encodes the resolved list again; no op, shape rule,
+ * allocation or bind group is looked up.
+ */
+export class Capture<T> {
+  /** What the captured function returned; its tensors hold the newest replay's values. */
+  readonly result: T;
+  readonly commands: readonly Command[];
+  readonly #device: GPUDevice;
+  readonly #stream: CommandStream;
+  readonly #pool: BufferPool;
+  readonly #params: ParamArena;
+  readonly #groups: readonly GPUBindGroup[];
+  readonly #dynamic: readonly number[];
+
+  constructor(device: GPUDevice, stream: CommandStream, pool: BufferPool, commands: readonly Command[], result: T) {
+    this.#device = device;
+    this.#stream = stream;
+    this.#pool = pool;
+    this.commands = commands;
+    this.result = result;
+    const params = new ParamArena(device, Math.max(1, commands.length));
+    commands.forEach((c, i) => {
+      params.set(i, c);
+    });
+    params.upload(0, commands.length);
+    this.#params = params;
+    this.#groups = commands.map((c) => stream.bindGroup(c, params));
+    this.#dynamic = commands.flatMap((c, i) => (isDynamic(c) ? [i] : []));
+  }
+
+  /** Runs the step again in one submit. */
+  replay(): void {
+    this.#stream.flush();
+    this.#refresh();
+    const encoder = this.#device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    this.commands.forEach((c, i) => {
+      this.#stream.encode(pass, c, this.#groups[i]!, i);
+    });
+    pass.end();
+    this.#submit(encoder);
+  }
+
+  /** Runs the commands from `from` up to `to` with a pass each, `around` giving each pass its timestamps. */
+  replayRange(from: number, to: number, around: (i: number) => GPUComputePassDescriptor): void {
+    this.#stream.flush();
+    this.#refresh();
+    const encoder = this.#device.createCommandEncoder();
+    for (let i = from; i < to; i++) {
+      const pass = encoder.beginComputePass(around(i));
+      this.#stream.encode(pass, this.commands[i]!, this.#groups[i]!, i);
+      pass.end();
+    }
+    this.#submit(encoder);
+  }
+
+  /** Frees the step's own buffers. Its result's tensors are unusable afterwards. */
+  dispose(): void {
+    this.#params.destroy();
+    this.#pool.close();
+    this.#stream.forgetBindGroups();
+  }
+
+  #refresh(): void {
+    for (const i of this.#dynamic) this.#params.set(i, this.commands[i]!);
+    const [first] = this.#dynamic;
+    const last = this.#dynamic.at(-1);
+    if (first !== undefined && last !== undefined) this.#params.upload(first, last - first + 1);
+  }
+
+  #submit(encoder: GPUCommandEncoder): void {
+    this.#device.queue.submit([encoder.finish()]);
+    this.#stream.serial++;
+  }
+}

@@ -1,0 +1,419 @@
+import { fill } from "../kernels/fill.ts";
+import type { Hardware, Kernel, Variant } from "../kernels/kernel.ts";
+import { BufferPool, MemoryLedger, mebibytes, type MemoryReport } from "./buffers.ts";
+import { Capture } from "./capture.ts";
+import { DeviceError, invariant, UsageError } from "./errors.ts";
+import { GraphNode } from "./graph.ts";
+import { describeHardware, type LimitOverrides, openDevice } from "./hardware.ts";
+import type { Inputs, OpSpec } from "./op.ts";
+import { platform } from "./platform/index.ts";
+import type { DriverReport, OpenOptions } from "./platform/platform.ts";
+import { type Program, ProgramCache } from "./programs.ts";
+import { type ScalarLike, valueOf } from "./scalar.ts";
+import { requireShape, shapeSize, showShape } from "./shapes.ts";
+import { type BlockRange, type Command, CommandStream } from "./stream.ts";
+import { type Dtype, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
+
+export interface EngineOptions extends OpenOptions {
+  /** Stay below these limits, to imitate a smaller adapter. */
+  limits?: LimitOverrides;
+  /** Bytes that tensors may hold at once; by default what the machine can be expected to bear. */
+  memoryBudget?: number;
+  /** Fill every new tensor with NaN first, so that a kernel that leaves a gap is found. For tests. */
+  poison?: boolean;
+}
+
+/** What an observer is told of each op, for verification and fault finding. */
+export interface OpEvent {
+  readonly spec: OpSpec<unknown>;
+  readonly inputs: Inputs;
+  readonly attrs: unknown;
+  readonly y: Tensor;
+}
+
+/** A device with its memory, compiled kernels and command stream. Everything a tensor needs hangs on one. */
+export class Engine {
+  readonly device: GPUDevice;
+  readonly driver: DriverReport;
+  readonly hardware: Hardware;
+  readonly programs: ProgramCache;
+  readonly stream: CommandStream;
+  /** Told of every op while set. */
+  observer: ((event: OpEvent) => void) | undefined;
+  /** Names of the modules whose forward is running, outermost first. */
+  readonly path: string[] = [];
+
+  readonly #ledger: MemoryLedger;
+  readonly #keepAlive: readonly unknown[];
+  readonly #poison: boolean;
+  readonly #scopes: Set<Tensor>[] = [];
+  #pool: BufferPool;
+  #recorder: Command[] | undefined;
+  #pinned: Storage[] | undefined;
+  #dry: Set<Program> | undefined;
+  #noGrad = 0;
+  #fault: DeviceError | undefined;
+  #destroyed = false;
+
+  /** Opens an adapter and a device. Throws DeviceError with what to install when there is none. */
+  static async create(options: EngineOptions = {}): Promise<Engine> {
+    const { adapter, keepAlive, driver, systemMemory } = await platform.openGpu(options);
+    const device = await openDevice(adapter, options.limits);
+    const budget = options.memoryBudget ?? (driver.software ? systemMemory * 0.75 : Infinity);
+    return new Engine(device, driver, [adapter, ...keepAlive], budget, options.poison ?? false);
+  }
+
+  private constructor(
+    device: GPUDevice,
+    driver: DriverReport,
+    keepAlive: readonly unknown[],
+    budget: number,
+    poison: boolean,
+  ) {
+    this.device = device;
+    this.driver = driver;
+    this.hardware = describeHardware(device, driver);
+    this.#keepAlive = keepAlive;
+    this.#poison = poison;
+    this.#ledger = new MemoryLedger(budget);
+    this.#pool = new BufferPool(device, this.#ledger);
+    this.programs = new ProgramCache(device, (error) => this.#fail(error));
+    this.stream = new CommandStream(device, this.programs);
+    device.onuncapturederror = (event) => {
+      event.preventDefault();
+      this.#fail(new DeviceError(event.error.message));
+    };
+    device.lost.then(({ reason, message }) => {
+      if (!this.#destroyed) this.#fail(new DeviceError(`the device was lost (${reason}): ${message}`));
+    });
+  }
+
+  // --- tensors ---
+
+  /** Values from the host. Throws UsageError when their number does not fit the shape. */
+  tensor(data: HostData | readonly number[], shape?: Shape, dtype?: Dtype): Tensor {
+    const host = toHost(data, dtype);
+    const dims = shape ?? [host.length];
+    requireShape("tensor", dims);
+    if (shapeSize(dims) !== host.length)
+      throw new UsageError(`tensor: got ${host.length} values for shape ${showShape(dims)}, expected ${shapeSize(dims)}`);
+    const t = this.#allocate(dims, dtypeOf(host));
+    if (this.#pinned) this.#pinned.push(t.storage.retain());
+    this.upload(t.storage, host);
+    return t;
+  }
+
+  /** Memory without a value. Every op's output starts here. */
+  empty(shape: Shape, dtype: Dtype = "f32"): Tensor {
+    const t = this.#allocate(shape, dtype);
+    if (this.#poison) this.#fill(t, 0x7fc0dead);
+    return t;
+  }
+
+  full(shape: Shape, value: number, dtype: Dtype = "f32"): Tensor {
+    requireShape("full", shape);
+    const t = this.#allocate(shape, dtype);
+    const bits = new Uint32Array(toHost([value], dtype).buffer)[0]!;
+    this.#fill(t, bits);
+    return t;
+  }
+
+  zeros(shape: Shape, dtype: Dtype = "f32"): Tensor {
+    return this.full(shape, 0, dtype);
+  }
+
+  ones(shape: Shape, dtype: Dtype = "f32"): Tensor {
+    return this.full(shape, 1, dtype);
+  }
+
+  /** A leaf of the graph that no scope disposes: a weight, or an input whose gradient is asked for. */
+  variable(data: Float32Array<ArrayBuffer> | readonly number[], shape?: Shape): Tensor {
+    return this.asVariable(this.tensor(data, shape, "f32"));
+  }
+
+  /** Makes a tensor a leaf that no scope disposes. */
+  asVariable(t: Tensor): Tensor {
+    this.untrack(t);
+    t.node ??= new GraphNode(t.shape).retain();
+    return t;
+  }
+
+  // --- lifetimes ---
+
+  /**
+   * Runs `fn` and disposes every tensor made in it, but for those it returns (alone, or in arrays and plain
+   * objects), which pass to the scope around. Throws UsageError for an async function: its tensors would go too soon.
+   */
+  scope<T>(fn: () => T): T {
+    const made = new Set<Tensor>();
+    this.#scopes.push(made);
+    let result: T | undefined;
+    try {
+      result = fn();
+      if (result instanceof Promise) throw new UsageError("scope: got an async function, expected a plain one");
+    } finally {
+      this.#scopes.pop();
+      forEachTensor(result, (t) => {
+        if (made.delete(t)) this.track(t);
+      });
+      for (const t of made) t.dispose();
+    }
+    return result;
+  }
+
+  /** Hands a tensor to the innermost scope. */
+  track(t: Tensor): Tensor {
+    this.#scopes.at(-1)?.add(t);
+    return t;
+  }
+
+  /** Takes a tensor out of the innermost scope: the caller disposes it. */
+  untrack(t: Tensor): Tensor {
+    for (const scope of this.#scopes) scope.delete(t);
+    return t;
+  }
+
+  noGrad<T>(fn: () => T): T {
+    this.#noGrad++;
+    try {
+      return fn();
+    } finally {
+      this.#noGrad--;
+    }
+  }
+
+  get recording(): boolean {
+    return this.#noGrad === 0;
+  }
+
+  memory(): MemoryReport {
+    return this.#ledger.report();
+  }
+
+  resetPeak(): void {
+    this.#ledger.peak = this.#ledger.live;
+  }
+
+  /** Gives pooled buffers back to the driver. */
+  trim(): void {
+    this.stream.flush();
+    this.#pool.trim();
+    this.stream.forgetBindGroups();
+  }
+
+  // --- running kernels ---
+
+  /**
+   * Dispatches a kernel. Tensors by binding name, parameters by name.
+   * Throws DeviceError when a tensor exceeds what one binding of this adapter may hold.
+   */
+  launch<B extends string, P extends string, V extends Variant>(
+    kernel: Kernel<B, P, V>,
+    variant: NoInfer<V>,
+    tensors: Record<NoInfer<B>, Tensor>,
+    params: Record<NoInfer<P>, ScalarLike>,
+  ): void {
+    const program = this.programs.find(kernel as unknown as Kernel, variant);
+    if (this.#dry) {
+      this.#dry.add(program);
+      return;
+    }
+    const limit = this.device.limits.maxStorageBufferBindingSize;
+    const ranges: BlockRange[] = [];
+    for (const name in kernel.bindings(variant)) {
+      const { block, bytes } = tensors[name].storage;
+      if (bytes > limit)
+        throw new DeviceError(
+          `${kernel.name}: ${name} ${showShape(tensors[name].shape)} takes ${mebibytes(bytes)}, this adapter binds ` +
+            `at most ${mebibytes(limit)} at once; use a smaller batch`,
+          { kernel: kernel.name },
+        );
+      ranges.push({ block, offset: 0, size: Math.min(block.bytes, limit) });
+    }
+    this.#dispatch(kernel as unknown as Kernel, program, ranges, params);
+  }
+
+  /**
+   * Dispatches a kernel that walks whole tensors side by side, in pieces where one binding cannot hold them.
+   * The kernel's `count` and, where it has one, `start` (in elements) are set for each piece; tensors of other
+   * sizes are bound whole to each.
+   */
+  launchLinear<B extends string, P extends string, V extends Variant>(
+    kernel: Kernel<B, P, V>,
+    variant: NoInfer<V>,
+    tensors: Record<NoInfer<B>, Tensor>,
+    params: Record<Exclude<NoInfer<P>, "count" | "start">, ScalarLike>,
+    count: number,
+  ): void {
+    const limit = this.device.limits.maxStorageBufferBindingSize;
+    const piece = count * 4 <= limit ? count : Math.floor(limit / 4096) * 1024;
+    const program = this.programs.find(kernel as unknown as Kernel, variant);
+    if (this.#dry) {
+      this.#dry.add(program);
+      return;
+    }
+    for (let start = 0; start < count; start += piece) {
+      const here = Math.min(piece, count - start);
+      const ranges: BlockRange[] = [];
+      for (const name in kernel.bindings(variant)) {
+        const { block, bytes } = tensors[name].storage;
+        const whole = bytes < count * 4 || piece === count;
+        ranges.push(
+          whole
+            ? { block, offset: 0, size: Math.min(block.bytes, limit) }
+            : { block, offset: start * 4, size: Math.ceil(here / 4) * 16 },
+        );
+      }
+      this.#dispatch(kernel as unknown as Kernel, program, ranges, { ...params, count: here, start });
+    }
+  }
+
+  #dispatch(kernel: Kernel, program: Program, ranges: BlockRange[], named: Record<string, ScalarLike>): void {
+    const params: ScalarLike[] = [];
+    const numbers: Record<string, number> = {};
+    for (const name in kernel.params) {
+      const value = named[name];
+      invariant(value !== undefined, `${kernel.name}: parameter ${name} is missing`);
+      params.push(value);
+      numbers[name] = valueOf(value);
+    }
+    const command = { program, ranges, params, groups: kernel.dispatch(numbers, program.variant) };
+    this.#recorder?.push(command);
+    this.stream.dispatch(command);
+  }
+
+  /**
+   * Runs a step once and records it for replay. Shapes are fixed; tensors made inside belong to the capture;
+   * host numbers are fixed too, unless they are Scalars. Tensors made before and disposed later must outlive it.
+   */
+  capture<T>(fn: () => T): Capture<T> {
+    if (this.#recorder) throw new UsageError("capture: already recording; captures do not nest");
+    const outer = this.#pool;
+    const pool = new BufferPool(this.device, this.#ledger);
+    const commands: Command[] = [];
+    this.#recorder = commands;
+    this.#pinned = [];
+    this.#pool = pool;
+    try {
+      const result = this.scope(fn);
+      forEachTensor(result, (t) => this.untrack(t));
+      return new Capture(this.device, this.stream, pool, commands, result);
+    } finally {
+      this.#pool = outer;
+      this.#recorder = this.#pinned = undefined;
+    }
+  }
+
+  /**
+   * Compiles every kernel a step will use, in parallel, without running any: `fn` is walked through with
+   * dispatches left out. Its results hold no values.
+   */
+  async prepare(fn: () => unknown, onProgress?: (done: number, total: number) => void): Promise<void> {
+    const programs = new Set<Program>();
+    this.#dry = programs;
+    try {
+      this.scope(() => {
+        fn();
+      });
+    } finally {
+      this.#dry = undefined;
+    }
+    await this.programs.compile([...programs], onProgress);
+    this.#check();
+  }
+
+  // --- moving data ---
+
+  upload(storage: Storage, data: HostData): void {
+    if (!this.#dry) this.stream.write(storage.block, data);
+  }
+
+  /** The values of a tensor on the host. */
+  async read(t: Tensor): Promise<HostData> {
+    return (await this.readAll([t]))[0]!;
+  }
+
+  /** The values of several tensors with one wait. */
+  async readAll(tensors: readonly Tensor[]): Promise<HostData[]> {
+    if (this.#recorder || this.#dry) throw new UsageError("read: a captured step cannot wait for the device");
+    const staging = tensors.map((t) => {
+      const bytes = t.size * 4;
+      const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+      const buffer = this.device.createBuffer({ label: "read", size: bytes, usage });
+      this.stream.copyOut(t.storage.block, buffer, bytes);
+      return buffer;
+    });
+    try {
+      await Promise.all(staging.map((b) => b.mapAsync(GPUMapMode.READ)));
+      this.#check();
+      return staging.map((b, i) => hostArray(b.getMappedRange().slice(0), tensors[i]!.dtype));
+    } catch (cause) {
+      this.#check();
+      throw new DeviceError(`read: ${String(cause)}`, { cause });
+    } finally {
+      for (const b of staging) b.destroy();
+    }
+  }
+
+  /** Waits until the device has done all that was asked. Throws DeviceError if any of it failed. */
+  async sync(): Promise<void> {
+    this.stream.flush();
+    await this.device.queue.onSubmittedWorkDone();
+    this.#check();
+  }
+
+  /** Ends the device. Tensors are unusable afterwards; the process can exit. */
+  destroy(): void {
+    this.#destroyed = true;
+    this.device.destroy();
+    invariant(this.#keepAlive.length > 0, "the adapter must outlive the device");
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  #allocate(shape: Shape, dtype: Dtype): Tensor {
+    const bytes = shapeSize(shape) * 4;
+    const storage = new Storage(this.#pool, bytes, `tensor ${showShape(shape)}`);
+    return this.track(new Tensor(this, storage, shape, dtype));
+  }
+
+  #fill(t: Tensor, bits: number): void {
+    this.launchLinear(fill, { size: 64 }, { y: t }, { bits }, t.size);
+  }
+
+  #fail(error: DeviceError): void {
+    this.#fault ??= error;
+  }
+
+  #check(): void {
+    const fault = this.#fault;
+    this.#fault = undefined;
+    if (fault) throw fault;
+  }
+}
+
+function forEachTensor(value: unknown, fn: (t: Tensor) => void, depth = 4): void {
+  if (value instanceof Tensor) fn(value);
+  else if (value && typeof value === "object" && depth > 0) {
+    const proto = Object.getPrototypeOf(value);
+    if (Array.isArray(value) || proto === Object.prototype || proto === null)
+      for (const v of Object.values(value)) forEachTensor(v, fn, depth - 1);
+  }
+}
+
+function toHost(data: HostData | readonly number[], dtype: Dtype | undefined): HostData {
+  if (ArrayBuffer.isView(data)) return data;
+  const values = data as readonly number[];
+  if (dtype === "i32") return Int32Array.from(values);
+  return dtype === "u32" ? Uint32Array.from(values) : Float32Array.from(values);
+}
+
+const dtypeOf = (data: HostData): Dtype =>
+  data instanceof Float32Array ? "f32" : data instanceof Int32Array ? "i32" : "u32";
+
+function hostArray(bytes: ArrayBuffer, dtype: Dtype): HostData {
+  if (dtype === "f32") return new Float32Array(bytes);
+  return dtype === "i32" ? new Int32Array(bytes) : new Uint32Array(bytes);
+}

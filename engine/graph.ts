@@ -1,0 +1,56 @@
+import type { OpSpec } from "./op.ts";
+import type { Shape, Tensor } from "./tensor.ts";
+
+/**
+ * One value of the graph: which op made it from which values. Counted like memory: alive while a handle
+ * or a later node needs it, so that a forward pass without a backward one leaves nothing behind.
+ */
+export class GraphNode {
+  static #nextId = 1;
+  /** Ascending in the order of creation: a node's parents always have smaller ids. */
+  readonly id = GraphNode.#nextId++;
+  readonly shape: Shape;
+  readonly record: OpRecord | undefined;
+  #users = 0;
+
+  /** Without a record the node is a leaf. */
+  constructor(shape: Shape, record?: OpRecord) {
+    this.shape = shape;
+    this.record = record;
+    for (const parent of record?.parents ?? []) parent?.retain();
+  }
+
+  retain(): this {
+    this.#users++;
+    return this;
+  }
+
+  release(): void {
+    if (--this.#users > 0) return;
+    this.freeSaved();
+    for (const parent of this.record?.parents ?? []) parent?.release();
+  }
+
+  /** Gives back the activations kept for the backward pass. */
+  freeSaved(): void {
+    const { record } = this;
+    if (!record || record.freed) return;
+    record.freed = true;
+    for (const t of record.inputs) t?.dispose();
+    record.output?.dispose();
+    for (const t of record.extras) t.dispose();
+  }
+}
+
+/** What an application of an op keeps for its derivative. The handles belong to the node. */
+export interface OpRecord {
+  readonly spec: OpSpec<unknown>;
+  readonly attrs: unknown;
+  readonly parents: readonly (GraphNode | undefined)[];
+  readonly shapes: readonly (Shape | undefined)[];
+  readonly inputs: readonly (Tensor | undefined)[];
+  /** Without its node, which would keep itself alive. */
+  readonly output: Tensor | undefined;
+  readonly extras: readonly Tensor[];
+  freed: boolean;
+}

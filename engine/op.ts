@@ -1,0 +1,64 @@
+import { GraphNode } from "./graph.ts";
+import type { Engine } from "./engine.ts";
+import { invariant } from "./errors.ts";
+import type { Array64 } from "./oracle/array.ts";
+import { type Shape, Tensor } from "./tensor.ts";
+
+export type Inputs = readonly (Tensor | undefined)[];
+
+export interface VjpContext<A> {
+  readonly engine: Engine;
+  readonly attrs: A;
+  /** The inputs named in `saves`; the others are undefined. */
+  readonly inputs: Inputs;
+  readonly shapes: readonly (Shape | undefined)[];
+  readonly y: Tensor | undefined;
+  readonly dy: Tensor;
+  readonly extras: readonly Tensor[];
+  /** Which inputs' gradients are asked for. */
+  readonly wants: readonly boolean[];
+}
+
+export type Vjp<A> = (context: VjpContext<A>) => (Tensor | undefined)[];
+
+/** An op is a value and a local rule: how to compute it, its derivative, and its mathematics in float64. */
+export interface OpSpec<A> {
+  readonly name: string;
+  /** Launches kernels. `extras` are by-products the fused derivative wants, such as a mean. */
+  forward(engine: Engine, inputs: Inputs, attrs: A): Tensor | { y: Tensor; extras: Tensor[] };
+  /** Written in ops, so that it can be differentiated again. */
+  readonly vjp: "none" | Vjp<A>;
+  /** A faster derivative by kernels of its own, used when no second derivative is asked for. */
+  readonly fusedVjp?: Vjp<A>;
+  /** What the derivative reads. Nothing if absent. */
+  readonly saves?: { readonly inputs?: readonly number[]; readonly output?: boolean };
+  /** The op in plain float64 loops, or "none" for random draws and updates in place. */
+  readonly oracle: (inputs: readonly (Array64 | undefined)[], attrs: A) => Array64;
+}
+
+/** Applies ops: runs the forward and, where a gradient may be asked for, records it. */
+export function defineOp<A>(spec: OpSpec<A>): (engine: Engine, inputs: Inputs, attrs: A) => Tensor {
+  return (engine, inputs, attrs) => {
+    const { y, extras } = engine.scope(() => {
+      const result = spec.forward(engine, inputs, attrs);
+      return "y" in result ? result : { y: result, extras: [] };
+    });
+    engine.observer?.({ spec: spec as OpSpec<unknown>, inputs, attrs, y });
+    if (engine.recording && inputs.some((x) => x?.node)) {
+      invariant(!y.node, `${spec.name}: a forward must return a fresh tensor`);
+      const { inputs: kept = [], output = false } = spec.saves ?? {};
+      y.node = new GraphNode(y.shape, {
+        spec: spec as OpSpec<unknown>,
+        attrs,
+        parents: inputs.map((x) => x?.node),
+        shapes: inputs.map((x) => x?.shape),
+        inputs: inputs.map((x, i) => (kept.includes(i) ? x?.alias() : undefined)),
+        output: output ? new Tensor(engine, y.storage.retain(), y.shape, y.dtype) : undefined,
+        extras: extras.map((t) => t.alias()),
+        freed: false,
+      }).retain();
+    }
+    for (const t of extras) t.dispose();
+    return y;
+  };
+}

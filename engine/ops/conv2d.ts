@@ -1,0 +1,230 @@
+import { convPad, convPackWeight, convRows, convTile, convWeightRows, rowSpan } from "../../kernels/conv2d.ts";
+import type { Engine } from "../engine.ts";
+import { UsageError } from "../errors.ts";
+import { defineOp } from "../op.ts";
+import * as oracle from "../oracle/conv2d.ts";
+import { showShape } from "../shapes.ts";
+import type { Tensor } from "../tensor.ts";
+import { requireFloat } from "./elementwise.ts";
+import { add } from "./binary.ts";
+import { reduceAxes, reshape, sum } from "./reduce.ts";
+
+// Three ops closed under differentiation. With y = C(x, w), dx = I(dy, w) and dw = W(dy, x) all bilinear,
+//   dC = I, W;   dI(g) = C(g, w) for dy and W(dy, g) for w;   dW(g) = C(x, g) for dy and I(dy, g) for x.
+
+export type Pair = readonly [y: number, x: number];
+export type Padding = readonly [top: number, bottom: number, left: number, right: number];
+
+export interface ConvAttrs {
+  readonly stride: Pair;
+  readonly padding: Padding;
+  readonly dilation: Pair;
+}
+
+export interface ConvOptions {
+  stride?: number | Pair;
+  /** One number for all sides, [y, x], or [top, bottom, left, right]. Negative padding crops. */
+  padding?: number | Pair | Padding;
+  dilation?: number | Pair;
+}
+
+/** Output length along one axis. */
+const outLength = (size: number, before: number, after: number, k: number, stride: number, dilation: number): number =>
+  Math.floor((size + before + after - dilation * (k - 1) - 1) / stride) + 1;
+
+function outSize([h, w]: Pair, [kh, kw]: Pair, { stride, padding: [t, b, l, r], dilation }: ConvAttrs): Pair {
+  return [outLength(h, t, b, kh, stride[0], dilation[0]), outLength(w, l, r, kw, stride[1], dilation[1])];
+}
+
+const sizeOf = (t: Tensor): Pair => [t.dim(2), t.dim(3)];
+const up4 = (n: number): number => Math.ceil(n / 4) * 4;
+
+/** A padded copy of [planes, h, w] with `lines` rows of `pitch`, x's first element at (top, left). */
+function padded(engine: Engine, x: Tensor, lines: number, pitch: number, top: number, left: number, step: Pair = [1, 1]): Tensor {
+  const planes = x.dim(0) * x.dim(1);
+  const [height, width] = sizeOf(x);
+  const y = engine.empty([planes, lines, pitch]);
+  engine.launch(
+    convPad,
+    { stuffed: step[0] > 1 || step[1] > 1 },
+    { x, y },
+    { planes, height, width, lines, pitch, top, left, stepY: step[0], stepX: step[1] },
+  );
+  return y;
+}
+
+/** Lines and pitch of a padded input that outputs of `size` read. */
+function extent(size: Pair, [kh, kw]: Pair, { stride, dilation }: Pick<ConvAttrs, "stride" | "dilation">, columns: number): Pair {
+  const lines = (size[0] - 1) * stride[0] + (kh - 1) * dilation[0] + 1;
+  const tiles = Math.ceil(size[1] / columns);
+  const last = { kw, strideX: stride[1], dilationX: dilation[1], columns };
+  return [lines, up4((tiles - 1) * columns * stride[1] + up4(rowSpan(last)))];
+}
+
+/** y = conv(x, w): the packed weights and the tiles over a padded copy of x. Taps may be flipped for the input gradient. */
+function convolve(
+  engine: Engine, x: Tensor, w: Tensor, bias: Tensor | undefined, size: Pair, attrs: ConvAttrs, flip: boolean, stuffing: Pair,
+): Tensor {
+  const [co, ci, kh, kw] = w.shape as [number, number, number, number];
+  const [outputs, inputs] = flip ? [ci, co] : [co, ci];
+  const tile = convTile(outputs, size[1]);
+  const [lines, pitch] = extent(size, [kh, kw], attrs, tile.columns);
+  const xp = padded(engine, x, lines, pitch, attrs.padding[0], attrs.padding[2], stuffing);
+  const coVecs = Math.ceil(outputs / 4);
+  const wp = engine.empty([inputs, kh, kw, coVecs * 4]);
+  engine.launch(convPackWeight, { flip }, { w, y: wp }, { co, ci, kh, kw });
+  const y = engine.empty([x.dim(0), outputs, ...size]);
+  engine.launch(
+    convRows,
+    { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], ...tile },
+    { x: xp, w: wp, bias: bias ?? wp, y },
+    {
+      n: x.dim(0), ci: inputs, co: outputs, oh: size[0], ow: size[1], lines, pitch, coVecs,
+      kh, strideY: attrs.stride[0], dilationY: attrs.dilation[0], useBias: bias ? 1 : 0,
+    },
+  );
+  return y;
+}
+
+const convOp = defineOp<ConvAttrs>({
+  name: "conv2d",
+  forward: (engine, [x, w, bias], attrs) =>
+    convolve(engine, x!, w!, bias, outSize(sizeOf(x!), sizeOf(w!), attrs), attrs, false, [1, 1]),
+  vjp: ({ inputs: [x, w], dy, shapes, wants, attrs }) => [
+    wants[0] ? conv2dInputGrad(dy, w!, { ...attrs, inputSize: [shapes[0]![2]!, shapes[0]![3]!] }) : undefined,
+    wants[1] ? conv2dWeightGrad(dy, x!, { ...attrs, kernelSize: [shapes[1]![2]!, shapes[1]![3]!] }) : undefined,
+    wants[2] ? sum(dy, { axis: [0, 2, 3] }) : undefined,
+  ],
+  saves: { inputs: [0, 1] },
+  oracle: ([x, w, bias], attrs) => oracle.conv2d(x!, w!, bias ?? null, attrs),
+});
+
+export type InputGradAttrs = ConvAttrs & { readonly inputSize: Pair };
+
+const inputGradOp = defineOp<InputGradAttrs>({
+  name: "conv2d_input_grad",
+  // A stride-1 convolution of dy, with zeros stuffed between for a stride, by the flipped weight.
+  forward: (engine, [dy, w], { stride, padding, dilation, inputSize }) => {
+    const [kh, kw] = sizeOf(w!);
+    const top = dilation[0] * (kh - 1) - padding[0];
+    const left = dilation[1] * (kw - 1) - padding[2];
+    const attrs: ConvAttrs = { stride: [1, 1], padding: [top, 0, left, 0], dilation };
+    return convolve(engine, dy!, w!, undefined, inputSize, attrs, true, stride);
+  },
+  vjp: ({ inputs: [dy, w], dy: g, shapes, wants, attrs }) => [
+    wants[0] ? convOp(g.engine, [g, w!], attrs) : undefined,
+    wants[1] ? conv2dWeightGrad(dy!, g, { ...attrs, kernelSize: [shapes[1]![2]!, shapes[1]![3]!] }) : undefined,
+  ],
+  saves: { inputs: [0, 1] },
+  oracle: ([dy, w], attrs) => oracle.conv2dInputGrad(dy!, w!, attrs),
+});
+
+export type WeightGradAttrs = ConvAttrs & { readonly kernelSize: Pair };
+
+const weightGradOp = defineOp<WeightGradAttrs>({
+  name: "conv2d_weight_grad",
+  forward: (engine, [dy, x], attrs) => {
+    const [n, co] = dy!.shape as [number, number];
+    const ci = x!.dim(1);
+    const size = sizeOf(dy!);
+    const [kh, kw] = attrs.kernelSize;
+    const tile = convTile(co, size[1]);
+    const [lines, pitch] = extent(size, attrs.kernelSize, attrs, tile.columns);
+    const dyPitch = Math.ceil(size[1] / tile.columns) * tile.columns;
+    const xp = padded(engine, x!, lines, pitch, attrs.padding[0], attrs.padding[2]);
+    const dyp = dyPitch === size[1] ? dy! : padded(engine, dy!, size[0], dyPitch, 0, 0);
+    const groups = Math.ceil((ci * kh) / 8) * Math.ceil(co / tile.rows);
+    const splits = Math.min(n, Math.max(1, Math.ceil(16 / groups)));
+    const parts = engine.empty([splits, co, ci, kh, kw]);
+    engine.launch(
+      convWeightRows,
+      { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], ...tile },
+      { x: xp, dy: dyp, dw: parts },
+      {
+        n, ci, co, oh: size[0], lines, pitch, dyPitch,
+        kh, strideY: attrs.stride[0], dilationY: attrs.dilation[0], splits,
+      },
+    );
+    const total = splits === 1 ? parts : reduceAxes(engine, "sum", parts, [0]);
+    return engine.track(total.alias([co, ci, kh, kw]));
+  },
+  vjp: ({ inputs: [dy, x], dy: g, shapes, wants, attrs }) => [
+    wants[0] ? convOp(g.engine, [x!, g], attrs) : undefined,
+    wants[1] ? conv2dInputGrad(dy!, g, { ...attrs, inputSize: [shapes[1]![2]!, shapes[1]![3]!] }) : undefined,
+  ],
+  saves: { inputs: [0, 1] },
+  oracle: ([dy, x], attrs) => oracle.conv2dWeightGrad(dy!, x!, attrs),
+});
+
+/** dL/dx [n,ci,h,w] from dy [n,co,oh,ow] and weight [co,ci,kh,kw]. Also the transposed convolution. */
+export const conv2dInputGrad = (dy: Tensor, w: Tensor, attrs: InputGradAttrs): Tensor => inputGradOp(dy.engine, [dy, w], attrs);
+
+/** dL/dw [co,ci,kh,kw] from dy [n,co,oh,ow] and x [n,ci,h,w]. */
+export const conv2dWeightGrad = (dy: Tensor, x: Tensor, attrs: WeightGradAttrs): Tensor => weightGradOp(dy.engine, [dy, x], attrs);
+
+export const pair = (v: number | Pair): Pair => (typeof v === "number" ? [v, v] : v);
+
+export function fourPads(p: number | Pair | Padding): Padding {
+  if (typeof p === "number") return [p, p, p, p];
+  return p.length === 2 ? [p[0], p[0], p[1], p[1]] : p;
+}
+
+/**
+ * Cross-correlation of x [n,ci,h,w] with weight [co,ci,kh,kw] plus bias [co] -> [n,co,oh,ow], as torch's conv2d
+ * with groups = 1. Throws UsageError for shapes that do not fit, whole numbers below 1, or an empty output.
+ */
+export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: ConvOptions = {}): Tensor {
+  const attrs = requireConv("conv2d", x, weight, bias, weight.dim(0), options);
+  if (x.dim(1) !== weight.dim(1))
+    throw new UsageError(
+      `conv2d: got x ${showShape(x.shape)} with weight ${showShape(weight.shape)}, expected weight ` +
+        `[${weight.dim(0)},${x.dim(1)},kh,kw]; build the layer with inChannels: ${x.dim(1)}`,
+    );
+  const size = outSize(sizeOf(x), sizeOf(weight), attrs);
+  if (size[0] < 1 || size[1] < 1)
+    throw new UsageError(
+      `conv2d: got x ${showShape(x.shape)} with kernel ${sizeOf(weight).join("x")}, padding [${attrs.padding}], ` +
+        `dilation [${attrs.dilation}]: the kernel does not fit; pad more or use a larger image`,
+    );
+  return convOp(x.engine, [x, weight, bias], attrs);
+}
+
+export interface ConvTransposeOptions extends ConvOptions {
+  outputPadding?: number | Pair;
+}
+
+/**
+ * Transposed convolution of x [n,ci,h,w] with weight [ci,co,kh,kw] -> [n,co,H,W],
+ * H = (h-1) stride - top - bottom + dilation (kh-1) + outputPadding + 1, as torch's conv_transpose2d.
+ */
+export function convTranspose2d(x: Tensor, weight: Tensor, bias?: Tensor, options: ConvTransposeOptions = {}): Tensor {
+  const attrs = requireConv("convTranspose2d", x, weight, bias, weight.dim(1), options);
+  if (x.dim(1) !== weight.dim(0))
+    throw new UsageError(
+      `convTranspose2d: got x ${showShape(x.shape)} with weight ${showShape(weight.shape)}, expected weight [${x.dim(1)},co,kh,kw]`,
+    );
+  const extra = pair(options.outputPadding ?? 0);
+  const { stride, padding: [t, b, l, r], dilation } = attrs;
+  const inputSize: Pair = [
+    (x.dim(2) - 1) * stride[0] - t - b + dilation[0] * (weight.dim(2) - 1) + extra[0] + 1,
+    (x.dim(3) - 1) * stride[1] - l - r + dilation[1] * (weight.dim(3) - 1) + extra[1] + 1,
+  ];
+  const y = conv2dInputGrad(x, weight, { ...attrs, inputSize });
+  return bias ? add(y, reshape(bias, [-1, 1, 1])) : y;
+}
+
+function requireConv(who: string, x: Tensor, weight: Tensor, bias: Tensor | undefined, co: number, options: ConvOptions): ConvAttrs {
+  requireFloat(who, x);
+  requireFloat(who, weight);
+  if (x.rank !== 4 || weight.rank !== 4)
+    throw new UsageError(`${who}: got x ${showShape(x.shape)}, weight ${showShape(weight.shape)}, expected rank 4 both`);
+  if (bias && (bias.rank !== 1 || bias.dim(0) !== co))
+    throw new UsageError(`${who}: got bias ${showShape(bias.shape)}, expected [${co}]`);
+  const attrs = { stride: pair(options.stride ?? 1), padding: fourPads(options.padding ?? 0), dilation: pair(options.dilation ?? 1) };
+  for (const name of ["stride", "dilation"] as const)
+    if (attrs[name].some((v) => !Number.isInteger(v) || v < 1))
+      throw new UsageError(`${who}: got ${name} [${attrs[name]}], expected whole numbers of at least 1`);
+  if (attrs.padding.some((v) => !Number.isInteger(v)))
+    throw new UsageError(`${who}: got padding [${attrs.padding}], expected whole numbers`);
+  return attrs;
+}

@@ -1,0 +1,113 @@
+import { type BinaryName, binary, binaryBroadcast, binaryScalar, MAX_RANK } from "../../kernels/binary.ts";
+import { vecsPerThread } from "../../kernels/unary.ts";
+import type { Engine } from "../engine.ts";
+import { invariant, UsageError } from "../errors.ts";
+import { defineOp } from "../op.ts";
+import { type Array64, scalar } from "../oracle/array.ts";
+import { applyBinary } from "../oracle/binary.ts";
+import { type ScalarLike, valueOf } from "../scalar.ts";
+import { broadcastShapes, broadcastStrides, collapse, sameShape } from "../shapes.ts";
+import { Tensor } from "../tensor.ts";
+import { sumTo } from "./reduce.ts";
+
+export type Operand = Tensor | ScalarLike;
+
+/** What an elementwise op of two operands needs beside its kernel. */
+export interface BinarySpec {
+  /** dL/dx and dL/dy from dz = dL/dz, in ops; summed back to the operands' shapes afterwards. */
+  rule: (c: { x: Tensor; y: Tensor; z: Tensor; dz: Tensor }) => readonly [() => Tensor, () => Tensor] | undefined;
+  /** dL/dx of op(x, s) with a host number s. */
+  scalarRule: (c: { x: Tensor; s: ScalarLike; z: Tensor; dz: Tensor }) => Tensor | undefined;
+  saves: "nothing" | "inputs" | "inputs and output";
+}
+
+function forward(engine: Engine, op: BinaryName, x: Tensor, y: Tensor): Tensor {
+  const shape = broadcastShapes(op, x.shape, y.shape);
+  const z = engine.empty(shape);
+  if (sameShape(x.shape, y.shape)) {
+    engine.launchLinear(binary, { op, vecs: vecsPerThread(engine.hardware) }, { x, y, z }, {}, z.size);
+    return z;
+  }
+  const walk = collapse(shape, [broadcastStrides(x.shape, shape), broadcastStrides(y.shape, shape)]);
+  const rank = walk.dims.length;
+  if (rank > MAX_RANK) throw new UsageError(`${op}: got ${rank} alternating axes, expected at most ${MAX_RANK}; reshape first`);
+  const params: Record<string, number> = { count: z.size };
+  for (let k = 0; k < MAX_RANK; k++) {
+    params[`d${k}`] = walk.dims[k] ?? 1;
+    params[`a${k}`] = walk.strides[0]![k] ?? 0;
+    params[`b${k}`] = walk.strides[1]![k] ?? 0;
+  }
+  const [sx, sy] = walk.strides.map((s) => s[rank - 1]!);
+  invariant(sx! <= 1 && sy! <= 1, `${op}: operands are contiguous`);
+  engine.launch(
+    binaryBroadcast,
+    { op, rank, vec: walk.dims[rank - 1]! % 4 === 0, sx: sx!, sy: sy! },
+    { x, y, z },
+    params as Record<keyof typeof binaryBroadcast.params, number>,
+  );
+  return z;
+}
+
+
+function mathematics(op: BinaryName, x: Array64, y: Array64): Array64 {
+  if (op === "rsub") return applyBinary("sub", y, x);
+  if (op === "lessEqual") return applyBinary("greaterEqual", y, x);
+  return op === "rdiv" ? applyBinary("div", y, x) : applyBinary(op, x, y);
+}
+
+const saved = ({ saves }: BinarySpec, inputs: number[]) => ({
+  inputs: saves === "nothing" ? [] : inputs,
+  output: saves === "inputs and output",
+});
+
+/** op(x, y) of two tensors with broadcasting. */
+export function tensorOp(op: BinaryName, spec: BinarySpec) {
+  return defineOp<object>({
+    name: op,
+    forward: (engine, [x, y]) => forward(engine, op, x!, y!),
+    vjp: ({ inputs: [x, y], y: z, dy, wants, shapes }) => {
+      const rule = spec.rule({ x: x!, y: y!, z: z!, dz: dy });
+      return rule ? rule.map((d, i) => (wants[i] ? sumTo(d(), shapes[i]!) : undefined)) : [];
+    },
+    saves: saved(spec, [0, 1]),
+    oracle: ([x, y]) => mathematics(op, x!, y!),
+  });
+}
+
+/** op(x, s) of a tensor and a host number. */
+export function scalarOp(op: BinaryName, spec: BinarySpec) {
+  return defineOp<{ s: ScalarLike }>({
+    name: `${op}_scalar`,
+    forward: (engine, [x], { s }) => {
+      const z = engine.empty(x!.shape);
+      engine.launchLinear(binaryScalar, { op, vecs: vecsPerThread(engine.hardware) }, { x: x!, z }, { s }, x!.size);
+      return z;
+    },
+    vjp: ({ inputs: [x], y: z, dy, attrs: { s } }) => [spec.scalarRule({ x: x!, s, z: z!, dz: dy })],
+    saves: saved(spec, [0]),
+    oracle: ([x], { s }) => mathematics(op, x!, scalar(valueOf(s))),
+  });
+}
+
+/** The public function over all kinds of operands; `swapped` computes op(y, x) as swapped(x, y). */
+export function elementwise(op: BinaryName, spec: BinarySpec, swapped: BinaryName = op, swappedSpec: BinarySpec = spec) {
+  const both = tensorOp(op, spec);
+  const right = scalarOp(op, spec);
+  const left = scalarOp(swapped, swappedSpec);
+  return (x: Operand, y: Operand): Tensor => {
+    if (x instanceof Tensor) {
+      requireFloat(op, x);
+      if (!(y instanceof Tensor)) return right(x.engine, [x], { s: y });
+      requireFloat(op, y);
+      return both(x.engine, [x, y], {});
+    }
+    if (!(y instanceof Tensor)) throw new UsageError(`${op}: got two numbers, expected a tensor among them`);
+    requireFloat(op, y);
+    return left(y.engine, [y], { s: x });
+  };
+}
+
+/** Throws UsageError unless x holds f32. */
+export function requireFloat(who: string, x: Tensor): void {
+  if (x.dtype !== "f32") throw new UsageError(`${who}: got dtype ${x.dtype}, expected f32`);
+}

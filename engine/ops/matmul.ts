@@ -1,0 +1,117 @@
+import { matmulKernel, matmulRegister, matmulShared, registerTile } from "../../kernels/matmul.ts";
+import { pack } from "../../kernels/pack.ts";
+import type { Engine } from "../engine.ts";
+import { UsageError } from "../errors.ts";
+import { defineOp } from "../op.ts";
+import * as oracle from "../oracle/matmul.ts";
+import { broadcastShapes, sameShape, shapeSize, showShape } from "../shapes.ts";
+import type { Tensor } from "../tensor.ts";
+import { requireFloat } from "./elementwise.ts";
+import { broadcastTo, reshape, sumTo } from "./reduce.ts";
+
+export interface MatmulOptions {
+  transposeA?: boolean;
+  transposeB?: boolean;
+}
+
+/** A batch of matrices inside a tensor: strides in elements; a batch stride of 0 is one matrix for all. */
+interface Matrices {
+  t: Tensor;
+  batch: number;
+  row: number;
+  column: number;
+}
+
+const op = defineOp<Required<MatmulOptions>>({
+  name: "matmul",
+  forward: (engine, [a, b], { transposeA, transposeB }) => {
+    const [m, k] = sides(a!, transposeA);
+    const [, n] = sides(b!, transposeB);
+    const lead = a!.shape.length >= b!.shape.length ? a! : b!;
+    const y = engine.empty([...lead.shape.slice(0, -2), m, n]);
+    multiply(engine, matrices(a!, transposeA), matrices(b!, transposeB), y, { batch: y.size / (m * n), m, n, k });
+    return y;
+  },
+  // dA = dY B^T and dB = A^T dY, each transposed once more where the operand was given transposed.
+  vjp: ({ inputs: [a, b], dy, shapes, wants, attrs: { transposeA, transposeB } }) => [
+    wants[0]
+      ? sumTo(transposeA ? matmul(b!, dy, { transposeA: transposeB, transposeB: true }) : matmul(dy, b!, { transposeB: !transposeB }), shapes[0]!)
+      : undefined,
+    wants[1]
+      ? sumTo(transposeB ? matmul(dy, a!, { transposeA: true, transposeB: transposeA }) : matmul(a!, dy, { transposeA: !transposeA }), shapes[1]!)
+      : undefined,
+  ],
+  saves: { inputs: [0, 1] },
+  oracle: ([a, b], attrs) => oracle.matmul(a!, b!, attrs),
+});
+
+const sides = (t: Tensor, transposed: boolean): [number, number] =>
+  transposed ? [t.dim(-1), t.dim(-2)] : [t.dim(-2), t.dim(-1)];
+
+function matrices(t: Tensor, transposed: boolean): Matrices {
+  const width = t.dim(-1);
+  return { t, batch: t.rank > 2 ? t.dim(-2) * width : 0, row: transposed ? 1 : width, column: transposed ? width : 1 };
+}
+
+interface Problem {
+  batch: number;
+  m: number;
+  n: number;
+  k: number;
+}
+
+function multiply(engine: Engine, a: Matrices, b: Matrices, c: Tensor, problem: Problem): void {
+  const { batch, m, n, k } = problem;
+  if (matmulKernel(engine.hardware) === "shared") {
+    const strides = { aBatch: a.batch, aRow: a.row, aColumn: a.column, bBatch: b.batch, bRow: b.row, bColumn: b.column };
+    engine.launch(matmulShared, { tile: 64, slab: 16 }, { a: a.t, b: b.t, c }, { ...problem, ...strides });
+    return;
+  }
+  const left = packed(engine, a.t, a.batch && batch, k, m, a.batch, a.column, a.row);
+  const right = packed(engine, b.t, b.batch && batch, k, n, b.batch, b.row, b.column);
+  const [aVecs, bVecs] = [Math.ceil(m / 4), Math.ceil(n / 4)];
+  engine.launch(
+    matmulRegister,
+    registerTile(m, n),
+    { a: left, b: right, c },
+    { ...problem, aVecs, bVecs, aBatch: a.batch ? k * aVecs : 0, bBatch: b.batch ? k * bVecs : 0 },
+  );
+}
+
+/** [batch, rows, columns in vec4s], the tensor itself where it lies so already. */
+function packed(
+  engine: Engine, x: Tensor, batch: number, rows: number, columns: number,
+  batchStride: number, rowStride: number, columnStride: number,
+): Tensor {
+  if (columnStride === 1 && rowStride === columns && columns % 4 === 0) return x;
+  const y = engine.empty([Math.max(1, batch), rows, Math.ceil(columns / 4) * 4]);
+  engine.launch(pack, {}, { x, y }, { batch: Math.max(1, batch), rows, columns, batchStride, rowStride, columnStride });
+  return y;
+}
+
+/**
+ * Matrix products of the last two axes: [..., m, k] [..., k, n] -> [..., m, n], leading axes broadcast as in
+ * NumPy; the options read an operand's last two axes swapped. Throws UsageError when k differs or a rank is below 2.
+ */
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const { transposeA = false, transposeB = false } = options;
+  requireFloat("matmul", a);
+  requireFloat("matmul", b);
+  if (a.rank < 2 || b.rank < 2)
+    throw new UsageError(`matmul: got ${showShape(a.shape)} and ${showShape(b.shape)}, expected rank 2 or more; reshape first`);
+  const [, ka] = sides(a, transposeA);
+  const [kb] = sides(b, transposeB);
+  if (ka !== kb)
+    throw new UsageError(
+      `matmul: got ${showShape(a.shape)}${transposeA ? " transposed" : ""} and ${showShape(b.shape)}` +
+        `${transposeB ? " transposed" : ""}, inner lengths ${ka} and ${kb} differ`,
+    );
+  const lead = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const fit = (t: Tensor): Tensor => {
+    const own = t.shape.slice(0, -2);
+    if (shapeSize(own) === 1) return t.rank > 2 ? reshape(t, t.shape.slice(-2)) : t;
+    return sameShape(own, lead) ? t : broadcastTo(t, [...lead, ...t.shape.slice(-2)]);
+  };
+  const y = op(a.engine, [fit(a), fit(b)], { transposeA, transposeB });
+  return sameShape(y.shape.slice(0, -2), lead) ? y : reshape(y, [...lead, ...y.shape.slice(-2)]);
+}

@@ -1,0 +1,24 @@
+import { UsageError } from "../errors.ts";
+import { Scalar } from "../scalar.ts";
+import type { Tensor } from "../tensor.ts";
+import { mul, sub } from "./binary.ts";
+import { type BinarySpec, scalarOp, tensorOp } from "./elementwise.ts";
+import { log } from "./unary.ts";
+
+const spec: BinarySpec = {
+  rule: ({ x, y, z, dz }) => [() => mul(dz, mul(y, pow(x, sub(y, 1)))), () => mul(dz, mul(z, log(x)))],
+  scalarRule: ({ x, s, dz }) => mul(dz, mul(pow(x, fixed(s) - 1), s)),
+  saves: "inputs and output",
+};
+const ofTensor = tensorOp("pow", spec);
+const ofNumber = scalarOp("pow", spec);
+
+/** x^y with broadcasting. A negative x needs whole exponents, else the result is NaN. */
+export function pow(x: Tensor, y: Tensor | number): Tensor {
+  return typeof y === "number" ? ofNumber(x.engine, [x], { s: y }) : ofTensor(x.engine, [x, y], {});
+}
+
+function fixed(s: number | Scalar): number {
+  if (s instanceof Scalar) throw new UsageError("pow: got a Scalar exponent, expected a number");
+  return s;
+}

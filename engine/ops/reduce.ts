@@ -1,0 +1,175 @@
+import { MAX_RANK } from "../../kernels/binary.ts";
+import { stridedCopy } from "../../kernels/copy.ts";
+import { type ReduceName, reduce } from "../../kernels/reduce.ts";
+import type { Engine } from "../engine.ts";
+import { UsageError } from "../errors.ts";
+import { defineOp } from "../op.ts";
+import * as oracle from "../oracle/reduce.ts";
+import * as oracleShape from "../oracle/shape.ts";
+import { broadcastShapes, broadcastStrides, collapse, normalAxes, reducedShape, sameShape, shapeSize, showShape, stridesOf } from "../shapes.ts";
+import type { Shape, Tensor } from "../tensor.ts";
+import { scale } from "./scale.ts";
+
+// A sum and a broadcast are each other's adjoint: <sum x, g> = <x, broadcast g>.
+
+export interface ReduceOptions {
+  /** Axes to join, negative ones from the end; all if absent. */
+  axis?: number | readonly number[];
+  /** Leave joined axes with length 1. */
+  keepDims?: boolean;
+}
+
+/** Longest chain one thread adds up: longer axes are cut and summed as a tree. */
+const CHAIN = 1024;
+
+/** Joins axes by repeated [outer, length, inner] -> [outer, inner] launches; `times` is applied once, at the end. */
+export function reduceAxes(engine: Engine, name: ReduceName, x: Tensor, axes: readonly number[], times = 1): Tensor {
+  const { dims, kept } = joinNeighbours(x.shape, axes);
+  let current = x;
+  let done = axes.length === 0;
+  let mapped = name;
+  for (let i = dims.length - 1; i >= 0; i--) {
+    if (kept[i]) continue;
+    const outer = shapeSize(dims.slice(0, i));
+    const inner = shapeSize(dims.slice(i + 1).filter((_, k) => kept[i + 1 + k]));
+    const lastAxis = !kept.some((k, j) => !k && j < i);
+    let length = dims[i]!;
+    let first = true;
+    while (first || length > 1) {
+      const segments = length > CHAIN ? Math.ceil(length / CHAIN) : 1;
+      const last = segments === 1;
+      const next = engine.empty([outer, segments, inner]);
+      const threads = outer * segments * inner;
+      const by = inner === 1 && (engine.hardware.kind === "gpu" || threads < 16) && length >= 256 ? "group" : "thread";
+      engine.launch(
+        reduce,
+        { op: mapped, by },
+        { x: current, y: next },
+        { outer, length, inner, segments, scale: last && lastAxis ? times : 1 },
+      );
+      if (current !== x) current.dispose();
+      current = next;
+      length = segments;
+      first = false;
+      if (mapped === "sumSquares") mapped = "sum";
+    }
+    done = true;
+  }
+  return done && current !== x ? current : scale(x, times);
+}
+
+/** Neighbouring axes of the same kind as one. */
+function joinNeighbours(shape: Shape, axes: readonly number[]): { dims: number[]; kept: boolean[] } {
+  const dims: number[] = [];
+  const kept: boolean[] = [];
+  shape.forEach((d, i) => {
+    const keep = !axes.includes(i);
+    if (kept.at(-1) === keep) dims[dims.length - 1]! *= d;
+    else {
+      dims.push(d);
+      kept.push(keep);
+    }
+  });
+  return { dims, kept };
+}
+
+interface SumAttrs {
+  axes: readonly number[];
+  keepDims: boolean;
+  times: number;
+}
+
+const sumOp = defineOp<SumAttrs>({
+  name: "sum",
+  forward: (engine, [x], { axes, keepDims, times }) =>
+    engine.track(engine.noGrad(() => reduceAxes(engine, "sum", x!, axes, times)).alias(reducedShape(x!.shape, axes, keepDims))),
+  vjp: ({ dy, shapes, attrs: { axes, times } }) => {
+    const wide = dy.engine.track(reshapeView(dy, reducedShape(shapes[0]!, axes, true)));
+    const spread = broadcastTo(wide, shapes[0]!);
+    return [times === 1 ? spread : scale(spread, times)];
+  },
+  oracle: ([x], { axes, keepDims, times }) => {
+    const y = oracle.sum(x!, axes, keepDims);
+    return { shape: y.shape, data: y.data.map((v) => v * times) };
+  },
+});
+
+const reshapeOp = defineOp<{ shape: Shape }>({
+  name: "reshape",
+  forward: (engine, [x], { shape }) => engine.track(x!.engine.noGrad(() => view(x!, shape))),
+  vjp: ({ dy, shapes }) => [reshapeView(dy, shapes[0]!)],
+  oracle: ([x], { shape }) => oracleShape.reshape(x!, shape),
+});
+
+function view(x: Tensor, shape: Shape): Tensor {
+  const t = x.alias(shape);
+  t.node?.release();
+  t.node = undefined;
+  return t;
+}
+
+const reshapeView = (x: Tensor, shape: Shape): Tensor =>
+  sameShape(x.shape, shape) ? x : reshapeOp(x.engine, [x], { shape });
+
+/** The same values in another shape, without a copy; one length may be -1. Throws UsageError when the sizes differ. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const known = shapeSize(shape.filter((d) => d !== -1));
+  const full = shape.map((d) => (d === -1 ? x.size / known : d));
+  if (shapeSize(full) !== x.size || full.some((d) => !Number.isInteger(d) || d < 1))
+    throw new UsageError(`reshape: got ${showShape(x.shape)} to ${showShape(shape)}, expected ${x.size} elements`);
+  return reshapeView(x, full);
+}
+
+const broadcastOp = defineOp<{ shape: Shape }>({
+  name: "broadcast_to",
+  forward: (engine, [x], { shape }) => {
+    const y = engine.empty(shape, x!.dtype);
+    copyStrided(engine, x!, y, shape, broadcastStrides(x!.shape, shape), stridesOf(shape), 0, 0);
+    return y;
+  },
+  vjp: ({ dy, shapes }) => [sumTo(dy, shapes[0]!)],
+  oracle: ([x], { shape }) => oracleShape.broadcastTo(x!, shape),
+});
+
+/** x stretched to `shape` by NumPy's rule. Throws UsageError when it does not stretch. */
+export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(x.shape, shape)) return x;
+  if (!sameShape(broadcastShapes("broadcastTo", x.shape, shape), shape))
+    throw new UsageError(`broadcastTo: got ${showShape(x.shape)}, it does not stretch to ${showShape(shape)}`);
+  return broadcastOp(x.engine, [x], { shape });
+}
+
+/** Walks `dims`, copying x[xStart + i . s] to y[yStart + i . t]. Throws UsageError past six axes that do not join. */
+export function copyStrided(
+  engine: Engine, x: Tensor, y: Tensor, dims: Shape, s: Shape, t: Shape, xStart: number, yStart: number,
+): void {
+  const walk = collapse(dims, [s, t]);
+  const rank = walk.dims.length;
+  if (rank > MAX_RANK) throw new UsageError(`copy: got ${rank} axes in different order, expected at most ${MAX_RANK}`);
+  const params: Record<string, number> = { count: shapeSize(dims), xStart, yStart };
+  for (let k = 0; k < MAX_RANK; k++) {
+    params[`d${k}`] = walk.dims[k] ?? 1;
+    params[`s${k}`] = (walk.strides[0]![k] ?? 0) >>> 0;
+    params[`t${k}`] = walk.strides[1]![k] ?? 0;
+  }
+  engine.launch(stridedCopy, { rank }, { x, y }, params as Record<keyof typeof stridedCopy.params, number>);
+}
+
+/** Sum over axes. [...] -> [...] without the axes, or with length 1. */
+export function sum(x: Tensor, { axis, keepDims = false }: ReduceOptions = {}): Tensor {
+  return sumOp(x.engine, [x], { axes: normalAxes("sum", x.shape, axis), keepDims, times: 1 });
+}
+
+/** Mean over axes. */
+export function mean(x: Tensor, { axis, keepDims = false }: ReduceOptions = {}): Tensor {
+  const axes = normalAxes("mean", x.shape, axis);
+  return sumOp(x.engine, [x], { axes, keepDims, times: 1 / shapeSize(axes.map((a) => x.shape[a]!)) });
+}
+
+/** The adjoint of broadcastTo: sums x over the axes along which `shape` was stretched. */
+export function sumTo(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(x.shape, shape)) return x;
+  const lead = x.rank - shape.length;
+  const axes = x.shape.flatMap((d, i) => (i < lead || (shape[i - lead] === 1 && d !== 1) ? [i] : []));
+  return reshapeView(sumOp(x.engine, [x], { axes, keepDims: false, times: 1 }), shape);
+}

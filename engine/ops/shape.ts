@@ -1,0 +1,155 @@
+import { UsageError } from "../errors.ts";
+import { defineOp } from "../op.ts";
+import * as oracle from "../oracle/shape.ts";
+import { normalAxes, showShape, stridesOf } from "../shapes.ts";
+import type { Shape, Tensor } from "../tensor.ts";
+import { copyStrided } from "./reduce.ts";
+
+// All of these copy along strides. Slice and pad with zeros are each other's adjoint; a permutation's is its inverse.
+
+const permuteOp = defineOp<{ order: readonly number[] }>({
+  name: "permute",
+  forward: (engine, [x], { order }) => {
+    const y = engine.empty(order.map((a) => x!.shape[a]!), x!.dtype);
+    const strides = stridesOf(x!.shape);
+    copyStrided(engine, x!, y, y.shape, order.map((a) => strides[a]!), stridesOf(y.shape), 0, 0);
+    return y;
+  },
+  vjp: ({ dy, attrs: { order } }) => [permute(dy, order.map((_, i) => order.indexOf(i)))],
+  oracle: ([x], { order }) => oracle.permute(x!, order),
+});
+
+/** Axes in another order, as NumPy's transpose. Throws UsageError unless each axis is named once. */
+export function permute(x: Tensor, order: readonly number[]): Tensor {
+  if (normalAxes("permute", x.shape, order).length !== x.rank)
+    throw new UsageError(`permute: got order [${order}] for ${showShape(x.shape)}, expected every axis once`);
+  return permuteOp(x.engine, [x], { order: order.map((a) => (a < 0 ? a + x.rank : a)) });
+}
+
+/** The last two axes swapped. */
+export function transpose(x: Tensor): Tensor {
+  const order = x.shape.map((_, i) => i);
+  return permute(x, [...order.slice(0, -2), x.rank - 1, x.rank - 2]);
+}
+
+interface SliceAttrs {
+  starts: readonly number[];
+  sizes: readonly number[];
+}
+
+const sliceOp = defineOp<SliceAttrs>({
+  name: "slice",
+  forward: (engine, [x], { starts, sizes }) => {
+    const y = engine.empty(sizes, x!.dtype);
+    const strides = stridesOf(x!.shape);
+    const first = starts.reduce((at, s, i) => at + s * strides[i]!, 0);
+    copyStrided(engine, x!, y, sizes, strides, stridesOf(sizes), first, 0);
+    return y;
+  },
+  vjp: ({ dy, shapes, attrs: { starts, sizes } }) => [
+    pad(dy, starts.map((s, i) => [s, shapes[0]![i]! - s - sizes[i]!] as const)),
+  ],
+  oracle: ([x], { starts, sizes }) => oracle.slice(x!, starts, sizes),
+});
+
+/** The block of `sizes` from `starts`. Throws UsageError when it leaves the tensor. */
+export function slice(x: Tensor, starts: readonly number[], sizes: Shape): Tensor {
+  const fits =
+    starts.length === x.rank &&
+    sizes.length === x.rank &&
+    starts.every((s, i) => s >= 0 && sizes[i]! >= 1 && s + sizes[i]! <= x.shape[i]!);
+  if (!fits)
+    throw new UsageError(`slice: got starts ${showShape(starts)}, sizes ${showShape(sizes)} of ${showShape(x.shape)}`);
+  return sliceOp(x.engine, [x], { starts, sizes });
+}
+
+/** Part of one axis: `size` entries from `start`. */
+export function narrow(x: Tensor, axis: number, start: number, size: number): Tensor {
+  const [a] = normalAxes("narrow", x.shape, axis);
+  return slice(x, x.shape.map((_, i) => (i === a ? start : 0)), x.shape.map((d, i) => (i === a ? size : d)));
+}
+
+/** Equal parts along an axis. Throws UsageError unless `parts` divides its length. */
+export function chunk(x: Tensor, parts: number, axis: number): Tensor[] {
+  const length = x.dim(axis);
+  if (length % parts !== 0) throw new UsageError(`chunk: got axis of ${length}, expected a multiple of ${parts}`);
+  return Array.from({ length: parts }, (_, i) => narrow(x, axis, (i * length) / parts, length / parts));
+}
+
+type Pads = readonly (readonly [before: number, after: number])[];
+
+const padOp = defineOp<{ pads: Pads; value: number }>({
+  name: "pad",
+  forward: (engine, [x], { pads, value }) => {
+    const y = engine.full(x!.shape.map((d, i) => d + pads[i]![0] + pads[i]![1]), value, x!.dtype);
+    const strides = stridesOf(y.shape);
+    const first = pads.reduce((at, [before], i) => at + before * strides[i]!, 0);
+    copyStrided(engine, x!, y, x!.shape, stridesOf(x!.shape), strides, 0, first);
+    return y;
+  },
+  vjp: ({ dy, shapes, attrs: { pads } }) => [slice(dy, pads.map(([before]) => before), shapes[0]!)],
+  oracle: ([x], { pads, value }) => oracle.pad(x!, pads, value),
+});
+
+/** `value` put before and after each axis. Throws UsageError for negative widths; crop with slice. */
+export function pad(x: Tensor, pads: Pads, value = 0): Tensor {
+  if (pads.length !== x.rank || pads.flat().some((w) => !Number.isInteger(w) || w < 0))
+    throw new UsageError(
+      `pad: got widths ${JSON.stringify(pads)} for ${showShape(x.shape)}, expected [before, after] >= 0 for each axis`,
+    );
+  return padOp(x.engine, [x], { pads, value });
+}
+
+const concatOp = defineOp<{ axis: number }>({
+  name: "concat",
+  forward: (engine, parts, { axis }) => {
+    const [first] = parts;
+    const shape = first!.shape.map((d, i) => (i === axis ? parts.reduce((n, t) => n + t!.shape[axis]!, 0) : d));
+    const y = engine.empty(shape, first!.dtype);
+    const strides = stridesOf(shape);
+    let at = 0;
+    for (const t of parts) {
+      copyStrided(engine, t!, y, t!.shape, stridesOf(t!.shape), strides, 0, at * strides[axis]!);
+      at += t!.shape[axis]!;
+    }
+    return y;
+  },
+  vjp: ({ dy, shapes, wants, attrs: { axis } }) => {
+    let at = 0;
+    return shapes.map((s, i) => {
+      const start = at;
+      at += s![axis]!;
+      return wants[i] ? narrow(dy, axis, start, s![axis]!) : undefined;
+    });
+  },
+  oracle: (parts, { axis }) => oracle.concat(parts.map((t) => t!), axis),
+});
+
+/** Tensors joined along an axis. Throws UsageError when another axis differs. */
+export function concat(parts: readonly Tensor[], axis: number): Tensor {
+  const [first] = parts;
+  if (!first) throw new UsageError("concat: got no tensors, expected at least one");
+  const [a] = normalAxes("concat", first.shape, axis);
+  const odd = parts.find((t) => t.rank !== first.rank || t.dtype !== first.dtype || t.shape.some((d, i) => i !== a && d !== first.shape[i]));
+  if (odd) throw new UsageError(`concat: got ${showShape(first.shape)} and ${showShape(odd.shape)}, expected equal lengths but on axis ${a}`);
+  return parts.length === 1 ? first : concatOp(first.engine, parts, { axis: a! });
+}
+
+const flipOp = defineOp<{ axes: readonly number[] }>({
+  name: "flip",
+  forward: (engine, [x], { axes }) => {
+    const y = engine.empty(x!.shape, x!.dtype);
+    const strides = stridesOf(x!.shape);
+    const back = strides.map((s, i) => (axes.includes(i) ? -s : s));
+    const first = axes.reduce((at, a) => at + (x!.shape[a]! - 1) * strides[a]!, 0);
+    copyStrided(engine, x!, y, x!.shape, back, strides, first, 0);
+    return y;
+  },
+  vjp: ({ dy, attrs: { axes } }) => [flip(dy, axes)],
+  oracle: ([x], { axes }) => oracle.flip(x!, axes),
+});
+
+/** Entries in reverse order along axes. */
+export const flip = (x: Tensor, axes: number | readonly number[]): Tensor =>
+  flipOp(x.engine, [x], { axes: normalAxes("flip", x.shape, axes) });
+

@@ -1,0 +1,81 @@
+import { type Array64, map } from "./array.ts";
+
+export interface UnaryAttrs {
+  /** Scale of the negative branch of elu; 1 if absent. */
+  readonly alpha?: number;
+  /** Slope of the negative branch of leakyRelu; 0.01 if absent. */
+  readonly slope?: number;
+}
+
+export type UnaryFunction = (x: number, attrs?: UnaryAttrs) => number;
+
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+
+/** y = f(x) of one number. */
+export const unary = {
+  neg: (x) => -x,
+  abs: Math.abs,
+  sign: Math.sign,
+  exp: Math.exp,
+  log: Math.log,
+  log1p: Math.log1p,
+  expm1: Math.expm1,
+  sqrt: Math.sqrt,
+  rsqrt: (x) => 1 / Math.sqrt(x),
+  square: (x) => x * x,
+  reciprocal: (x) => 1 / x,
+  sin: Math.sin,
+  cos: Math.cos,
+  tanh: Math.tanh,
+  sigmoid,
+  softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  relu: (x) => Math.max(x, 0),
+  leakyRelu: (x, { slope = 0.01 } = {}) => (x > 0 ? x : slope * x),
+  elu: (x, { alpha = 1 } = {}) => (x > 0 ? x : alpha * Math.expm1(x)),
+  silu: (x) => x * sigmoid(x),
+  erf,
+  floor: Math.floor,
+  step: (x) => (x > 0 ? 1 : 0),
+} satisfies Record<string, UnaryFunction>;
+
+export type UnaryName = keyof typeof unary;
+
+/** dy/dx as a function of x. At a kink the derivative of the branch x <= 0, as in PyTorch. */
+export const unaryGrad = {
+  relu: (x) => (x > 0 ? 1 : 0),
+  leakyRelu: (x, { slope = 0.01 } = {}) => (x > 0 ? 1 : slope),
+  elu: (x, { alpha = 1 } = {}) => (x > 0 ? 1 : alpha * Math.exp(x)),
+  silu: (x) => sigmoid(x) * (1 + x * sigmoid(-x)),
+  sigmoid: (x) => sigmoid(x) * sigmoid(-x),
+  tanh: (x) => 1 - Math.tanh(x) ** 2,
+  softplus: sigmoid,
+} satisfies Record<string, UnaryFunction>;
+
+export type UnaryGradName = keyof typeof unaryGrad;
+
+/** x of any shape -> f(x), same shape. */
+export function applyUnary(name: UnaryName, x: Array64, attrs: UnaryAttrs = {}): Array64 {
+  const f: UnaryFunction = unary[name];
+  return map(x, (value) => f(value, attrs));
+}
+
+/** x of any shape -> f'(x), same shape; the caller multiplies by dy. */
+export function applyUnaryGrad(name: UnaryGradName, x: Array64, attrs: UnaryAttrs = {}): Array64 {
+  const f: UnaryFunction = unaryGrad[name];
+  return map(x, (value) => f(value, attrs));
+}
+
+/**
+ * erf(x) = 2/sqrt(pi) exp(-x^2) sum_n 2^n x^(2n+1) / (1 3 5 ... (2n+1)), Abramowitz & Stegun 7.1.6: all terms
+ * have one sign, so nothing cancels. Past |x| = 6 it is 1 to the last bit.
+ */
+function erf(x: number): number {
+  if (Math.abs(x) >= 6) return Math.sign(x);
+  let term = x;
+  let sum = x;
+  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
+    term *= (2 * x * x) / (2 * n + 1);
+    sum += term;
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+}

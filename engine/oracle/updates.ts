@@ -1,0 +1,115 @@
+import { type Array64, map, scalar, zip } from "./array.ts";
+
+/** x + a score + b z, all of one shape. A Langevin step of size e has a = e / 2, b = sqrt(e). */
+export function langevinStep(
+  x: Array64,
+  score: Array64,
+  z: Array64,
+  { a, b }: { readonly a: number; readonly b: number },
+): Array64 {
+  return map(x, (value, i) => value + a * score.data[i] + b * z.data[i]);
+}
+
+export interface AdamState {
+  readonly param: Array64;
+  readonly m: Array64;
+  readonly v: Array64;
+  /** Moving average of the parameter, or null to keep none. */
+  readonly ema: Array64 | null;
+}
+
+export interface AdamAttrs {
+  readonly lr: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  /** 1 for the first update. */
+  readonly step: number;
+  readonly emaDecay: number;
+  /** Multiplies the gradient before anything else. */
+  readonly clipScale: number;
+}
+
+/**
+ * One step of Adam (Kingma & Ba 2015) as PyTorch does it: weight decay joins the gradient, eps stands outside
+ * the root, and the average follows the new parameter. All arrays of one shape.
+ */
+export function adam(
+  { param, grad, m, v, ema }: AdamState & { readonly grad: Array64 },
+  attrs: AdamAttrs,
+): AdamState {
+  const { lr, beta1, beta2, eps, weightDecay, step, emaDecay, clipScale } = attrs;
+  const g = zip(grad, param, (dw, w) => clipScale * dw + weightDecay * w);
+  const newM = zip(m, g, (old, value) => beta1 * old + (1 - beta1) * value);
+  const newV = zip(v, g, (old, value) => beta2 * old + (1 - beta2) * value ** 2);
+
+  const newParam = map(param, (w, i) => {
+    const mHat = newM.data[i] / (1 - beta1 ** step);
+    const vHat = newV.data[i] / (1 - beta2 ** step);
+    return w - (lr * mHat) / (Math.sqrt(vHat) + eps);
+  });
+  const newEma = ema && zip(ema, newParam, (shadow, w) => shadow - (1 - emaDecay) * (shadow - w));
+  return { param: newParam, m: newM, v: newV, ema: newEma };
+}
+
+export interface SgdState {
+  readonly param: Array64;
+  /** Momentum buffer, zeros before the first step. */
+  readonly buffer: Array64;
+}
+
+/** Gradient descent with momentum as PyTorch does it: buffer = momentum buffer + g, param -= lr buffer. */
+export function sgd(
+  { param, grad, buffer }: SgdState & { readonly grad: Array64 },
+  {
+    lr,
+    momentum,
+    weightDecay,
+  }: { readonly lr: number; readonly momentum: number; readonly weightDecay: number },
+): SgdState {
+  const g = zip(grad, param, (dw, w) => dw + weightDecay * w);
+  const newBuffer = zip(buffer, g, (old, value) => momentum * old + value);
+  return { param: zip(param, newBuffer, (w, direction) => w - lr * direction), buffer: newBuffer };
+}
+
+/** sigma[n] for the element at a flat offset of an array [N, ...]. */
+function sigmaAt(sigma: Array64, x: Array64, flat: number): number {
+  const sampleSize = x.data.length / x.shape[0];
+  return sigma.data[Math.floor(flat / sampleSize)];
+}
+
+/** x + sigma z. x, z [N, ...], sigma [N]. */
+export function dsmPerturb(x: Array64, sigma: Array64, z: Array64): Array64 {
+  return map(x, (value, i) => value + sigmaAt(sigma, x, i) * z.data[i]);
+}
+
+/**
+ * Denoising score matching, target -z / sigma: the mean over n of 1/2 sum (score + z / sigma)^2
+ * sigma^annealPower. score, z [N, ...], sigma [N] -> []. Vincent 2011; Song & Ermon 2019, eq. 5.
+ */
+export function dsmLoss(
+  score: Array64,
+  z: Array64,
+  sigma: Array64,
+  { annealPower }: { readonly annealPower: number },
+): Array64 {
+  const terms = map(score, (s, i) => {
+    const std = sigmaAt(sigma, score, i);
+    return 0.5 * (s + z.data[i] / std) ** 2 * std ** annealPower;
+  });
+  return scalar(terms.data.reduce((total, term) => total + term, 0) / score.shape[0]);
+}
+
+/** Gradient of dsmLoss in the score, same shape. */
+export function dsmLossGrad(
+  score: Array64,
+  z: Array64,
+  sigma: Array64,
+  { annealPower }: { readonly annealPower: number },
+): Array64 {
+  return map(score, (s, i) => {
+    const std = sigmaAt(sigma, score, i);
+    return ((s + z.data[i] / std) * std ** annealPower) / score.shape[0];
+  });
+}

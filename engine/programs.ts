@@ -1,0 +1,124 @@
+import { type Binding, type Kernel, source, type Variant } from "../kernels/kernel.ts";
+import { DeviceError } from "./errors.ts";
+
+/** A compiled variant of a kernel. */
+export interface Program {
+  readonly kernel: Kernel;
+  readonly variant: Variant;
+  readonly label: string;
+  readonly layout: Layout;
+  pipeline: GPUComputePipeline | undefined;
+}
+
+export interface Layout {
+  readonly key: string;
+  readonly bindGroup: GPUBindGroupLayout;
+  readonly pipeline: GPUPipelineLayout;
+}
+
+/** Bytes of a parameter slot; every kernel's parameters fit one. */
+export const SLOT = 256;
+
+/** Compiles each (kernel, variant) once. Layouts are explicit and shared between kernels of one signature. */
+export class ProgramCache {
+  readonly #device: GPUDevice;
+  readonly #programs = new Map<Kernel, Map<string, Program>>();
+  readonly #layouts = new Map<string, Layout>();
+  readonly #onError: (error: DeviceError) => void;
+  /** Milliseconds spent in creating modules and pipelines, and how many. */
+  compileMs = 0;
+  compiled = 0;
+
+  constructor(device: GPUDevice, onError: (error: DeviceError) => void) {
+    this.#device = device;
+    this.#onError = onError;
+  }
+
+  /** The program, not necessarily compiled yet. */
+  find(kernel: Kernel, variant: Variant): Program {
+    let variants = this.#programs.get(kernel);
+    if (!variants) this.#programs.set(kernel, (variants = new Map()));
+    const key = JSON.stringify(variant);
+    let program = variants.get(key);
+    if (!program) {
+      const label = key === "{}" ? kernel.name : `${kernel.name} ${key}`;
+      const layout = this.#layout(Object.values<Binding>(kernel.bindings(variant)));
+      program = { kernel, variant, label, layout, pipeline: undefined };
+      variants.set(key, program);
+    }
+    return program;
+  }
+
+  /** The program's pipeline, compiled now if need be. */
+  pipeline(program: Program): GPUComputePipeline {
+    if (program.pipeline) return program.pipeline;
+    const start = performance.now();
+    program.pipeline = this.#device.createComputePipeline(this.#descriptor(program));
+    this.compileMs += performance.now() - start;
+    this.compiled++;
+    return program.pipeline;
+  }
+
+  /** Compiles in parallel; calls back after each. Throws DeviceError with the kernel's name and WGSL line. */
+  async compile(programs: readonly Program[], onProgress?: (done: number, total: number) => void): Promise<void> {
+    const cold = programs.filter((p) => !p.pipeline);
+    const start = performance.now();
+    let done = 0;
+    await Promise.all(
+      cold.map(async (program) => {
+        const descriptor = this.#descriptor(program);
+        try {
+          program.pipeline = await this.#device.createComputePipelineAsync(descriptor);
+        } catch (cause) {
+          const { module } = descriptor.compute;
+          throw (await shaderError(program, module)) ?? new DeviceError(`${program.label}: ${String(cause)}`);
+        }
+        onProgress?.(++done, cold.length);
+      }),
+    );
+    this.compileMs += performance.now() - start;
+    this.compiled += cold.length;
+  }
+
+  #descriptor(program: Program): GPUComputePipelineDescriptor {
+    const { kernel, variant, label, layout } = program;
+    const module = this.#device.createShaderModule({ label, code: source(kernel, variant) });
+    shaderError(program, module).then(
+      (error) => error && this.#onError(error),
+      () => {}, // the device was lost meanwhile: reported elsewhere
+    );
+    return { label, layout: layout.pipeline, compute: { module, entryPoint: "main" } };
+  }
+
+  #layout(bindings: readonly Binding[]): Layout {
+    const key = bindings.map((b) => (b.startsWith("read_write") ? "w" : "r")).join("");
+    const known = this.#layouts.get(key);
+    if (known) return known;
+    const entries: GPUBindGroupLayoutEntry[] = bindings.map((b, binding) => ({
+      binding,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: b.startsWith("read_write") ? "storage" : "read-only-storage" },
+    }));
+    entries.push({
+      binding: bindings.length,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: "uniform", hasDynamicOffset: true },
+    });
+    const bindGroup = this.#device.createBindGroupLayout({ label: key, entries });
+    const pipeline = this.#device.createPipelineLayout({ label: key, bindGroupLayouts: [bindGroup] });
+    const layout = { key, bindGroup, pipeline };
+    this.#layouts.set(key, layout);
+    return layout;
+  }
+}
+
+async function shaderError(program: Program, module: GPUShaderModule): Promise<DeviceError | undefined> {
+  const { messages } = await module.getCompilationInfo();
+  const error = messages.find((m) => m.type === "error");
+  if (!error) return undefined;
+  const text = source(program.kernel, program.variant).split("\n")[error.lineNum - 1]?.trim();
+  return new DeviceError(`${program.label}: WGSL line ${error.lineNum}: ${error.message}: ${text}`, {
+    kernel: program.kernel.name,
+    line: error.lineNum,
+  });
+}

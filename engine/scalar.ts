@@ -1,0 +1,15 @@
+/**
+ * A number that a captured step reads anew at every replay: a learning rate, a step counter, a sigma.
+ * Wherever an op takes a scalar it takes either a number, fixed at capture, or a Scalar.
+ */
+export class Scalar {
+  value: number;
+
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+export type ScalarLike = number | Scalar;
+
+export const valueOf = (s: ScalarLike): number => (typeof s === "number" ? s : s.value);

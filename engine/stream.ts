@@ -1,0 +1,154 @@
+import type { Groups } from "../kernels/kernel.ts";
+import type { Block } from "./buffers.ts";
+import { type Program, type ProgramCache, SLOT } from "./programs.ts";
+import { Scalar, type ScalarLike, valueOf } from "./scalar.ts";
+
+/** Part of a block, for tensors larger than one binding may be. Offset and size in bytes. */
+export interface BlockRange {
+  readonly block: Block;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** One dispatch with everything resolved. */
+export interface Command {
+  readonly program: Program;
+  readonly ranges: readonly BlockRange[];
+  readonly params: readonly ScalarLike[];
+  readonly groups: Groups;
+}
+
+const SLOTS = 1024;
+/** Commands after which a submit goes out, so that the device works while the host still encodes. */
+const FLUSH_AFTER = 256;
+const GROUPS_KEPT = 8192;
+
+/** Collects dispatches into one pass and few submits. Bind groups are cached, parameters live in one uniform ring. */
+export class CommandStream {
+  readonly #device: GPUDevice;
+  readonly #programs: ProgramCache;
+  readonly #params: ParamArena;
+  readonly #bindGroups = new Map<string, GPUBindGroup>();
+  #encoder: GPUCommandEncoder | undefined;
+  #pass: GPUComputePassEncoder | undefined;
+  #pending = 0;
+  /** Counts submits. */
+  serial = 0;
+  /** Dispatches sent so far. */
+  dispatches = 0;
+
+  constructor(device: GPUDevice, programs: ProgramCache) {
+    this.#device = device;
+    this.#programs = programs;
+    this.#params = new ParamArena(device, SLOTS);
+  }
+
+  dispatch(command: Command): void {
+    if (this.#pending === FLUSH_AFTER) this.flush();
+    const slot = this.#pending++;
+    this.#params.set(slot, command);
+    this.encode(this.#openPass(), command, this.bindGroup(command, this.#params), slot);
+    for (const { block } of command.ranges) block.serial = this.serial;
+  }
+
+  encode(pass: GPUComputePassEncoder, command: Command, group: GPUBindGroup, slot: number): void {
+    pass.setPipeline(this.#programs.pipeline(command.program));
+    pass.setBindGroup(0, group, [slot * SLOT]);
+    pass.dispatchWorkgroups(...command.groups);
+    this.dispatches++;
+  }
+
+  bindGroup({ program, ranges }: Command, params: ParamArena): GPUBindGroup {
+    let key = `${params.id}${program.layout.key}`;
+    for (const r of ranges) key += `,${r.block.id}:${r.offset}:${r.size}`;
+    let group = this.#bindGroups.get(key);
+    if (group) return group;
+    if (this.#bindGroups.size >= GROUPS_KEPT) this.#bindGroups.clear();
+    const entries: GPUBindGroupEntry[] = ranges.map(({ block, offset, size }, binding) => ({
+      binding,
+      resource: { buffer: block.buffer, offset, size },
+    }));
+    entries.push({ binding: ranges.length, resource: { buffer: params.buffer, size: SLOT } });
+    group = this.#device.createBindGroup({ layout: program.layout.bindGroup, entries });
+    this.#bindGroups.set(key, group);
+    return group;
+  }
+
+  /** Submits what is pending. */
+  flush(): void {
+    if (!this.#encoder) return;
+    this.#pass?.end();
+    this.#params.upload(0, this.#pending);
+    this.#device.queue.submit([this.#encoder.finish()]);
+    this.#encoder = this.#pass = undefined;
+    this.#pending = 0;
+    this.serial++;
+  }
+
+  /** Host data into a block, after every dispatch that uses it now. */
+  write(block: Block, data: ArrayBufferView<ArrayBuffer>): void {
+    if (block.serial === this.serial) this.flush();
+    const whole = data.byteLength - (data.byteLength % 4);
+    this.#device.queue.writeBuffer(block.buffer, 0, data.buffer, data.byteOffset, whole);
+  }
+
+  /** Submits what is pending and, after it, a copy of the block's first bytes into `target`. */
+  copyOut(block: Block, target: GPUBuffer, bytes: number): void {
+    this.flush();
+    const encoder = this.#device.createCommandEncoder();
+    encoder.copyBufferToBuffer(block.buffer, 0, target, 0, bytes);
+    this.#device.queue.submit([encoder.finish()]);
+  }
+
+  /** Bind groups name buffers: call after buffers were destroyed. */
+  forgetBindGroups(): void {
+    this.#bindGroups.clear();
+  }
+
+  #openPass(): GPUComputePassEncoder {
+    this.#encoder ??= this.#device.createCommandEncoder();
+    this.#pass ??= this.#encoder.beginComputePass();
+    return this.#pass;
+  }
+}
+
+/** Parameter slots of one uniform buffer with their host copy. */
+export class ParamArena {
+  static #nextId = 1;
+  readonly id = ParamArena.#nextId++;
+  readonly buffer: GPUBuffer;
+  readonly #device: GPUDevice;
+  readonly #bytes: ArrayBuffer;
+  readonly #view: DataView;
+
+  constructor(device: GPUDevice, slots: number) {
+    this.#device = device;
+    this.#bytes = new ArrayBuffer(slots * SLOT);
+    this.#view = new DataView(this.#bytes);
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    this.buffer = device.createBuffer({ label: "params", size: slots * SLOT, usage });
+  }
+
+  set(slot: number, { program, params }: Command): void {
+    let at = slot * SLOT;
+    let i = 0;
+    for (const name in program.kernel.params) {
+      const value = valueOf(params[i++]!);
+      const type = program.kernel.params[name];
+      if (type === "f32") this.#view.setFloat32(at, value, true);
+      else if (type === "u32") this.#view.setUint32(at, value, true);
+      else this.#view.setInt32(at, value, true);
+      at += 4;
+    }
+  }
+
+  upload(slot: number, count: number): void {
+    this.#device.queue.writeBuffer(this.buffer, slot * SLOT, this.#bytes, slot * SLOT, count * SLOT);
+  }
+
+  destroy(): void {
+    this.buffer.destroy();
+  }
+}
+
+export const isDynamic = (command: Command): boolean => command.params.some((p) => p instanceof Scalar);

@@ -1,0 +1,129 @@
+import type { GraphNode } from "./graph.ts";
+import type { Block, BufferPool } from "./buffers.ts";
+import type { Engine } from "./engine.ts";
+import { UsageError } from "./errors.ts";
+import { shapeSize, showShape } from "./shapes.ts";
+
+export type Dtype = "f32" | "i32" | "u32";
+export type Shape = readonly number[];
+export type HostData<D extends Dtype = Dtype> = D extends "f32"
+  ? Float32Array<ArrayBuffer>
+  : D extends "i32"
+    ? Int32Array<ArrayBuffer>
+    : Uint32Array<ArrayBuffer>;
+
+/** Device memory with a count of its users. The buffer is taken from the pool at first use. */
+export class Storage {
+  readonly bytes: number;
+  readonly #pool: BufferPool;
+  readonly #who: string;
+  #block: Block | undefined;
+  #users = 1;
+
+  constructor(pool: BufferPool, bytes: number, who: string) {
+    this.#pool = pool;
+    this.bytes = bytes;
+    this.#who = who;
+  }
+
+  get block(): Block {
+    if (this.#users === 0) throw new UsageError(`${this.#who}: its tensor was disposed; keep it out of the scope`);
+    this.#block ??= this.#pool.acquire(this.bytes, this.#who);
+    return this.#block;
+  }
+
+  retain(): this {
+    this.#users++;
+    return this;
+  }
+
+  release(): void {
+    if (--this.#users === 0 && this.#block) this.#pool.release(this.#block);
+  }
+}
+
+/**
+ * A contiguous array on the device. A Tensor is a handle: `dispose` gives back the memory when no other
+ * handle and no graph needs it. Handles made inside `engine.scope` are disposed at its end.
+ */
+export class Tensor {
+  readonly engine: Engine;
+  readonly shape: Shape;
+  readonly dtype: Dtype;
+  readonly storage: Storage;
+  /** Where the value came from, when a gradient may be asked for. */
+  node: GraphNode | undefined;
+  #disposed = false;
+
+  constructor(engine: Engine, storage: Storage, shape: Shape, dtype: Dtype, node?: GraphNode) {
+    this.engine = engine;
+    this.storage = storage;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.node = node?.retain();
+  }
+
+  get size(): number {
+    return shapeSize(this.shape);
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  get requiresGrad(): boolean {
+    return this.node !== undefined;
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  /** Length of an axis; negative axes count from the end. */
+  dim(axis: number): number {
+    return this.shape[axis < 0 ? axis + this.rank : axis]!;
+  }
+
+  /** The values on the host. Waits for the device. */
+  data(): Promise<HostData> {
+    return this.engine.read(this);
+  }
+
+  /** The only value of a tensor with one element. Throws UsageError for any other. */
+  async item(): Promise<number> {
+    if (this.size !== 1)
+      throw new UsageError(`item: got a tensor ${showShape(this.shape)}, expected one element; use data()`);
+    return (await this.data())[0]!;
+  }
+
+  /** Overwrites the values from the host, after every use made of the old ones. Shape and length must agree. */
+  write(data: HostData): this {
+    if (data.length !== this.size)
+      throw new UsageError(
+        `write: got ${data.length} values for a tensor ${showShape(this.shape)}, expected ${this.size}`,
+      );
+    this.engine.upload(this.storage, data);
+    return this;
+  }
+
+  /** Another handle on the same memory and graph, owned by the caller and by no scope. */
+  alias(shape: Shape = this.shape): Tensor {
+    return new Tensor(this.engine, this.storage.retain(), shape, this.dtype, this.node);
+  }
+
+  /** The same values without their history. */
+  detach(): Tensor {
+    return this.engine.track(new Tensor(this.engine, this.storage.retain(), this.shape, this.dtype));
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.storage.release();
+    this.node?.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

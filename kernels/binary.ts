@@ -1,0 +1,132 @@
+import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { math } from "./lib/math.ts";
+import { forEachVec4, vec4Groups } from "./unary.ts";
+
+/** z = f(x, y) as an expression. Comparisons give 1 or 0. */
+export const binaryExpressions = {
+  add: "x + y",
+  sub: "x - y",
+  mul: "x * y",
+  div: "x / y",
+  rsub: "y - x",
+  rdiv: "y / x",
+  maximum: "select(select(y, x, x > y), x, is_nan(x))",
+  minimum: "select(select(y, x, x < y), x, is_nan(x))",
+  pow: "pow_(x, y)",
+  greater: "select(0.0, 1.0, x > y)",
+  greaterEqual: "select(0.0, 1.0, x >= y)",
+  less: "select(0.0, 1.0, x < y)",
+  lessEqual: "select(0.0, 1.0, x <= y)",
+  equal: "select(0.0, 1.0, x == y)",
+} as const;
+export type BinaryName = keyof typeof binaryExpressions;
+const names = Object.keys(binaryExpressions) as BinaryName[];
+
+const pow = `
+fn pow_(x: f32, y: f32) -> f32 {
+  let whole = floor(y) == y;
+  let odd = whole && floor(y * 0.5) * 2.0 != y;
+  let size = exp_(y * log_(abs(x)));
+  var z = select(size, -size, odd && x < 0.0);
+  z = select(z, special(0x7fc00000u, x), x < 0.0 && !whole);
+  return select(z, 1.0, y == 0.0);
+}`;
+const lib = (v: { op: BinaryName }) => (v.op === "pow" ? [...math, pow] : math);
+const lanes = ["x", "y", "z", "w"];
+const f = (op: BinaryName) => `fn f(x: f32, y: f32) -> f32 { return ${binaryExpressions[op]}; }`;
+const perLane = (a: (lane: string) => string, b: (lane: string) => string) =>
+  `vec4f(${lanes.map((l) => `f(${a(l)}, ${b(l)})`).join(", ")})`;
+
+export type BinaryVariant = { op: BinaryName; vecs: number };
+
+/** z = f(x, y), both of one shape. */
+export const binary = defineKernel({
+  name: "binary",
+  bindings: { x: "read vec4f", y: "read vec4f", z: "read_write vec4f" },
+  params: { count: "u32" },
+  lib,
+  variants: names.flatMap((op) => [1, 4].map((vecs): BinaryVariant => ({ op, vecs }))),
+  main: (v: BinaryVariant) => `
+    ${f(v.op)}
+    ${forEachVec4(v.vecs, `let a = x[i]; let b = y[i]; z[i] = ${perLane((l) => `a.${l}`, (l) => `b.${l}`)};`)}`,
+  dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
+  cost: ({ count }) => ({ bytes: 12 * count, flops: count }),
+});
+
+/** z = f(x, s) with a host number s. */
+export const binaryScalar = defineKernel({
+  name: "binary_scalar",
+  bindings: { x: "read vec4f", z: "read_write vec4f" },
+  params: { count: "u32", s: "f32" },
+  lib,
+  variants: names.flatMap((op) => [1, 4].map((vecs): BinaryVariant => ({ op, vecs }))),
+  main: (v: BinaryVariant) => `
+    ${f(v.op)}
+    ${forEachVec4(v.vecs, `let a = x[i]; z[i] = ${perLane((l) => `a.${l}`, () => "p.s")};`)}`,
+  dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
+  cost: ({ count }) => ({ bytes: 8 * count, flops: count }),
+});
+
+export const MAX_RANK = 6;
+export type BroadcastVariant = {
+  op: BinaryName;
+  rank: number;
+  /** Four neighbours on the last axis at once: its length is a multiple of 4. */
+  vec: boolean;
+  /** Steps of x and y on the last axis: 0 (stretched) or 1. */
+  sx: number;
+  sy: number;
+};
+
+/** z = f(x, y) with NumPy broadcasting over up to six axes; strides in elements, the last axis walked by sx, sy. */
+export const binaryBroadcast = defineKernel({
+  name: "binary_broadcast",
+  bindings: { x: "read f32", y: "read f32", z: "read_write f32" },
+  params: {
+    count: "u32",
+    ...axisParams("d"),
+    ...axisParams("a"),
+    ...axisParams("b"),
+  },
+  lib,
+  variants: names.flatMap((op) =>
+    [1, 2, 3, 4, 5, 6].flatMap((rank) =>
+      [true, false].flatMap((vec) =>
+        [[1, 0], [0, 1], [1, 1]].map(([sx, sy]): BroadcastVariant => ({ op, rank, vec, sx: sx!, sy: sy! })),
+      ),
+    ),
+  ),
+  main: (v: BroadcastVariant) => {
+    const step = v.vec ? 4 : 1;
+    const last = v.rank - 1;
+    return `
+    ${f(v.op)}
+    ${linearMain(64)}
+      let base = thread * ${step}u;
+      if (base >= p.count) { return; }
+      var rest = base;
+      var i = 0u;
+      var j = 0u;
+      var at = 0u;
+      ${unroll(v.rank, (k) => {
+        const axis = last - k;
+        const move =
+          axis === last
+            ? `i += at * ${v.sx}u; j += at * ${v.sy}u;`
+            : `i += at * p.a${axis}; j += at * p.b${axis};`;
+        return axis === 0 ? `at = rest; ${move}` : `at = rest % p.d${axis}; rest = rest / p.d${axis}; ${move}`;
+      })}
+      ${unroll(step, (q) => `z[base + ${q}u] = f(x[i + ${q * v.sx}u], y[j + ${q * v.sy}u]);`)}
+    }`;
+  },
+  dispatch: ({ count }, v) => linearGroups(Math.ceil(count / (v.vec ? 4 : 1)), 64),
+  cost: ({ count }) => ({ bytes: 8 * count, flops: count }),
+});
+
+/** Parameters NAME0 .. NAME5, one for each axis. */
+export function axisParams<N extends string>(name: N) {
+  return Object.fromEntries(range(MAX_RANK).map((k) => [`${name}${k}`, "u32"])) as Record<
+    `${N}${0 | 1 | 2 | 3 | 4 | 5}`,
+    "u32"
+  >;
+}

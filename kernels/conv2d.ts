@@ -1,0 +1,241 @@
+import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+
+/*
+ * Convolution NCHW, weight [co, ci, kh, kw], any stride, padding and dilation. Everything heavy runs on a padded
+ * copy of its input, so that no tap is ever out of range and neighbours come four at a time:
+ *
+ *   forward          y  = convRows(pad(x), packed w)
+ *   input gradient   dx = convRows(pad(dy, zeros stuffed between for a stride), packed w flipped and transposed)
+ *   weight gradient  dw = sum over splits of convWeightRows(pad(dy), pad(x))
+ *
+ * convRows and convWeightRows keep a tile of outputs of one image row in registers and reuse each loaded input for
+ * all taps of a kernel row. On GPUs the shared-memory kernels of conv2d-shared.ts read the same padded layouts.
+ */
+
+/** How a padded copy is laid out. Lengths in elements; `lines` rows of `pitch` (a multiple of 4). */
+export const convPad = defineKernel({
+  name: "conv_pad",
+  bindings: { x: "read f32", y: "read_write vec4f" },
+  params: {
+    planes: "u32", height: "u32", width: "u32", lines: "u32", pitch: "u32",
+    /** Rows and columns of the copy before x's first; negative crops. */
+    top: "i32", left: "i32",
+    /** x's neighbours stand this far apart in the copy. */
+    stepY: "u32", stepX: "u32",
+  },
+  variants: [{ stuffed: false }, { stuffed: true }],
+  main: ({ stuffed }: { stuffed: boolean }) => `
+    ${linearMain(64)}
+      let vecs = p.pitch / 4u;
+      let line = thread / vecs;
+      let plane = line / p.lines;
+      if (plane >= p.planes) { return; }
+      let row = i32(line % p.lines) - p.top;
+      let column = i32((thread % vecs) * 4u) - p.left;
+      ${stuffed ? "let i = row / i32(p.stepY);" : "let i = row;"}
+      let inside = row >= 0 && i < i32(p.height)${stuffed ? " && i * i32(p.stepY) == row" : ""};
+      let base = i32(plane * p.height * p.width) + i * i32(p.width);
+      ${unroll(4, (q) => `
+      let c${q} = column + ${q};
+      ${stuffed ? `let j${q} = c${q} / i32(p.stepX);` : `let j${q} = c${q};`}
+      let in${q} = inside && c${q} >= 0 && j${q} < i32(p.width)${stuffed ? ` && j${q} * i32(p.stepX) == c${q}` : ""};
+      let v${q} = select(0.0, x[select(0, base + j${q}, in${q})], in${q});`)}
+      y[thread] = vec4f(v0, v1, v2, v3);
+    }`,
+  dispatch: ({ planes, lines, pitch }) => linearGroups(planes * lines * (pitch / 4), 64),
+  cost: ({ planes, height, width, lines, pitch }) => ({
+    bytes: 4 * planes * (height * width + lines * pitch),
+    flops: 0,
+  }),
+});
+
+/**
+ * w [co, ci, kh, kw] -> [ci, kh, kw, co rounded up to 4], or for the input gradient, with `flip`,
+ * [co, kh, kw reversed, ci rounded up to 4]: four output channels in one load.
+ */
+export const convPackWeight = defineKernel({
+  name: "conv_pack_weight",
+  bindings: { w: "read f32", y: "read_write vec4f" },
+  params: { co: "u32", ci: "u32", kh: "u32", kw: "u32" },
+  variants: [{ flip: false }, { flip: true }],
+  main: ({ flip }: { flip: boolean }) => `
+    ${linearMain(64)}
+      let taps = p.kh * p.kw;
+      let fast = ${flip ? "p.ci" : "p.co"};
+      let slow = ${flip ? "p.co" : "p.ci"};
+      let vecs = (fast + 3u) / 4u;
+      let f = (thread % vecs) * 4u;
+      let line = thread / vecs;
+      if (line >= slow * taps) { return; }
+      let tap = ${flip ? "taps - 1u - line % taps" : "line % taps"};
+      let s = line / taps;
+      ${unroll(4, (q) => `
+      let at${q} = ${flip ? `(s * p.ci + f + ${q}u)` : `((f + ${q}u) * p.ci + s)`} * taps + tap;
+      let v${q} = select(0.0, w[at${q}], f + ${q}u < fast);`)}
+      y[thread] = vec4f(v0, v1, v2, v3);
+    }`,
+  dispatch: ({ co, ci, kh, kw }, { flip }) =>
+    linearGroups((flip ? co * Math.ceil(ci / 4) : ci * Math.ceil(co / 4)) * kh * kw, 64),
+  cost: ({ co, ci, kh, kw }) => ({ bytes: 8 * co * ci * kh * kw, flops: 0 }),
+});
+
+export type ConvRowsVariant = {
+  kw: number;
+  strideX: number;
+  dilationX: number;
+  /** Output channels (a multiple of 4) and neighbouring columns (4 or 8) of a thread. */
+  rows: number;
+  columns: number;
+};
+
+const lanes = ["x", "y", "z", "w"] as const;
+/** Inputs of one row that `columns` outputs see. */
+export const rowSpan = (v: { kw: number; strideX: number; dilationX: number; columns: number }): number =>
+  (v.columns - 1) * v.strideX + (v.kw - 1) * v.dilationX + 1;
+/** Name of the k-th float of loaded vectors x0, x1, ... */
+const nth = (name: string, k: number) => `${name}${k >> 2}.${lanes[k & 3]}`;
+
+/**
+ * y [n, co, oh, ow] from x padded [n, ci, lines, pitch] and w packed [ci, kh, kw, coVecs].
+ * Lanes are tiles of neighbouring columns; the channels of a group are one for all its lanes.
+ */
+export const convRows = defineKernel({
+  name: "conv_rows",
+  bindings: { x: "read vec4f", w: "read vec4f", bias: "read f32", y: "read_write f32" },
+  params: {
+    n: "u32", ci: "u32", co: "u32", oh: "u32", ow: "u32", lines: "u32", pitch: "u32", coVecs: "u32",
+    kh: "u32", strideY: "u32", dilationY: "u32", useBias: "u32",
+  },
+  variants: convVariants(),
+  main: (v: ConvRowsVariant) => {
+    const loads = Math.ceil(rowSpan(v) / 4);
+    const rowVecs = v.rows / 4;
+    return `
+    ${linearMain(8)}
+      let tiles = (p.ow + ${v.columns - 1}u) / ${v.columns}u;
+      let spots = p.n * p.oh * tiles;
+      let across = (spots + 7u) / 8u;
+      let row = (group / across) * ${rowVecs}u;
+      let spot = (group % across) * 8u + lane;
+      if (row * 4u >= p.co || spot >= spots) { return; }
+      let column = (spot % tiles) * ${v.columns}u;
+      let oh = (spot / tiles) % p.oh;
+      let n = spot / (tiles * p.oh);
+      let vecs = p.pitch / 4u;
+      var plane = (n * p.ci * p.lines + oh * p.strideY) * vecs + column * ${v.strideX}u / 4u;
+      var tap = row;
+      ${unroll(v.rows, (r) => unroll(v.columns, (c) => `var s${r}_${c} = 0.0;`, " "))}
+      for (var ci = 0u; ci < p.ci; ci++) {
+        var i = plane;
+        for (var kh = 0u; kh < p.kh; kh++) {
+          ${unroll(loads, (q) => `let x${q} = x[i + ${q}u];`, " ")}
+          ${unroll(v.kw, (k) => `{
+            ${unroll(rowVecs, (q) => `let w${q} = w[tap + ${q}u];`, " ")}
+            tap += p.coVecs;
+            ${unroll(v.rows, (r) =>
+              unroll(v.columns, (c) => `s${r}_${c} += ${nth("w", r)} * ${nth("x", c * v.strideX + k * v.dilationX)};`, " "),
+            )}
+          }`)}
+          i += p.dilationY * vecs;
+        }
+        plane += p.lines * vecs;
+      }
+      ${unroll(v.rows, (r) => `
+      if (row * 4u + ${r}u < p.co) {
+        let co = row * 4u + ${r}u;
+        let b = select(0.0, bias[co * p.useBias], p.useBias == 1u);
+        let line = ((n * p.co + co) * p.oh + oh) * p.ow + column;
+        ${unroll(v.columns, (c) => `${c === 0 ? "" : `if (column + ${c}u < p.ow) `}{ y[line + ${c}u] = s${r}_${c} + b; }`)}
+      }`)}
+    }`;
+  },
+  dispatch: ({ n, co, oh, ow }, v) =>
+    linearGroups(Math.ceil((n * oh * Math.ceil(ow / v.columns)) / 8) * Math.ceil(co / v.rows), 1),
+  cost: ({ n, ci, co, oh, ow, lines, pitch, kh }, v) => ({
+    bytes: 4 * (n * ci * lines * pitch + n * co * oh * ow + ci * co * kh * v.kw),
+    flops: 2 * n * co * oh * ow * ci * kh * v.kw,
+  }),
+});
+
+export type ConvWeightVariant = { kw: number; strideX: number; dilationX: number; rows: number; columns: number };
+
+/**
+ * Partial sums of dw, [splits, co, ci, kh, kw], from dy padded [n, co, oh, dyPitch] and x padded
+ * [n, ci, lines, pitch]: split s sums over images s, s + splits, ... Lanes are rows (ci, kh) of the kernel.
+ */
+export const convWeightRows = defineKernel({
+  name: "conv_weight_rows",
+  bindings: { x: "read vec4f", dy: "read vec4f", dw: "read_write f32" },
+  params: {
+    n: "u32", ci: "u32", co: "u32", oh: "u32", lines: "u32", pitch: "u32", dyPitch: "u32",
+    kh: "u32", strideY: "u32", dilationY: "u32", splits: "u32",
+  },
+  variants: convVariants(),
+  main: (v: ConvWeightVariant) => {
+    const loads = Math.ceil(rowSpan(v) / 4);
+    const dyLoads = v.columns / 4;
+    return `
+    ${linearMain(8)}
+      let taps = p.ci * p.kh;
+      let across = (taps + 7u) / 8u;
+      let down = (p.co + ${v.rows - 1}u) / ${v.rows}u;
+      let tap = (group % across) * 8u + lane;
+      let co = ((group / across) % down) * ${v.rows}u;
+      let split = group / (across * down);
+      if (split >= p.splits || tap >= taps) { return; }
+      let ci = tap / p.kh;
+      let kh = tap % p.kh;
+      let vecs = p.pitch / 4u;
+      let dyVecs = p.dyPitch / 4u;
+      let dyPlane = p.oh * dyVecs;
+      ${unroll(v.rows, (r) => unroll(v.kw, (k) => `var s${r}_${k} = 0.0;`, " "))}
+      for (var n = split; n < p.n; n += p.splits) {
+        var i = ((n * p.ci + ci) * p.lines + kh * p.dilationY) * vecs;
+        var j = (n * p.co + co) * dyPlane;
+        for (var oh = 0u; oh < p.oh; oh++) {
+          for (var t = 0u; t < dyVecs; t += ${dyLoads}u) {
+            let at = i + t * ${v.strideX}u;
+            ${unroll(loads, (q) => `let x${q} = x[at + ${q}u];`, " ")}
+            ${unroll(v.rows, (r) => `{
+              let g = j + t + ${r}u * dyPlane;
+              ${unroll(dyLoads, (q) => `let g${q} = dy[g + ${q}u];`, " ")}
+              ${unroll(v.kw, (k) =>
+                `s${r}_${k} += ${range(v.columns).map((c) => `${nth("g", c)} * ${nth("x", c * v.strideX + k * v.dilationX)}`).join(" + ")};`,
+              )}
+            }`)}
+          }
+          i += p.strideY * vecs;
+          j += dyVecs;
+        }
+      }
+      ${unroll(v.rows, (r) => `
+      if (co + ${r}u < p.co) {
+        let line = (((split * p.co + co + ${r}u) * p.ci + ci) * p.kh + kh) * ${v.kw}u;
+        ${unroll(v.kw, (k) => `dw[line + ${k}u] = s${r}_${k};`, " ")}
+      }`)}
+    }`;
+  },
+  dispatch: ({ ci, co, kh, splits }, v) =>
+    linearGroups(Math.ceil((ci * kh) / 8) * Math.ceil(co / v.rows) * splits, 1),
+  cost: ({ n, ci, co, oh, lines, pitch, dyPitch, kh, splits }, v) => ({
+    bytes: 4 * (n * ci * lines * pitch + n * co * oh * dyPitch + splits * ci * co * kh * v.kw),
+    flops: 2 * n * co * oh * dyPitch * ci * kh * v.kw,
+  }),
+});
+
+/** Shapes the networks use and odd ones beside them, each with every tile; other shapes compile on demand. */
+function convVariants() {
+  return [
+    [1, 1, 1], [3, 1, 1], [3, 1, 2], [3, 2, 1], [4, 2, 1], [5, 1, 1],
+  ].flatMap(([kw, strideX, dilationX]) =>
+    [4, 8].flatMap((rows) =>
+      [4, 8].map((columns) => ({ kw: kw!, strideX: strideX!, dilationX: dilationX!, rows, columns })),
+    ),
+  );
+}
+
+/** Channels and columns of a thread for an output of `co` channels and rows of `ow`: little is wasted at the edges. */
+export function convTile(co: number, ow: number): { rows: number; columns: number } {
+  const rest = ow % 8;
+  return { rows: co <= 4 ? 4 : 8, columns: rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8 };
+}

@@ -1,0 +1,112 @@
+/**
+ * A kernel is data: WGSL, bindings, parameters and how a problem's shape becomes a dispatch.
+ * Each fact is written once; `source` joins them into the text that is compiled.
+ */
+
+export type Groups = readonly [x: number, y: number, z: number];
+export type ParamType = "u32" | "i32" | "f32";
+/** Element type as in `array<T>`, after the access mode: "read f32", "read_write vec4f". */
+export type Binding = `${"read" | "read_write"} ${"f32" | "i32" | "u32" | "vec4f" | "vec4u" | "atomic<u32>"}`;
+export type Cost = { readonly bytes: number; readonly flops: number };
+export type VariantValue = number | string | boolean;
+export type Variant = Readonly<Record<string, VariantValue>>;
+
+/** What a kernel may know of the adapter when it chooses a variant. */
+export interface Hardware {
+  /** "cpu": a software driver, one core runs a whole workgroup; "gpu": anything else. */
+  readonly kind: "cpu" | "gpu";
+  readonly maxWorkgroupSize: number;
+  readonly maxWorkgroupStorage: number;
+}
+
+export interface Kernel<
+  B extends string = string,
+  P extends string = string,
+  V extends Variant = Variant,
+> {
+  readonly name: string;
+  readonly bindings: (v: V) => Record<B, Binding>;
+  readonly params: Readonly<Record<P, ParamType>>;
+  /** Helper functions in WGSL that `main` calls. */
+  readonly lib: (v: V) => readonly string[];
+  readonly main: (v: V) => string;
+  readonly dispatch: (params: Readonly<Record<P, number>>, v: V) => Groups;
+  /** Useful bytes moved and floating point operations, for rooflines. */
+  readonly cost: (params: Readonly<Record<P, number>>, v: V) => Cost;
+  /** Every variant a test has to check, the plainest first. */
+  readonly variants: readonly V[];
+}
+
+interface KernelSpec<B extends string, P extends string, V extends Variant> {
+  name: string;
+  bindings: Record<B, Binding> | ((v: V) => Record<B, Binding>);
+  params: Record<P, ParamType>;
+  lib?: readonly string[] | ((v: V) => readonly string[]);
+  main: (v: V) => string;
+  dispatch: (params: Readonly<Record<P, number>>, v: V) => Groups;
+  cost: (params: Readonly<Record<P, number>>, v: V) => Cost;
+  variants: readonly V[];
+}
+
+/** Declares a kernel and lists it, so that `stein kernels` and the tests find it by name. */
+export function defineKernel<B extends string, P extends string, V extends Variant>(
+  spec: KernelSpec<B, P, V>,
+): Kernel<B, P, V> {
+  const { bindings, lib = [] } = spec;
+  return {
+    ...spec,
+    bindings: typeof bindings === "function" ? bindings : () => bindings,
+    lib: typeof lib === "function" ? lib : () => lib,
+  };
+}
+
+/** The WGSL of a variant, exactly as it is compiled. */
+export function source<B extends string, P extends string, V extends Variant>(
+  kernel: Kernel<B, P, V>,
+  v: V,
+): string {
+  const params = Object.entries<ParamType>(kernel.params);
+  const bindings = Object.entries<Binding>(kernel.bindings(v));
+  const lines = [`// ${kernel.name} ${JSON.stringify(v)}`];
+  if (params.length > 0) {
+    lines.push(`struct Params { ${params.map(([name, type]) => `${name}: ${type}`).join(", ")} }`);
+    lines.push(`@group(0) @binding(${bindings.length}) var<uniform> p: Params;`);
+  }
+  bindings.forEach(([name, binding], i) => {
+    const [access, element] = binding.split(" ");
+    lines.push(`@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${element}>;`);
+  });
+  lines.push(...kernel.lib(v).map(dedent), dedent(kernel.main(v)));
+  return lines.join("\n") + "\n";
+}
+
+/** WebGPU allows 65,535 workgroups in a dimension: longer lines are folded into x and y. */
+export function linearGroups(count: number, perGroup: number): Groups {
+  const groups = Math.max(1, Math.ceil(count / perGroup));
+  const rows = Math.ceil(groups / MAX_GROUPS);
+  return [Math.ceil(groups / rows), rows, 1];
+}
+
+export const MAX_GROUPS = 65535;
+
+/** Arguments of `main` and the flat workgroup and thread index for a dispatch by `linearGroups`. */
+export const linearMain = (size: number): string =>
+  `@compute @workgroup_size(${size})
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let group = wg.x + wg.y * groups.x;
+  let thread = group * ${size}u + lane;`;
+
+export const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** One line of WGSL for each i below n. */
+export const unroll = (n: number, line: (i: number) => string, separator = "\n"): string =>
+  range(n).map(line).join(separator);
+
+function dedent(text: string): string {
+  const lines = text.replace(/^\n/, "").trimEnd().split("\n");
+  const indents = lines.slice(1).concat(text.startsWith("\n") ? (lines[0] ?? "") : []);
+  const margin = Math.min(
+    ...indents.filter((l) => l.trim() !== "").map((l) => l.length - l.trimStart().length),
+  );
+  return lines.map((l) => l.slice(Math.min(l.length - l.trimStart().length, margin || 0))).join("\n");
+}

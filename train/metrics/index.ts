@@ -1,0 +1,3 @@
+export { type MmdOptions, mmdSquared } from "./mmd.ts";
+export { type SampleQuality, type SampleQualityOptions, sampleQuality } from "./sample-quality.ts";
+export { type SlicedWassersteinOptions, slicedWasserstein } from "./sliced-wasserstein.ts";
