@@ -34,9 +34,7 @@ export function conform(
   };
 }
 
-/**
- * Throws UsageError unless size is a whole number of pixels and channels is 1 or 3. who begins the message.
- */
+/** Throws UsageError unless size is a whole number of pixels and channels is 1 or 3; who begins it. */
 export function requireShape(who: string, size: number, channels: number): void {
   if (!Number.isInteger(size) || size < 1) {
     throw new UsageError(

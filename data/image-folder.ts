@@ -49,10 +49,12 @@ function findImages(folder: string): string[] {
   const files = listFiles(folder, "image folder");
   const images = files.filter((path) => extname(path).toLowerCase() === ".png");
   if (images.length > 0) return images;
-  const got =
-    files.length === 0 ? "no files" : `${files.length} files, none of them PNG (the first is ${files[0]})`;
+  if (files.length === 0) {
+    throw new UsageError(`image folder: got no files in ${folder}, expected PNG files; check the path`);
+  }
   throw new UsageError(
-    `image folder: got ${got} in ${folder}, expected PNG files; convert the images to PNG`,
+    `image folder: got ${files.length} files in ${folder}, the first ${files[0]}, none of them PNG, ` +
+      `expected PNG files; convert the images to PNG`,
   );
 }
 
@@ -68,9 +70,9 @@ function readPng(path: string): Raster {
   try {
     return decodePng(bytes);
   } catch (cause) {
+    const reason = (cause as Error).message.replace(/:$/, "");
     throw new UsageError(
-      `image folder: got ${path} of ${bytes.length} bytes, ` +
-        `expected a whole PNG file (${(cause as Error).message}); ` +
+      `image folder: got ${path} of ${bytes.length} bytes, expected a whole PNG file (${reason}); ` +
         `copy it again or take it out of the folder`,
       { cause },
     );

@@ -18,10 +18,7 @@ export interface ImageSetSpec {
   count?: number;
   /** Of the drawn digits. */
   seed?: number;
-  /**
-   * Side of the square images. Default: the set's own, 32 for a folder. See conform() for what becomes of other
-   * sizes.
-   */
+  /** Side of the square images; see conform(). Default: the set's own, 32 for a folder. */
   size?: number;
   /** 1 for grey, 3 for RGB. Default: the set's own, 3 for a folder. */
   channels?: number;
@@ -37,10 +34,7 @@ const openers = {
 
 export const imageSetNames = Object.keys(openers) as ImageSetName[];
 
-/**
- * Opens a set by name. Throws UsageError on an unknown name, a missing path, and whatever is wrong with the
- * files.
- */
+/** Opens a set by name. Throws UsageError on an unknown name, a missing path and bad files. */
 export function openImageSet(spec: ImageSetSpec): ImageSet {
   if (!Object.hasOwn(openers, spec.name)) {
     const meant = nearest(spec.name, imageSetNames);

@@ -62,7 +62,7 @@ export function readIdx(path: string, expected: number): Idx {
     const got = magic === undefined ? `${bytes.length} bytes` : `magic ${hex(magic)}, ${bytes.length} bytes`;
     throw new UsageError(
       `mnist: got ${path} with ${got}, expected an IDX file with magic ${hex(expected)}; ` +
-        `it is not ${expected === IMAGES ? "an images" : "a labels"} file, download it again`,
+        `${misfit(magic, expected)}, download it again`,
     );
   }
 
@@ -84,6 +84,13 @@ export function readIdx(path: string, expected: number): Idx {
 
 function find(folder: string, names: string[]): string | undefined {
   return names.flatMap((name) => [join(folder, name), join(folder, `${name}.gz`)]).find(exists);
+}
+
+function misfit(magic: number | undefined, expected: number): string {
+  if (magic === undefined || magic === expected) return "the file is cut short";
+  if (magic === IMAGES) return "this is a file of images";
+  if (magic === LABELS) return "this is a file of labels";
+  return "the file is of another format";
 }
 
 const hex = (word: number) => `0x${word.toString(16).padStart(8, "0")}`;

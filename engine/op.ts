@@ -36,8 +36,10 @@ export interface OpSpec<A> {
   readonly oracle: (inputs: readonly (Array64 | undefined)[], attrs: A) => Array64;
 }
 
+export type Op<A> = (engine: Engine, inputs: Inputs, attrs: A) => Tensor;
+
 /** Applies ops: runs the forward and, where a gradient may be asked for, records it. */
-export function defineOp<A>(spec: OpSpec<A>): (engine: Engine, inputs: Inputs, attrs: A) => Tensor {
+export function defineOp<A>(spec: OpSpec<A>): Op<A> {
   return (engine, inputs, attrs) => {
     const { y, extras } = engine.scope(() => {
       const result = spec.forward(engine, inputs, attrs);

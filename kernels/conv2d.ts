@@ -157,11 +157,15 @@ export const convRows = defineKernel({
   }),
 });
 
-export type ConvWeightVariant = { kw: number; strideX: number; dilationX: number; rows: number; columns: number };
+export type ConvWeightVariant = ConvRowsVariant & {
+  /** Rows of the kernel that a thread sums at once: each loaded dy serves khs * kw taps. */
+  khs: number;
+};
 
 /**
  * Partial sums of dw, [splits, co, ci, kh, kw], from dy padded [n, co, oh, dyPitch] and x padded
- * [n, ci, lines, pitch]: split s sums over images s, s + splits, ... Lanes are rows (ci, kh) of the kernel.
+ * [n, ci, lines, pitch]: split s sums over images s, s + splits, ... Lanes are input channels and, where khs
+ * is less than kh, groups of kernel rows.
  */
 export const convWeightRows = defineKernel({
   name: "conv_weight_rows",
@@ -170,38 +174,46 @@ export const convWeightRows = defineKernel({
     n: "u32", ci: "u32", co: "u32", oh: "u32", lines: "u32", pitch: "u32", dyPitch: "u32",
     kh: "u32", strideY: "u32", dilationY: "u32", splits: "u32",
   },
-  variants: convVariants(),
+  variants: convVariants().flatMap((v) => (v.kw > 3 ? [1] : [1, v.kw]).map((khs): ConvWeightVariant => ({ ...v, khs }))),
   main: (v: ConvWeightVariant) => {
     const loads = Math.ceil(rowSpan(v) / 4);
     const dyLoads = v.columns / 4;
+    const taps = range(v.khs).flatMap((h) => range(v.kw).map((k) => [h, k] as const));
     return `
     ${linearMain(8)}
-      let taps = p.ci * p.kh;
-      let across = (taps + 7u) / 8u;
+      let strips = p.kh / ${v.khs}u;
+      let spots = p.ci * strips;
+      let across = (spots + 7u) / 8u;
       let down = (p.co + ${v.rows - 1}u) / ${v.rows}u;
-      let tap = (group % across) * 8u + lane;
+      let spot = (group % across) * 8u + lane;
       let co = ((group / across) % down) * ${v.rows}u;
       let split = group / (across * down);
-      if (split >= p.splits || tap >= taps) { return; }
-      let ci = tap / p.kh;
-      let kh = tap % p.kh;
+      if (split >= p.splits || spot >= spots) { return; }
+      let ci = spot / strips;
+      let kh = (spot % strips) * ${v.khs}u;
       let vecs = p.pitch / 4u;
       let dyVecs = p.dyPitch / 4u;
       let dyPlane = p.oh * dyVecs;
-      ${unroll(v.rows, (r) => unroll(v.kw, (k) => `var s${r}_${k} = 0.0;`, " "))}
+      ${unroll(v.rows, (r) => taps.map(([h, k]) => `var s${r}_${h}_${k} = 0.0;`).join(" "))}
       for (var n = split; n < p.n; n += p.splits) {
         var i = ((n * p.ci + ci) * p.lines + kh * p.dilationY) * vecs;
         var j = (n * p.co + co) * dyPlane;
         for (var oh = 0u; oh < p.oh; oh++) {
           for (var t = 0u; t < dyVecs; t += ${dyLoads}u) {
-            let at = i + t * ${v.strideX}u;
-            ${unroll(loads, (q) => `let x${q} = x[at + ${q}u];`, " ")}
+            ${unroll(v.khs, (h) => `
+            let at${h} = i + t * ${v.strideX}u + ${h}u * p.dilationY * vecs;
+            ${unroll(loads, (q) => `let x${h}_${q} = x[at${h} + ${q}u];`, " ")}`)}
             ${unroll(v.rows, (r) => `{
               let g = j + t + ${r}u * dyPlane;
               ${unroll(dyLoads, (q) => `let g${q} = dy[g + ${q}u];`, " ")}
-              ${unroll(v.kw, (k) =>
-                `s${r}_${k} += ${range(v.columns).map((c) => `${nth("g", c)} * ${nth("x", c * v.strideX + k * v.dilationX)}`).join(" + ")};`,
-              )}
+              ${taps
+                .map(([h, k]) => {
+                  const terms = range(v.columns).map(
+                    (c) => `${nth("g", c)} * ${nth(`x${h}_`, c * v.strideX + k * v.dilationX)}`,
+                  );
+                  return `s${r}_${h}_${k} += ${terms.join(" + ")};`;
+                })
+                .join("\n")}
             }`)}
           }
           i += p.strideY * vecs;
@@ -211,12 +223,12 @@ export const convWeightRows = defineKernel({
       ${unroll(v.rows, (r) => `
       if (co + ${r}u < p.co) {
         let line = (((split * p.co + co + ${r}u) * p.ci + ci) * p.kh + kh) * ${v.kw}u;
-        ${unroll(v.kw, (k) => `dw[line + ${k}u] = s${r}_${k};`, " ")}
+        ${taps.map(([h, k]) => `dw[line + ${h * v.kw + k}u] = s${r}_${h}_${k};`).join(" ")}
       }`)}
     }`;
   },
   dispatch: ({ ci, co, kh, splits }, v) =>
-    linearGroups(Math.ceil((ci * kh) / 8) * Math.ceil(co / v.rows) * splits, 1),
+    linearGroups(Math.ceil((ci * kh) / v.khs / 8) * Math.ceil(co / v.rows) * splits, 1),
   cost: ({ n, ci, co, oh, lines, pitch, dyPitch, kh, splits }, v) => ({
     bytes: 4 * (n * ci * lines * pitch + n * co * oh * dyPitch + splits * ci * co * kh * v.kw),
     flops: 2 * n * co * oh * dyPitch * ci * kh * v.kw,

@@ -1,7 +1,11 @@
 /// <reference path="./gifenc.d.ts" />
-import gifenc from "gifenc";
+import * as namespace from "gifenc";
 import { UsageError } from "../../engine/errors.ts";
 import { type GridOptions, type Picture, tile } from "./tile.ts";
+
+// Plain Node puts the names of this CommonJS package under default; bundlers and Vitest put them beside it.
+const gifenc =
+  "GIFEncoder" in namespace ? (namespace as unknown as typeof namespace.default) : namespace.default;
 
 export interface AnimationOptions extends GridOptions {
   /** Milliseconds a frame; GIF counts in hundredths of a second. */
@@ -46,8 +50,9 @@ const grey = ({ data }: Picture, frame: number) => ({
 
 function coloured({ data }: Picture) {
   const rgba = new Uint8Array((data.length / 3) * 4).fill(255);
-  for (let from = 0, to = 0; from < data.length; from += 3, to += 4)
-    rgba.set(data.subarray(from, from + 3), to);
+  for (let pixel = 0; pixel < data.length / 3; pixel++) {
+    rgba.set(data.subarray(3 * pixel, 3 * pixel + 3), 4 * pixel);
+  }
   const palette = gifenc.quantize(rgba, 256);
   return { indices: gifenc.applyPalette(rgba, palette), palette };
 }

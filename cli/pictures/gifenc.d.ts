@@ -1,4 +1,4 @@
-/** gifenc 1.0.3 ships no types. It is CommonJS: in Node its names are fields of the default export. */
+/** gifenc 1.0.3 ships no types. It is CommonJS: in plain Node its names are found only in the default export. */
 declare module "gifenc" {
   /** Up to 256 colours, [red, green, blue] in bytes. */
   type Palette = number[][];
@@ -18,10 +18,12 @@ declare module "gifenc" {
     bytes(): Uint8Array<ArrayBuffer>;
   }
 
-  const gifenc: {
+  interface Gifenc {
     GIFEncoder(): Encoder;
     quantize(rgba: Uint8Array, maxColors: number): Palette;
     applyPalette(rgba: Uint8Array, palette: Palette): Uint8Array;
-  };
-  export default gifenc;
+  }
+
+  const exported: Gifenc;
+  export default exported;
 }

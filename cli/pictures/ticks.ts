@@ -10,7 +10,8 @@ export interface Axis {
  */
 export function linearAxis(values: readonly number[], count = 5): Axis {
   const [least, most] = extent(values, [0, 1]);
-  const room = least === most ? Math.abs(least) / 2 || 1 : 0; // a constant lies in the middle
+  const size = Math.max(Math.abs(least), Math.abs(most));
+  const room = most - least <= 1e-6 * size ? size / 2 || 1 : 0; // a constant lies in the middle
   const step = niceStep((most - least + 2 * room) / count);
   const from = Math.floor((least - room) / step + 1e-9);
   const to = Math.ceil((most + room) / step - 1e-9);
@@ -27,7 +28,7 @@ export function logAxis(values: readonly number[]): Axis {
   const from = Math.floor(Math.log10(least) + 1e-9);
   const to = Math.max(from + 1, Math.ceil(Math.log10(most) - 1e-9));
   const stride = Math.ceil((to - from) / 8);
-  const marks = to - from <= 2 ? [1, 2, 5] : [1];
+  const marks = to - from <= 3 ? [1, 2, 5] : [1];
 
   const ticks: number[] = [];
   for (let power = from; power <= to; power += stride)

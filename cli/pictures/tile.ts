@@ -30,7 +30,7 @@ const GAP_SHADE = 64; // neither the black nor the white of the images
  */
 export function tile(who: string, images: Float32Array, options: GridOptions): Picture {
   const { n, c, h, w, columns = Math.ceil(Math.sqrt(n)), scale = 1, gap = 2 } = options;
-  requireShape(who, images, options);
+  requireShape(who, images, { n, c, h, w, columns, scale, gap });
 
   const width = gap + columns * (w * scale + gap);
   const height = gap + Math.ceil(n / columns) * (h * scale + gap);
@@ -52,7 +52,7 @@ export function tile(who: string, images: Float32Array, options: GridOptions): P
 function requireShape(
   who: string,
   images: Float32Array,
-  { n, c, h, w, columns = 1, scale = 1, gap = 0 }: GridOptions,
+  { n, c, h, w, columns, scale, gap }: Required<GridOptions>,
 ): void {
   if (c !== 1 && c !== 3) {
     throw new UsageError(

@@ -16,11 +16,19 @@ export function writeFileAtomic(path: string, content: Uint8Array | string): voi
     writeFileSync(temporary, content, { flush: true });
     renameSync(temporary, path);
   } catch (cause) {
-    rmSync(temporary, { force: true });
+    discard(temporary);
     throw new UsageError(
       `write: cannot write ${path} (${(cause as Error).message}), expected a writable place; ` +
         `check the folder and its space`,
       { cause },
     );
+  }
+}
+
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The error that led here says more.
   }
 }

@@ -43,6 +43,7 @@ const up4 = (n: number): number => Math.ceil(n / 4) * 4;
 function padded(engine: Engine, x: Tensor, lines: number, pitch: number, top: number, left: number, step: Pair = [1, 1]): Tensor {
   const planes = x.dim(0) * x.dim(1);
   const [height, width] = sizeOf(x);
+  if (lines === height && pitch === width && top === 0 && left === 0 && step[0] * step[1] === 1) return x;
   const y = engine.empty([planes, lines, pitch]);
   engine.launch(
     convPad,
@@ -132,13 +133,14 @@ const weightGradOp = defineOp<WeightGradAttrs>({
     const [lines, pitch] = extent(size, attrs.kernelSize, attrs, tile.columns);
     const dyPitch = Math.ceil(size[1] / tile.columns) * tile.columns;
     const xp = padded(engine, x!, lines, pitch, attrs.padding[0], attrs.padding[2]);
-    const dyp = dyPitch === size[1] ? dy! : padded(engine, dy!, size[0], dyPitch, 0, 0);
-    const groups = Math.ceil((ci * kh) / 8) * Math.ceil(co / tile.rows);
+    const dyp = padded(engine, dy!, size[0], dyPitch, 0, 0);
+    const khs = kh <= 3 && kw <= 3 ? kh : 1;
+    const groups = Math.ceil((ci * kh) / khs / 8) * Math.ceil(co / tile.rows);
     const splits = Math.min(n, Math.max(1, Math.ceil(16 / groups)));
     const parts = engine.empty([splits, co, ci, kh, kw]);
     engine.launch(
       convWeightRows,
-      { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], ...tile },
+      { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], khs, ...tile },
       { x: xp, dy: dyp, dw: parts },
       {
         n, ci, co, oh: size[0], lines, pitch, dyPitch,

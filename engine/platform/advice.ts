@@ -29,7 +29,7 @@ export const embeddedPackage = "@sparticuz/chromium";
 export const embeddedInstall = `npm install --save-dev ${embeddedPackage}@147.0.0`;
 
 /** Of Mesa, whose lavapipe is the software driver of every distribution. */
-const tooOld = "Dawn refuses Mesa 22.3 (Debian 12's own) and takes 25.0";
+const tooOld = "Dawn refuses Mesa 22.3 (Debian 12's own) and takes 23.2 and later";
 
 /** The message of the DeviceError: first what is wrong, then a line each for what was found and what to type. */
 export function noAdapter(facts: HostFacts): string {
@@ -99,8 +99,7 @@ export function systemDriver(facts: Pick<HostFacts, "osRelease" | "aptSources">)
     return { line: version === 12 ? debian12(facts.aptSources ?? {}) : apt };
   }
   if (release.ID === "ubuntu") {
-    if (version < 24.04)
-      return { note: `the Mesa of Ubuntu ${release.VERSION_ID} may be too old for Dawn; 24.04's works` };
+    if (version < 22.04) return { note: `Ubuntu ${release.VERSION_ID} has no Mesa new enough for Dawn` };
     return { line: apt };
   }
   for (const name of family) {
@@ -123,7 +122,7 @@ export function systemDriver(facts: Pick<HostFacts, "osRelease" | "aptSources">)
         };
     }
   }
-  return { note: "install the Vulkan loader and Mesa's lavapipe, 25.0 or later, with the package manager" };
+  return { note: "install the Vulkan loader and Mesa's lavapipe, 23.2 or later, with the package manager" };
 }
 
 /** Debian 12 has a new enough Mesa in backports; the line fits the style its sources are written in. */

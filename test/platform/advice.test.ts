@@ -10,6 +10,7 @@ const releases = {
   debian13:
     'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nVERSION_ID="13"\nVERSION_CODENAME=trixie\nID=debian\n',
   debianSid: 'PRETTY_NAME="Debian GNU/Linux forky/sid"\nVERSION_CODENAME=forky\nID=debian\n',
+  ubuntu2004: 'PRETTY_NAME="Ubuntu 20.04.6 LTS"\nVERSION_ID="20.04"\nID=ubuntu\nID_LIKE=debian\n',
   ubuntu2204: 'PRETTY_NAME="Ubuntu 22.04.5 LTS"\nVERSION_ID="22.04"\nID=ubuntu\nID_LIKE=debian\n',
   ubuntu2404: 'PRETTY_NAME="Ubuntu 24.04.3 LTS"\nVERSION_ID="24.04"\nID=ubuntu\nID_LIKE=debian\n',
   mint: 'PRETTY_NAME="Linux Mint 22"\nVERSION_ID="22"\nID=linuxmint\nID_LIKE="ubuntu debian"\n',
@@ -38,13 +39,15 @@ test("each distribution gets its own line", () => {
       # apt-get update && apt-get install -y --no-install-recommends mesa-vulkan-drivers
     debianSid
       # apt-get update && apt-get install -y --no-install-recommends mesa-vulkan-drivers
+    ubuntu2004
+      (Ubuntu 20.04 has no Mesa new enough for Dawn)
     ubuntu2204
-      (the Mesa of Ubuntu 22.04 may be too old for Dawn; 24.04's works)
+      # apt-get update && apt-get install -y --no-install-recommends mesa-vulkan-drivers
     ubuntu2404
       # apt-get update && apt-get install -y --no-install-recommends mesa-vulkan-drivers
     mint
       # apt-get update && apt-get install -y --no-install-recommends mesa-vulkan-drivers
-      (Dawn refuses Mesa 22.3 (Debian 12's own) and takes 25.0)
+      (Dawn refuses Mesa 22.3 (Debian 12's own) and takes 23.2 and later)
     fedora
       # dnf install -y mesa-vulkan-drivers vulkan-loader
     rocky
@@ -56,7 +59,7 @@ test("each distribution gets its own line", () => {
     tumbleweed
       # zypper install -y libvulkan1 libvulkan_lvp
     nixos
-      (install the Vulkan loader and Mesa's lavapipe, 25.0 or later, with the package manager)"
+      (install the Vulkan loader and Mesa's lavapipe, 23.2 or later, with the package manager)"
   `);
 });
 
@@ -108,7 +111,7 @@ describe("the message says what was found and what to type", () => {
     };
     expect(noAdapter(facts)).toMatchInlineSnapshot(`
       "openGpu: no GPU adapter on Debian GNU/Linux 12 (bookworm) (x64)
-        found: Vulkan drivers (lvp_icd.x86_64.json, radeon_icd.json), none accepted: most likely too old; Dawn refuses Mesa 22.3 (Debian 12's own) and takes 25.0
+        found: Vulkan drivers (lvp_icd.x86_64.json, radeon_icd.json), none accepted: most likely too old; Dawn refuses Mesa 22.3 (Debian 12's own) and takes 23.2 and later
         as root: echo 'deb http://deb.debian.org/debian bookworm-backports main' > /etc/apt/sources.list.d/backports.list && apt-get update && apt-get install -y --no-install-recommends -t bookworm-backports mesa-vulkan-drivers
         without root: npm install --save-dev @sparticuz/chromium@147.0.0 (carries a software driver)"
     `);
@@ -186,7 +189,7 @@ describe("the message says what was found and what to type", () => {
   test("Linux without os-release", () => {
     expect(noAdapter({ platform: "linux", arch: "x64" })).toMatchInlineSnapshot(`
       "openGpu: no GPU adapter on linux (x64)
-        note: install the Vulkan loader and Mesa's lavapipe, 25.0 or later, with the package manager
+        note: install the Vulkan loader and Mesa's lavapipe, 23.2 or later, with the package manager
         without root: npm install --save-dev @sparticuz/chromium@147.0.0 (carries a software driver)"
     `);
   });

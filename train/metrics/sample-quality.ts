@@ -31,8 +31,8 @@ export interface SampleQuality {
   };
   /**
    * Share of the way from noise to data that the samples have come, in percent: 0 at noise, 100 at data. Not
-   * clamped: below 0 is worse than noise, a little above 100 is chance. It sees no copying: look at
-   * nearestTrain for that.
+   * clamped: below 0 is worse than noise, a little above 100 is chance. The way is long: blank pictures of
+   * digits already score 27, so read the last few percent. It sees no copying: nearestTrain does.
    */
   score: number;
   /**
@@ -45,10 +45,7 @@ export interface SampleQuality {
   count: number;
 }
 
-/**
- * Measures samples against data the model never saw, between a floor and a ceiling. Throws UsageError on
- * shapes.
- */
+/** Measures samples against data the model never saw. Throws UsageError on shapes and values not finite. */
 export function sampleQuality(options: SampleQualityOptions): SampleQuality {
   const { samples, heldBack, train, dim, projections = 256, seed = 0 } = options;
   const n = countVectors("sampleQuality", "samples", samples, dim);

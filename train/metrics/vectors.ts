@@ -14,7 +14,7 @@ export function countVectors(
   const n = values.length / dim;
   if (!Number.isInteger(n) || n < least) {
     throw new UsageError(
-      `${who}: got ${name} of ${values.length} values, expected at least ${least} vectors of ${dim}; ` +
+      `${who}: got ${name} of ${values.length} values, expected whole vectors of ${dim}, at least ${least}; ` +
         `give dim as channels * height * width`,
     );
   }
@@ -22,7 +22,7 @@ export function countVectors(
   if (wild >= 0) {
     throw new UsageError(
       `${who}: got ${values[wild]} in ${name} (vector ${Math.floor(wild / dim)}), expected finite values; ` +
-        `the sampler diverged, take smaller steps`,
+        `a sampler that diverged needs smaller steps`,
     );
   }
   return n;

@@ -1,0 +1,44 @@
+import { embedding as kernel, embeddingGrad as gradKernel } from "../../kernels/embedding.ts";
+import { UsageError } from "../errors.ts";
+import { defineOp } from "../op.ts";
+import * as oracle from "../oracle/embedding.ts";
+import { showShape } from "../shapes.ts";
+import type { Tensor } from "../tensor.ts";
+
+// Looking rows up and summing into them are each other's adjoint.
+
+const lookUp = defineOp<object>({
+  name: "embedding",
+  forward: (engine, [table, labels]) => {
+    const [rows, width] = table!.shape as [number, number];
+    const y = engine.empty([...labels!.shape, width]);
+    engine.launch(kernel, {}, { table: table!, labels: labels!, y }, { count: labels!.size, rows, width });
+    return y;
+  },
+  vjp: ({ inputs: [, labels], dy, shapes }) => [embeddingGrad(dy, labels!, shapes[0]![0]!)],
+  saves: { inputs: [1] },
+  oracle: ([table, labels]) => oracle.embedding(table!, labels!),
+});
+
+const sumInto = defineOp<{ rows: number }>({
+  name: "embedding_grad",
+  forward: (engine, [dy, labels], { rows }) => {
+    const width = dy!.dim(-1);
+    const dtable = engine.empty([rows, width]);
+    engine.launch(gradKernel, {}, { dy: dy!, labels: labels!, dtable }, { count: labels!.size, rows, width });
+    return dtable;
+  },
+  vjp: ({ inputs: [, labels], dy }) => [embedding(dy, labels!)],
+  saves: { inputs: [1] },
+  oracle: ([dy, labels], { rows }) => oracle.embeddingGrad(dy!, labels!, rows),
+});
+
+/** Rows of table [rows, width] at labels [...] (i32) -> [..., width]. A label outside the table gives NaN. */
+export function embedding(table: Tensor, labels: Tensor): Tensor {
+  if (table.rank !== 2 || labels.dtype !== "i32")
+    throw new UsageError(`embedding: got table ${showShape(table.shape)}, labels ${labels.dtype}, expected [rows,width] and i32`);
+  return lookUp(table.engine, [table, labels], {});
+}
+
+/** The adjoint: dtable [rows, width] from dy [..., width]. */
+export const embeddingGrad = (dy: Tensor, labels: Tensor, rows: number): Tensor => sumInto(dy.engine, [dy, labels], { rows });

@@ -1,0 +1,17 @@
+export { attention } from "./attention.ts";
+export { add, div, equal, greater, greaterEqual, less, lessEqual, maximum, minimum, mul, sub } from "./binary.ts";
+export { type ConvOptions, conv2d, conv2dInputGrad, conv2dWeightGrad, convTranspose2d, type Padding, type Pair } from "./conv2d.ts";
+export type { Operand } from "./elementwise.ts";
+export { embedding } from "./embedding.ts";
+export { max, min } from "./extrema.ts";
+export { type MatmulOptions, matmul } from "./matmul.ts";
+export { activate, groupNorm, instanceNorm, instanceNormPlus, type NormOptions } from "./norm.ts";
+export { avgPool2d, maxPool2d, type PoolOptions } from "./pool.ts";
+export { pow } from "./pow.ts";
+export { broadcastTo, mean, type ReduceOptions, reshape, sum } from "./reduce.ts";
+export { resizeBilinear, resizeNearest } from "./resize.ts";
+export { scale } from "./scale.ts";
+export { chunk, concat, flip, narrow, pad, permute, slice, transpose } from "./shape.ts";
+export { crossEntropy, logSoftmax, logsumexp, softmax } from "./softmax.ts";
+export * from "./unary.ts";
+export { type Upfirdn2dOptions, upfirdn2d } from "./upfirdn2d.ts";

@@ -1,0 +1,165 @@
+import {
+  type MapVariant, type NormActivation, normActivations, normApply, normGradApply, normGradFactors, normGradSums, normMoments, normStatistics,
+} from "../../kernels/norm.ts";
+import { grad } from "../autograd.ts";
+import type { Engine } from "../engine.ts";
+import { nearest, UsageError } from "../errors.ts";
+import { defineOp, type Inputs, type VjpContext } from "../op.ts";
+import * as oracle from "../oracle/norm.ts";
+import { showShape } from "../shapes.ts";
+import type { Tensor } from "../tensor.ts";
+import { add, div, mul, sub } from "./binary.ts";
+import { requireFloat } from "./elementwise.ts";
+import { mean, reshape, sum } from "./reduce.ts";
+import { narrow } from "./shape.ts";
+import { elu, leakyRelu, relu, rsqrt, silu, sqrt, square } from "./unary.ts";
+
+interface Attrs {
+  readonly groups: number;
+  readonly eps: number;
+  readonly plus: boolean;
+  readonly activation: NormActivation;
+  readonly slope: number;
+}
+
+const op = defineOp<Attrs>({
+  name: "norm",
+  forward: (engine, inputs, attrs) => {
+    const x = inputs[0]!;
+    const { maps, hw, channels, groupSize, by } = geometry(engine, x, attrs);
+    const moments = engine.empty([maps, 2]);
+    engine.launch(normMoments, { by }, { x, moments }, { maps, hw });
+    const statistics = engine.empty([maps, 4]);
+    engine.launch(normStatistics, {}, { moments, statistics }, { maps, channels, groupSize, hw, eps: attrs.eps, plus: attrs.plus ? 1 : 0 });
+    const y = engine.empty(x.shape);
+    const { tensors, params } = affine(inputs, statistics, attrs);
+    engine.launch(normApply, { act: attrs.activation, vec: hw % 4 === 0 }, { x, statistics, ...tensors, y }, { maps, hw, channels, ...params });
+    return { y, extras: [statistics] };
+  },
+  vjp: (c) => throughComposite(c, composite),
+  fusedVjp: ({ engine, inputs, dy, attrs, extras, wants, shapes }) => {
+    const x = inputs[0]!;
+    const statistics = extras[0]!;
+    const { maps, hw, channels, groupSize, by } = geometry(engine, x, attrs);
+    const { tensors, params } = affine(inputs, statistics, attrs);
+    const shared = { maps, hw, channels, ...params };
+    const sums = engine.empty([maps, 2]);
+    engine.launch(normGradSums, { act: attrs.activation, by }, { x, dy, statistics, ...tensors, sums }, shared);
+    const factors = engine.empty([maps, 4]);
+    const grads = engine.empty([maps, 3]);
+    engine.launch(normGradFactors, {}, { sums, statistics, ...tensors, factors, grads }, { ...shared, groupSize, plus: attrs.plus ? 1 : 0 });
+    const dx = engine.empty(x.shape);
+    if (wants[0])
+      engine.launch(normGradApply, { act: attrs.activation, vec: hw % 4 === 0 }, { x, dy, statistics, ...tensors, factors, dx }, shared);
+    const parameter = (i: number): Tensor | undefined => {
+      if (!wants[i]) return undefined;
+      const perImage = reshape(narrow(grads, 1, i - 1, 1), [maps / channels, channels]);
+      return shapes[i]!.length === 2 ? perImage : sum(perImage, { axis: 0 });
+    };
+    return [dx, parameter(1), parameter(2), parameter(3)];
+  },
+  saves: { inputs: [0, 1, 2, 3] },
+  oracle: ([x, gamma, beta, alpha], attrs) => oracle.norm(x!, attrs, gamma ?? null, beta ?? null, alpha ?? null),
+});
+
+function geometry(engine: Engine, x: Tensor, { groups }: Attrs) {
+  const [n, channels, h, w] = x.shape as [number, number, number, number];
+  const maps = n * channels;
+  const hw = h * w;
+  const by: MapVariant["by"] = engine.hardware.kind === "cpu" && (maps >= 16 || hw < 64) ? "thread" : "group";
+  return { maps, hw, channels, groupSize: channels / groups, by };
+}
+
+/** Bindings and flags; an absent parameter binds any buffer and is not read. */
+function affine([x, gamma, beta, alpha]: Inputs, spare: Tensor, { slope, plus }: Attrs) {
+  const perSample = (gamma ?? beta ?? alpha)?.rank === 2 ? x!.dim(1) : 0;
+  const params = { perSample, slope, useGamma: gamma ? 1 : 0, useBeta: beta ? 1 : 0, useAlpha: plus && alpha ? 1 : 0 };
+  return { tensors: { gamma: gamma ?? spare, beta: beta ?? spare, alpha: alpha ?? spare }, params };
+}
+
+/** The same norm in plain ops, for derivatives of derivatives. */
+function composite([x, gamma, beta, alpha]: Inputs, { groups, eps, plus, activation, slope }: Attrs): Tensor {
+  const [n, c, h, w] = x!.shape as [number, number, number, number];
+  const grouped = reshape(x!, [n, groups, (c / groups) * h * w]);
+  const centred = sub(grouped, mean(grouped, { axis: 2, keepDims: true }));
+  const variance = mean(square(centred), { axis: 2, keepDims: true });
+  let z = reshape(mul(centred, rsqrt(add(variance, eps))), x!.shape);
+  const each = (t: Tensor) => reshape(t, [t.rank === 2 ? n : 1, c, 1, 1]);
+  if (plus && c > 1) {
+    const mu = mean(x!, { axis: [2, 3], keepDims: true });
+    const off = sub(mu, mean(mu, { axis: 1, keepDims: true }));
+    const spread = div(sum(square(off), { axis: 1, keepDims: true }), c - 1);
+    const u = div(off, sqrt(add(spread, eps)));
+    z = add(z, alpha ? mul(u, each(alpha)) : u);
+  }
+  if (gamma) z = mul(z, each(gamma));
+  if (beta) z = add(z, each(beta));
+  return activate(z, activation, slope);
+}
+
+/** An activation by its name. */
+export function activate(z: Tensor, activation: NormActivation, slope = 0.01): Tensor {
+  switch (activation) {
+    case "none":
+      return z;
+    case "elu":
+      return elu(z);
+    case "silu":
+      return silu(z);
+    case "relu":
+      return relu(z);
+    case "leakyRelu":
+      return leakyRelu(z, slope);
+  }
+}
+
+/** The derivative of a fused op as the derivative of its definition in plain ops. */
+export function throughComposite<A>(
+  { inputs, attrs, dy, wants }: VjpContext<A>, definition: (inputs: Inputs, attrs: A) => Tensor,
+): (Tensor | undefined)[] {
+  const wanted = inputs.filter((t, i): t is Tensor => t !== undefined && wants[i] === true);
+  const grads = grad(definition(inputs, attrs), wanted, { cotangent: dy, createGraph: true });
+  return inputs.map((t, i) => (wants[i] ? grads[wanted.indexOf(t!)] : undefined));
+}
+
+export interface NormOptions {
+  /** Scale [c], or [n, c] for each sample. */
+  gamma?: Tensor;
+  /** Shift, like gamma. */
+  beta?: Tensor;
+  eps?: number;
+  /** Applied to the result in the same kernel. */
+  activation?: NormActivation;
+  /** LeakyReLU's slope. */
+  slope?: number;
+}
+
+function norm(who: string, x: Tensor, groups: number, plus: boolean, options: NormOptions & { alpha?: Tensor }): Tensor {
+  const { gamma, beta, alpha, eps = 1e-5, activation = "none", slope = 0.01 } = options;
+  requireFloat(who, x);
+  if (x.rank !== 4) throw new UsageError(`${who}: got x ${showShape(x.shape)}, expected [n,c,h,w]`);
+  const [n, c] = x.shape as [number, number];
+  if (!Number.isInteger(groups) || groups < 1 || c % groups !== 0)
+    throw new UsageError(`${who}: got ${groups} groups for ${c} channels, expected a divisor of ${c}`);
+  if (!(eps > 0)) throw new UsageError(`${who}: got eps ${eps}, expected a positive number`);
+  if (!normActivations.includes(activation))
+    throw new UsageError(`${who}: got activation ${activation}, expected one of ${normActivations.join(", ")}; did you mean ${nearest(activation, normActivations)}?`);
+  const affines = [gamma, beta, alpha].filter((t) => t !== undefined);
+  for (const t of affines)
+    if (t.dim(-1) !== c || t.rank > 2 || (t.rank === 2 && t.dim(0) !== n) || t.rank !== affines[0]!.rank)
+      throw new UsageError(`${who}: got a parameter ${showShape(t.shape)} for x ${showShape(x.shape)}, expected all [${c}] or all [${n},${c}]`);
+  return op(x.engine, [x, gamma, beta, alpha], { groups, eps, plus, activation, slope });
+}
+
+/** Each map of x [n,c,h,w] to mean 0 and (biased) variance 1, then gamma x + beta. Ulyanov et al. 2016. */
+export const instanceNorm = (x: Tensor, options: NormOptions = {}): Tensor => norm("instanceNorm", x, x.dim(1), false, options);
+
+/**
+ * Instance norm that keeps the maps' means apart: gamma (xhat + alpha u) + beta, u the means normalised over the
+ * channels of an image with the unbiased variance. Song & Ermon 2019, appendix A; eps serves both roots.
+ */
+export const instanceNormPlus = (x: Tensor, options: NormOptions & { alpha?: Tensor } = {}): Tensor =>
+  norm("instanceNormPlus", x, x.dim(1), true, options);
+
+/** Groups of c / groups neighbouring channels to mean 0 and variance 1. Wu & He 2018. */
+export const groupNorm = (x: Tensor, groups: number, options: NormOptions = {}): Tensor => norm("groupNorm", x, groups, false, options);

@@ -1,0 +1,62 @@
+import { resize as kernel, type ResizeVariant } from "../../kernels/resize.ts";
+import type { Engine } from "../engine.ts";
+import { UsageError } from "../errors.ts";
+import { defineOp, type Op } from "../op.ts";
+import type { Array64 } from "../oracle/array.ts";
+import * as oracle from "../oracle/resize.ts";
+import { showShape } from "../shapes.ts";
+import type { Tensor } from "../tensor.ts";
+import type { Pair } from "./conv2d.ts";
+import { requireFloat } from "./elementwise.ts";
+
+// Resizing is linear: the gradient is the adjoint, whose gradient is the resize again.
+
+interface Attrs {
+  readonly mode: ResizeVariant["mode"];
+  readonly from: Pair;
+  readonly to: Pair;
+}
+
+const step = (mode: Attrs["mode"], from: number, to: number): number =>
+  mode === "corners" ? (to > 1 ? (from - 1) / (to - 1) : 0) : from / to;
+
+function launch(engine: Engine, x: Tensor, { mode, from, to }: Attrs, adjoint: boolean): Tensor {
+  const y = engine.empty([x.dim(0), x.dim(1), ...(adjoint ? from : to)]);
+  engine.launch(kernel, { mode, adjoint }, { x, y }, {
+    planes: x.dim(0) * x.dim(1), height: from[0], width: from[1], oh: to[0], ow: to[1],
+    scaleY: step(mode, from[0], to[0]), scaleX: step(mode, from[1], to[1]),
+  });
+  return y;
+}
+
+const op: Op<Attrs> = defineOp({
+  name: "resize",
+  forward: (engine, [x], attrs) => launch(engine, x!, attrs, false),
+  vjp: ({ dy, attrs }) => [gradOp(dy.engine, [dy], attrs)],
+  oracle: ([x], { mode, to: size }) =>
+    mode === "nearest" ? oracle.resizeNearest(x!, { size }) : oracle.resizeBilinear(x!, { size, alignCorners: mode === "corners" }),
+});
+
+const gradOp: Op<Attrs> = defineOp({
+  name: "resize_grad",
+  forward: (engine, [dy], attrs) => launch(engine, dy!, attrs, true),
+  vjp: ({ dy, attrs }) => [op(dy.engine, [dy], attrs)],
+  oracle: ([dy], { mode, from: inputSize, to: size }): Array64 =>
+    mode === "nearest"
+      ? oracle.resizeNearestGrad(dy!, { inputSize })
+      : oracle.resizeBilinearGrad(dy!, { size, alignCorners: mode === "corners", inputSize }),
+});
+
+function apply(who: string, x: Tensor, to: Pair, mode: Attrs["mode"]): Tensor {
+  requireFloat(who, x);
+  if (x.rank !== 4 || to.some((v) => !Number.isInteger(v) || v < 1))
+    throw new UsageError(`${who}: got x ${showShape(x.shape)} to [${to}], expected [n,c,h,w] and whole numbers of at least 1`);
+  return op(x.engine, [x], { mode, from: [x.dim(2), x.dim(3)], to });
+}
+
+/** x [n,c,h,w] -> [n,c,...size], bilinear as torch's interpolate. */
+export const resizeBilinear = (x: Tensor, size: Pair, { alignCorners = false } = {}): Tensor =>
+  apply("resizeBilinear", x, size, alignCorners ? "corners" : "bilinear");
+
+/** x [n,c,h,w] -> [n,c,...size], the input at floor(i in / out). */
+export const resizeNearest = (x: Tensor, size: Pair): Tensor => apply("resizeNearest", x, size, "nearest");

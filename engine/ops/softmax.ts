@@ -1,0 +1,83 @@
+import { type SoftmaxVariant, softmax as kernel, softmaxGrad } from "../../kernels/softmax.ts";
+import type { Engine } from "../engine.ts";
+import { UsageError } from "../errors.ts";
+import { defineOp } from "../op.ts";
+import { logsumexp as oracleLogsumexp } from "../oracle/reduce.ts";
+import * as oracle from "../oracle/softmax.ts";
+import { showShape } from "../shapes.ts";
+import type { Tensor } from "../tensor.ts";
+import { mul, sub } from "./binary.ts";
+import { requireFloat } from "./elementwise.ts";
+import { embedding } from "./embedding.ts";
+import { mean, reshape, sum } from "./reduce.ts";
+import { scale } from "./scale.ts";
+import { exp } from "./unary.ts";
+
+const sides = (x: Tensor) => ({ rows: x.size / x.dim(-1), columns: x.dim(-1) });
+
+function launch(engine: Engine, x: Tensor, out: SoftmaxVariant["out"]): Tensor {
+  const y = engine.empty(out === "logsumexp" ? x.shape.slice(0, -1) : x.shape);
+  const { rows, columns } = sides(x);
+  const by = engine.hardware.kind === "cpu" && (rows >= 16 || columns < 64) ? "thread" : "group";
+  engine.launch(kernel, { out, by }, { x, y }, { rows, columns });
+  return y;
+}
+
+function launchGrad(engine: Engine, y: Tensor, dy: Tensor, log: boolean): Tensor {
+  const dx = engine.empty(y.shape);
+  engine.launch(softmaxGrad, { log }, { y, dy, dx }, sides(y));
+  return dx;
+}
+
+const softmaxOp = defineOp<object>({
+  name: "softmax",
+  forward: (engine, [x]) => launch(engine, x!, "softmax"),
+  vjp: ({ y, dy }) => [mul(y!, sub(dy, sum(mul(dy, y!), { axis: -1, keepDims: true })))],
+  fusedVjp: ({ engine, y, dy }) => [launchGrad(engine, y!, dy, false)],
+  saves: { output: true },
+  oracle: ([x]) => oracle.softmax(x!),
+});
+
+const logSoftmaxOp = defineOp<object>({
+  name: "log_softmax",
+  forward: (engine, [x]) => launch(engine, x!, "logSoftmax"),
+  vjp: ({ y, dy }) => [sub(dy, mul(exp(y!), sum(dy, { axis: -1, keepDims: true })))],
+  fusedVjp: ({ engine, y, dy }) => [launchGrad(engine, y!, dy, true)],
+  saves: { output: true },
+  oracle: ([x]) => oracle.logSoftmax(x!),
+});
+
+const logsumexpOp = defineOp<object>({
+  name: "logsumexp",
+  forward: (engine, [x]) => launch(engine, x!, "logsumexp"),
+  vjp: ({ inputs: [x], y, dy }) => {
+    const wide = [...y!.shape, 1];
+    return [mul(reshape(dy, wide), exp(sub(x!, reshape(y!, wide))))];
+  },
+  saves: { inputs: [0], output: true },
+  oracle: ([x]) => oracleLogsumexp(x!, [x!.shape.length - 1]),
+});
+
+function requireRows(who: string, x: Tensor): Tensor {
+  requireFloat(who, x);
+  if (x.rank < 1) throw new UsageError(`${who}: got a scalar, expected at least one axis`);
+  return x;
+}
+
+/** Softmax over the last axis: rows sum to 1. Throws UsageError on a scalar. */
+export const softmax = (x: Tensor): Tensor => softmaxOp(x.engine, [requireRows("softmax", x)], {});
+/** Logarithm of softmax over the last axis. */
+export const logSoftmax = (x: Tensor): Tensor => logSoftmaxOp(x.engine, [requireRows("logSoftmax", x)], {});
+/** log sum exp over the last axis: [..., c] -> [...]. */
+export const logsumexp = (x: Tensor): Tensor => logsumexpOp(x.engine, [requireRows("logsumexp", x)], {});
+
+/** Mean cross-entropy in nats of logits [n, c] with labels [n] (i32) -> scalar []. Throws UsageError for other shapes. */
+export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
+  if (logits.rank !== 2 || labels.rank !== 1 || labels.dtype !== "i32" || labels.dim(0) !== logits.dim(0))
+    throw new UsageError(
+      `crossEntropy: got logits ${showShape(logits.shape)}, labels ${labels.dtype} ${showShape(labels.shape)}, expected [n,c] and i32 [n]`,
+    );
+  const c = logits.dim(1);
+  const eye = logits.engine.tensor(Float32Array.from({ length: c * c }, (_, i) => (i % (c + 1) === 0 ? 1 : 0)), [c, c]);
+  return scale(mean(sum(mul(logSoftmax(logits), embedding(eye, labels)), { axis: 1 })), -1);
+}

@@ -1,0 +1,75 @@
+import { type Binding, defineKernel } from "./kernel.ts";
+import { forEachVec4, vec4Groups } from "./unary.ts";
+
+export type AdamVariant = {
+  /** Move the running average of the weights in the same pass. */
+  ema: boolean;
+  /** Multiply the gradient by clip[0] first. */
+  clip: boolean;
+  vecs: number;
+};
+
+/**
+ * Adam (Kingma & Ba 2015) as PyTorch computes it: weight decay added to the gradient, eps outside the root.
+ * Bias corrections come from the host in float64: rate = lr / (1 - beta1^t), rootScale = 1 / sqrt(1 - beta2^t).
+ */
+export const adam = defineKernel({
+  name: "adam",
+  bindings: (v: AdamVariant) =>
+    ({
+      grad: "read vec4f",
+      param: "read_write vec4f",
+      m: "read_write vec4f",
+      v: "read_write vec4f",
+      ...(v.ema && { ema: "read_write vec4f" }),
+      ...(v.clip && { clip: "read f32" }),
+    }) as Record<"grad" | "param" | "m" | "v" | "ema" | "clip", Binding>,
+  params: {
+    count: "u32", rate: "f32", rootScale: "f32", beta1: "f32", beta2: "f32", eps: "f32", weightDecay: "f32", emaDecay: "f32",
+  },
+  variants: [true, false].flatMap((ema) => [true, false].flatMap((clip) => [1, 4].map((vecs): AdamVariant => ({ ema, clip, vecs })))),
+  main: (v: AdamVariant) =>
+    forEachVec4(
+      v.vecs,
+      `let w = param[i];
+        let g = grad[i]${v.clip ? " * clip[0]" : ""} + p.weightDecay * w;
+        let m1 = p.beta1 * m[i] + (1.0 - p.beta1) * g;
+        let v1 = p.beta2 * v[i] + (1.0 - p.beta2) * g * g;
+        let next = w - p.rate * m1 / (sqrt(v1) * p.rootScale + p.eps);
+        m[i] = m1;
+        v[i] = v1;
+        param[i] = next;
+        ${v.ema ? "ema[i] = ema[i] - (1.0 - p.emaDecay) * (ema[i] - next);" : ""}`,
+    ),
+  dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
+  cost: ({ count }, v) => ({ bytes: (v.ema ? 36 : 28) * count, flops: 14 * count }),
+});
+
+export type SgdVariant = { ema: boolean; clip: boolean; vecs: number };
+
+/** Stochastic gradient descent with momentum as PyTorch computes it: b = momentum b + g, w -= lr b. */
+export const sgd = defineKernel({
+  name: "sgd",
+  bindings: (v: SgdVariant) =>
+    ({
+      grad: "read vec4f",
+      param: "read_write vec4f",
+      m: "read_write vec4f",
+      ...(v.ema && { ema: "read_write vec4f" }),
+      ...(v.clip && { clip: "read f32" }),
+    }) as Record<"grad" | "param" | "m" | "ema" | "clip", Binding>,
+  params: { count: "u32", rate: "f32", momentum: "f32", weightDecay: "f32", emaDecay: "f32" },
+  variants: [true, false].flatMap((ema) => [true, false].flatMap((clip) => [1, 4].map((vecs): SgdVariant => ({ ema, clip, vecs })))),
+  main: (v: SgdVariant) =>
+    forEachVec4(
+      v.vecs,
+      `let w = param[i];
+        let m1 = p.momentum * m[i] + grad[i]${v.clip ? " * clip[0]" : ""} + p.weightDecay * w;
+        let next = w - p.rate * m1;
+        m[i] = m1;
+        param[i] = next;
+        ${v.ema ? "ema[i] = ema[i] - (1.0 - p.emaDecay) * (ema[i] - next);" : ""}`,
+    ),
+  dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
+  cost: ({ count }, v) => ({ bytes: (v.ema ? 28 : 20) * count, flops: 6 * count }),
+});
