@@ -1,0 +1,56 @@
+import { type RandomVariant, randomFill } from "../kernels/random.ts";
+import type { Engine } from "./engine.ts";
+import { UsageError } from "./errors.ts";
+import type { ScalarLike } from "./scalar.ts";
+import { requireShape, shapeSize } from "./shapes.ts";
+import type { Shape, Tensor } from "./tensor.ts";
+
+/** What a draw is for: draws of different purposes never meet, whatever their steps. */
+export const purposes = { init: 1, perturb: 2, labels: 3, dropout: 4, sampler: 5, prior: 6, user: 7 } as const;
+export type Purpose = keyof typeof purposes;
+
+/**
+ * Names a draw: the same Draw gives the same numbers on every adapter to rounding, whatever the batch. The first
+ * axis of a shape counts samples, so that a batch split by `sampleOffset` draws what the whole would.
+ */
+export interface Draw {
+  /** A whole number below 2^53. */
+  seed: number;
+  purpose: Purpose;
+  /** Which of the purpose's draws; a Scalar moves on between the replays of a captured step. */
+  step?: ScalarLike;
+  /** Index of the first sample. */
+  sampleOffset?: number;
+}
+
+/** A draw as kernels take it. Throws UsageError for a seed that is not a whole number from 0 to 2^53 - 1. */
+export function drawNumbers(shape: Shape, { seed, purpose, step = 0, sampleOffset = 0 }: Draw) {
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new UsageError(`random: got seed ${seed}, expected a whole number from 0 to 2^53 - 1`);
+  const samples = shape.length === 0 ? 1 : shape[0]!;
+  return {
+    samples,
+    sampleSize: shapeSize(shape) / samples,
+    seedLow: seed % 2 ** 32,
+    seedHigh: Math.floor(seed / 2 ** 32),
+    step,
+    purpose: purposes[purpose],
+    offset: sampleOffset,
+  };
+}
+
+function draw(engine: Engine, law: RandomVariant["law"], shape: Shape, spec: Draw): Tensor {
+  requireShape("random", shape);
+  const y = engine.empty(shape, law === "bits" ? "u32" : "f32");
+  engine.launch(randomFill, { law }, { y }, drawNumbers(shape, spec));
+  return y;
+}
+
+/** Standard normal numbers by Box-Muller, |z| below 5.8. */
+export const randn = (engine: Engine, shape: Shape, spec: Draw): Tensor => draw(engine, "normal", shape, spec);
+
+/** Uniform numbers on [0, 1), on a grid of 2^-24. */
+export const rand = (engine: Engine, shape: Shape, spec: Draw): Tensor => draw(engine, "uniform", shape, spec);
+
+/** Uniform 32-bit words. */
+export const randbits = (engine: Engine, shape: Shape, spec: Draw): Tensor => draw(engine, "bits", shape, spec);

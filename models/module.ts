@@ -1,0 +1,94 @@
+import type { Engine } from "../engine/engine.ts";
+import { nearest, UsageError } from "../engine/errors.ts";
+import { sameShape, showShape } from "../engine/shapes.ts";
+import { Tensor } from "../engine/tensor.ts";
+
+/** Values by official state_dict name. */
+export type State = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array<ArrayBuffer> }>;
+
+/**
+ * A part of a network. Its parameters (tensors with a gradient), buffers (without) and parts are its fields, under
+ * their official names; an array of parts is numbered. The order of the fields is the official order.
+ */
+export abstract class Module<Args extends readonly unknown[] = never[], Out = unknown> {
+  abstract forward(...args: Args): Out;
+
+  /**
+   * `forward` in a scope of its own: what neither the result nor a graph needs is freed at its end. The module's
+   * class stands in the engine's path meanwhile, so that a fault can be named.
+   */
+  run(engine: Engine, ...args: Args): Out {
+    engine.path.push(this.label ?? this.constructor.name);
+    try {
+      return engine.scope(() => this.forward(...args));
+    } finally {
+      engine.path.pop();
+    }
+  }
+
+  /** The name under which the module stands in its parent; set by `nameParts`. */
+  declare label?: string;
+
+  /** Every tensor with its official name, in official order. */
+  *named(prefix = ""): Generator<[name: string, value: Tensor]> {
+    for (const [name, value] of Object.entries(this)) {
+      if (value instanceof Tensor) yield [prefix + name, value];
+      else for (const [part, module] of parts(name, value)) yield* module.named(`${prefix}${part}.`);
+    }
+  }
+
+  /** What training moves, in official order. */
+  parameters(): Map<string, Tensor> {
+    return new Map([...this.named()].filter(([, t]) => t.requiresGrad));
+  }
+
+  /** Gives every part its name for fault reports. Call once on the finished network. */
+  nameParts(): this {
+    for (const [name, value] of Object.entries(this))
+      for (const [part, module] of parts(name, value)) {
+        module.label = part;
+        module.nameParts();
+      }
+    return this;
+  }
+
+  /** Values of all parameters and buffers. */
+  async state(): Promise<State> {
+    const entries = [...this.named()];
+    const [first] = entries;
+    if (!first) return new Map();
+    const values = await first[1].engine.readAll(entries.map(([, t]) => t));
+    return new Map(entries.map(([name, t], i) => [name, { shape: t.shape, data: values[i] as Float32Array<ArrayBuffer> }]));
+  }
+
+  /**
+   * Overwrites parameters and buffers. Throws UsageError listing every missing, unexpected and misshapen name,
+   * unexpected ones with the nearest of ours, before anything is written.
+   */
+  load(state: State): void {
+    const own = new Map(this.named());
+    const faults: string[] = [];
+    for (const [name, t] of own) {
+      const given = state.get(name);
+      if (!given) faults.push(`missing ${name} ${showShape(t.shape)}`);
+      else if (!sameShape(given.shape, t.shape))
+        faults.push(`${name}: got ${showShape(given.shape)}, expected ${showShape(t.shape)}`);
+    }
+    for (const name of state.keys())
+      if (!own.has(name)) faults.push(`unexpected ${name}${hint(nearest(name, own.keys()))}`);
+    if (faults.length > 0) throw new UsageError(`load: the state does not fit the network: ${faults.join("; ")}`);
+    for (const [name, t] of own) t.write(state.get(name)!.data);
+  }
+
+  /** Frees the parameters and buffers. */
+  dispose(): void {
+    for (const [, t] of this.named()) t.dispose();
+  }
+}
+
+const hint = (name: string | undefined): string => (name === undefined ? "" : ` (did you mean ${name}?)`);
+
+function* parts(name: string, value: unknown): Generator<[string, Module]> {
+  if (value instanceof Module) yield [name, value as Module];
+  else if (Array.isArray(value)) for (const [i, v] of value.entries()) yield* parts(`${name}.${i}`, v);
+}
