@@ -1,5 +1,6 @@
 import { fill } from "../kernels/fill.ts";
 import type { Hardware, Kernel, Variant } from "../kernels/kernel.ts";
+import { unary, vecsPerThread } from "../kernels/unary.ts";
 import { BufferPool, MemoryLedger, mebibytes, type MemoryReport } from "./buffers.ts";
 import { Capture } from "./capture.ts";
 import { DeviceError, invariant, UsageError } from "./errors.ts";
@@ -29,6 +30,8 @@ export interface OpEvent {
   readonly inputs: Inputs;
   readonly attrs: unknown;
   readonly y: Tensor;
+  /** Modules around it, outermost first. */
+  readonly path: string;
 }
 
 /** A device with its memory, compiled kernels and command stream. Everything a tensor needs hangs on one. */
@@ -57,7 +60,7 @@ export class Engine {
 
   /** Opens an adapter and a device. Throws DeviceError with what to install when there is none. */
   static async create(options: EngineOptions = {}): Promise<Engine> {
-    const { adapter, keepAlive, driver, systemMemory } = await platform.openGpu(options);
+    const { adapter, keepAlive, driver, systemMemory } = await platform.openGpu({ dawnFeatures: ["-timestamp_quantization"], ...options });
     const device = await openDevice(adapter, options.limits);
     const budget = options.memoryBudget ?? (driver.software ? systemMemory * 0.75 : Infinity);
     return new Engine(device, driver, [adapter, ...keepAlive], budget, options.poison ?? false);
@@ -353,6 +356,12 @@ export class Engine {
     } finally {
       for (const b of staging) b.destroy();
     }
+  }
+
+  /** Copies a tensor's values into another of its size. */
+  copy(from: Tensor, to: Tensor): void {
+    if (from.size !== to.size) throw new UsageError(`copy: got ${showShape(from.shape)} into ${showShape(to.shape)}, expected equal sizes`);
+    this.launchLinear(unary, { op: "copy", vecs: vecsPerThread(this.hardware) }, { x: from, y: to }, { a: 0 }, from.size);
   }
 
   /** Waits until the device has done all that was asked. Throws DeviceError if any of it failed. */

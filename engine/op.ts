@@ -45,7 +45,7 @@ export function defineOp<A>(spec: OpSpec<A>): Op<A> {
       const result = spec.forward(engine, inputs, attrs);
       return "y" in result ? result : { y: result, extras: [] };
     });
-    engine.observer?.({ spec: spec as OpSpec<unknown>, inputs, attrs, y });
+    engine.observer?.({ spec: spec as OpSpec<unknown>, inputs, attrs, y, path: engine.path.join(".") });
     if (engine.recording && inputs.some((x) => x?.node)) {
       invariant(!y.node, `${spec.name}: a forward must return a fresh tensor`);
       const { inputs: kept = [], output = false } = spec.saves ?? {};

@@ -4,7 +4,7 @@ import { forEachVec4, vec4Groups } from "./unary.ts";
 export type AdamVariant = {
   /** Move the running average of the weights in the same pass. */
   ema: boolean;
-  /** Multiply the gradient by clip[0] first. */
+  /** Multiply the gradient by clip[0] first; change nothing where that is negative: the gradients were not finite. */
   clip: boolean;
   vecs: number;
 };
@@ -31,7 +31,8 @@ export const adam = defineKernel({
   main: (v: AdamVariant) =>
     forEachVec4(
       v.vecs,
-      `let w = param[i];
+      `${v.clip ? "if (clip[0] < 0.0) { return; }" : ""}
+        let w = param[i];
         let g = grad[i]${v.clip ? " * clip[0]" : ""} + p.weightDecay * w;
         let m1 = p.beta1 * m[i] + (1.0 - p.beta1) * g;
         let v1 = p.beta2 * v[i] + (1.0 - p.beta2) * g * g;
@@ -63,7 +64,8 @@ export const sgd = defineKernel({
   main: (v: SgdVariant) =>
     forEachVec4(
       v.vecs,
-      `let w = param[i];
+      `${v.clip ? "if (clip[0] < 0.0) { return; }" : ""}
+        let w = param[i];
         let m1 = p.momentum * m[i] + grad[i]${v.clip ? " * clip[0]" : ""} + p.weightDecay * w;
         let next = w - p.rate * m1;
         m[i] = m1;

@@ -12,11 +12,11 @@ export type PoolLineVariant = {
   countPad: boolean;
 };
 
-/** y [outer, to, inner] from x [outer, from, inner]: means over windows of `size` neighbours, or the adjoint. */
+/** y [outer, outputs, inner] from x [outer, inputs, inner]: means over windows of `size` neighbours, or the adjoint. */
 export const poolLine = defineKernel({
   name: "pool_line",
   bindings: { x: "read f32", y: "read_write f32" },
-  params: { outer: "u32", from: "u32", to: "u32", inner: "u32", size: "u32", stride: "u32", before: "u32", after: "u32" },
+  params: { outer: "u32", inputs: "u32", outputs: "u32", inner: "u32", size: "u32", stride: "u32", before: "u32", after: "u32" },
   variants: [true, false].flatMap((adjoint) => [true, false].map((countPad): PoolLineVariant => ({ adjoint, countPad }))),
   main: (v: PoolLineVariant) => `
     // Inputs a window starting at first (in padded positions) is divided by, for a line of length n.
@@ -29,29 +29,29 @@ export const poolLine = defineKernel({
       }
     }
     ${linearMain(64)}
-      if (thread >= p.outer * p.to * p.inner) { return; }
-      let at = i32(thread / p.inner % p.to);
-      let base = thread / p.inner / p.to * p.from * p.inner + thread % p.inner;
+      if (thread >= p.outer * p.outputs * p.inner) { return; }
+      let at = i32(thread / p.inner % p.outputs);
+      let base = thread / p.inner / p.outputs * p.inputs * p.inner + thread % p.inner;
       var total = 0.0;
       ${
         v.adjoint
           ? `let padded = at + i32(p.before);
       let low = max(0, (padded - i32(p.size) + i32(p.stride)) / i32(p.stride));
-      for (var o = low; o * i32(p.stride) <= padded && o < i32(p.from); o++) {
+      for (var o = low; o * i32(p.stride) <= padded && o < i32(p.inputs); o++) {
         if (padded - o * i32(p.stride) < i32(p.size)) {
-          total += x[base + u32(o) * p.inner] / weight(o * i32(p.stride), i32(p.to));
+          total += x[base + u32(o) * p.inner] / weight(o * i32(p.stride), i32(p.outputs));
         }
       }
       y[thread] = total;`
           : `let first = at * i32(p.stride);
       let low = max(first - i32(p.before), 0);
-      let high = min(first - i32(p.before) + i32(p.size), i32(p.from));
+      let high = min(first - i32(p.before) + i32(p.size), i32(p.inputs));
       for (var i = low; i < high; i++) { total += x[base + u32(i) * p.inner]; }
-      y[thread] = total / weight(first, i32(p.from));`
+      y[thread] = total / weight(first, i32(p.inputs));`
       }
     }`,
-  dispatch: ({ outer, to, inner }) => linearGroups(outer * to * inner, 64),
-  cost: ({ outer, from, to, inner, size }) => ({ bytes: 4 * outer * inner * (from + to), flops: outer * to * inner * size }),
+  dispatch: ({ outer, outputs, inner }) => linearGroups(outer * outputs * inner, 64),
+  cost: ({ outer, inputs, outputs, inner, size }) => ({ bytes: 4 * outer * inner * (inputs + outputs), flops: outer * outputs * inner * size }),
 });
 
 const windowParams = {
@@ -123,13 +123,13 @@ export const maxPoolGrad = defineKernel({
 export const takeIndexed = defineKernel({
   name: "take_indexed",
   bindings: { x: "read f32", index: "read i32", y: "read_write f32" },
-  params: { planes: "u32", from: "u32", to: "u32" },
+  params: { planes: "u32", inputs: "u32", outputs: "u32" },
   variants: [{}],
   main: () => `
     ${linearMain(64)}
-      if (thread >= p.planes * p.to) { return; }
-      y[thread] = x[thread / p.to * p.from + u32(index[thread])];
+      if (thread >= p.planes * p.outputs) { return; }
+      y[thread] = x[thread / p.outputs * p.inputs + u32(index[thread])];
     }`,
-  dispatch: ({ planes, to }) => linearGroups(planes * to, 64),
-  cost: ({ planes, to }) => ({ bytes: 12 * planes * to, flops: 0 }),
+  dispatch: ({ planes, outputs }) => linearGroups(planes * outputs, 64),
+  cost: ({ planes, outputs }) => ({ bytes: 12 * planes * outputs, flops: 0 }),
 });

@@ -3,6 +3,7 @@ import { math } from "./lib/math.ts";
 
 /** y = f(x) as an expression in x; `p.a` is the op's one number (ELU's alpha, LeakyReLU's slope, a scale). */
 export const unaryExpressions = {
+  copy: "x",
   neg: "-x",
   abs: "abs(x)",
   sign: "select(sign(x), x, is_nan(x))",

@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import { rand, randn } from "../engine/random.ts";
-import { add, scale } from "../engine/ops/index.ts";
+import { add, concat, scale } from "../engine/ops/index.ts";
 import { shapeSize } from "../engine/shapes.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 
@@ -16,35 +16,51 @@ export class Init {
   }
 
   constant(shape: Shape, value: number): Tensor {
-    return this.engine.asVariable(this.engine.full(shape, value));
+    return this.#parameter(() => this.engine.full(shape, value));
   }
 
   normal(shape: Shape, mean: number, std: number): Tensor {
-    return this.#parameter(shape, () => add(scale(randn(this.engine, [1, shapeSize(shape)], this.#draw()), std), mean));
+    return this.#parameter(() => add(scale(randn(this.engine, [1, shapeSize(shape)], this.#draw()), std), mean).alias(shape));
   }
 
-  /** Uniform on [-bound, bound). */
-  uniform(shape: Shape, bound: number): Tensor {
-    return this.#parameter(shape, () => add(scale(rand(this.engine, [1, shapeSize(shape)], this.#draw()), 2 * bound), -bound));
+  /** Uniform on [low, high). */
+  uniform(shape: Shape, low: number, high: number): Tensor {
+    const numbers = () => rand(this.engine, [1, shapeSize(shape)], this.#draw());
+    return this.#parameter(() => add(scale(numbers(), high - low), low).alias(shape));
   }
 
   /** PyTorch's default for the weights and the bias of linear and convolution layers: bound 1 / sqrt(fanIn). */
   fanIn(shape: Shape, fanIn: number): Tensor {
-    return this.uniform(shape, 1 / Math.sqrt(fanIn));
+    const bound = 1 / Math.sqrt(fanIn);
+    return this.uniform(shape, -bound, bound);
   }
 
   /** Variance scaling, fan average, uniform, as score_sde initialises: bound sqrt(3 scale / mean fan). A scale of 0 counts as 1e-10. */
   variance(shape: Shape, fanIn: number, fanOut: number, scaleBy = 1): Tensor {
-    return this.uniform(shape, Math.sqrt((3 * (scaleBy || 1e-10)) / ((fanIn + fanOut) / 2)));
+    const bound = Math.sqrt((3 * (scaleBy || 1e-10)) / ((fanIn + fanOut) / 2));
+    return this.uniform(shape, -bound, bound);
+  }
+
+  /** Parameters joined along the last axis to one; the parts are freed. */
+  beside(...parts: readonly Tensor[]): Tensor {
+    const whole = this.#parameter(() => concat(parts, -1).alias());
+    for (const part of parts) part.dispose();
+    return whole;
+  }
+
+  /** The same values as a buffer: stored with the network, never moved by training. */
+  frozen(parameter: Tensor): Tensor {
+    const buffer = this.engine.untrack(parameter.detach());
+    parameter.dispose();
+    return buffer;
   }
 
   #draw() {
     return { seed: this.seed, purpose: "init", step: this.#next++ } as const;
   }
 
-  #parameter(shape: Shape, make: () => Tensor): Tensor {
+  #parameter(make: () => Tensor): Tensor {
     const { engine } = this;
-    const t = engine.noGrad(() => engine.scope(() => make().alias(shape)));
-    return engine.asVariable(t);
+    return engine.asVariable(engine.noGrad(() => engine.scope(make)));
   }
 }

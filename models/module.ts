@@ -1,23 +1,27 @@
 import type { Engine } from "../engine/engine.ts";
 import { nearest, UsageError } from "../engine/errors.ts";
-import { sameShape, showShape } from "../engine/shapes.ts";
+import { sameShape, shapeSize, showShape } from "../engine/shapes.ts";
 import { Tensor } from "../engine/tensor.ts";
 
 /** Values by official state_dict name. */
-export type State = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array<ArrayBuffer> }>;
+export type State = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array | Int32Array }>;
 
 /**
  * A part of a network. Its parameters (tensors with a gradient), buffers (without) and parts are its fields, under
  * their official names; an array of parts is numbered. The order of the fields is the official order.
  */
 export abstract class Module<Args extends readonly unknown[] = never[], Out = unknown> {
+  /** The mathematics. Callers use `run`. */
   abstract forward(...args: Args): Out;
 
   /**
    * `forward` in a scope of its own: what neither the result nor a graph needs is freed at its end. The module's
-   * class stands in the engine's path meanwhile, so that a fault can be named.
+   * name stands in the engine's path meanwhile, so that a fault can be named. The engine is that of the first tensor
+   * among the arguments. Throws UsageError when there is none.
    */
-  run(engine: Engine, ...args: Args): Out {
+  run(...args: Args): Out {
+    const engine = engineOf(args);
+    if (!engine) throw new UsageError(`${this.constructor.name}: got no tensor among the arguments, expected at least one`);
     engine.path.push(this.label ?? this.constructor.name);
     try {
       return engine.scope(() => this.forward(...args));
@@ -58,7 +62,7 @@ export abstract class Module<Args extends readonly unknown[] = never[], Out = un
     const [first] = entries;
     if (!first) return new Map();
     const values = await first[1].engine.readAll(entries.map(([, t]) => t));
-    return new Map(entries.map(([name, t], i) => [name, { shape: t.shape, data: values[i] as Float32Array<ArrayBuffer> }]));
+    return new Map(entries.map(([name, t], i) => [name, { shape: t.shape, data: values[i] as Float32Array }]));
   }
 
   /**
@@ -77,16 +81,38 @@ export abstract class Module<Args extends readonly unknown[] = never[], Out = un
     for (const name of state.keys())
       if (!own.has(name)) faults.push(`unexpected ${name}${hint(nearest(name, own.keys()))}`);
     if (faults.length > 0) throw new UsageError(`load: the state does not fit the network: ${faults.join("; ")}`);
-    for (const [name, t] of own) t.write(state.get(name)!.data);
+    for (const [name, t] of own) t.write(Float32Array.from(state.get(name)!.data));
   }
 
-  /** Frees the parameters and buffers. */
+  /** Frees the parameters, the buffers and whatever else on the device belongs to the module. */
   dispose(): void {
-    for (const [, t] of this.named()) t.dispose();
+    for (const value of Object.values(this)) disposeDeep(value);
   }
 }
 
+/** How many numbers training moves. */
+export function countParameters(module: Module): number {
+  let count = 0;
+  for (const t of module.parameters().values()) count += shapeSize(t.shape);
+  return count;
+}
+
 const hint = (name: string | undefined): string => (name === undefined ? "" : ` (did you mean ${name}?)`);
+
+/** The engine of the first tensor among values, arrays of values and plain options. */
+function engineOf(values: readonly unknown[]): Engine | undefined {
+  for (const value of values) {
+    if (value instanceof Tensor) return value.engine;
+    const engine = value && typeof value === "object" ? engineOf(Object.values(value)) : undefined;
+    if (engine) return engine;
+  }
+  return undefined;
+}
+
+function disposeDeep(value: unknown): void {
+  if (Array.isArray(value)) value.forEach(disposeDeep);
+  else if (value && typeof (value as { dispose?: unknown }).dispose === "function") (value as { dispose(): void }).dispose();
+}
 
 function* parts(name: string, value: unknown): Generator<[string, Module]> {
   if (value instanceof Module) yield [name, value as Module];

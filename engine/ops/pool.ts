@@ -28,8 +28,8 @@ function averageLines(engine: Engine, x: Tensor, to: Pair, { kernel, stride, pad
   const variant = { adjoint, countPad: countIncludePad };
   const middle = engine.empty([n, c, h, to[1]]);
   const y = engine.empty([n, c, ...to]);
-  const across = { outer: n * c * h, from: w, to: to[1], inner: 1, size: kernel[1], stride: stride[1], before: l, after: r };
-  const down = { outer: n * c, from: h, to: to[0], inner: to[1], size: kernel[0], stride: stride[0], before: t, after: b };
+  const across = { outer: n * c * h, inputs: w, outputs: to[1], inner: 1, size: kernel[1], stride: stride[1], before: l, after: r };
+  const down = { outer: n * c, inputs: h, outputs: to[0], inner: to[1], size: kernel[0], stride: stride[0], before: t, after: b };
   engine.launch(poolLine, variant, { x, y: middle }, across);
   engine.launch(poolLine, variant, { x: middle, y }, down);
   return y;
@@ -88,7 +88,7 @@ const takeOp: Op<object> = defineOp({
   forward: (engine, [x, index]) => {
     const y = engine.empty(index!.shape);
     const planes = index!.dim(0) * index!.dim(1);
-    engine.launch(takeIndexed, {}, { x: x!, index: index!, y }, { planes, from: x!.size / planes, to: index!.size / planes });
+    engine.launch(takeIndexed, {}, { x: x!, index: index!, y }, { planes, inputs: x!.size / planes, outputs: index!.size / planes });
     return y;
   },
   vjp: ({ inputs: [, index], dy, shapes }) => {

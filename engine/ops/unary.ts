@@ -12,7 +12,7 @@ interface Attrs {
 type Rule = (c: { x: Tensor; y: Tensor; dy: Tensor; a: number }) => Tensor | undefined;
 
 /** dy * f'(x) in ops, from x or from y, so that it can be differentiated again. */
-const rules: Record<UnaryName, Rule> = {
+const rules: Record<Exclude<UnaryName, "copy">, Rule> = {
   neg: ({ dy }) => neg(dy),
   abs: ({ x, dy }) => mul(dy, sign(x)),
   sign: () => undefined,
@@ -44,7 +44,7 @@ const fromInput: ReadonlySet<UnaryName> = new Set([
   "abs", "log", "log1p", "rsqrt", "square", "sin", "cos", "softplus", "relu", "leakyRelu", "elu", "silu",
 ]);
 
-function define(name: UnaryName) {
+function define(name: keyof typeof rules) {
   const fused = name in activationGradients && !fromOutput.has(name) ? (name as ActivationName) : undefined;
   const rule = ({ inputs, y, dy, attrs }: VjpContext<Attrs>) => [rules[name]({ x: inputs[0]!, y: y!, dy, a: attrs.a })];
   const op = defineOp<Attrs>({
@@ -68,7 +68,7 @@ function define(name: UnaryName) {
   return (x: Tensor, a = 1): Tensor => op(x.engine, [x], { a });
 }
 
-const plain = (name: UnaryName) => {
+const plain = (name: keyof typeof rules) => {
   const op = define(name);
   return (x: Tensor): Tensor => op(x);
 };

@@ -1,4 +1,4 @@
-import { type Array64, map, scalar, zip } from "./array.ts";
+import { type Array64, map, scalar, zeros, zip } from "./array.ts";
 
 /** x + a score + b z, all of one shape. A Langevin step of size e has a = e / 2, b = sqrt(e). */
 export function langevinStep(
@@ -92,13 +92,26 @@ export function dsmLoss(
   score: Array64,
   z: Array64,
   sigma: Array64,
+  attrs: { readonly annealPower: number },
+): Array64 {
+  const each = dsmLossPerSample(score, z, sigma, attrs);
+  return scalar(each.data.reduce((total, term) => total + term, 0) / score.shape[0]);
+}
+
+/** The loss of each sample, [n]. */
+export function dsmLossPerSample(
+  score: Array64,
+  z: Array64,
+  sigma: Array64,
   { annealPower }: { readonly annealPower: number },
 ): Array64 {
-  const terms = map(score, (s, i) => {
+  const each = zeros([score.shape[0]]);
+  const size = score.data.length / score.shape[0];
+  score.data.forEach((s, i) => {
     const std = sigmaAt(sigma, score, i);
-    return 0.5 * (s + z.data[i] / std) ** 2 * std ** annealPower;
+    each.data[Math.floor(i / size)] += 0.5 * (s + z.data[i] / std) ** 2 * std ** annealPower;
   });
-  return scalar(terms.data.reduce((total, term) => total + term, 0) / score.shape[0]);
+  return each;
 }
 
 /** Gradient of dsmLoss in the score, same shape. */

@@ -1,0 +1,72 @@
+import { dsmLoss as lossKernel, dsmLossGrad, dsmPerturb as perturbKernel } from "../../kernels/dsm.ts";
+import { UsageError } from "../errors.ts";
+import { defineOp } from "../op.ts";
+import * as oracle from "../oracle/updates.ts";
+import { type Draw, drawNumbers } from "../random.ts";
+import { sameShape, showShape } from "../shapes.ts";
+import type { Tensor } from "../tensor.ts";
+import { add, div, mul } from "./binary.ts";
+import { pow } from "./pow.ts";
+import { reduceAxes, reshape, sum } from "./reduce.ts";
+import { scale } from "./scale.ts";
+
+/**
+ * noisy = x + sigma z with z ~ N(0, I) drawn in the kernel and returned for the loss. x [n,...], sigma [n].
+ * Throws UsageError when sigma has another length.
+ */
+export function dsmPerturb(x: Tensor, sigma: Tensor, draw: Draw): { noisy: Tensor; z: Tensor } {
+  requireSigma("dsmPerturb", x, sigma);
+  const { engine } = x;
+  const noisy = engine.empty(x.shape);
+  const z = engine.empty(x.shape);
+  engine.launch(perturbKernel, {}, { x, sigma, noisy, z }, drawNumbers(x.shape, draw));
+  return { noisy, z };
+}
+
+interface Attrs {
+  readonly annealPower: number;
+}
+
+const perSample = defineOp<Attrs>({
+  name: "dsm_loss",
+  forward: (engine, [score, z, sigma], { annealPower }) => {
+    const samples = score!.dim(0);
+    const sampleSize = score!.size / samples;
+    const segments = Math.max(1, Math.ceil(sampleSize / 256));
+    const parts = engine.empty([samples, segments]);
+    engine.launch(lossKernel, {}, { score: score!, z: z!, sigma: sigma!, loss: parts }, { samples, sampleSize, segments, power: annealPower });
+    return engine.track(engine.noGrad(() => reduceAxes(engine, "sum", parts, [1])).alias([samples]));
+  },
+  vjp: ({ inputs: [score, z, sigma], dy, attrs }) => {
+    const column = (t: Tensor) => reshape(t, [t.size, ...score!.shape.slice(1).map(() => 1)]);
+    const residual = add(score!, div(z!, column(sigma!)));
+    return [mul(residual, column(mul(dy, pow(sigma!, attrs.annealPower))))];
+  },
+  fusedVjp: ({ engine, inputs: [score, z, sigma], dy, attrs: { annealPower } }) => {
+    const dscore = engine.empty(score!.shape);
+    const samples = score!.dim(0);
+    const params = { samples, sampleSize: score!.size / samples, power: annealPower };
+    engine.launch(dsmLossGrad, {}, { score: score!, z: z!, sigma: sigma!, dloss: dy, dscore }, params);
+    return [dscore];
+  },
+  saves: { inputs: [0, 1, 2] },
+  oracle: ([score, z, sigma], { annealPower }) => oracle.dsmLossPerSample(score!, z!, sigma!, { annealPower }),
+});
+
+/**
+ * Denoising score matching, weighted over the noise scales: mean over the batch of
+ * sigma^annealPower / 2 |score + z / sigma|^2, summed over a sample's elements. The target -z / sigma is the score of
+ * N(x, sigma^2) at x + sigma z (Vincent 2011; Song & Ermon 2019, equations 5 and 6 with lambda = sigma^2).
+ * score and z [n,...], sigma [n] -> []. The gradient goes to the score only.
+ */
+export function dsmLoss(score: Tensor, z: Tensor, sigma: Tensor, { annealPower = 2 } = {}): Tensor {
+  requireSigma("dsmLoss", score, sigma);
+  if (!sameShape(score.shape, z.shape))
+    throw new UsageError(`dsmLoss: got score ${showShape(score.shape)}, z ${showShape(z.shape)}, expected one shape`);
+  return scale(sum(perSample(score.engine, [score, z, sigma], { annealPower })), 1 / score.dim(0));
+}
+
+function requireSigma(who: string, x: Tensor, sigma: Tensor): void {
+  if (sigma.rank !== 1 || sigma.dim(0) !== x.dim(0))
+    throw new UsageError(`${who}: got sigma ${showShape(sigma.shape)} for ${showShape(x.shape)}, expected one for each sample, [${x.dim(0)}]`);
+}

@@ -1,0 +1,114 @@
+import type { Capture } from "./capture.ts";
+import type { Engine } from "./engine.ts";
+import type { Command } from "./stream.ts";
+import { valueOf } from "./scalar.ts";
+
+export interface ProfileRow {
+  readonly kernel: string;
+  readonly variant: string;
+  readonly calls: number;
+  /** Milliseconds of one step, median over the repeats. */
+  readonly ms: number;
+  /** Of the whole step's kernel time, 0 to 1. */
+  readonly share: number;
+  readonly gigabytesPerSecond: number;
+  readonly gigaflops: number;
+}
+
+export interface Profile {
+  readonly rows: readonly ProfileRow[];
+  /** Sum over all kernels, milliseconds a step. */
+  readonly ms: number;
+  readonly dispatches: number;
+  /** "timestamps" of the device, or "wall clock" with a wait after each kernel. */
+  readonly clock: "timestamps" | "wall clock";
+}
+
+/** Times every kernel of a captured step, `repeats` times over, and sums by kernel and variant, dearest first. */
+export async function profile(engine: Engine, capture: Capture<unknown>, { repeats = 5 } = {}): Promise<Profile> {
+  const { commands } = capture;
+  const clock = engine.device.features.has("timestamp-query") ? "timestamps" : "wall clock";
+  await engine.sync();
+  const runs: Float64Array[] = [];
+  for (let r = 0; r <= repeats; r++)
+    runs.push(clock === "timestamps" ? await byTimestamps(engine, capture) : await byClock(engine, capture));
+  runs.shift(); // the first warms up
+  const times = commands.map((_, i) => median(runs.map((run) => run[i]!)));
+  const total = times.reduce((a, b) => a + b, 0);
+  const groups = new Map<string, { command: Command; calls: number; ms: number; bytes: number; flops: number }>();
+  commands.forEach((command, i) => {
+    const { label } = command.program;
+    const row = groups.get(label) ?? { command, calls: 0, ms: 0, bytes: 0, flops: 0 };
+    const { bytes, flops } = costOf(command);
+    row.calls++;
+    row.ms += times[i]!;
+    row.bytes += bytes;
+    row.flops += flops;
+    groups.set(label, row);
+  });
+  const rows = [...groups.values()].map(({ command: { program }, calls, ms, bytes, flops }) => ({
+    kernel: program.kernel.name,
+    variant: JSON.stringify(program.variant),
+    calls,
+    ms,
+    share: ms / total,
+    gigabytesPerSecond: bytes / ms / 1e6,
+    gigaflops: flops / ms / 1e6,
+  }));
+  rows.sort((a, b) => b.ms - a.ms);
+  return { rows, ms: total, dispatches: commands.length, clock };
+}
+
+function costOf({ program, params }: Command) {
+  const named: Record<string, number> = {};
+  Object.keys(program.kernel.params).forEach((name, i) => {
+    named[name] = valueOf(params[i]!);
+  });
+  return program.kernel.cost(named, program.variant);
+}
+
+const QUERIES = 2048;
+
+async function byTimestamps(engine: Engine, capture: Capture<unknown>): Promise<Float64Array> {
+  const { device } = engine;
+  const times = new Float64Array(capture.commands.length);
+  const querySet = device.createQuerySet({ type: "timestamp", count: 2 * QUERIES });
+  const bytes = 16 * QUERIES;
+  const resolved = device.createBuffer({ size: bytes, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
+  const staging = device.createBuffer({ size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  for (let from = 0; from < times.length; from += QUERIES) {
+    const to = Math.min(from + QUERIES, times.length);
+    capture.replayRange(from, to, (i) => ({
+      timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * (i - from), endOfPassWriteIndex: 2 * (i - from) + 1 },
+    }));
+    const encoder = device.createCommandEncoder();
+    encoder.resolveQuerySet(querySet, 0, 2 * (to - from), resolved, 0);
+    encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
+    device.queue.submit([encoder.finish()]);
+    await staging.mapAsync(GPUMapMode.READ);
+    const stamps = new BigUint64Array(staging.getMappedRange().slice(0));
+    for (let i = from; i < to; i++) times[i] = Number(stamps[2 * (i - from) + 1]! - stamps[2 * (i - from)]!) / 1e6;
+    staging.unmap();
+  }
+  querySet.destroy();
+  resolved.destroy();
+  staging.destroy();
+  return times;
+}
+
+async function byClock(engine: Engine, capture: Capture<unknown>): Promise<Float64Array> {
+  const times = new Float64Array(capture.commands.length);
+  for (let i = 0; i < times.length; i++) {
+    const start = performance.now();
+    capture.replayRange(i, i + 1, () => ({}));
+    await engine.device.queue.onSubmittedWorkDone();
+    times[i] = performance.now() - start;
+  }
+  return times;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}

@@ -1,0 +1,115 @@
+import type { Engine, OpEvent } from "./engine.ts";
+import { DeviceError } from "./errors.ts";
+import { type Array64, array64 } from "./oracle/array.ts";
+import { showShape } from "./shapes.ts";
+import type { HostData, Tensor } from "./tensor.ts";
+
+export interface OpReport {
+  readonly op: string;
+  /** Modules around the op, outermost first. */
+  readonly path: string;
+  /** Which op of the step, from 0. */
+  readonly index: number;
+  readonly shapes: string;
+  /** Largest absolute error as a share of the largest absolute value. */
+  readonly error: number;
+}
+
+export interface VerifyReport {
+  readonly ops: number;
+  readonly worst: OpReport | undefined;
+  /** The first op whose error exceeds the tolerance. */
+  readonly departed: OpReport | undefined;
+}
+
+interface Seen extends OpEvent {
+  readonly copies: readonly (Tensor | undefined)[];
+  readonly output: Tensor;
+}
+
+/**
+ * Runs a step and every op of it once more in float64 on the host, from the values the device really had: names
+ * the first op that departs. Slow, and it keeps copies of all values: for small inputs.
+ */
+export async function verify(engine: Engine, step: () => unknown, { tolerance = 1e-4 } = {}): Promise<VerifyReport> {
+  const seen = observe(engine, step, (event): Seen => ({
+    ...event,
+    copies: event.inputs.map((t) => t && copyOf(engine, t)),
+    output: copyOf(engine, event.y),
+  }));
+  let worst: OpReport | undefined;
+  let departed: OpReport | undefined;
+  for (const [index, { spec, attrs, copies, output, path }] of seen.entries()) {
+    const inputs = await Promise.all(copies.map((t) => t && toArray64(t)));
+    const got = await toArray64(output);
+    const error = departure(got, spec.oracle(inputs, attrs));
+    const shapes = copies.map((t) => (t ? showShape(t.shape) : "-")).join(" ");
+    const report = { op: spec.name, path, index, shapes, error };
+    if (!worst || !(error <= worst.error)) worst = report;
+    if (!(error <= tolerance)) departed ??= report;
+    for (const t of copies) t?.dispose();
+    output.dispose();
+  }
+  return { ops: seen.length, worst, departed };
+}
+
+/**
+ * Runs a step and names the first op whose result holds NaN or infinity while its inputs held none, with the
+ * modules around it. Undefined when all is finite.
+ */
+export async function findNonFinite(engine: Engine, step: () => unknown): Promise<OpReport | undefined> {
+  const seen = observe(engine, step, (event) => ({ ...event, output: event.y.alias() }));
+  let found: OpReport | undefined;
+  for (const [index, { spec, path, output }] of seen.entries()) {
+    if (!found && output.dtype === "f32" && !allFinite(await output.data()))
+      found = { op: spec.name, path, index, shapes: showShape(output.shape), error: Number.NaN };
+    output.dispose();
+  }
+  return found;
+}
+
+/** By bit pattern, as the kernels do. */
+export function allFinite(values: HostData): boolean {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  return bits.every((b) => (b & 0x7f800000) !== 0x7f800000);
+}
+
+function observe<T>(engine: Engine, step: () => unknown, keep: (event: OpEvent) => T): T[] {
+  const seen: T[] = [];
+  if (engine.observer) throw new DeviceError("verify: another observer is at work");
+  engine.observer = (event) => {
+    seen.push(keep(event));
+  };
+  try {
+    engine.scope(() => {
+      step();
+    });
+  } finally {
+    engine.observer = undefined;
+  }
+  return seen;
+}
+
+/** A copy that later updates in place do not reach. */
+function copyOf(engine: Engine, t: Tensor): Tensor {
+  const copy = engine.empty(t.shape, t.dtype);
+  engine.copy(t, copy);
+  return engine.untrack(copy);
+}
+
+async function toArray64(t: Tensor): Promise<Array64> {
+  return array64(t.shape, await t.data());
+}
+
+function departure(got: Array64, truth: Array64): number {
+  let scale = 1e-30;
+  let worst = 0;
+  for (const [i, v] of truth.data.entries()) {
+    const g = got.data[i]!;
+    if (Number.isFinite(v)) scale = Math.max(scale, Math.abs(v));
+    if (Object.is(v, g) || v === g || (Number.isNaN(v) && Number.isNaN(g))) continue;
+    const error = Math.abs(g - v);
+    worst = Number.isFinite(error) ? Math.max(worst, error) : Infinity;
+  }
+  return worst / scale;
+}

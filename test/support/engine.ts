@@ -1,0 +1,8 @@
+import { Engine } from "../../engine/engine.ts";
+
+/**
+ * The one engine of the device tests, opened once (files share their modules) and never closed: Dawn hangs when its
+ * handles are collected. Every new tensor is filled with NaN, so that a kernel that leaves a gap is found. Without an
+ * adapter this throws, and every file that imports it fails.
+ */
+export const engine = await Engine.create({ poison: true, quiet: true });

@@ -1,0 +1,168 @@
+import { grad } from "../engine/autograd.ts";
+import type { Capture } from "../engine/capture.ts";
+import type { Engine } from "../engine/engine.ts";
+import { UsageError } from "../engine/errors.ts";
+import { concat, narrow, reshape } from "../engine/ops/index.ts";
+import { copyStrided } from "../engine/ops/reduce.ts";
+import { Adam, type AdamOptions } from "../engine/optim/adam.ts";
+import { clipGradients } from "../engine/optim/clip.ts";
+import { Scalar } from "../engine/scalar.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { findNonFinite } from "../engine/verify.ts";
+import type { Module } from "../models/module.ts";
+import type { Batches } from "./batches.ts";
+import { annealedDsm, type LabelledScore } from "./losses/annealed-dsm.ts";
+import { requireSigmas } from "./sigmas.ts";
+
+export interface TrainerOptions {
+  network: Module;
+  score: LabelledScore;
+  /** Noise scales by label, descending. */
+  sigmas: readonly number[];
+  optimizer: AdamOptions;
+  /** Largest joint norm of the gradients. */
+  gradClip?: number;
+  annealPower?: number;
+  /** [n, c, h, w] of a batch. */
+  shape: readonly [number, number, number, number];
+  batches: Batches;
+  /** Writes images into `out`, [n, c, h, w]. */
+  fill: (indices: Uint32Array, out: Float32Array) => void;
+  seed: number;
+  /** Record the step once and replay it; on unless given. */
+  capture?: boolean;
+}
+
+export interface StepReport {
+  /** Steps taken before this one. */
+  readonly step: number;
+  readonly loss: number;
+  readonly gradNorm: number;
+}
+
+/** Training stopped because a loss or gradient was not finite. The weights are those before that step. */
+export class DivergedError extends UsageError {
+  readonly step: number;
+
+  constructor(step: number, where: string) {
+    super(`train: the loss is not finite at step ${step}, first in ${where}; lower the learning rate or clip gradients`);
+    this.name = "DivergedError";
+    this.step = step;
+  }
+}
+
+/** Reports kept on the device before they are read: one wait for so many steps. */
+const HISTORY = 64;
+
+/**
+ * Trains a labelled score network by annealed denoising score matching. A step is captured at its first run and
+ * replayed afterwards; every random number is a function of (seed, step).
+ */
+export class Trainer {
+  readonly engine: Engine;
+  readonly optimizer: Adam;
+  readonly #options: TrainerOptions;
+  readonly #params: readonly Tensor[];
+  readonly #x: Tensor;
+  readonly #labels: Tensor;
+  readonly #sigmas: Tensor;
+  readonly #history: Tensor;
+  readonly #draw = new Scalar(0);
+  readonly #slot = new Scalar(0);
+  readonly #host: Float32Array<ArrayBuffer>;
+  #capture: Capture<void> | undefined;
+  #unread = 0;
+
+  /** Throws UsageError for sigmas or optimizer options out of range. */
+  constructor(engine: Engine, options: TrainerOptions) {
+    requireSigmas("Trainer", options.sigmas);
+    this.engine = engine;
+    this.#options = options;
+    const params = options.network.parameters();
+    this.#params = [...params.values()];
+    this.optimizer = new Adam(params, options.optimizer);
+    const [n] = options.shape;
+    const keep = (t: Tensor) => engine.untrack(t);
+    this.#x = keep(engine.zeros(options.shape));
+    this.#labels = keep(engine.zeros([n], "i32"));
+    this.#sigmas = keep(engine.tensor(Float32Array.from(options.sigmas), [options.sigmas.length, 1]));
+    this.#history = keep(engine.zeros([HISTORY, 2]));
+    this.#host = new Float32Array(this.#x.size);
+  }
+
+  /** Steps taken so far. */
+  get step(): number {
+    return this.optimizer.steps;
+  }
+
+  /** Compiles the step's kernels in parallel, before the first step needs them. */
+  async prepare(onProgress?: (done: number, total: number) => void): Promise<void> {
+    await this.engine.prepare(() => this.#run(), onProgress);
+  }
+
+  /** Takes one step; its numbers are kept until `reports`. */
+  advance(): void {
+    if (this.#unread === HISTORY) throw new UsageError(`advance: ${HISTORY} steps are unread; await reports() first`);
+    this.#feed(this.step);
+    this.#slot.value = 2 * this.#unread++;
+    this.optimizer.advance();
+    if (this.#capture) this.#capture.replay();
+    else if (this.#options.capture === false) this.engine.scope(() => this.#run());
+    else this.#capture = this.engine.capture(() => this.#run());
+  }
+
+  /** Loss and gradient norm of the steps since the last call. Throws DivergedError naming the step and the layer. */
+  async reports(): Promise<StepReport[]> {
+    const values = await this.#history.data();
+    const first = this.step - this.#unread;
+    const reports = Array.from({ length: this.#unread }, (_, i) => ({
+      step: first + i,
+      loss: values[2 * i]!,
+      gradNorm: values[2 * i + 1]!,
+    }));
+    this.#unread = 0;
+    const bad = reports.find((r) => !Number.isFinite(r.loss) || !Number.isFinite(r.gradNorm));
+    if (bad) throw await this.#diagnose(bad.step);
+    return reports;
+  }
+
+  /** Frees everything but the network. */
+  dispose(): void {
+    this.#capture?.dispose();
+    for (const t of [this.#x, this.#labels, this.#sigmas, this.#history]) t.dispose();
+    this.optimizer.dispose();
+  }
+
+  #feed(step: number): void {
+    const { batches, fill, sigmas } = this.#options;
+    fill(batches.images(step), this.#host);
+    this.#x.write(this.#host);
+    this.#labels.write(batches.labels(step, sigmas.length));
+    this.#draw.value = step;
+  }
+
+  #loss(): Tensor {
+    const { score, seed, annealPower } = this.#options;
+    const draw = { seed, purpose: "perturb", step: this.#draw } as const;
+    return annealedDsm(score, this.#x, this.#labels, { sigmas: this.#sigmas, draw, ...(annealPower !== undefined && { annealPower }) });
+  }
+
+  #run(): void {
+    const { engine } = this;
+    const loss = this.#loss();
+    const grads = grad(loss, this.#params);
+    const clip = clipGradients(grads, this.#options.gradClip);
+    this.optimizer.apply(grads, clip);
+    const report = concat([reshape(loss, [1]), narrow(clip, 0, 1, 1)], 0);
+    copyStrided(engine, report, this.#history, [2], [1], [1], 0, this.#slot);
+  }
+
+  async #diagnose(step: number): Promise<DivergedError> {
+    this.#feed(step);
+    const found = await findNonFinite(this.engine, () => {
+      const loss = this.#loss();
+      grad(loss, this.#params);
+    });
+    return new DivergedError(step, found ? `${found.path ? `${found.path}, ` : ""}op ${found.op} ${found.shapes}` : "the update");
+  }
+}

@@ -1,0 +1,34 @@
+import { defineConfig } from "vitest/config";
+
+/** Tests that need no device: they run anywhere, in parallel, on every save. */
+const host = [
+  "test/{oracle,data,pictures}/**/*.test.ts",
+  "test/train/metrics.test.ts",
+  "test/platform/{advice,platform}.test.ts",
+  "test/engine/{shapes,errors}.test.ts",
+  "test/kernels/source.test.ts",
+];
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "host", include: host } },
+      {
+        test: {
+          name: "device",
+          include: ["test/**/*.test.ts"],
+          exclude: host,
+          // One process, one file after the other, modules kept: test/support/engine.ts opens one device for all
+          // and holds it, for Dawn hangs when its handles are collected.
+          pool: "forks",
+          maxWorkers: 1,
+          isolate: false,
+          fileParallelism: false,
+          // A software driver compiles each shader for tens of milliseconds, on cores shared with others.
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
