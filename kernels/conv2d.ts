@@ -12,6 +12,13 @@ import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.
  * all taps of a kernel row. On GPUs the shared-memory kernels of conv2d-shared.ts read the same padded layouts.
  */
 
+export type ConvPadVariant = {
+  /** x's neighbours stand apart in the copy, zeros between. */
+  stuffed: boolean;
+  /** A thread writes a whole line: what a CPU driver likes. A GPU wants a vec4 each. */
+  byLine: boolean;
+};
+
 /** How a padded copy is laid out. Lengths in elements; `lines` rows of `pitch` (a multiple of 4). */
 export const convPad = defineKernel({
   name: "conv_pad",
@@ -23,26 +30,29 @@ export const convPad = defineKernel({
     /** x's neighbours stand this far apart in the copy. */
     stepY: "u32", stepX: "u32",
   },
-  variants: [{ stuffed: false }, { stuffed: true }],
-  main: ({ stuffed }: { stuffed: boolean }) => `
+  variants: [true, false].flatMap((stuffed) => [true, false].map((byLine): ConvPadVariant => ({ stuffed, byLine }))),
+  main: ({ stuffed, byLine }: ConvPadVariant) => `
     ${linearMain(64)}
       let vecs = p.pitch / 4u;
-      let line = thread / vecs;
+      let line = ${byLine ? "thread" : "thread / vecs"};
       let plane = line / p.lines;
       if (plane >= p.planes) { return; }
       let row = i32(line % p.lines) - p.top;
-      let column = i32((thread % vecs) * 4u) - p.left;
       ${stuffed ? "let i = row / i32(p.stepY);" : "let i = row;"}
       let inside = row >= 0 && i < i32(p.height)${stuffed ? " && i * i32(p.stepY) == row" : ""};
       let base = i32(plane * p.height * p.width) + i * i32(p.width);
-      ${unroll(4, (q) => `
-      let c${q} = column + ${q};
-      ${stuffed ? `let j${q} = c${q} / i32(p.stepX);` : `let j${q} = c${q};`}
-      let in${q} = inside && c${q} >= 0 && j${q} < i32(p.width)${stuffed ? ` && j${q} * i32(p.stepX) == c${q}` : ""};
-      let v${q} = select(0.0, x[select(0, base + j${q}, in${q})], in${q});`)}
-      y[thread] = vec4f(v0, v1, v2, v3);
+      let width = select(0, i32(p.width), inside);
+      ${byLine ? "for (var v = 0u; v < vecs; v++) {" : "let v = thread % vecs; {"}
+        let column = i32(v * 4u) - p.left;
+        ${unroll(4, (q) => `
+        let c${q} = column + ${q};
+        ${stuffed ? `let j${q} = c${q} / i32(p.stepX);` : `let j${q} = c${q};`}
+        let in${q} = c${q} >= 0 && j${q} < width${stuffed ? ` && j${q} * i32(p.stepX) == c${q}` : ""};
+        let v${q} = select(0.0, x[select(0, base + j${q}, in${q})], in${q});`)}
+        y[line * vecs + v] = vec4f(v0, v1, v2, v3);
+      }
     }`,
-  dispatch: ({ planes, lines, pitch }) => linearGroups(planes * lines * (pitch / 4), 64),
+  dispatch: ({ planes, lines, pitch }, { byLine }) => linearGroups(planes * lines * (byLine ? 1 : pitch / 4), 64),
   cost: ({ planes, height, width, lines, pitch }) => ({
     bytes: 4 * planes * (height * width + lines * pitch),
     flops: 0,
@@ -251,3 +261,6 @@ export function convTile(co: number, ow: number): { rows: number; columns: numbe
   const rest = ow % 8;
   return { rows: co <= 4 ? 4 : 8, columns: rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8 };
 }
+
+/** The same for the weight gradient, whose tile is all the taps: four columns leave them in registers. */
+export const convWeightTile = (co: number): { rows: number; columns: number } => ({ rows: co <= 4 ? 4 : 8, columns: 4 });

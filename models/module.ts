@@ -103,7 +103,8 @@ const hint = (name: string | undefined): string => (name === undefined ? "" : ` 
 function engineOf(values: readonly unknown[]): Engine | undefined {
   for (const value of values) {
     if (value instanceof Tensor) return value.engine;
-    const engine = value && typeof value === "object" ? engineOf(Object.values(value)) : undefined;
+    const nested = Array.isArray(value) || (value && Object.getPrototypeOf(value) === Object.prototype);
+    const engine = nested ? engineOf(Object.values(value)) : undefined;
     if (engine) return engine;
   }
   return undefined;

@@ -126,6 +126,11 @@ export class Trainer {
     return reports;
   }
 
+  /** The recorded step, once one was taken: for the profiler. */
+  get captured(): Capture<void> | undefined {
+    return this.#capture;
+  }
+
   /** Frees everything but the network. */
   dispose(): void {
     this.#capture?.dispose();

@@ -1,4 +1,4 @@
-import { convPad, convPackWeight, convRows, convTile, convWeightRows, rowSpan } from "../../kernels/conv2d.ts";
+import { convPad, convPackWeight, convRows, convTile, convWeightRows, convWeightTile, rowSpan } from "../../kernels/conv2d.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
@@ -47,7 +47,7 @@ function padded(engine: Engine, x: Tensor, lines: number, pitch: number, top: nu
   const y = engine.empty([planes, lines, pitch]);
   engine.launch(
     convPad,
-    { stuffed: step[0] > 1 || step[1] > 1 },
+    { stuffed: step[0] > 1 || step[1] > 1, byLine: engine.hardware.kind === "cpu" },
     { x, y },
     { planes, height, width, lines, pitch, top, left, stepY: step[0], stepX: step[1] },
   );
@@ -129,7 +129,7 @@ const weightGradOp = defineOp<WeightGradAttrs>({
     const ci = x!.dim(1);
     const size = sizeOf(dy!);
     const [kh, kw] = attrs.kernelSize;
-    const tile = convTile(co, size[1]);
+    const tile = convWeightTile(co);
     const [lines, pitch] = extent(size, attrs.kernelSize, attrs, tile.columns);
     const dyPitch = Math.ceil(size[1] / tile.columns) * tile.columns;
     const xp = padded(engine, x!, lines, pitch, attrs.padding[0], attrs.padding[2]);

@@ -1,0 +1,173 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  type ConvAttrs, conv2d, conv2dInputGrad, conv2dWeightGrad, convTranspose2d, fourPads, type Pair, pair,
+} from "../../engine/ops/conv2d.ts";
+import { type Array64, map } from "../../engine/oracle/array.ts";
+import { applyBinary } from "../../engine/oracle/binary.ts";
+import * as oracle from "../../engine/oracle/conv2d.ts";
+import { reshape } from "../../engine/oracle/shape.ts";
+import { checkOp } from "../support/check-op.ts";
+import { normal } from "../support/draw.ts";
+import { engine } from "../support/engine.ts";
+import { check, seed } from "../support/property.ts";
+
+interface Problem {
+  n: number;
+  ci: number;
+  co: number;
+  size: Pair;
+  kernel: Pair;
+  attrs: ConvAttrs;
+  seed: number;
+}
+
+const int = (min: number, max: number) => fc.integer({ min, max });
+const pairOf = (min: number, max: number) => fc.tuple(int(min, max), int(min, max));
+
+const outSize = ({ size, kernel, attrs: { stride, dilation, padding: [t, b, l, r] } }: Problem): Pair => [
+  Math.floor((size[0] + t + b - dilation[0] * (kernel[0] - 1) - 1) / stride[0]) + 1,
+  Math.floor((size[1] + l + r - dilation[1] * (kernel[1] - 1) - 1) / stride[1]) + 1,
+];
+const products = (p: Problem) => p.n * p.ci * p.co * p.kernel[0] * p.kernel[1] * outSize(p)[0] * outSize(p)[1];
+
+/** Problems with an output, small enough for plain loops. */
+const problems: fc.Arbitrary<Problem> = fc
+  .record({
+    n: int(1, 4),
+    ci: int(1, 20),
+    co: int(1, 20),
+    size: pairOf(1, 18),
+    kernel: pairOf(1, 5),
+    attrs: fc.record({
+      stride: pairOf(1, 3),
+      dilation: pairOf(1, 3),
+      padding: fc.tuple(int(-2, 4), int(-2, 4), int(-2, 4), int(-2, 4)),
+    }),
+    seed,
+  })
+  .filter((p) => outSize(p).every((d) => d >= 1) && products(p) <= 100_000);
+
+const absolute = (x: Array64) => map(x, Math.abs);
+const shapes = ({ n, ci, co, size, kernel }: Problem) => ({ x: [n, ci, ...size], w: [co, ci, ...kernel] });
+
+test("conv2d: value, first and second derivative, with and without bias", () =>
+  check(fc.record({ problem: problems, biased: fc.boolean() }), async ({ problem, biased }) => {
+    const { attrs, seed, co, ci, kernel } = problem;
+    const { x, w } = shapes(problem);
+    const inputs = [normal(x, seed), normal(w, seed + 1), ...(biased ? [normal([co], seed + 2)] : [])];
+    const mathematics = (x: Array64, w: Array64, bias?: Array64) => oracle.conv2d(x, w, bias ?? null, attrs);
+    const [ax, aw, ab] = inputs.map(absolute);
+    await checkOp({
+      op: (x, w, bias) => conv2d(x!, w!, bias, attrs),
+      oracle: mathematics,
+      inputs,
+      seed,
+      terms: ci * kernel[0] * kernel[1],
+      magnitude: mathematics(ax!, aw!, ab),
+    });
+  }, 25));
+
+test("its gradient in the input, and that one's derivatives", () =>
+  check(problems, async (problem) => {
+    const { attrs, seed, n, co, kernel, size: inputSize } = problem;
+    const inputs = [normal([n, co, ...outSize(problem)], seed), normal(shapes(problem).w, seed + 1)];
+    const full = { ...attrs, inputSize };
+    const mathematics = (dy: Array64, w: Array64) => oracle.conv2dInputGrad(dy, w, full);
+    await checkOp({
+      op: (dy, w) => conv2dInputGrad(dy, w, full),
+      oracle: mathematics,
+      inputs,
+      seed,
+      terms: co * kernel[0] * kernel[1],
+      magnitude: mathematics(absolute(inputs[0]!), absolute(inputs[1]!)),
+    });
+  }, 15));
+
+test("its gradient in the weight, and that one's derivatives", () =>
+  check(problems, async (problem) => {
+    const { attrs, seed, n, co, kernel: kernelSize } = problem;
+    const size = outSize(problem);
+    const inputs = [normal([n, co, ...size], seed), normal(shapes(problem).x, seed + 1)];
+    const full = { ...attrs, kernelSize };
+    const mathematics = (dy: Array64, x: Array64) => oracle.conv2dWeightGrad(dy, x, full);
+    await checkOp({
+      op: (dy, x) => conv2dWeightGrad(dy, x, full),
+      oracle: mathematics,
+      inputs,
+      seed,
+      terms: n * size[0] * size[1],
+      magnitude: mathematics(absolute(inputs[0]!), absolute(inputs[1]!)),
+    });
+  }, 15));
+
+test("convTranspose2d is the gradient of a convolution, plus a bias", () =>
+  check(fc.record({ problem: problems, extra: pairOf(0, 2) }), async ({ problem: p, extra }) => {
+    const { attrs: { stride, dilation, padding: [t, b, l, r] }, kernel, seed } = p;
+    const inputSize: Pair = [
+      (p.size[0] - 1) * stride[0] - t - b + dilation[0] * (kernel[0] - 1) + extra[0] + 1,
+      (p.size[1] - 1) * stride[1] - l - r + dilation[1] * (kernel[1] - 1) + extra[1] + 1,
+    ];
+    fc.pre(inputSize.every((d) => d >= 1) && inputSize[0] * inputSize[1] <= 1500);
+    const mathematics = (x: Array64, w: Array64, bias: Array64) =>
+      applyBinary("add", oracle.conv2dInputGrad(x, w, { ...p.attrs, inputSize }), reshape(bias, [p.ci, 1, 1]));
+    const inputs = [normal([p.n, p.co, ...p.size], seed), normal(shapes(p).w, seed + 1), normal([p.ci], seed + 2)];
+    const magnitude = mathematics(...(inputs.map(absolute) as [Array64, Array64, Array64]));
+    const terms = p.co * kernel[0] * kernel[1];
+    const options = { ...p.attrs, outputPadding: extra };
+    await checkOp({ op: (x, w, bias) => convTranspose2d(x!, w!, bias, options), oracle: mathematics, inputs, seed, terms, magnitude, derivatives: 1 });
+  }, 10));
+
+// Tiles are 4 or 8 columns wide, 4 or 8 channels high; dw is split over images when there are few weights.
+test.each([
+  { what: "one pixel, one channel", x: [1, 1, 1, 1], w: [1, 1, 1, 1], padding: 0 },
+  { what: "rows of 12 (tiles of 4) and 13 (tiles of 8)", x: [2, 3, 12, 13], w: [5, 3, 3, 3], padding: 1 },
+  { what: "rows of 33", x: [1, 2, 3, 33], w: [9, 2, 3, 3], padding: 1 },
+  { what: "16 images in 16 splits", x: [16, 2, 5, 6], w: [3, 2, 3, 3], padding: 1 },
+  { what: "17 images in 16 splits", x: [17, 1, 4, 4], w: [1, 1, 3, 3], padding: 1 },
+  { what: "a kernel wider than the image", x: [1, 2, 2, 3], w: [2, 2, 5, 5], padding: 2 },
+])("$what", async ({ x, w, padding }) => {
+  const attrs: ConvAttrs = { stride: [1, 1], padding: fourPads(padding), dilation: [1, 1] };
+  const mathematics = (x: Array64, w: Array64) => oracle.conv2d(x, w, null, attrs);
+  const inputs = [normal(x, 3), normal(w, 4)];
+  const magnitude = mathematics(absolute(inputs[0]!), absolute(inputs[1]!));
+  await checkOp({ op: (x, w) => conv2d(x, w, undefined, { padding }), oracle: mathematics, inputs, seed: 3, magnitude, terms: 25 });
+});
+
+test("options are one number, a pair, or four paddings", () => {
+  expect(pair(3)).toEqual([3, 3]);
+  expect(pair([1, 2])).toEqual([1, 2]);
+  expect(fourPads(2)).toEqual([2, 2, 2, 2]);
+  expect(fourPads([1, 2])).toEqual([1, 1, 2, 2]);
+  expect(fourPads([1, 2, 3, 4])).toEqual([1, 2, 3, 4]);
+});
+
+describe("messages", () => {
+  const x = engine.zeros([2, 3, 8, 8]);
+  const w = engine.zeros([4, 3, 3, 3]);
+
+  test("a dtype other than f32", () => {
+    expect(() => conv2d(engine.zeros([2, 3, 8, 8], "i32"), w)).toThrowErrorMatchingInlineSnapshot();
+    expect(() => conv2d(x, engine.zeros([4, 3, 3, 3], "u32"))).toThrowErrorMatchingInlineSnapshot();
+  });
+  test("ranks", () => {
+    expect(() => conv2d(engine.zeros([3, 8, 8]), w)).toThrowErrorMatchingInlineSnapshot();
+  });
+  test("channels", () => {
+    expect(() => conv2d(x, engine.zeros([4, 1, 3, 3]))).toThrowErrorMatchingInlineSnapshot();
+    expect(() => convTranspose2d(x, w)).toThrowErrorMatchingInlineSnapshot();
+  });
+  test("the bias", () => {
+    expect(() => conv2d(x, w, engine.zeros([3]))).toThrowErrorMatchingInlineSnapshot();
+    expect(() => convTranspose2d(engine.zeros([2, 4, 8, 8]), w, engine.zeros([4]))).toThrowErrorMatchingInlineSnapshot();
+  });
+  test("stride, dilation and padding", () => {
+    expect(() => conv2d(x, w, undefined, { stride: 0 })).toThrowErrorMatchingInlineSnapshot();
+    expect(() => conv2d(x, w, undefined, { dilation: [1, 1.5] })).toThrowErrorMatchingInlineSnapshot();
+    expect(() => conv2d(x, w, undefined, { padding: 0.5 })).toThrowErrorMatchingInlineSnapshot();
+  });
+  test("no output", () => {
+    expect(() => conv2d(engine.zeros([1, 3, 2, 2]), w)).toThrowErrorMatchingInlineSnapshot();
+    expect(() => convTranspose2d(engine.zeros([1, 4, 1, 1]), w, undefined, { padding: 2 })).toThrowErrorMatchingInlineSnapshot();
+  });
+});
