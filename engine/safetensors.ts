@@ -56,7 +56,8 @@ export function readSafetensors(bytes: Uint8Array): Safetensors {
   requireApart(places, dataSize);
   const tensors = new Map<string, SafetensorsEntry>();
   for (const place of places) {
-    const raw = bytes.slice(dataStart + place.begin, dataStart + place.end).buffer;
+    // A copy by construction: the slice of a Node Buffer shares its memory.
+    const raw = new Uint8Array(bytes.subarray(dataStart + place.begin, dataStart + place.end)).buffer;
     tensors.set(place.name, decode(place, raw));
   }
   return { tensors, metadata: metadataOf(header[METADATA]) };

@@ -126,6 +126,12 @@ export class Trainer {
     return reports;
   }
 
+  /** The forward and the backward pass of the next step, without an update: for `verify`. */
+  passes(): void {
+    this.#feed(this.step);
+    grad(this.#loss(), this.#params);
+  }
+
   /** The recorded step, once one was taken: for the profiler. */
   get captured(): Capture<void> | undefined {
     return this.#capture;
@@ -164,10 +170,7 @@ export class Trainer {
 
   async #diagnose(step: number): Promise<DivergedError> {
     this.#feed(step);
-    const found = await findNonFinite(this.engine, () => {
-      const loss = this.#loss();
-      grad(loss, this.#params);
-    });
+    const found = await findNonFinite(this.engine, () => grad(this.#loss(), this.#params));
     return new DivergedError(step, found ? `${found.path ? `${found.path}, ` : ""}op ${found.op} ${found.shapes}` : "the update");
   }
 }

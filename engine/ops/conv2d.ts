@@ -198,6 +198,7 @@ export interface ConvTransposeOptions extends ConvOptions {
 /**
  * Transposed convolution of x [n,ci,h,w] with weight [ci,co,kh,kw] -> [n,co,H,W],
  * H = (h-1) stride - top - bottom + dilation (kh-1) + outputPadding + 1, as torch's conv_transpose2d.
+ * Throws UsageError as conv2d does, and for an outputPadding that is not below the stride.
  */
 export function convTranspose2d(x: Tensor, weight: Tensor, bias?: Tensor, options: ConvTransposeOptions = {}): Tensor {
   const attrs = requireConv("convTranspose2d", x, weight, bias, weight.dim(1), options);
@@ -207,10 +208,17 @@ export function convTranspose2d(x: Tensor, weight: Tensor, bias?: Tensor, option
     );
   const extra = pair(options.outputPadding ?? 0);
   const { stride, padding: [t, b, l, r], dilation } = attrs;
+  if (extra.some((v, i) => !Number.isInteger(v) || v < 0 || v >= stride[i]!))
+    throw new UsageError(`convTranspose2d: got outputPadding [${extra}], expected whole numbers from 0 to below the stride [${stride}]`);
   const inputSize: Pair = [
     (x.dim(2) - 1) * stride[0] - t - b + dilation[0] * (weight.dim(2) - 1) + extra[0] + 1,
     (x.dim(3) - 1) * stride[1] - l - r + dilation[1] * (weight.dim(3) - 1) + extra[1] + 1,
   ];
+  if (inputSize.some((d) => d < 1))
+    throw new UsageError(
+      `convTranspose2d: got x ${showShape(x.shape)} with kernel ${sizeOf(weight).join("x")}, padding [${attrs.padding}]: ` +
+        "the padding crops all of the output; pad less",
+    );
   const y = conv2dInputGrad(x, weight, { ...attrs, inputSize });
   return bias ? add(y, reshape(bias, [-1, 1, 1])) : y;
 }

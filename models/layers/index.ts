@@ -19,7 +19,11 @@ export {
   InstanceNorm2d,
   InstanceNorm2dPlus,
   LayerNorm,
+  layerNorm,
   NoneNorm2d,
+  type PlainNormName,
+  plainNorm,
+  plainNormNames,
   VarianceNorm2d,
 } from "./plain-norms.ts";
 export {

@@ -1,11 +1,10 @@
-import { groupNorm, instanceNorm, instanceNormPlus, reshape } from "../../engine/ops/index.ts";
-import { UsageError } from "../../engine/errors.ts";
-import { showShape } from "../../engine/shapes.ts";
+import { groupNorm, instanceNorm, instanceNormPlus, type NormOptions, reshape } from "../../engine/ops/index.ts";
+import { nearest, UsageError } from "../../engine/errors.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
 import { Module } from "../module.ts";
 import { activation, fused } from "./activation.ts";
-import { Norm, type NormInput } from "./norm.ts";
+import { type MakeNorm, Norm, type NormInput } from "./norm.ts";
 import { varianceNorm } from "./variance.ts";
 
 /** No norm at all, only the activation. */
@@ -88,7 +87,7 @@ export class GroupNorm extends Norm {
   }
 }
 
-/** The last axis of x [...,c] to mean 0 and variance 1, then weight and bias. */
+/** layerNorm with parameters. */
 export class LayerNorm extends Module<[x: Tensor], Tensor> {
   readonly weight: Tensor;
   readonly bias: Tensor;
@@ -102,10 +101,34 @@ export class LayerNorm extends Module<[x: Tensor], Tensor> {
   }
 
   forward(x: Tensor): Tensor {
-    const features = this.weight.size;
-    if (x.dim(-1) !== features)
-      throw new UsageError(`LayerNorm: got x ${showShape(x.shape)}, expected a last axis of ${features}`);
-    const rows = reshape(x, [-1, features, 1, 1]); // one group over all channels of a single pixel
-    return reshape(groupNorm(rows, 1, { gamma: this.weight, beta: this.bias, eps: this.eps }), x.shape);
+    return layerNorm(x, { gamma: this.weight, beta: this.bias, eps: this.eps });
   }
+}
+
+/** The last axis of x [...,c] to mean 0 and variance 1, then gamma x + beta, [c] each. Ba et al. 2016. */
+export function layerNorm(x: Tensor, { gamma, beta, eps = 1e-5 }: Pick<NormOptions, "gamma" | "beta" | "eps"> = {}): Tensor {
+  const rows = reshape(x, [-1, x.dim(-1), 1, 1]); // one group over all channels of a single pixel
+  return reshape(groupNorm(rows, 1, { gamma, beta, eps }), x.shape);
+}
+
+/** Names of NCSNv2's configurations. */
+export const plainNormNames = ["InstanceNorm++", "InstanceNorm", "VarianceNorm", "NoneNorm"] as const;
+export type PlainNormName = (typeof plainNormNames)[number];
+
+/** The norm of a configuration. Throws UsageError for an unknown name. */
+export function plainNorm(name: string): MakeNorm {
+  switch (name as PlainNormName) {
+    case "InstanceNorm++":
+      return (init, channels) => new InstanceNorm2dPlus(init, channels);
+    case "InstanceNorm":
+      return () => new InstanceNorm2d();
+    case "VarianceNorm":
+      return (init, channels) => new VarianceNorm2d(init, channels);
+    case "NoneNorm":
+      return () => new NoneNorm2d();
+  }
+  const close = nearest(name, plainNormNames);
+  throw new UsageError(
+    `plainNorm: got ${name}, expected one of ${plainNormNames.join(", ")}${close ? `; did you mean ${close}?` : ""}`,
+  );
 }

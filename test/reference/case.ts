@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { pair, type Pair } from "../../engine/ops/conv2d.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { readSafetensors, type SafetensorsEntry } from "../../engine/safetensors.ts";
 
@@ -87,7 +88,17 @@ export class Attributes {
   }
 
   numbers(name: string, fallback?: readonly number[]): readonly number[] {
-    return this.#typed(name, "object", fallback);
+    const value = this.#typed(name, "object", fallback);
+    if (!Array.isArray(value) || value.some((v) => typeof v !== "number"))
+      throw new UsageError(`${this.#who}: got attribute ${name} ${JSON.stringify(value)}, expected numbers`);
+    return value;
+  }
+
+  /** A number, or one for each axis. */
+  pair(name: string, fallback?: number): Pair {
+    if (typeof this.#values[name] !== "object" || !this.has(name)) return pair(this.number(name, fallback));
+    const [y, x] = this.numbers(name);
+    return [y!, x!];
   }
 
   /** A nested record, such as `config`. */

@@ -12,13 +12,18 @@ export interface Verdict {
   readonly detail: string;
 }
 
+/** Holds results against their truth, group by group. */
+export function judge(checks: readonly Check[], truth: NamedValues, results: NamedValues): Verdict[] {
+  const alone = new Set(checks.map((check) => check.group));
+  return checks.map((check) => compare(check, namesOf(check.group, truth, alone), truth, results));
+}
+
 /**
- * Holds a group of results against its truth: largest absolute error, relative L2 error over all its tensors as one
- * vector, and the bound of each tensor where there are such. Truth decides which tensors there are.
+ * One group: largest absolute error, relative L2 error over all its tensors as one vector, and the bound of each
+ * tensor where there are such. Truth decides which tensors there are.
  */
-export function compare(check: Check, truth: NamedValues, results: NamedValues): Verdict {
+function compare(check: Check, names: readonly string[], truth: NamedValues, results: NamedValues): Verdict {
   const { group } = check;
-  const names = namesOf(group, truth);
   const fail = (detail: string): Verdict => ({ group, share: Infinity, detail });
   if (names.length === 0) return fail("the file has no such tensor");
   const missing = names.filter((name) => !results.has(name));
@@ -39,7 +44,7 @@ export function compare(check: Check, truth: NamedValues, results: NamedValues):
       norm += expected[i]! ** 2;
     }
     if (!(largest <= worst)) worst = largest;
-    const bound = check.tol_max_abs_each?.[name] ?? check.tol_max_abs_each?.[name.slice(group.length - 1)];
+    const bound = check.tol_max_abs_each?.[name];
     if (bound !== undefined) parts.push([ratio(largest, bound), `${name} is off by ${show(largest)} of ${show(bound)}`]);
   }
   if (check.exact) parts.push([ratio(worst, 0), `off by ${worst}, expected equal`]);
@@ -54,10 +59,11 @@ export function compare(check: Check, truth: NamedValues, results: NamedValues):
   return { group, share, detail };
 }
 
-function namesOf(group: string, truth: NamedValues): string[] {
+/** Tensors of a group: not those that have a check of their own, nor the float32 run's values. */
+function namesOf(group: string, truth: NamedValues, alone: ReadonlySet<string>): string[] {
   if (!group.endsWith("*")) return truth.has(group) ? [group] : [];
   const prefix = group.slice(0, -1);
-  return [...truth.keys()].filter((name) => name.startsWith(prefix) && !name.endsWith(".f32"));
+  return [...truth.keys()].filter((name) => name.startsWith(prefix) && !name.endsWith(".f32") && !alone.has(name));
 }
 
 function ratio(error: number, bound: number): number {

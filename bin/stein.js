@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+// In a clone the TypeScript sources run as they are; in the installed package their build does.
+import { existsSync } from "node:fs";
+
+const source = new URL("../cli/main.ts", import.meta.url);
+if (existsSync(source)) {
+  const { register } = await import("tsx/esm/api");
+  register();
+  await import(source.href);
+} else {
+  await import("../dist/cli/main.js");
+}

@@ -1,0 +1,50 @@
+import type { Command } from "commander";
+import { mebibytes } from "../../engine/buffers.ts";
+import { Engine } from "../../engine/engine.ts";
+import { measureRoofline } from "../../engine/roofline.ts";
+
+const limits = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupsPerDimension",
+] as const;
+
+export function doctorCommand(program: Command): void {
+  program
+    .command("doctor")
+    .description("show the adapter, its limits and its measured speed; without one, what to install")
+    .option("--json", "as JSON")
+    .action(async ({ json }: { json?: boolean }) => {
+      const engine = await Engine.create({ quiet: true });
+      try {
+        const roofline = await measureRoofline(engine);
+        const { driver, device, hardware } = engine;
+        const features = [...device.features].sort();
+        const bounds = Object.fromEntries(limits.map((name) => [name, device.limits[name]]));
+        if (json) {
+          console.log(JSON.stringify({ node: process.version, platform: `${process.platform} ${process.arch}`, driver, features, limits: bounds, roofline }, null, 2));
+          return;
+        }
+        const rows: [string, string][] = [
+          ["system", `Node ${process.version}, ${process.platform} ${process.arch}`],
+          ["adapter", driver.description || driver.device || "unnamed"],
+          ["vendor", [driver.vendor, driver.architecture].filter(Boolean).join(", ") || "unknown"],
+          ["driver", `${driver.source}${driver.software ? ", software: correct, but slow" : ""}`],
+          ["kernels for", hardware.kind === "cpu" ? "CPU drivers" : "GPUs"],
+          ["features", features.join(", ") || "none"],
+          ...limits.map((name): [string, string] => [name, name.endsWith("Size") && device.limits[name] > 1 << 16 ? mebibytes(device.limits[name]) : String(device.limits[name])]),
+          ["copy bandwidth", `${roofline.gigabytesPerSecond.toFixed(1)} GB/s, read and written by a copy kernel`],
+          ["multiply-add rate", `${roofline.gigaflops.toFixed(0)} GFLOP/s in float32`],
+          ["dispatch", `${roofline.dispatchMicroseconds.toFixed(1)} microseconds each`],
+        ];
+        for (const [name, value] of rows) console.log(`${name.padEnd(34)} ${value}`);
+        if (driver.software)
+          console.log("\nNo GPU was found, so a processor does the work. A GPU needs its vendor's Vulkan driver on Linux; macOS and Windows need nothing extra.");
+      } finally {
+        engine.destroy();
+      }
+    });
+}

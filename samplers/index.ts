@@ -1,0 +1,1 @@
+export { type AnnealedLangevinOptions, annealedLangevin, type LabelledScore, type SamplerStep } from "./annealed-langevin.ts";

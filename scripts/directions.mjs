@@ -1,0 +1,52 @@
+// Checks that each folder imports only from those it may see, and that no imports run in a circle.
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+
+const may = {
+  kernels: [],
+  engine: ["kernels"],
+  models: ["engine"],
+  samplers: ["engine"],
+  data: ["engine"], // its errors only
+  train: ["engine", "models", "samplers"],
+  cli: ["kernels", "engine", "models", "samplers", "train", "data"],
+  bench: ["kernels", "engine", "models", "samplers", "train", "data", "cli"],
+};
+
+const files = Object.keys(may).flatMap((folder) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((f) => f.isFile() && f.name.endsWith(".ts") && !f.name.endsWith(".d.ts"))
+    .map((f) => join(f.parentPath ?? f.path, f.name)),
+);
+const faults = [];
+const graph = new Map();
+for (const file of files) {
+  const text = readFileSync(file, "utf8");
+  const runtime = [];
+  for (const [, types, path] of text.matchAll(/^(?:import|export)\s+(type\s)?[^;]*?from\s+"(\.[^"]+)"/gms)) {
+    const target = relative(".", join(dirname(file), path));
+    const [from, to] = [file, target].map((p) => p.split("/")[0]);
+    if (from !== to && !may[from].includes(to)) faults.push(`${file} may not import ${target}`);
+    if (!types) runtime.push(target);
+  }
+  graph.set(file, runtime);
+}
+
+const state = new Map();
+function visit(file, trail) {
+  if (state.get(file) === "done") return;
+  if (state.get(file) === "open") {
+    faults.push(`a circle: ${[...trail.slice(trail.indexOf(file)), file].join(" -> ")}`);
+    return;
+  }
+  state.set(file, "open");
+  for (const next of graph.get(file) ?? []) visit(next, [...trail, file]);
+  state.set(file, "done");
+}
+for (const file of files) visit(file, []);
+
+if (faults.length > 0) {
+  console.error(faults.join("\n"));
+  process.exit(1);
+}
+console.log(`directions: ${files.length} files, no import against the grain, no circle`);

@@ -1,0 +1,15 @@
+import type { Engine } from "../../engine/engine.ts";
+import type { ReferenceCase } from "./case.ts";
+import type { NamedValues } from "./compare.ts";
+import { models } from "./models.ts";
+import { ops } from "./ops.ts";
+
+/** How cases of one kind are run. */
+export interface Kind {
+  /** What the report sums a case up under, beside its kind. */
+  family(c: ReferenceCase): string;
+  /** Computes on the engine whatever the checks name. Throws where it does not know how. */
+  run(engine: Engine, c: ReferenceCase): Promise<NamedValues>;
+}
+
+export const kinds: Readonly<Record<string, Kind>> = { ops, models };
