@@ -34,34 +34,43 @@ export function grad(y: Tensor, wrt: readonly Tensor[], options: GradOptions = {
     }),
   );
   const sums = new Map<GraphNode, Tensor>();
-  const order = nodesBetween(y.node, targets);
   sums.set(y.node, cotangent ? cotangent.alias() : engine.scope(() => engine.ones(y.shape).alias()));
-  for (const node of order) {
-    const dy = sums.get(node);
-    if (!dy || !node.record) continue;
-    const run = () => accumulate(node, dy, sums, createGraph);
-    engine.scope(() => (createGraph ? run() : engine.noGrad(run)));
-    if (!retainGraph) node.freeSaved();
-    if (!targets.has(node)) {
-      sums.delete(node);
-      dy.dispose();
+  try {
+    for (const { node, wants } of nodesBetween(y.node, targets)) {
+      const dy = sums.get(node);
+      if (!dy || !node.record) continue;
+      const run = () => accumulate(node, wants, dy, sums, createGraph);
+      engine.scope(() => (createGraph ? run() : engine.noGrad(run)));
+      if (!retainGraph) node.freeSaved();
+      if (!targets.has(node)) {
+        sums.delete(node);
+        dy.dispose();
+      }
     }
+    return wrt.map((x) => {
+      const sum = sums.get(x.node!);
+      return sum ? engine.track(sum.alias()) : engine.zeros(x.shape);
+    });
+  } finally {
+    for (const sum of sums.values()) sum.dispose();
   }
-  const results = wrt.map((x) => {
-    const sum = sums.get(x.node!);
-    return sum ? engine.track(sum.alias()) : engine.zeros(x.shape);
-  });
-  for (const sum of sums.values()) sum.dispose();
-  return results;
+}
+
+interface Visit {
+  readonly node: GraphNode;
+  /** Which parents lie on a path to a target too. */
+  readonly wants: readonly boolean[];
 }
 
 /** Nodes on a path from `root` to a target, latest first. */
-function nodesBetween(root: GraphNode, targets: ReadonlySet<GraphNode>): GraphNode[] {
+function nodesBetween(root: GraphNode, targets: ReadonlySet<GraphNode>): Visit[] {
+  let oldest = Infinity; // parents are older than their children: what is older than all targets leads to none
+  for (const { id } of targets) oldest = Math.min(oldest, id);
   const reaches = new Map<GraphNode, boolean>();
   const stack = [root];
   while (stack.length > 0) {
     const node = stack.at(-1)!;
-    const parents = (node.record?.parents ?? []).filter((p) => p !== undefined);
+    const parents = (node.record?.parents ?? []).filter((p) => p !== undefined && p.id >= oldest) as GraphNode[];
     const unseen = parents.filter((p) => !reaches.has(p));
     if (unseen.length > 0) {
       stack.push(...unseen);
@@ -71,24 +80,20 @@ function nodesBetween(root: GraphNode, targets: ReadonlySet<GraphNode>): GraphNo
     reaches.set(node, targets.has(node) || parents.some((p) => reaches.get(p)));
   }
   for (const [node, does] of reaches) if (!does) reaches.delete(node);
-  return [...reaches.keys()].sort((a, b) => b.id - a.id).map((node) => markWanted(node, reaches));
+  return [...reaches.keys()]
+    .sort((a, b) => b.id - a.id)
+    .map((node) => ({ node, wants: (node.record?.parents ?? []).map((p) => p !== undefined && reaches.has(p)) }));
 }
 
-const wanted = new WeakMap<GraphNode, boolean[]>();
-
-function markWanted(node: GraphNode, reaches: ReadonlyMap<GraphNode, boolean>): GraphNode {
-  if (node.record) wanted.set(node, node.record.parents.map((p) => p !== undefined && reaches.has(p)));
-  return node;
-}
-
-function accumulate(node: GraphNode, dy: Tensor, sums: Map<GraphNode, Tensor>, createGraph: boolean): void {
+function accumulate(
+  node: GraphNode, wants: readonly boolean[], dy: Tensor, sums: Map<GraphNode, Tensor>, createGraph: boolean,
+): void {
   const record = node.record!;
   const { spec, attrs, inputs, output, extras, shapes } = record;
   const { engine } = dy;
   if (record.freed)
     throw new UsageError(`grad: the graph through ${spec.name} was freed by an earlier grad; pass retainGraph: true`);
   if (spec.vjp === "none") throw new UsageError(`grad: ${spec.name} has no derivative`);
-  const wants = wanted.get(node)!;
   const y = output && engine.track(new Tensor(engine, output.storage.retain(), output.shape, output.dtype, createGraph ? node : undefined));
   const rule = createGraph ? spec.vjp : (spec.fusedVjp ?? spec.vjp);
   const grads = rule({ engine, inputs, shapes, y, dy, attrs, extras, wants });

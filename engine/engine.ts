@@ -1,9 +1,11 @@
 import { fill } from "../kernels/fill.ts";
 import type { Hardware, Kernel, Variant } from "../kernels/kernel.ts";
-import { unary, vecsPerThread } from "../kernels/unary.ts";
+import { vecsPerThread } from "../kernels/lanewise.ts";
+import { unary } from "../kernels/unary.ts";
 import { BufferPool, MemoryLedger, mebibytes, type MemoryReport } from "./buffers.ts";
 import { Capture } from "./capture.ts";
 import { DeviceError, invariant, UsageError } from "./errors.ts";
+import { fuseLanewise } from "./fusion.ts";
 import { GraphNode } from "./graph.ts";
 import { describeHardware, type LimitOverrides, openDevice } from "./hardware.ts";
 import type { Inputs, OpSpec } from "./op.ts";
@@ -300,7 +302,8 @@ export class Engine {
     try {
       const result = this.scope(fn);
       forEachTensor(result, (t) => this.untrack(t));
-      return new Capture(this.device, this.stream, pool, commands, result);
+      const fused = fuseLanewise(commands, this.programs, this.device.limits.maxStorageBuffersPerShaderStage);
+      return new Capture(this.device, this.stream, pool, fused, result);
     } finally {
       this.#pool = outer;
       this.#recorder = this.#pinned = undefined;

@@ -1,5 +1,5 @@
 import { type Binding, defineKernel } from "./kernel.ts";
-import { forEachVec4, vec4Groups } from "./unary.ts";
+import { forEachVec4, vec4Groups } from "./lanewise.ts";
 
 export type AdamVariant = {
   /** Move the running average of the weights in the same pass. */

@@ -1,6 +1,7 @@
 import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { defineLanewise } from "./lanewise.ts";
 import { math } from "./lib/math.ts";
-import { forEachVec4, vec4Groups } from "./unary.ts";
+
 
 /** z = f(x, y) as an expression. Comparisons give 1 or 0. */
 export const binaryExpressions = {
@@ -32,39 +33,33 @@ fn pow_(x: f32, y: f32) -> f32 {
   return select(z, 1.0, y == 0.0);
 }`;
 const lib = (v: { op: BinaryName }) => (v.op === "pow" ? [...math, pow] : math);
-const lanes = ["x", "y", "z", "w"];
 const f = (op: BinaryName) => `fn f(x: f32, y: f32) -> f32 { return ${binaryExpressions[op]}; }`;
-const perLane = (a: (lane: string) => string, b: (lane: string) => string) =>
-  `vec4f(${lanes.map((l) => `f(${a(l)}, ${b(l)})`).join(", ")})`;
 
 export type BinaryVariant = { op: BinaryName; vecs: number };
+const variants = names.flatMap((op) => [1, 4].map((vecs): BinaryVariant => ({ op, vecs })));
 
 /** z = f(x, y), both of one shape. */
-export const binary = defineKernel({
+export const binary = defineLanewise({
   name: "binary",
-  bindings: { x: "read vec4f", y: "read vec4f", z: "read_write vec4f" },
-  params: { count: "u32" },
+  inputs: ["x", "y"],
+  output: "z",
+  params: {},
   lib,
-  variants: names.flatMap((op) => [1, 4].map((vecs): BinaryVariant => ({ op, vecs }))),
-  main: (v: BinaryVariant) => `
-    ${f(v.op)}
-    ${forEachVec4(v.vecs, `let a = x[i]; let b = y[i]; z[i] = ${perLane((l) => `a.${l}`, (l) => `b.${l}`)};`)}`,
-  dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
-  cost: ({ count }) => ({ bytes: 12 * count, flops: count }),
+  variants,
+  expression: (v: BinaryVariant) => binaryExpressions[v.op],
+  flops: 1,
 });
 
 /** z = f(x, s) with a host number s. */
-export const binaryScalar = defineKernel({
+export const binaryScalar = defineLanewise({
   name: "binary_scalar",
-  bindings: { x: "read vec4f", z: "read_write vec4f" },
-  params: { count: "u32", s: "f32" },
+  inputs: ["x"],
+  output: "z",
+  params: { s: "f32" },
   lib,
-  variants: names.flatMap((op) => [1, 4].map((vecs): BinaryVariant => ({ op, vecs }))),
-  main: (v: BinaryVariant) => `
-    ${f(v.op)}
-    ${forEachVec4(v.vecs, `let a = x[i]; z[i] = ${perLane((l) => `a.${l}`, () => "p.s")};`)}`,
-  dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
-  cost: ({ count }) => ({ bytes: 8 * count, flops: count }),
+  variants,
+  expression: (v: BinaryVariant) => binaryExpressions[v.op].replace(/\by\b/g, "p.s"),
+  flops: 1,
 });
 
 export const MAX_RANK = 6;

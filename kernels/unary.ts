@@ -1,4 +1,4 @@
-import { defineKernel, type Hardware, linearGroups, linearMain } from "./kernel.ts";
+import { defineLanewise } from "./lanewise.ts";
 import { math } from "./lib/math.ts";
 
 /** y = f(x) as an expression in x; `p.a` is the op's one number (ELU's alpha, LeakyReLU's slope, a scale). */
@@ -29,65 +29,44 @@ export const unaryExpressions = {
 } as const;
 export type UnaryName = keyof typeof unaryExpressions;
 
-/** dy * f'(x) for the activations, as an expression in x and g = dy. */
+/** dy * f'(x) for the activations, as an expression in x and dy. */
 export const activationGradients = {
-  tanh: "g * (1.0 - tanh_(x) * tanh_(x))",
-  sigmoid: "g * sigmoid_(x) * (1.0 - sigmoid_(x))",
-  softplus: "g * sigmoid_(x)",
-  relu: "select(0.0, g, x > 0.0)",
-  leakyRelu: "select(g * p.a, g, x > 0.0)",
-  elu: "select(g * p.a * exp_(x), g, x > 0.0)",
-  silu: "g * sigmoid_(x) * (1.0 + x * (1.0 - sigmoid_(x)))",
+  tanh: "dy * (1.0 - tanh_(x) * tanh_(x))",
+  sigmoid: "dy * sigmoid_(x) * (1.0 - sigmoid_(x))",
+  softplus: "dy * sigmoid_(x)",
+  relu: "select(0.0, dy, x > 0.0)",
+  leakyRelu: "select(dy * p.a, dy, x > 0.0)",
+  elu: "select(dy * p.a * exp_(x), dy, x > 0.0)",
+  silu: "dy * sigmoid_(x) * (1.0 + x * (1.0 - sigmoid_(x)))",
 } as const satisfies Partial<Record<UnaryName, string>>;
 export type ActivationName = keyof typeof activationGradients;
 
 export type UnaryVariant = { op: UnaryName; vecs: number };
 export type ActivationGradVariant = { op: ActivationName; vecs: number };
 
-/** vec4s a thread handles in a row: a CPU driver wants whole cache lines, a GPU neighbours side by side. */
-export const vecsPerThread = (hw: Hardware): number => (hw.kind === "cpu" ? 4 : 1);
-
-/** WGSL that runs `body` (with `i` a vec4 index) for a thread's vec4s below `p.count` elements. */
-export const forEachVec4 = (vecs: number, body: string): string => `
-  ${linearMain(64)}
-    for (var q = 0u; q < ${vecs}u; q++) {
-      let i = thread * ${vecs}u + q;
-      if (i * 4u < p.count) { ${body} }
-    }
-  }`;
-
-export const vec4Groups = (count: number, vecs: number) => linearGroups(Math.ceil(count / 4 / vecs), 64);
-
-const perLane = (f: string, ...args: string[]) =>
-  `vec4f(${["x", "y", "z", "w"].map((l) => `${f}(${args.map((a) => `${a}.${l}`).join(", ")})`).join(", ")})`;
-
-const plainVariants = <N extends string>(table: Record<N, string>) =>
+const tuned = <N extends string>(table: Record<N, string>) =>
   (Object.keys(table) as N[]).flatMap((op) => [1, 4].map((vecs) => ({ op, vecs })));
 
 /** y = f(x), element by element. */
-export const unary = defineKernel({
+export const unary = defineLanewise({
   name: "unary",
-  bindings: { x: "read vec4f", y: "read_write vec4f" },
-  params: { count: "u32", a: "f32" },
-  lib: math,
-  variants: plainVariants(unaryExpressions) as UnaryVariant[],
-  main: (v: UnaryVariant) => `
-    fn f(x: f32) -> f32 { return ${unaryExpressions[v.op]}; }
-    ${forEachVec4(v.vecs, `let t = x[i]; y[i] = ${perLane("f", "t")};`)}`,
-  dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
-  cost: ({ count }) => ({ bytes: 8 * count, flops: count }),
+  inputs: ["x"],
+  output: "y",
+  params: { a: "f32" },
+  lib: () => math,
+  variants: tuned(unaryExpressions) as UnaryVariant[],
+  expression: (v: UnaryVariant) => unaryExpressions[v.op],
+  flops: 1,
 });
 
 /** dx = dy * f'(x). */
-export const activationGrad = defineKernel({
+export const activationGrad = defineLanewise({
   name: "activation_grad",
-  bindings: { x: "read vec4f", dy: "read vec4f", dx: "read_write vec4f" },
-  params: { count: "u32", a: "f32" },
-  lib: math,
-  variants: plainVariants(activationGradients) as ActivationGradVariant[],
-  main: (v: ActivationGradVariant) => `
-    fn f(x: f32, g: f32) -> f32 { return ${activationGradients[v.op]}; }
-    ${forEachVec4(v.vecs, `let t = x[i]; let g = dy[i]; dx[i] = ${perLane("f", "t", "g")};`)}`,
-  dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
-  cost: ({ count }) => ({ bytes: 12 * count, flops: 2 * count }),
+  inputs: ["x", "dy"],
+  output: "dx",
+  params: { a: "f32" },
+  lib: () => math,
+  variants: tuned(activationGradients) as ActivationGradVariant[],
+  expression: (v: ActivationGradVariant) => activationGradients[v.op],
+  flops: 2,
 });

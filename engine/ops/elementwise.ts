@@ -1,5 +1,6 @@
 import { type BinaryName, binary, binaryBroadcast, binaryScalar, MAX_RANK } from "../../kernels/binary.ts";
-import { vecsPerThread } from "../../kernels/unary.ts";
+import { vecsPerThread } from "../../kernels/lanewise.ts";
+
 import type { Engine } from "../engine.ts";
 import { invariant, UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";

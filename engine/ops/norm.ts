@@ -10,7 +10,7 @@ import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add, div, mul, sub } from "./binary.ts";
 import { requireFloat } from "./elementwise.ts";
-import { mean, reshape, sum } from "./reduce.ts";
+import { identity, mean, reshape, sum } from "./reduce.ts";
 import { narrow } from "./shape.ts";
 import { elu, leakyRelu, relu, rsqrt, silu, sqrt, square } from "./unary.ts";
 
@@ -117,9 +117,11 @@ export function activate(z: Tensor, activation: NormActivation, slope = 0.01): T
 export function throughComposite<A>(
   { inputs, attrs, dy, wants }: VjpContext<A>, definition: (inputs: Inputs, attrs: A) => Tensor,
 ): (Tensor | undefined)[] {
-  const wanted = inputs.filter((t, i): t is Tensor => t !== undefined && wants[i] === true);
-  const grads = grad(definition(inputs, attrs), wanted, { cotangent: dy, createGraph: true });
-  return inputs.map((t, i) => (wants[i] ? grads[wanted.indexOf(t!)] : undefined));
+  // Nodes of their own, where the inner grad stops: inputs may be one tensor, or made from each other.
+  const own = inputs.map((t) => t && identity(t));
+  const wanted = own.filter((t, i): t is Tensor => t !== undefined && wants[i] === true);
+  const grads = grad(definition(own, attrs), wanted, { cotangent: dy, createGraph: true });
+  return own.map((t, i) => (wants[i] ? grads[wanted.indexOf(t!)] : undefined));
 }
 
 export interface NormOptions {

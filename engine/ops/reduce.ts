@@ -112,6 +112,9 @@ function view(x: Tensor, shape: Shape): Tensor {
 const reshapeView = (x: Tensor, shape: Shape): Tensor =>
   sameShape(x.shape, shape) ? x : reshapeOp(x.engine, [x], { shape });
 
+/** The same values under a node of their own. */
+export const identity = (x: Tensor): Tensor => reshapeOp(x.engine, [x], { shape: x.shape });
+
 /** The same values in another shape, without a copy; one length may be -1. Throws UsageError when the sizes differ. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shapeSize(shape.filter((d) => d !== -1));

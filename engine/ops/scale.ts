@@ -1,5 +1,6 @@
 import { binaryScalar } from "../../kernels/binary.ts";
-import { vecsPerThread } from "../../kernels/unary.ts";
+import { vecsPerThread } from "../../kernels/lanewise.ts";
+
 import { defineOp } from "../op.ts";
 import { applyBinary } from "../oracle/binary.ts";
 import { scalar } from "../oracle/array.ts";

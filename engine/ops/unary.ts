@@ -1,4 +1,5 @@
-import { type ActivationName, activationGrad, activationGradients, type UnaryName, unary, vecsPerThread } from "../../kernels/unary.ts";
+import { vecsPerThread } from "../../kernels/lanewise.ts";
+import { type ActivationName, activationGrad, activationGradients, type UnaryName, unary } from "../../kernels/unary.ts";
 import { defineOp, type VjpContext } from "../op.ts";
 import { applyUnary } from "../oracle/unary.ts";
 import type { Tensor } from "../tensor.ts";

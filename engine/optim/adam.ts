@@ -1,5 +1,6 @@
 import { adam as kernel } from "../../kernels/adam.ts";
-import { vecsPerThread } from "../../kernels/unary.ts";
+import { vecsPerThread } from "../../kernels/lanewise.ts";
+
 import { UsageError } from "../errors.ts";
 import { Scalar } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";

@@ -47,7 +47,7 @@ const narrow: fc.Arbitrary<Problem> = fc
     n: batch,
     ci: int(1, 4),
     co: int(1, 4),
-    across: fc.constantFrom([1, 1, 1], [2, 3, 1], [3, 1, 2], [4, 2, 1], [5, 1, 1]),
+    across: fc.constantFrom<number[]>([1, 1, 1], [2, 3, 1], [3, 1, 2], [4, 2, 1], [5, 1, 1]),
     width: fours,
     left: int(-2, 4),
     right: int(-2, 4),

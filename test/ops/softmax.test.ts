@@ -49,7 +49,7 @@ test("rows of softmax sum to 1", async () => {
   const y = softmax(upload(normal([7, 1000], 1)));
   const got = await y.data();
   for (let row = 0; row < 7; row++) {
-    const total = got.slice(row * 1000, (row + 1) * 1000).reduce((a, b) => a + b, 0);
+    const total = [...got.slice(row * 1000, (row + 1) * 1000)].reduce((a, b) => a + b);
     expect(total).toBeCloseTo(1, 6);
   }
   y.dispose();

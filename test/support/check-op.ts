@@ -124,7 +124,7 @@ class Watch {
 
   start(): void {
     engine.observer = (event) => {
-      if (event.spec.oracle) this.#events.push({ event, tensors: [...event.inputs, event.y].map((t) => t?.alias()) });
+      this.#events.push({ event, tensors: [...event.inputs, event.y].map((t) => t?.alias()) });
     };
   }
 

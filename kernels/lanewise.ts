@@ -1,0 +1,107 @@
+import { type Cost, defineKernel, type Groups, type Hardware, type Kernel, linearGroups, linearMain, type ParamType, type Variant } from "./kernel.ts";
+
+/*
+ * Kernels that compute each element from the elements at the same place: y[i] = f(x[i], ...). They walk whole
+ * tensors four floats at a time, and neighbours in a captured step can run as one kernel (see fuse).
+ */
+
+/** vec4s a thread handles in a row: a CPU driver wants whole cache lines, a GPU neighbours side by side. */
+export const vecsPerThread = (hw: Hardware): number => (hw.kind === "cpu" ? 4 : 1);
+
+/** WGSL that runs `body` (with `i` a vec4 index) for a thread's vec4s below `p.count` elements. */
+export const forEachVec4 = (vecs: number, body: string): string => `
+  ${linearMain(64)}
+    for (var q = 0u; q < ${vecs}u; q++) {
+      let i = thread * ${vecs}u + q;
+      if (i * 4u < p.count) { ${body} }
+    }
+  }`;
+
+export const vec4Groups = (count: number, vecs: number): Groups => linearGroups(Math.ceil(count / 4 / vecs), 64);
+
+/** A kernel z = f(inputs) on vec4s; `f` is an expression in the inputs' names and `p.NAME` of its parameters. */
+interface LanewiseSpec<I extends string, O extends string, P extends string, V extends Variant & { vecs: number }> {
+  name: string;
+  inputs: readonly I[];
+  output: O;
+  params: Record<P, ParamType>;
+  lib: (v: V) => readonly string[];
+  expression: (v: V) => string;
+  variants: readonly V[];
+  flops: number;
+}
+
+/** What `fuse` needs of a lanewise kernel. */
+export interface Lanewise {
+  readonly inputs: readonly string[];
+  readonly output: string;
+  readonly expression: string;
+}
+
+export function defineLanewise<I extends string, O extends string, P extends string, V extends Variant & { vecs: number }>(
+  spec: LanewiseSpec<I, O, P, V>,
+): Kernel<I | O, P | "count", V> & { readonly lanewise: (v: V) => Lanewise } {
+  const { name, inputs, output, lib, expression, variants, flops } = spec;
+  const bindings = Object.fromEntries([...inputs.map((i) => [i, "read vec4f"]), [output, "read_write vec4f"]]);
+  const kernel = defineKernel<I | O, P | "count", V>({
+    name,
+    bindings: bindings as Record<I | O, "read vec4f">,
+    params: { count: "u32", ...spec.params } as Record<P | "count", ParamType>,
+    lib,
+    variants,
+    main: (v) => `
+      ${functionOf("f", inputs, expression(v))}
+      ${forEachVec4(v.vecs, assign(output, "f", inputs))}`,
+    dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
+    cost: ({ count }): Cost => ({ bytes: 4 * (inputs.length + 1) * count, flops: flops * count }),
+  });
+  return { ...kernel, lanewise: (v) => ({ inputs, output, expression: expression(v) }) };
+}
+
+const functionOf = (name: string, inputs: readonly string[], expression: string): string =>
+  `fn ${name}(${inputs.map((i) => `${i}: f32`).join(", ")}) -> f32 { return ${expression}; }`;
+
+/** target[i] = f(sources[i]) lane by lane. */
+const assign = (target: string, f: string, sources: readonly string[]): string => {
+  const loads = sources.map((s, k) => `let v${k} = ${s}[i];`).join(" ");
+  const lanes = ["x", "y", "z", "w"].map((l) => `${f}(${sources.map((_, k) => `v${k}.${l}`).join(", ")})`);
+  return `{ ${loads} ${target}[i] = vec4f(${lanes.join(", ")}); }`;
+};
+
+/** One lanewise kernel of a fused run: its arrays by place among the run's arrays, parameters after the others'. */
+export interface FusedStep {
+  readonly kernel: Kernel & { readonly lanewise: (v: Variant) => Lanewise };
+  readonly variant: Variant;
+  /** For each binding of the kernel, which of the run's arrays it is. */
+  readonly arrays: readonly number[];
+}
+
+/**
+ * Lanewise kernels in a row as one: a thread takes its elements through all of them before the next thread's come.
+ * `written` tells which of the arrays any step writes. Step k's parameter NAME is called NAME_k.
+ */
+export function fuse(steps: readonly FusedStep[], written: readonly boolean[], vecs: number): Kernel {
+  const params: Record<string, ParamType> = { count: "u32" };
+  const lib = new Set<string>();
+  const functions: string[] = [];
+  const body: string[] = [];
+  steps.forEach(({ kernel, variant, arrays }, k) => {
+    for (const text of kernel.lib(variant)) lib.add(text);
+    for (const [name, type] of Object.entries(kernel.params)) if (name !== "count") params[`${name}_${k}`] = type;
+    const { inputs, expression } = kernel.lanewise(variant);
+    const own = expression.replace(/\bp\.(\w+)/g, (_, name) => `p.${name}_${k}`);
+    functions.push(functionOf(`f${k}`, inputs, own));
+    const names = arrays.map((a) => `t${a}`);
+    body.push(assign(names[inputs.length]!, `f${k}`, names.slice(0, inputs.length)));
+  });
+  return defineKernel<string, string, Variant>({
+    name: `fused_${steps.length}`,
+    bindings: Object.fromEntries(written.map((w, a) => [`t${a}`, w ? "read_write vec4f" : "read vec4f"])),
+    params,
+    lib: [...lib],
+    variants: [{}],
+    main: () => `${functions.join("\n")}\n${forEachVec4(vecs, body.join("\n"))}`,
+    dispatch: ({ count }) => vec4Groups(count!, vecs),
+    cost: ({ count }) => ({ bytes: 4 * written.length * count!, flops: steps.length * count! }),
+  });
+}

@@ -1,0 +1,65 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { resizeBilinear, resizeNearest } from "../../engine/ops/resize.ts";
+import * as oracle from "../../engine/oracle/resize.ts";
+import { checkOp, upload } from "../support/check-op.ts";
+import { normal } from "../support/draw.ts";
+import { engine } from "../support/engine.ts";
+import { expectNear } from "../support/near.ts";
+import { check, seed } from "../support/property.ts";
+
+const int = (min: number, max: number) => fc.integer({ min, max });
+const problems = fc.record({
+  shape: fc.tuple(int(1, 3), int(1, 3), int(1, 9), int(1, 9)),
+  size: fc.tuple(int(1, 20), int(1, 20)),
+  seed,
+});
+
+test.each([false, true])("resizeBilinear with alignCorners %s: value, first and second derivative", (alignCorners) =>
+  check(problems, async ({ shape, size, seed }) => {
+    await checkOp({
+      op: (x) => resizeBilinear(x, size, { alignCorners }),
+      oracle: (x) => oracle.resizeBilinear(x, { size, alignCorners }),
+      inputs: [normal(shape, seed)],
+      seed,
+      terms: 20, // places near 20 are rounded before their fraction is taken
+    });
+  }, 15));
+
+test("resizeNearest: value, first and second derivative", () =>
+  check(problems, async ({ shape, size, seed }) => {
+    await checkOp({
+      op: (x) => resizeNearest(x, size),
+      oracle: (x) => oracle.resizeNearest(x, { size }),
+      inputs: [normal(shape, seed)],
+      seed,
+    });
+  }, 15));
+
+test("the same size is the same image", async () => {
+  const x = normal([1, 2, 5, 7], 1);
+  for (const op of [resizeNearest, resizeBilinear]) {
+    const y = op(upload(x), [5, 7]);
+    expectNear(await y.data(), x);
+    y.dispose();
+  }
+});
+
+test("long lines: 1000 to 333 and back, by whole numbers in nearest", async () => {
+  const x = normal([1, 1, 1, 1000], 1);
+  for (const size of [[1, 333], [1, 3000], [1, 999]] as const) {
+    const nearest = resizeNearest(upload(x), size);
+    expectNear(await nearest.data(), oracle.resizeNearest(x, { size }));
+    const smooth = resizeBilinear(upload(x), size);
+    expectNear(await smooth.data(), oracle.resizeBilinear(x, { size, alignCorners: false }), { terms: 1e4 });
+    for (const t of [nearest, smooth]) t.dispose();
+  }
+});
+
+describe("messages", () => {
+  test("dtype, rank and size", () => {
+    expect(() => resizeNearest(engine.ones([1, 1, 2, 2], "i32"), [2, 2])).toThrowErrorMatchingInlineSnapshot();
+    expect(() => resizeBilinear(engine.ones([1, 2, 2]), [2, 2])).toThrowErrorMatchingInlineSnapshot();
+    expect(() => resizeBilinear(engine.ones([1, 1, 2, 2]), [2.5, 2])).toThrowErrorMatchingInlineSnapshot();
+  });
+});
