@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { openImageSet, type ImageSetSpec } from "../data/index.ts";
 import { type ImageSet, imageSize, order, split } from "../data/dataset.ts";
+import { type ImageSetSpec, openImageSet } from "../data/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import { buildScoreNet, type ScoreNet } from "../models/index.ts";
@@ -66,12 +66,18 @@ export function openImages({ data }: Config): { train: ImageSet; heldBack: Image
   const { heldBack, ...spec } = data;
   const set = openImageSet(spec as ImageSetSpec);
   if (heldBack >= set.count)
-    throw new UsageError(`data: got heldBack ${heldBack} of ${set.count} images, expected fewer; lower data.heldBack`);
+    throw new UsageError(
+      `data: got heldBack ${heldBack} of ${set.count} images, expected fewer; lower data.heldBack`,
+    );
   return split(set, { heldBack });
 }
 
 /** The network of a configuration for images like these. */
-export function openNetwork(engine: Engine, config: Config, { channels, height }: { channels: number; height: number }): ScoreNet {
+export function openNetwork(
+  engine: Engine,
+  config: Config,
+  { channels, height }: { channels: number; height: number },
+): ScoreNet {
   return buildScoreNet(engine, {
     ...config.model,
     imageChannels: channels,
@@ -145,13 +151,17 @@ export class MetricsLog {
     mkdirSync(folder, { recursive: true });
     const path = join(folder, files.metrics);
     if (existsSync(path))
-      for (const line of readFileSync(path, "utf8").split("\n")) if (line) this.#all.push(JSON.parse(line) as Metrics);
+      for (const line of readFileSync(path, "utf8").split("\n"))
+        if (line) this.#all.push(JSON.parse(line) as Metrics);
   }
 
   add(metrics: readonly Metrics[]): void {
     if (metrics.length === 0) return;
     this.#all.push(...metrics);
-    appendFileSync(join(this.#folder, files.metrics), `${metrics.map((m) => JSON.stringify(m)).join("\n")}\n`);
+    appendFileSync(
+      join(this.#folder, files.metrics),
+      `${metrics.map((m) => JSON.stringify(m)).join("\n")}\n`,
+    );
   }
 
   /** Mean loss of the last `count` steps. */
@@ -168,7 +178,13 @@ export class MetricsLog {
       { name: "each step", x, y: this.#all.map((m) => m.loss) },
       { name: `mean of ${width}`, x, y: smooth },
     ];
-    const plot = linePlot({ title: "Denoising score matching", xLabel: "step", yLabel: "loss", series, logY: true });
+    const plot = linePlot({
+      title: "Denoising score matching",
+      xLabel: "step",
+      yLabel: "loss",
+      series,
+      logY: true,
+    });
     writeFileAtomic(join(this.#folder, files.loss), plot);
   }
 }

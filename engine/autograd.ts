@@ -29,7 +29,8 @@ export function grad(y: Tensor, wrt: readonly Tensor[], options: GradOptions = {
     );
   const targets = new Set(
     wrt.map((x, i) => {
-      if (!x.node) throw new UsageError(`grad: wrt[${i}] ${showShape(x.shape)} has no graph; use engine.variable`);
+      if (!x.node)
+        throw new UsageError(`grad: wrt[${i}] ${showShape(x.shape)} has no graph; use engine.variable`);
       return x.node;
     }),
   );
@@ -70,7 +71,9 @@ function nodesBetween(root: GraphNode, targets: ReadonlySet<GraphNode>): Visit[]
   const stack = [root];
   while (stack.length > 0) {
     const node = stack.at(-1)!;
-    const parents = (node.record?.parents ?? []).filter((p) => p !== undefined && p.id >= oldest) as GraphNode[];
+    const parents = (node.record?.parents ?? []).filter(
+      (p) => p !== undefined && p.id >= oldest,
+    ) as GraphNode[];
     const unseen = parents.filter((p) => !reaches.has(p));
     if (unseen.length > 0) {
       stack.push(...unseen);
@@ -82,19 +85,32 @@ function nodesBetween(root: GraphNode, targets: ReadonlySet<GraphNode>): Visit[]
   for (const [node, does] of reaches) if (!does) reaches.delete(node);
   return [...reaches.keys()]
     .sort((a, b) => b.id - a.id)
-    .map((node) => ({ node, wants: (node.record?.parents ?? []).map((p) => p !== undefined && reaches.has(p)) }));
+    .map((node) => ({
+      node,
+      wants: (node.record?.parents ?? []).map((p) => p !== undefined && reaches.has(p)),
+    }));
 }
 
 function accumulate(
-  node: GraphNode, wants: readonly boolean[], dy: Tensor, sums: Map<GraphNode, Tensor>, createGraph: boolean,
+  node: GraphNode,
+  wants: readonly boolean[],
+  dy: Tensor,
+  sums: Map<GraphNode, Tensor>,
+  createGraph: boolean,
 ): void {
   const record = node.record!;
   const { spec, attrs, inputs, output, extras, shapes } = record;
   const { engine } = dy;
   if (record.freed)
-    throw new UsageError(`grad: the graph through ${spec.name} was freed by an earlier grad; pass retainGraph: true`);
+    throw new UsageError(
+      `grad: the graph through ${spec.name} was freed by an earlier grad; pass retainGraph: true`,
+    );
   if (spec.vjp === "none") throw new UsageError(`grad: ${spec.name} has no derivative`);
-  const y = output && engine.track(new Tensor(engine, output.storage.retain(), output.shape, output.dtype, createGraph ? node : undefined));
+  const y =
+    output &&
+    engine.track(
+      new Tensor(engine, output.storage.retain(), output.shape, output.dtype, createGraph ? node : undefined),
+    );
   const rule = createGraph ? spec.vjp : (spec.fusedVjp ?? spec.vjp);
   const grads = rule({ engine, inputs, shapes, y, dy, attrs, extras, wants });
   record.parents.forEach((parent, i) => {

@@ -17,7 +17,13 @@ export class Capture<T> {
   readonly #groups: readonly GPUBindGroup[];
   readonly #dynamic: readonly number[];
 
-  constructor(device: GPUDevice, stream: CommandStream, pool: BufferPool, commands: readonly Command[], result: T) {
+  constructor(
+    device: GPUDevice,
+    stream: CommandStream,
+    pool: BufferPool,
+    commands: readonly Command[],
+    result: T,
+  ) {
     this.#device = device;
     this.#stream = stream;
     this.#pool = pool;

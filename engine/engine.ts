@@ -2,7 +2,7 @@ import { fill } from "../kernels/fill.ts";
 import type { Hardware, Kernel, Variant } from "../kernels/kernel.ts";
 import { vecsPerThread } from "../kernels/lanewise.ts";
 import { unary } from "../kernels/unary.ts";
-import { BufferPool, MemoryLedger, mebibytes, type MemoryReport } from "./buffers.ts";
+import { BufferPool, MemoryLedger, type MemoryReport, mebibytes } from "./buffers.ts";
 import { Capture } from "./capture.ts";
 import { DeviceError, invariant, UsageError } from "./errors.ts";
 import { fuseLanewise } from "./fusion.ts";
@@ -12,10 +12,11 @@ import type { Inputs, OpSpec } from "./op.ts";
 import { platform } from "./platform/index.ts";
 import type { DriverReport, OpenOptions } from "./platform/platform.ts";
 import { type Program, ProgramCache } from "./programs.ts";
-import { type ScalarLike, valueOf } from "./scalar.ts";
+import { numberOf, type ScalarLike } from "./scalar.ts";
 import { requireShape, shapeSize, showShape } from "./shapes.ts";
 import { type BlockRange, type Command, CommandStream } from "./stream.ts";
 import { type Dtype, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
+import { type VerifyReport, verify } from "./verify.ts";
 
 export interface EngineOptions extends OpenOptions {
   /** Stay below these limits, to imitate a smaller adapter. */
@@ -62,7 +63,10 @@ export class Engine {
 
   /** Opens an adapter and a device. Throws DeviceError with what to install when there is none. */
   static async create(options: EngineOptions = {}): Promise<Engine> {
-    const { adapter, keepAlive, driver, systemMemory } = await platform.openGpu({ dawnFeatures: ["-timestamp_quantization"], ...options });
+    const { adapter, keepAlive, driver, systemMemory } = await platform.openGpu({
+      dawnFeatures: ["-timestamp_quantization"],
+      ...options,
+    });
     const device = await openDevice(adapter, options.limits);
     const budget = options.memoryBudget ?? (driver.software ? systemMemory * 0.75 : Infinity);
     return new Engine(device, driver, [adapter, ...keepAlive], budget, options.poison ?? false);
@@ -101,7 +105,9 @@ export class Engine {
     const dims = shape ?? [host.length];
     requireShape("tensor", dims);
     if (shapeSize(dims) !== host.length)
-      throw new UsageError(`tensor: got ${host.length} values for shape ${showShape(dims)}, expected ${shapeSize(dims)}`);
+      throw new UsageError(
+        `tensor: got ${host.length} values for shape ${showShape(dims)}, expected ${shapeSize(dims)}`,
+      );
     const t = this.#allocate(dims, dtypeOf(host));
     if (this.#pinned) this.#pinned.push(t.storage.retain());
     this.upload(t.storage, host);
@@ -155,7 +161,8 @@ export class Engine {
     let result: T | undefined;
     try {
       result = fn();
-      if (result instanceof Promise) throw new UsageError("scope: got an async function, expected a plain one");
+      if (result instanceof Promise)
+        throw new UsageError("scope: got an async function, expected a plain one");
     } finally {
       this.#scopes.pop();
       forEachTensor(result, (t) => {
@@ -280,7 +287,7 @@ export class Engine {
       const value = named[name];
       invariant(value !== undefined, `${kernel.name}: parameter ${name} is missing`);
       params.push(value);
-      numbers[name] = valueOf(value);
+      numbers[name] = numberOf(value);
     }
     const command = { program, ranges, params, groups: kernel.dispatch(numbers, program.variant) };
     this.#recorder?.push(command);
@@ -363,8 +370,17 @@ export class Engine {
 
   /** Copies a tensor's values into another of its size. */
   copy(from: Tensor, to: Tensor): void {
-    if (from.size !== to.size) throw new UsageError(`copy: got ${showShape(from.shape)} into ${showShape(to.shape)}, expected equal sizes`);
-    this.launchLinear(unary, { op: "copy", vecs: vecsPerThread(this.hardware) }, { x: from, y: to }, { a: 0 }, from.size);
+    if (from.size !== to.size)
+      throw new UsageError(
+        `copy: got ${showShape(from.shape)} into ${showShape(to.shape)}, expected equal sizes`,
+      );
+    this.launchLinear(
+      unary,
+      { op: "copy", vecs: vecsPerThread(this.hardware) },
+      { x: from, y: to },
+      { a: 0 },
+      from.size,
+    );
   }
 
   /** Waits until the device has done all that was asked. Throws DeviceError if any of it failed. */
@@ -372,6 +388,11 @@ export class Engine {
     this.stream.flush();
     await this.device.queue.onSubmittedWorkDone();
     this.#check();
+  }
+
+  /** Runs a step beside the float64 oracle and names the first op that departs: see verify.ts. */
+  verify(step: () => unknown, options?: { tolerance?: number }): Promise<VerifyReport> {
+    return verify(this, step, options);
   }
 
   /** Ends the device. Tensors are unusable afterwards; the process can exit. */

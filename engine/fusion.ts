@@ -1,5 +1,5 @@
-import { type FusedStep, fuse, type Lanewise } from "../kernels/lanewise.ts";
 import type { Kernel, Variant } from "../kernels/kernel.ts";
+import { type FusedStep, fuse, type Lanewise } from "../kernels/lanewise.ts";
 import type { Block } from "./buffers.ts";
 import { type ProgramCache, SLOT } from "./programs.ts";
 import type { ScalarLike } from "./scalar.ts";
@@ -14,7 +14,11 @@ type LanewiseKernel = Kernel & { readonly lanewise: (v: Variant) => Lanewise };
  * A captured step with neighbouring lanewise kernels over equally many elements run as one: fewer dispatches, the
  * same results. Every array is still written, for later kernels may read it.
  */
-export function fuseLanewise(commands: readonly Command[], programs: ProgramCache, maxArrays: number): Command[] {
+export function fuseLanewise(
+  commands: readonly Command[],
+  programs: ProgramCache,
+  maxArrays: number,
+): Command[] {
   const out: Command[] = [];
   let run: Command[] = [];
   const close = () => {
@@ -34,7 +38,8 @@ export function fuseLanewise(commands: readonly Command[], programs: ProgramCach
   return out;
 }
 
-const isLanewise = ({ program, ranges }: Command): boolean => "lanewise" in program.kernel && ranges.every((r) => r.offset === 0);
+const isLanewise = ({ program, ranges }: Command): boolean =>
+  "lanewise" in program.kernel && ranges.every((r) => r.offset === 0);
 
 /** Parameters of a lanewise command: the count comes first. */
 const countOf = ({ params }: Command): ScalarLike => params[0]!;
@@ -51,7 +56,9 @@ function fits(run: readonly Command[], next: Command, maxArrays: number): boolea
   );
 }
 
-const arraysOf = (run: readonly Command[]): Block[] => [...new Set(run.flatMap((c) => c.ranges.map((r) => r.block)))];
+const arraysOf = (run: readonly Command[]): Block[] => [
+  ...new Set(run.flatMap((c) => c.ranges.map((r) => r.block))),
+];
 
 /** Fused kernels by what they are made of, so that a second capture of a step compiles nothing. */
 const known = new Map<string, Kernel>();
@@ -59,11 +66,13 @@ const known = new Map<string, Kernel>();
 function fused(run: readonly Command[], programs: ProgramCache): Command {
   const blocks = arraysOf(run);
   const written = blocks.map((b) => run.some(({ ranges }) => ranges.at(-1)!.block === b));
-  const steps = run.map(({ program, ranges }): FusedStep => ({
-    kernel: program.kernel as LanewiseKernel,
-    variant: program.variant,
-    arrays: ranges.map((r) => blocks.indexOf(r.block)),
-  }));
+  const steps = run.map(
+    ({ program, ranges }): FusedStep => ({
+      kernel: program.kernel as LanewiseKernel,
+      variant: program.variant,
+      arrays: ranges.map((r) => blocks.indexOf(r.block)),
+    }),
+  );
   const vecs = run[0]!.program.variant["vecs"] as number;
   const key = JSON.stringify([vecs, written, steps.map((s) => [s.kernel.name, s.variant, s.arrays])]);
   let kernel = known.get(key);

@@ -1,6 +1,6 @@
-import { GraphNode } from "./graph.ts";
 import type { Engine } from "./engine.ts";
 import { invariant } from "./errors.ts";
+import { GraphNode } from "./graph.ts";
 import type { Array64 } from "./oracle/array.ts";
 import { type Shape, Tensor } from "./tensor.ts";
 

@@ -1,7 +1,7 @@
 import type { Capture } from "./capture.ts";
 import type { Engine } from "./engine.ts";
+import { numberOf } from "./scalar.ts";
 import type { Command } from "./stream.ts";
-import { valueOf } from "./scalar.ts";
 
 export interface ProfileRow {
   readonly kernel: string;
@@ -25,7 +25,11 @@ export interface Profile {
 }
 
 /** Times every kernel of a captured step, `repeats` times over, and sums by kernel and variant, dearest first. */
-export async function profile(engine: Engine, capture: Capture<unknown>, { repeats = 5 } = {}): Promise<Profile> {
+export async function profile(
+  engine: Engine,
+  capture: Capture<unknown>,
+  { repeats = 5 } = {},
+): Promise<Profile> {
   const { commands } = capture;
   const clock = engine.device.features.has("timestamp-query") ? "timestamps" : "wall clock";
   await engine.sync();
@@ -35,7 +39,10 @@ export async function profile(engine: Engine, capture: Capture<unknown>, { repea
   runs.shift(); // the first warms up
   const times = commands.map((_, i) => median(runs.map((run) => run[i]!)));
   const total = times.reduce((a, b) => a + b, 0);
-  const groups = new Map<string, { command: Command; calls: number; ms: number; bytes: number; flops: number }>();
+  const groups = new Map<
+    string,
+    { command: Command; calls: number; ms: number; bytes: number; flops: number }
+  >();
   commands.forEach((command, i) => {
     const { label } = command.program;
     const row = groups.get(label) ?? { command, calls: 0, ms: 0, bytes: 0, flops: 0 };
@@ -62,7 +69,7 @@ export async function profile(engine: Engine, capture: Capture<unknown>, { repea
 function costOf({ program, params }: Command) {
   const named: Record<string, number> = {};
   Object.keys(program.kernel.params).forEach((name, i) => {
-    named[name] = valueOf(params[i]!);
+    named[name] = numberOf(params[i]!);
   });
   return program.kernel.cost(named, program.variant);
 }
@@ -74,12 +81,22 @@ async function byTimestamps(engine: Engine, capture: Capture<unknown>): Promise<
   const times = new Float64Array(capture.commands.length);
   const querySet = device.createQuerySet({ type: "timestamp", count: 2 * QUERIES });
   const bytes = 16 * QUERIES;
-  const resolved = device.createBuffer({ size: bytes, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
-  const staging = device.createBuffer({ size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const resolved = device.createBuffer({
+    size: bytes,
+    usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+  });
+  const staging = device.createBuffer({
+    size: bytes,
+    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  });
   for (let from = 0; from < times.length; from += QUERIES) {
     const to = Math.min(from + QUERIES, times.length);
     capture.replayRange(from, to, (i) => ({
-      timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * (i - from), endOfPassWriteIndex: 2 * (i - from) + 1 },
+      timestampWrites: {
+        querySet,
+        beginningOfPassWriteIndex: 2 * (i - from),
+        endOfPassWriteIndex: 2 * (i - from) + 1,
+      },
     }));
     const encoder = device.createCommandEncoder();
     encoder.resolveQuerySet(querySet, 0, 2 * (to - from), resolved, 0);
@@ -87,7 +104,8 @@ async function byTimestamps(engine: Engine, capture: Capture<unknown>): Promise<
     device.queue.submit([encoder.finish()]);
     await staging.mapAsync(GPUMapMode.READ);
     const stamps = new BigUint64Array(staging.getMappedRange().slice(0));
-    for (let i = from; i < to; i++) times[i] = Number(stamps[2 * (i - from) + 1]! - stamps[2 * (i - from)]!) / 1e6;
+    for (let i = from; i < to; i++)
+      times[i] = Number(stamps[2 * (i - from) + 1]! - stamps[2 * (i - from)]!) / 1e6;
     staging.unmap();
   }
   querySet.destroy();

@@ -60,7 +60,10 @@ export class ProgramCache {
   }
 
   /** Compiles in parallel; calls back after each. Throws DeviceError with the kernel's name and WGSL line. */
-  async compile(programs: readonly Program[], onProgress?: (done: number, total: number) => void): Promise<void> {
+  async compile(
+    programs: readonly Program[],
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<void> {
     const cold = programs.filter((p) => !p.pipeline);
     const start = performance.now();
     let done = 0;

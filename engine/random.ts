@@ -6,7 +6,15 @@ import { requireShape, shapeSize } from "./shapes.ts";
 import type { Shape, Tensor } from "./tensor.ts";
 
 /** What a draw is for: draws of different purposes never meet, whatever their steps. */
-export const purposes = { init: 1, perturb: 2, labels: 3, dropout: 4, sampler: 5, prior: 6, user: 7 } as const;
+export const purposes = {
+  init: 1,
+  perturb: 2,
+  labels: 3,
+  dropout: 4,
+  sampler: 5,
+  prior: 6,
+  user: 7,
+} as const;
 export type Purpose = keyof typeof purposes;
 
 /**
@@ -47,10 +55,13 @@ function draw(engine: Engine, law: RandomVariant["law"], shape: Shape, spec: Dra
 }
 
 /** Standard normal numbers by Box-Muller, |z| below 5.8. */
-export const randn = (engine: Engine, shape: Shape, spec: Draw): Tensor => draw(engine, "normal", shape, spec);
+export const randn = (engine: Engine, shape: Shape, spec: Draw): Tensor =>
+  draw(engine, "normal", shape, spec);
 
 /** Uniform numbers on [0, 1), on a grid of 2^-24. */
-export const rand = (engine: Engine, shape: Shape, spec: Draw): Tensor => draw(engine, "uniform", shape, spec);
+export const rand = (engine: Engine, shape: Shape, spec: Draw): Tensor =>
+  draw(engine, "uniform", shape, spec);
 
 /** Uniform 32-bit words. */
-export const randbits = (engine: Engine, shape: Shape, spec: Draw): Tensor => draw(engine, "bits", shape, spec);
+export const randbits = (engine: Engine, shape: Shape, spec: Draw): Tensor =>
+  draw(engine, "bits", shape, spec);

@@ -21,7 +21,9 @@ export async function measureRoofline(engine: Engine): Promise<Roofline> {
   const threads = gpu ? 1 << 20 : 1 << 12;
   const rounds = gpu ? 256 : 64;
   const copy = await time(engine, () => engine.copy(from, to));
-  const flop = await time(engine, () => engine.launch(multiplyAdd, {}, { y: to }, { threads, rounds, a: 1e-8 }));
+  const flop = await time(engine, () =>
+    engine.launch(multiplyAdd, {}, { y: to }, { threads, rounds, a: 1e-8 }),
+  );
   const tiny = await time(engine, () => {
     for (let i = 0; i < 200; i++) engine.launch(multiplyAdd, {}, { y: to }, { threads: 1, rounds: 0, a: 0 });
   });

@@ -69,7 +69,9 @@ function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataS
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   const first = bytes[PREFIX]!;
   if (first !== 0x7b)
-    refuse(`got byte 0x${first.toString(16)} where the header begins, expected "{"; is this a safetensors file?`);
+    refuse(
+      `got byte 0x${first.toString(16)} where the header begins, expected "{"; is this a safetensors file?`,
+    );
   if (PREFIX + length > bytes.length)
     refuse(
       `got ${bytes.length} bytes with a header of ${length}, expected at least ${PREFIX + length}; ` +
@@ -88,14 +90,18 @@ function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataS
 function placeOf(name: string, value: unknown): Place {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   if (typeof dtype !== "string" || !Object.hasOwn(widths, dtype))
-    refuse(`${name}: got dtype ${dtype}, expected one of ${Object.keys(widths).join(", ")}; convert the tensor first`);
+    refuse(
+      `${name}: got dtype ${dtype}, expected one of ${Object.keys(widths).join(", ")}; convert the tensor first`,
+    );
   if (!isCounts(shape)) refuse(`${name}: got shape ${JSON.stringify(shape)}, expected whole lengths`);
   if (!isCounts(offsets) || offsets.length !== 2)
     refuse(`${name}: got data_offsets ${JSON.stringify(offsets)}, expected [begin, end]`);
   const [begin, end] = offsets as [number, number];
   const bytes = shapeSize(shape) * widths[dtype as StoredDtype];
   if (end - begin !== bytes)
-    refuse(`${name}: got ${end - begin} bytes for ${dtype} ${showShape(shape)}, expected ${bytes}; the header is damaged`);
+    refuse(
+      `${name}: got ${end - begin} bytes for ${dtype} ${showShape(shape)}, expected ${bytes}; the header is damaged`,
+    );
   return { name, dtype: dtype as StoredDtype, shape, begin, end };
 }
 
@@ -107,7 +113,9 @@ function requireApart(places: readonly Place[], dataSize: number): void {
   const end = Math.max(0, ...places.map((p) => p.end));
   if (end > dataSize) {
     const { name } = places.find((p) => p.end > dataSize)!;
-    refuse(`${name} ends at byte ${end} of the data, the file holds ${dataSize}; it was cut short, copy it again`);
+    refuse(
+      `${name} ends at byte ${end} of the data, the file holds ${dataSize}; it was cut short, copy it again`,
+    );
   }
   places.forEach((place, i) => {
     const before = places[i - 1];
@@ -128,7 +136,11 @@ function decode({ name, dtype, shape }: Place, raw: ArrayBuffer): SafetensorsEnt
     case "F16":
       return { dtype, shape, data: Float32Array.from(new Uint16Array(raw), halfToFloat) };
     case "BF16":
-      return { dtype, shape, data: new Float32Array(Uint32Array.from(new Uint16Array(raw), (h) => h << 16).buffer) };
+      return {
+        dtype,
+        shape,
+        data: new Float32Array(Uint32Array.from(new Uint16Array(raw), (h) => h << 16).buffer),
+      };
     case "I32":
       return { dtype, shape, data: new Int32Array(raw) };
     case "I64":
@@ -182,7 +194,9 @@ export function writeSafetensors(
   let end = 0;
   for (const [name, { shape, data }] of tensors) {
     if (name === METADATA)
-      throw new UsageError(`writeSafetensors: got a tensor named ${METADATA}, the format keeps that name; rename it`);
+      throw new UsageError(
+        `writeSafetensors: got a tensor named ${METADATA}, the format keeps that name; rename it`,
+      );
     if (shapeSize(shape) !== data.length)
       throw new UsageError(
         `writeSafetensors: ${name}: got ${data.length} values for shape ${showShape(shape)}, expected ${shapeSize(shape)}`,
@@ -209,6 +223,8 @@ export function writeSafetensors(
 function requireStrings(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   for (const [key, value] of Object.entries(metadata))
     if (typeof value !== "string")
-      throw new UsageError(`writeSafetensors: metadata ${key}: got ${typeof value}, expected a string; use JSON.stringify`);
+      throw new UsageError(
+        `writeSafetensors: metadata ${key}: got ${typeof value}, expected a string; use JSON.stringify`,
+      );
   return metadata;
 }

@@ -12,4 +12,4 @@ export class Scalar {
 
 export type ScalarLike = number | Scalar;
 
-export const valueOf = (s: ScalarLike): number => (typeof s === "number" ? s : s.value);
+export const numberOf = (s: ScalarLike): number => (typeof s === "number" ? s : s.value);

@@ -6,7 +6,8 @@ export const shapeSize = (shape: Shape): number => shape.reduce((n, d) => n * d,
 
 export const showShape = (shape: Shape): string => `[${shape.join(",")}]`;
 
-export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((d, i) => d === b[i]);
+export const sameShape = (a: Shape, b: Shape): boolean =>
+  a.length === b.length && a.every((d, i) => d === b[i]);
 
 /** Row-major strides in elements. */
 export function stridesOf(shape: Shape): number[] {
@@ -40,7 +41,11 @@ export function broadcastStrides(shape: Shape, out: Shape): number[] {
 }
 
 /** Axes as sorted non-negative numbers; undefined means all. Throws UsageError for an axis the shape lacks. */
-export function normalAxes(who: string, shape: Shape, axes: number | readonly number[] | undefined): number[] {
+export function normalAxes(
+  who: string,
+  shape: Shape,
+  axes: number | readonly number[] | undefined,
+): number[] {
   if (axes === undefined) return shape.map((_, i) => i);
   const list = typeof axes === "number" ? [axes] : axes;
   const normal = list.map((axis) => {

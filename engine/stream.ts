@@ -1,7 +1,7 @@
 import type { Groups } from "../kernels/kernel.ts";
 import type { Block } from "./buffers.ts";
 import { type Program, type ProgramCache, SLOT } from "./programs.ts";
-import { Scalar, type ScalarLike, valueOf } from "./scalar.ts";
+import { numberOf, Scalar, type ScalarLike } from "./scalar.ts";
 
 /** Part of a block, for tensors larger than one binding may be. Offset and size in bytes. */
 export interface BlockRange {
@@ -133,7 +133,7 @@ export class ParamArena {
     let at = slot * SLOT;
     let i = 0;
     for (const name in program.kernel.params) {
-      const value = valueOf(params[i++]!);
+      const value = numberOf(params[i++]!);
       const type = program.kernel.params[name];
       if (type === "f32") this.#view.setFloat32(at, value, true);
       else if (type === "u32") this.#view.setUint32(at, value, true);

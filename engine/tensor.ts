@@ -1,7 +1,7 @@
-import type { GraphNode } from "./graph.ts";
 import type { Block, BufferPool } from "./buffers.ts";
 import type { Engine } from "./engine.ts";
 import { UsageError } from "./errors.ts";
+import type { GraphNode } from "./graph.ts";
 import { shapeSize, showShape } from "./shapes.ts";
 
 export type Dtype = "f32" | "i32" | "u32";
@@ -27,7 +27,8 @@ export class Storage {
   }
 
   get block(): Block {
-    if (this.#users === 0) throw new UsageError(`${this.#who}: its tensor was disposed; keep it out of the scope`);
+    if (this.#users === 0)
+      throw new UsageError(`${this.#who}: its tensor was disposed; keep it out of the scope`);
     this.#block ??= this.#pool.acquire(this.bytes, this.#who);
     return this.#block;
   }

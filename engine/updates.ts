@@ -9,8 +9,14 @@ import type { Tensor } from "./tensor.ts";
  * x <- x + a score + b z in place, z ~ N(0, I) drawn in the kernel: the same numbers as `randn(engine, x.shape, draw)`.
  * Algorithm 1 of Song & Ermon 2019 has a = alpha / 2 and b = sqrt(alpha). Throws UsageError when the shapes differ.
  */
-export function langevinStep(x: Tensor, score: Tensor, { a, b, draw }: { a: ScalarLike; b: ScalarLike; draw: Draw }): void {
+export function langevinStep(
+  x: Tensor,
+  score: Tensor,
+  { a, b, draw }: { a: ScalarLike; b: ScalarLike; draw: Draw },
+): void {
   if (!sameShape(x.shape, score.shape))
-    throw new UsageError(`langevinStep: got x ${showShape(x.shape)}, score ${showShape(score.shape)}, expected one shape`);
+    throw new UsageError(
+      `langevinStep: got x ${showShape(x.shape)}, score ${showShape(score.shape)}, expected one shape`,
+    );
   x.engine.launch(langevinKernel, {}, { x, score }, { ...drawNumbers(x.shape, draw), a, b });
 }

@@ -31,12 +31,20 @@ interface Seen extends OpEvent {
  * Runs a step and every op of it once more in float64 on the host, from the values the device really had: names
  * the first op that departs. Slow, and it keeps copies of all values: for small inputs.
  */
-export async function verify(engine: Engine, step: () => unknown, { tolerance = 1e-4 } = {}): Promise<VerifyReport> {
-  const seen = observe(engine, step, (event): Seen => ({
-    ...event,
-    copies: event.inputs.map((t) => t && copyOf(engine, t)),
-    output: copyOf(engine, event.y),
-  }));
+export async function verify(
+  engine: Engine,
+  step: () => unknown,
+  { tolerance = 1e-4 } = {},
+): Promise<VerifyReport> {
+  const seen = observe(
+    engine,
+    step,
+    (event): Seen => ({
+      ...event,
+      copies: event.inputs.map((t) => t && copyOf(engine, t)),
+      output: copyOf(engine, event.y),
+    }),
+  );
   let worst: OpReport | undefined;
   let departed: OpReport | undefined;
   for (const [index, { spec, attrs, copies, output, path }] of seen.entries()) {

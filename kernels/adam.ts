@@ -25,9 +25,18 @@ export const adam = defineKernel({
       ...(v.clip && { clip: "read f32" }),
     }) as Record<"grad" | "param" | "m" | "v" | "ema" | "clip", Binding>,
   params: {
-    count: "u32", rate: "f32", rootScale: "f32", beta1: "f32", beta2: "f32", eps: "f32", weightDecay: "f32", emaDecay: "f32",
+    count: "u32",
+    rate: "f32",
+    rootScale: "f32",
+    beta1: "f32",
+    beta2: "f32",
+    eps: "f32",
+    weightDecay: "f32",
+    emaDecay: "f32",
   },
-  variants: [true, false].flatMap((ema) => [true, false].flatMap((clip) => [1, 4].map((vecs): AdamVariant => ({ ema, clip, vecs })))),
+  variants: [true, false].flatMap((ema) =>
+    [true, false].flatMap((clip) => [1, 4].map((vecs): AdamVariant => ({ ema, clip, vecs }))),
+  ),
   main: (v: AdamVariant) =>
     forEachVec4(
       v.vecs,
@@ -60,7 +69,9 @@ export const sgd = defineKernel({
       ...(v.clip && { clip: "read f32" }),
     }) as Record<"grad" | "param" | "m" | "ema" | "clip", Binding>,
   params: { count: "u32", rate: "f32", momentum: "f32", weightDecay: "f32", emaDecay: "f32" },
-  variants: [true, false].flatMap((ema) => [true, false].flatMap((clip) => [1, 4].map((vecs): SgdVariant => ({ ema, clip, vecs })))),
+  variants: [true, false].flatMap((ema) =>
+    [true, false].flatMap((clip) => [1, 4].map((vecs): SgdVariant => ({ ema, clip, vecs }))),
+  ),
   main: (v: SgdVariant) =>
     forEachVec4(
       v.vecs,

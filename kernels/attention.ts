@@ -25,7 +25,8 @@ const eachPosition = (count: string) => `
       if (b >= p.batch) { return; }
       let at = thread % ${count};`;
 /** Names NAME0 .. NAME7 of neighbours first .. first + 7, clamped to the last. */
-const neighbours = (count: string) => unroll(WIDTH, (q) => `let n${q} = min(first + ${q}u, ${count} - 1u);`, " ");
+const neighbours = (count: string) =>
+  unroll(WIDTH, (q) => `let n${q} = min(first + ${q}u, ${count} - 1u);`, " ");
 const groups = (batch: number, positions: number) => linearGroups(batch * positions, 32);
 
 export const attention = defineKernel({
@@ -65,7 +66,10 @@ export const attention = defineKernel({
       lse[thread] = top + log_(total);
     }`,
   dispatch: ({ batch, t }) => groups(batch, t),
-  cost: ({ batch, t, s }, { channels: c }) => ({ bytes: 4 * batch * c * (2 * t + 2 * s), flops: 4 * batch * t * s * c }),
+  cost: ({ batch, t, s }, { channels: c }) => ({
+    bytes: 4 * batch * c * (2 * t + 2 * s),
+    flops: 4 * batch * t * s * c,
+  }),
 });
 
 /** delta [batch, t] = sum over channels of dy y. */
@@ -87,7 +91,13 @@ export const attentionDelta = defineKernel({
 export const attentionGradQuery = defineKernel({
   name: "attention_grad_query",
   bindings: {
-    q: "read f32", k: "read f32", v: "read f32", dy: "read f32", lse: "read f32", delta: "read f32", dq: "read_write f32",
+    q: "read f32",
+    k: "read f32",
+    v: "read f32",
+    dy: "read f32",
+    lse: "read f32",
+    delta: "read f32",
+    dq: "read_write f32",
   },
   params,
   lib,
@@ -122,14 +132,23 @@ export const attentionGradQuery = defineKernel({
       for (var e = 0u; e < ${c}u; e++) { dq[(b * ${c}u + e) * p.t + at] = sum[e] * p.scale; }
     }`,
   dispatch: ({ batch, t }) => groups(batch, t),
-  cost: ({ batch, t, s }, { channels: c }) => ({ bytes: 4 * batch * c * (3 * t + 2 * s), flops: 6 * batch * t * s * c }),
+  cost: ({ batch, t, s }, { channels: c }) => ({
+    bytes: 4 * batch * c * (3 * t + 2 * s),
+    flops: 6 * batch * t * s * c,
+  }),
 });
 
 export const attentionGradKey = defineKernel({
   name: "attention_grad_key",
   bindings: {
-    q: "read f32", k: "read f32", v: "read f32", dy: "read f32", lse: "read f32", delta: "read f32",
-    dk: "read_write f32", dv: "read_write f32",
+    q: "read f32",
+    k: "read f32",
+    v: "read f32",
+    dy: "read f32",
+    lse: "read f32",
+    delta: "read f32",
+    dk: "read_write f32",
+    dv: "read_write f32",
   },
   params,
   lib,
@@ -154,9 +173,12 @@ export const attentionGradKey = defineKernel({
           let line = base + e * p.t;
           ${unroll(WIDTH, (i) => `w${i} += x * q[line + n${i}]; h${i} += z * dy[line + n${i}];`, " ")}
         }
-        ${unroll(WIDTH, (i) => `
+        ${unroll(
+          WIDTH,
+          (i) => `
         w${i} = select(0.0, exp_(w${i} - lse[b * p.t + n${i}]), first + ${i}u < p.t);
-        h${i} = w${i} * (h${i} - delta[b * p.t + n${i}]);`)}
+        h${i} = w${i} * (h${i} - delta[b * p.t + n${i}]);`,
+        )}
         for (var e = 0u; e < ${c}u; e++) {
           let line = base + e * p.t;
           sumV[e] += ${unroll(WIDTH, (i) => `w${i} * dy[line + n${i}]`, " + ")};
@@ -170,5 +192,8 @@ export const attentionGradKey = defineKernel({
       }
     }`,
   dispatch: ({ batch, s }) => groups(batch, s),
-  cost: ({ batch, t, s }, { channels: c }) => ({ bytes: 4 * batch * c * (2 * t + 4 * s), flops: 8 * batch * t * s * c }),
+  cost: ({ batch, t, s }, { channels: c }) => ({
+    bytes: 4 * batch * c * (2 * t + 4 * s),
+    flops: 8 * batch * t * s * c,
+  }),
 });

@@ -2,7 +2,6 @@ import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.
 import { defineLanewise } from "./lanewise.ts";
 import { math } from "./lib/math.ts";
 
-
 /** z = f(x, y) as an expression. Comparisons give 1 or 0. */
 export const binaryExpressions = {
   add: "x + y",
@@ -87,7 +86,11 @@ export const binaryBroadcast = defineKernel({
   variants: names.flatMap((op) =>
     [1, 2, 3, 4, 5, 6].flatMap((rank) =>
       [true, false].flatMap((vec) =>
-        [[1, 0], [0, 1], [1, 1]].map(([sx, sy]): BroadcastVariant => ({ op, rank, vec, sx: sx!, sy: sy! })),
+        [
+          [1, 0],
+          [0, 1],
+          [1, 1],
+        ].map(([sx, sy]): BroadcastVariant => ({ op, rank, vec, sx: sx!, sy: sy! })),
       ),
     ),
   ),
@@ -109,7 +112,9 @@ export const binaryBroadcast = defineKernel({
           axis === last
             ? `i += at * ${v.sx}u; j += at * ${v.sy}u;`
             : `i += at * p.a${axis}; j += at * p.b${axis};`;
-        return axis === 0 ? `at = rest; ${move}` : `at = rest % p.d${axis}; rest = rest / p.d${axis}; ${move}`;
+        return axis === 0
+          ? `at = rest; ${move}`
+          : `at = rest % p.d${axis}; rest = rest / p.d${axis}; ${move}`;
       })}
       ${unroll(step, (q) => `z[base + ${q}u] = f(x[i + ${q * v.sx}u], y[j + ${q * v.sy}u]);`)}
     }`;

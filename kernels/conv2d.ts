@@ -1,4 +1,4 @@
-import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 
 /*
  * Convolution NCHW, weight [co, ci, kh, kw], any stride, padding and dilation. Everything heavy runs on a padded
@@ -9,7 +9,7 @@ import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.
  *   weight gradient  dw = sum over splits of convWeightRows(pad(dy), pad(x))
  *
  * convRows and convWeightRows keep a tile of outputs of one image row in registers and reuse each loaded input for
- * all taps of a kernel row. On GPUs the shared-memory kernels of conv2d-shared.ts read the same padded layouts.
+ * all taps of a kernel row.
  */
 
 export type ConvPadVariant = {
@@ -24,13 +24,21 @@ export const convPad = defineKernel({
   name: "conv_pad",
   bindings: { x: "read f32", y: "read_write vec4f" },
   params: {
-    planes: "u32", height: "u32", width: "u32", lines: "u32", pitch: "u32",
+    planes: "u32",
+    height: "u32",
+    width: "u32",
+    lines: "u32",
+    pitch: "u32",
     /** Rows and columns of the copy before x's first; negative crops. */
-    top: "i32", left: "i32",
+    top: "i32",
+    left: "i32",
     /** x's neighbours stand this far apart in the copy. */
-    stepY: "u32", stepX: "u32",
+    stepY: "u32",
+    stepX: "u32",
   },
-  variants: [true, false].flatMap((stuffed) => [true, false].map((byLine): ConvPadVariant => ({ stuffed, byLine }))),
+  variants: [true, false].flatMap((stuffed) =>
+    [true, false].map((byLine): ConvPadVariant => ({ stuffed, byLine })),
+  ),
   main: ({ stuffed, byLine }: ConvPadVariant) => `
     ${linearMain(64)}
       let vecs = p.pitch / 4u;
@@ -44,15 +52,19 @@ export const convPad = defineKernel({
       let width = select(0, i32(p.width), inside);
       ${byLine ? "for (var v = 0u; v < vecs; v++) {" : "let v = thread % vecs; {"}
         let column = i32(v * 4u) - p.left;
-        ${unroll(4, (q) => `
+        ${unroll(
+          4,
+          (q) => `
         let c${q} = column + ${q};
         ${stuffed ? `let j${q} = c${q} / i32(p.stepX);` : `let j${q} = c${q};`}
         let in${q} = c${q} >= 0 && j${q} < width${stuffed ? ` && j${q} * i32(p.stepX) == c${q}` : ""};
-        let v${q} = select(0.0, x[select(0, base + j${q}, in${q})], in${q});`)}
+        let v${q} = select(0.0, x[select(0, base + j${q}, in${q})], in${q});`,
+        )}
         y[line * vecs + v] = vec4f(v0, v1, v2, v3);
       }
     }`,
-  dispatch: ({ planes, lines, pitch }, { byLine }) => linearGroups(planes * lines * (byLine ? 1 : pitch / 4), 64),
+  dispatch: ({ planes, lines, pitch }, { byLine }) =>
+    linearGroups(planes * lines * (byLine ? 1 : pitch / 4), 64),
   cost: ({ planes, height, width, lines, pitch }) => ({
     bytes: 4 * planes * (height * width + lines * pitch),
     flops: 0,
@@ -79,9 +91,12 @@ export const convPackWeight = defineKernel({
       if (line >= slow * taps) { return; }
       let tap = ${flip ? "taps - 1u - line % taps" : "line % taps"};
       let s = line / taps;
-      ${unroll(4, (q) => `
+      ${unroll(
+        4,
+        (q) => `
       let at${q} = ${flip ? `(s * p.ci + f + ${q}u)` : `((f + ${q}u) * p.ci + s)`} * taps + tap;
-      let v${q} = select(0.0, w[at${q}], f + ${q}u < fast);`)}
+      let v${q} = select(0.0, w[at${q}], f + ${q}u < fast);`,
+      )}
       y[thread] = vec4f(v0, v1, v2, v3);
     }`,
   dispatch: ({ co, ci, kh, kw }, { flip }) =>
@@ -96,6 +111,8 @@ export type ConvRowsVariant = {
   /** Output channels (a multiple of 4) and neighbouring columns (4 or 8) of a thread. */
   rows: number;
   columns: number;
+  /** Threads of a workgroup: the vector width of a CPU driver, a warp or two of a GPU. */
+  lanes: number;
 };
 
 const lanes = ["x", "y", "z", "w"] as const;
@@ -113,20 +130,30 @@ export const convRows = defineKernel({
   name: "conv_rows",
   bindings: { x: "read vec4f", w: "read vec4f", bias: "read f32", y: "read_write f32" },
   params: {
-    n: "u32", ci: "u32", co: "u32", oh: "u32", ow: "u32", lines: "u32", pitch: "u32", coVecs: "u32",
-    kh: "u32", strideY: "u32", dilationY: "u32", useBias: "u32",
+    n: "u32",
+    ci: "u32",
+    co: "u32",
+    oh: "u32",
+    ow: "u32",
+    lines: "u32",
+    pitch: "u32",
+    coVecs: "u32",
+    kh: "u32",
+    strideY: "u32",
+    dilationY: "u32",
+    useBias: "u32",
   },
   variants: convVariants(),
   main: (v: ConvRowsVariant) => {
     const loads = Math.ceil(rowSpan(v) / 4);
     const rowVecs = v.rows / 4;
     return `
-    ${linearMain(8)}
+    ${linearMain(v.lanes)}
       let tiles = (p.ow + ${v.columns - 1}u) / ${v.columns}u;
       let spots = p.n * p.oh * tiles;
-      let across = (spots + 7u) / 8u;
+      let across = (spots + ${v.lanes - 1}u) / ${v.lanes}u;
       let row = (group / across) * ${rowVecs}u;
-      let spot = (group % across) * 8u + lane;
+      let spot = (group % across) * ${v.lanes}u + lane;
       if (row * 4u >= p.co || spot >= spots) { return; }
       let column = (spot % tiles) * ${v.columns}u;
       let oh = (spot / tiles) % p.oh;
@@ -139,28 +166,38 @@ export const convRows = defineKernel({
         var i = plane;
         for (var kh = 0u; kh < p.kh; kh++) {
           ${unroll(loads, (q) => `let x${q} = x[i + ${q}u];`, " ")}
-          ${unroll(v.kw, (k) => `{
+          ${unroll(
+            v.kw,
+            (k) => `{
             ${unroll(rowVecs, (q) => `let w${q} = w[tap + ${q}u];`, " ")}
             tap += p.coVecs;
             ${unroll(v.rows, (r) =>
-              unroll(v.columns, (c) => `s${r}_${c} += ${nth("w", r)} * ${nth("x", c * v.strideX + k * v.dilationX)};`, " "),
+              unroll(
+                v.columns,
+                (c) => `s${r}_${c} += ${nth("w", r)} * ${nth("x", c * v.strideX + k * v.dilationX)};`,
+                " ",
+              ),
             )}
-          }`)}
+          }`,
+          )}
           i += p.dilationY * vecs;
         }
         plane += p.lines * vecs;
       }
-      ${unroll(v.rows, (r) => `
+      ${unroll(
+        v.rows,
+        (r) => `
       if (row * 4u + ${r}u < p.co) {
         let co = row * 4u + ${r}u;
         let b = select(0.0, bias[co * p.useBias], p.useBias == 1u);
         let line = ((n * p.co + co) * p.oh + oh) * p.ow + column;
         ${unroll(v.columns, (c) => `${c === 0 ? "" : `if (column + ${c}u < p.ow) `}{ y[line + ${c}u] = s${r}_${c} + b; }`)}
-      }`)}
+      }`,
+      )}
     }`;
   },
   dispatch: ({ n, co, oh, ow }, v) =>
-    linearGroups(Math.ceil((n * oh * Math.ceil(ow / v.columns)) / 8) * Math.ceil(co / v.rows), 1),
+    linearGroups(Math.ceil((n * oh * Math.ceil(ow / v.columns)) / v.lanes) * Math.ceil(co / v.rows), 1),
   cost: ({ n, ci, co, oh, ow, lines, pitch, kh }, v) => ({
     bytes: 4 * (n * ci * lines * pitch + n * co * oh * ow + ci * co * kh * v.kw),
     flops: 2 * n * co * oh * ow * ci * kh * v.kw,
@@ -181,21 +218,32 @@ export const convWeightRows = defineKernel({
   name: "conv_weight_rows",
   bindings: { x: "read vec4f", dy: "read vec4f", dw: "read_write f32" },
   params: {
-    n: "u32", ci: "u32", co: "u32", oh: "u32", lines: "u32", pitch: "u32", dyPitch: "u32",
-    kh: "u32", strideY: "u32", dilationY: "u32", splits: "u32",
+    n: "u32",
+    ci: "u32",
+    co: "u32",
+    oh: "u32",
+    lines: "u32",
+    pitch: "u32",
+    dyPitch: "u32",
+    kh: "u32",
+    strideY: "u32",
+    dilationY: "u32",
+    splits: "u32",
   },
-  variants: convVariants().flatMap((v) => (v.kw > 3 ? [1] : [1, v.kw]).map((khs): ConvWeightVariant => ({ ...v, khs }))),
+  variants: convVariants().flatMap((v) =>
+    (v.kw > 3 ? [1] : [1, v.kw]).map((khs): ConvWeightVariant => ({ ...v, khs })),
+  ),
   main: (v: ConvWeightVariant) => {
     const loads = Math.ceil(rowSpan(v) / 4);
     const dyLoads = v.columns / 4;
     const taps = range(v.khs).flatMap((h) => range(v.kw).map((k) => [h, k] as const));
     return `
-    ${linearMain(8)}
+    ${linearMain(v.lanes)}
       let strips = p.kh / ${v.khs}u;
       let spots = p.ci * strips;
-      let across = (spots + 7u) / 8u;
+      let across = (spots + ${v.lanes - 1}u) / ${v.lanes}u;
       let down = (p.co + ${v.rows - 1}u) / ${v.rows}u;
-      let spot = (group % across) * 8u + lane;
+      let spot = (group % across) * ${v.lanes}u + lane;
       let co = ((group / across) % down) * ${v.rows}u;
       let split = group / (across * down);
       if (split >= p.splits || spot >= spots) { return; }
@@ -210,10 +258,15 @@ export const convWeightRows = defineKernel({
         var j = (n * p.co + co) * dyPlane;
         for (var oh = 0u; oh < p.oh; oh++) {
           for (var t = 0u; t < dyVecs; t += ${dyLoads}u) {
-            ${unroll(v.khs, (h) => `
+            ${unroll(
+              v.khs,
+              (h) => `
             let at${h} = i + t * ${v.strideX}u + ${h}u * p.dilationY * vecs;
-            ${unroll(loads, (q) => `let x${h}_${q} = x[at${h} + ${q}u];`, " ")}`)}
-            ${unroll(v.rows, (r) => `{
+            ${unroll(loads, (q) => `let x${h}_${q} = x[at${h} + ${q}u];`, " ")}`,
+            )}
+            ${unroll(
+              v.rows,
+              (r) => `{
               let g = j + t + ${r}u * dyPlane;
               ${unroll(dyLoads, (q) => `let g${q} = dy[g + ${q}u];`, " ")}
               ${taps
@@ -224,21 +277,25 @@ export const convWeightRows = defineKernel({
                   return `s${r}_${h}_${k} += ${terms.join(" + ")};`;
                 })
                 .join("\n")}
-            }`)}
+            }`,
+            )}
           }
           i += p.strideY * vecs;
           j += dyVecs;
         }
       }
-      ${unroll(v.rows, (r) => `
+      ${unroll(
+        v.rows,
+        (r) => `
       if (co + ${r}u < p.co) {
         let line = (((split * p.co + co + ${r}u) * p.ci + ci) * p.kh + kh) * ${v.kw}u;
         ${taps.map(([h, k]) => `dw[line + ${h * v.kw + k}u] = s${r}_${h}_${k};`).join(" ")}
-      }`)}
+      }`,
+      )}
     }`;
   },
   dispatch: ({ ci, co, kh, splits }, v) =>
-    linearGroups(Math.ceil((ci * kh) / v.khs / 8) * Math.ceil(co / v.rows) * splits, 1),
+    linearGroups(Math.ceil((ci * kh) / v.khs / v.lanes) * Math.ceil(co / v.rows) * splits, 1),
   cost: ({ n, ci, co, oh, lines, pitch, dyPitch, kh, splits }, v) => ({
     bytes: 4 * (n * ci * lines * pitch + n * co * oh * dyPitch + splits * ci * co * kh * v.kw),
     flops: 2 * n * co * oh * dyPitch * ci * kh * v.kw,
@@ -246,21 +303,39 @@ export const convWeightRows = defineKernel({
 });
 
 /** Shapes the networks use and odd ones beside them, each with every tile; other shapes compile on demand. */
-function convVariants() {
-  return [
-    [1, 1, 1], [3, 1, 1], [3, 1, 2], [3, 2, 1], [4, 2, 1], [5, 1, 1],
-  ].flatMap(([kw, strideX, dilationX]) =>
-    [4, 8].flatMap((rows) =>
-      [4, 8].map((columns) => ({ kw: kw!, strideX: strideX!, dilationX: dilationX!, rows, columns })),
-    ),
+function convVariants(): ConvRowsVariant[] {
+  const shapes = [
+    [1, 1, 1],
+    [3, 1, 1],
+    [3, 1, 2],
+    [3, 2, 1],
+    [4, 2, 1],
+    [5, 1, 1],
+  ] as const;
+  const tiles = [
+    [4, 4, 8],
+    [4, 8, 8],
+    [8, 4, 8],
+    [8, 8, 8],
+    [8, 8, 64],
+  ] as const;
+  return shapes.flatMap(([kw, strideX, dilationX]) =>
+    tiles.map(([rows, columns, lanes]) => ({ kw, strideX, dilationX, rows, columns, lanes })),
   );
 }
 
-/** Channels and columns of a thread for an output of `co` channels and rows of `ow`: little is wasted at the edges. */
-export function convTile(co: number, ow: number): { rows: number; columns: number } {
+const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
+type Tile = Pick<ConvRowsVariant, "rows" | "columns" | "lanes">;
+
+/** The tile for an output of `co` channels and rows of `ow`: little is wasted at the edges. */
+export function convTile(hw: Hardware, co: number, ow: number): Tile {
   const rest = ow % 8;
-  return { rows: co <= 4 ? 4 : 8, columns: rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8 };
+  return { rows: co <= 4 ? 4 : 8, columns: rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8, lanes: lanesOf(hw) };
 }
 
 /** The same for the weight gradient, whose tile is all the taps: four columns leave them in registers. */
-export const convWeightTile = (co: number): { rows: number; columns: number } => ({ rows: co <= 4 ? 4 : 8, columns: 4 });
+export const convWeightTile = (hw: Hardware, co: number): Tile => ({
+  rows: co <= 4 ? 4 : 8,
+  columns: 4,
+  lanes: lanesOf(hw),
+});

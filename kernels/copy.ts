@@ -10,7 +10,14 @@ export type CopyVariant = { rank: number };
 export const stridedCopy = defineKernel({
   name: "strided_copy",
   bindings: { x: "read u32", y: "read_write u32" },
-  params: { count: "u32", xStart: "u32", yStart: "u32", ...axisParams("d"), ...axisParams("s"), ...axisParams("t") },
+  params: {
+    count: "u32",
+    xStart: "u32",
+    yStart: "u32",
+    ...axisParams("d"),
+    ...axisParams("s"),
+    ...axisParams("t"),
+  },
   variants: range(MAX_RANK).map((r): CopyVariant => ({ rank: r + 1 })),
   main: (v: CopyVariant) => `
     ${linearMain(64)}

@@ -18,10 +18,7 @@ export const dsmPerturb = defineKernel({
 });
 
 const lossParams = { samples: "u32", sampleSize: "u32", segments: "u32", power: "f32" } as const;
-const lossLib = [
-  ...math,
-  `fn weight(s: f32) -> f32 { return exp_(p.power * log_(s)); }`,
-];
+const lossLib = [...math, `fn weight(s: f32) -> f32 { return exp_(p.power * log_(s)); }`];
 
 /** Partial sums [samples, segments] of sigma^power / 2 |score + z / sigma|^2. */
 export const dsmLoss = defineKernel({
@@ -51,7 +48,13 @@ export const dsmLoss = defineKernel({
 /** dscore = dloss [samples] sigma^power (score + z / sigma). */
 export const dsmLossGrad = defineKernel({
   name: "dsm_loss_grad",
-  bindings: { score: "read f32", z: "read f32", sigma: "read f32", dloss: "read f32", dscore: "read_write f32" },
+  bindings: {
+    score: "read f32",
+    z: "read f32",
+    sigma: "read f32",
+    dloss: "read f32",
+    dscore: "read_write f32",
+  },
   params: { samples: "u32", sampleSize: "u32", power: "f32" },
   lib: lossLib,
   variants: [{}],

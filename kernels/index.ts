@@ -1,22 +1,29 @@
 // Every kernel, for the tests and `stein kernels`.
 export { adam, sgd } from "./adam.ts";
-export { attention, attentionDelta, attentionGradQuery, attentionGradKey } from "./attention.ts";
-export { binary, binaryScalar, binaryBroadcast } from "./binary.ts";
+export { attention, attentionDelta, attentionGradKey, attentionGradQuery } from "./attention.ts";
+export { binary, binaryBroadcast, binaryScalar } from "./binary.ts";
 export { clipFactor } from "./clip.ts";
-export { convPad, convPackWeight, convRows, convWeightRows } from "./conv2d.ts";
+export { convPackWeight, convPad, convRows, convWeightRows } from "./conv2d.ts";
 export { stridedCopy } from "./copy.ts";
-export { dsmPerturb, dsmLoss, dsmLossGrad } from "./dsm.ts";
+export { dsmLoss, dsmLossGrad, dsmPerturb } from "./dsm.ts";
 export { embedding, embeddingGrad } from "./embedding.ts";
 export { fill } from "./fill.ts";
 export { langevinStep } from "./langevin.ts";
 export { matmulRegister, matmulShared } from "./matmul.ts";
-export { normMoments, normStatistics, normApply, normGradSums, normGradFactors, normGradApply } from "./norm.ts";
+export {
+  normApply,
+  normGradApply,
+  normGradFactors,
+  normGradSums,
+  normMoments,
+  normStatistics,
+} from "./norm.ts";
 export { pack } from "./pack.ts";
-export { poolLine, maxPool, maxPoolGrad, takeIndexed } from "./pool.ts";
+export { maxPool, maxPoolGrad, poolLine, takeIndexed } from "./pool.ts";
 export { randomFill } from "./random.ts";
 export { reduce } from "./reduce.ts";
 export { resize } from "./resize.ts";
 export { multiplyAdd } from "./roofline.ts";
 export { softmax, softmaxGrad } from "./softmax.ts";
-export { unary, activationGrad } from "./unary.ts";
+export { activationGrad, unary } from "./unary.ts";
 export { upfirdn2d } from "./upfirdn2d.ts";

@@ -19,11 +19,7 @@ export interface Hardware {
   readonly maxWorkgroupStorage: number;
 }
 
-export interface Kernel<
-  B extends string = string,
-  P extends string = string,
-  V extends Variant = Variant,
-> {
+export interface Kernel<B extends string = string, P extends string = string, V extends Variant = Variant> {
   readonly name: string;
   readonly bindings: (v: V) => Record<B, Binding>;
   readonly params: Readonly<Record<P, ParamType>>;

@@ -1,4 +1,14 @@
-import { type Cost, defineKernel, type Groups, type Hardware, type Kernel, linearGroups, linearMain, type ParamType, type Variant } from "./kernel.ts";
+import {
+  type Cost,
+  defineKernel,
+  type Groups,
+  type Hardware,
+  type Kernel,
+  linearGroups,
+  linearMain,
+  type ParamType,
+  type Variant,
+} from "./kernel.ts";
 
 /*
  * Kernels that compute each element from the elements at the same place: y[i] = f(x[i], ...). They walk whole
@@ -17,10 +27,16 @@ export const forEachVec4 = (vecs: number, body: string): string => `
     }
   }`;
 
-export const vec4Groups = (count: number, vecs: number): Groups => linearGroups(Math.ceil(count / 4 / vecs), 64);
+export const vec4Groups = (count: number, vecs: number): Groups =>
+  linearGroups(Math.ceil(count / 4 / vecs), 64);
 
 /** A kernel z = f(inputs) on vec4s; `f` is an expression in the inputs' names and `p.NAME` of its parameters. */
-interface LanewiseSpec<I extends string, O extends string, P extends string, V extends Variant & { vecs: number }> {
+interface LanewiseSpec<
+  I extends string,
+  O extends string,
+  P extends string,
+  V extends Variant & { vecs: number },
+> {
   name: string;
   inputs: readonly I[];
   output: O;
@@ -38,11 +54,17 @@ export interface Lanewise {
   readonly expression: string;
 }
 
-export function defineLanewise<I extends string, O extends string, P extends string, V extends Variant & { vecs: number }>(
-  spec: LanewiseSpec<I, O, P, V>,
-): Kernel<I | O, P | "count", V> & { readonly lanewise: (v: V) => Lanewise } {
+export function defineLanewise<
+  I extends string,
+  O extends string,
+  P extends string,
+  V extends Variant & { vecs: number },
+>(spec: LanewiseSpec<I, O, P, V>): Kernel<I | O, P | "count", V> & { readonly lanewise: (v: V) => Lanewise } {
   const { name, inputs, output, lib, expression, variants, flops } = spec;
-  const bindings = Object.fromEntries([...inputs.map((i) => [i, "read vec4f"]), [output, "read_write vec4f"]]);
+  const bindings = Object.fromEntries([
+    ...inputs.map((i) => [i, "read vec4f"]),
+    [output, "read_write vec4f"],
+  ]);
   const kernel = defineKernel<I | O, P | "count", V>({
     name,
     bindings: bindings as Record<I | O, "read vec4f">,
@@ -87,7 +109,8 @@ export function fuse(steps: readonly FusedStep[], written: readonly boolean[], v
   const body: string[] = [];
   steps.forEach(({ kernel, variant, arrays }, k) => {
     for (const text of kernel.lib(variant)) lib.add(text);
-    for (const [name, type] of Object.entries(kernel.params)) if (name !== "count") params[`${name}_${k}`] = type;
+    for (const [name, type] of Object.entries(kernel.params))
+      if (name !== "count") params[`${name}_${k}`] = type;
     const { inputs, expression } = kernel.lanewise(variant);
     const own = expression.replace(/\bp\.(\w+)/g, (_, name) => `p.${name}_${k}`);
     functions.push(functionOf(`f${k}`, inputs, own));

@@ -26,10 +26,20 @@ export const matmulRegister = defineKernel({
   name: "matmul_register",
   bindings: { a: "read vec4f", b: "read vec4f", c: "read_write f32" },
   params: {
-    batch: "u32", m: "u32", n: "u32", k: "u32",
-    aVecs: "u32", bVecs: "u32", aBatch: "u32", bBatch: "u32",
+    batch: "u32",
+    m: "u32",
+    n: "u32",
+    k: "u32",
+    aVecs: "u32",
+    bVecs: "u32",
+    aBatch: "u32",
+    bBatch: "u32",
   },
-  variants: [{ rows: 8, columns: 8 }, { rows: 4, columns: 8 }, { rows: 8, columns: 4 }] as RegisterVariant[],
+  variants: [
+    { rows: 8, columns: 8 },
+    { rows: 4, columns: 8 },
+    { rows: 8, columns: 4 },
+  ] as RegisterVariant[],
   main: (v: RegisterVariant) => {
     const rowVecs = v.rows / 4;
     const columnVecs = v.columns / 4;
@@ -54,18 +64,26 @@ export const matmulRegister = defineKernel({
         j += p.bVecs;
       }
       let out = batch * p.m * p.n;
-      ${unroll(v.rows, (r) => `
+      ${unroll(
+        v.rows,
+        (r) => `
       if (row * 4u + ${r}u < p.m) {
         let line = out + (row * 4u + ${r}u) * p.n;
-        ${unroll(v.columns, (c) =>
-          `if (column * 4u + ${c}u < p.n) { c[line + column * 4u + ${c}u] = s${r}_${c >> 2}.${lanes[c & 3]}; }`,
+        ${unroll(
+          v.columns,
+          (c) =>
+            `if (column * 4u + ${c}u < p.n) { c[line + column * 4u + ${c}u] = s${r}_${c >> 2}.${lanes[c & 3]}; }`,
         )}
-      }`)}
+      }`,
+      )}
     }`;
   },
   dispatch: ({ batch, m, n }, v) =>
     linearGroups(batch * Math.ceil(n / (8 * v.columns)) * Math.ceil(m / v.rows), 1),
-  cost: ({ batch, m, n, k }) => ({ bytes: 4 * batch * (m * k + k * n + m * n), flops: 2 * batch * m * n * k }),
+  cost: ({ batch, m, n, k }) => ({
+    bytes: 4 * batch * (m * k + k * n + m * n),
+    flops: 2 * batch * m * n * k,
+  }),
 });
 
 /** A at a[i * aRow + k * aColumn], B likewise, in elements; workgroups of 16 x 16 threads with 4 x 4 of C each. */
@@ -73,8 +91,16 @@ export const matmulShared = defineKernel({
   name: "matmul_shared",
   bindings: { a: "read f32", b: "read f32", c: "read_write f32" },
   params: {
-    batch: "u32", m: "u32", n: "u32", k: "u32",
-    aBatch: "u32", aRow: "u32", aColumn: "u32", bBatch: "u32", bRow: "u32", bColumn: "u32",
+    batch: "u32",
+    m: "u32",
+    n: "u32",
+    k: "u32",
+    aBatch: "u32",
+    aRow: "u32",
+    aColumn: "u32",
+    bBatch: "u32",
+    bRow: "u32",
+    bColumn: "u32",
   },
   variants: [{ tile: 64, slab: 16 }],
   main: ({ tile, slab }: { tile: number; slab: number }) => {
@@ -94,7 +120,9 @@ export const matmulShared = defineKernel({
       let bb = batch * p.bBatch;
       ${unroll(4, (r) => `var s${r} = vec4f();`)}
       for (var k0 = 0u; k0 < p.k; k0 += ${slab}u) {
-        ${unroll(perThread, (q) => `{
+        ${unroll(
+          perThread,
+          (q) => `{
           let e = lane + ${q * 256}u;
           let am = select(e % ${tile}u, e / ${slab}u, p.aColumn == 1u);
           let ak = select(e / ${tile}u, e % ${slab}u, p.aColumn == 1u);
@@ -102,7 +130,8 @@ export const matmulShared = defineKernel({
           let bk = select(e / ${tile}u, e % ${slab}u, p.bRow == 1u);
           ta[ak * ${tile + 4}u + am] = select(0.0, a[ab + min(m0 + am, p.m - 1u) * p.aRow + min(k0 + ak, p.k - 1u) * p.aColumn], m0 + am < p.m && k0 + ak < p.k);
           tb[bk * ${tile + 4}u + bn] = select(0.0, b[bb + min(k0 + bk, p.k - 1u) * p.bRow + min(n0 + bn, p.n - 1u) * p.bColumn], n0 + bn < p.n && k0 + bk < p.k);
-        }`)}
+        }`,
+        )}
         workgroupBarrier();
         for (var k = 0u; k < ${slab}u; k++) {
           let x = k * ${tile + 4}u + at.y * 4u;
@@ -112,16 +141,22 @@ export const matmulShared = defineKernel({
         }
         workgroupBarrier();
       }
-      ${unroll(4, (r) => `
+      ${unroll(
+        4,
+        (r) => `
       if (m0 + at.y * 4u + ${r}u < p.m) {
         let line = (batch * p.m + m0 + at.y * 4u + ${r}u) * p.n;
         let column = n0 + at.x * 4u;
         ${unroll(4, (c) => `if (column + ${c}u < p.n) { c[line + column + ${c}u] = s${r}.${lanes[c]}; }`)}
-      }`)}
+      }`,
+      )}
     }`;
   },
   dispatch: ({ batch, m, n }, v) => linearGroups(batch * Math.ceil(n / v.tile) * Math.ceil(m / v.tile), 1),
-  cost: ({ batch, m, n, k }) => ({ bytes: 4 * batch * (m * k + k * n + m * n), flops: 2 * batch * m * n * k }),
+  cost: ({ batch, m, n, k }) => ({
+    bytes: 4 * batch * (m * k + k * n + m * n),
+    flops: 2 * batch * m * n * k,
+  }),
 });
 
 /** The register tile for a shape on a CPU driver: no taller or wider than the matrix asks for. */
@@ -129,4 +164,5 @@ export const registerTile = (m: number, n: number): RegisterVariant =>
   m <= 4 ? { rows: 4, columns: 8 } : n <= 32 ? { rows: 8, columns: 4 } : { rows: 8, columns: 8 };
 
 /** Which kernel suits the hardware. */
-export const matmulKernel = (hw: Hardware): "register" | "shared" => (hw.kind === "cpu" ? "register" : "shared");
+export const matmulKernel = (hw: Hardware): "register" | "shared" =>
+  hw.kind === "cpu" ? "register" : "shared";

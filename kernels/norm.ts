@@ -132,8 +132,14 @@ const affine = {
   alpha: "read f32",
 } as const;
 const affineParams = {
-  maps: "u32", hw: "u32", channels: "u32", perSample: "u32",
-  useGamma: "u32", useBeta: "u32", useAlpha: "u32", slope: "f32",
+  maps: "u32",
+  hw: "u32",
+  channels: "u32",
+  perSample: "u32",
+  useGamma: "u32",
+  useBeta: "u32",
+  useAlpha: "u32",
+  slope: "f32",
 } as const;
 /** Parameters of a map, with their neutral values where the norm has none. */
 const affineLib = `
@@ -146,7 +152,9 @@ fn affine(map: u32) -> vec3f {
 }`;
 
 export type NormVariant = { act: NormActivation; vec: boolean };
-const elementVariants = normActivations.flatMap((act) => [true, false].map((vec): NormVariant => ({ act, vec })));
+const elementVariants = normActivations.flatMap((act) =>
+  [true, false].map((vec): NormVariant => ({ act, vec })),
+);
 /** Element type and elements a thread, four neighbours of one map where hw allows. */
 const type = (vec: boolean) => (vec ? "vec4f" : "f32");
 const lanewise = (vec: boolean, f: (e: string) => string) =>
@@ -166,18 +174,27 @@ const elementGroups = ({ maps, hw }: { maps: number; hw: number }, { vec }: { ve
 
 export const normApply = defineKernel({
   name: "norm_apply",
-  bindings: (v: NormVariant) => ({ x: `read ${type(v.vec)}`, statistics: "read vec4f", ...affine, y: `read_write ${type(v.vec)}` }) as const,
+  bindings: (v: NormVariant) =>
+    ({
+      x: `read ${type(v.vec)}`,
+      statistics: "read vec4f",
+      ...affine,
+      y: `read_write ${type(v.vec)}`,
+    }) as const,
   params: affineParams,
   lib: [...math, affineLib],
   variants: elementVariants,
   main: (v: NormVariant) => `
     fn act(z: f32) -> f32 { return ${value[v.act]}; }
-    ${perElement(v.vec, `
+    ${perElement(
+      v.vec,
+      `
           let s = statistics[map];
           let f = affine(map);
           let shift = f.y + f.x * f.z * s.z;
           let z = f.x * ((x[i] - s.x) * s.y) + shift;
-          y[i] = ${lanewise(v.vec, (l) => `act(z${l})`)};`)}`,
+          y[i] = ${lanewise(v.vec, (l) => `act(z${l})`)};`,
+    )}`,
   dispatch: (p, v) => elementGroups(p, v),
   cost: ({ maps, hw }) => ({ bytes: 8 * maps * hw, flops: 6 * maps * hw }),
 });
@@ -208,7 +225,13 @@ export const normGradSums = defineKernel({
 /** factors [maps] vec4s (A, B, C, 0) and d(gamma, beta, alpha) of each image, [maps, 3] (see the head of this file). */
 export const normGradFactors = defineKernel({
   name: "norm_grad_factors",
-  bindings: { sums: "read f32", statistics: "read vec4f", ...affine, factors: "read_write vec4f", grads: "read_write f32" },
+  bindings: {
+    sums: "read f32",
+    statistics: "read vec4f",
+    ...affine,
+    factors: "read_write vec4f",
+    grads: "read_write f32",
+  },
   params: { ...affineParams, groupSize: "u32", plus: "u32" },
   lib: [affineLib],
   variants: [{}],
@@ -253,13 +276,22 @@ export const normGradFactors = defineKernel({
 export const normGradApply = defineKernel({
   name: "norm_grad_apply",
   bindings: (v: NormVariant) =>
-    ({ x: `read ${type(v.vec)}`, dy: `read ${type(v.vec)}`, statistics: "read vec4f", ...affine, factors: "read vec4f", dx: `read_write ${type(v.vec)}` }) as const,
+    ({
+      x: `read ${type(v.vec)}`,
+      dy: `read ${type(v.vec)}`,
+      statistics: "read vec4f",
+      ...affine,
+      factors: "read vec4f",
+      dx: `read_write ${type(v.vec)}`,
+    }) as const,
   params: affineParams,
   lib: [...math, affineLib],
   variants: elementVariants,
   main: (v: NormVariant) => `
     fn slope(z: f32) -> f32 { return ${slope[v.act]}; }
-    ${perElement(v.vec, `
+    ${perElement(
+      v.vec,
+      `
           let s = statistics[map];
           let f = affine(map);
           let c = factors[map];
@@ -267,7 +299,8 @@ export const normGradApply = defineKernel({
           let h = (x[i] - s.x) * s.y;
           let z = f.x * h + shift;
           let g = dy[i] * ${lanewise(v.vec, (l) => `slope(z${l})`)};
-          dx[i] = c.x * g + c.y + c.z * h;`)}`,
+          dx[i] = c.x * g + c.y + c.z * h;`,
+    )}`,
   dispatch: (p, v) => elementGroups(p, v),
   cost: ({ maps, hw }) => ({ bytes: 12 * maps * hw, flops: 12 * maps * hw }),
 });

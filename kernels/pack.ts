@@ -7,7 +7,14 @@ import { defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
 export const pack = defineKernel({
   name: "pack",
   bindings: { x: "read f32", y: "read_write vec4f" },
-  params: { batch: "u32", rows: "u32", columns: "u32", batchStride: "u32", rowStride: "u32", columnStride: "u32" },
+  params: {
+    batch: "u32",
+    rows: "u32",
+    columns: "u32",
+    batchStride: "u32",
+    rowStride: "u32",
+    columnStride: "u32",
+  },
   variants: [{}],
   main: () => `
     ${linearMain(64)}

@@ -16,8 +16,19 @@ export type PoolLineVariant = {
 export const poolLine = defineKernel({
   name: "pool_line",
   bindings: { x: "read f32", y: "read_write f32" },
-  params: { outer: "u32", inputs: "u32", outputs: "u32", inner: "u32", size: "u32", stride: "u32", before: "u32", after: "u32" },
-  variants: [true, false].flatMap((adjoint) => [true, false].map((countPad): PoolLineVariant => ({ adjoint, countPad }))),
+  params: {
+    outer: "u32",
+    inputs: "u32",
+    outputs: "u32",
+    inner: "u32",
+    size: "u32",
+    stride: "u32",
+    before: "u32",
+    after: "u32",
+  },
+  variants: [true, false].flatMap((adjoint) =>
+    [true, false].map((countPad): PoolLineVariant => ({ adjoint, countPad })),
+  ),
   main: (v: PoolLineVariant) => `
     // Inputs a window starting at first (in padded positions) is divided by, for a line of length n.
     fn weight(first: i32, n: i32) -> f32 {
@@ -51,12 +62,24 @@ export const poolLine = defineKernel({
       }
     }`,
   dispatch: ({ outer, outputs, inner }) => linearGroups(outer * outputs * inner, 64),
-  cost: ({ outer, inputs, outputs, inner, size }) => ({ bytes: 4 * outer * inner * (inputs + outputs), flops: outer * outputs * inner * size }),
+  cost: ({ outer, inputs, outputs, inner, size }) => ({
+    bytes: 4 * outer * inner * (inputs + outputs),
+    flops: outer * outputs * inner * size,
+  }),
 });
 
 const windowParams = {
-  planes: "u32", height: "u32", width: "u32", oh: "u32", ow: "u32",
-  kh: "u32", kw: "u32", strideY: "u32", strideX: "u32", top: "u32", left: "u32",
+  planes: "u32",
+  height: "u32",
+  width: "u32",
+  oh: "u32",
+  ow: "u32",
+  kh: "u32",
+  kw: "u32",
+  strideY: "u32",
+  strideX: "u32",
+  top: "u32",
+  left: "u32",
 } as const;
 
 /** y [planes, oh, ow], and the place in its map, h * width + w, of the first maximum in reading order. */

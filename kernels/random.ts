@@ -4,12 +4,22 @@ import { normal, philox } from "./lib/philox.ts";
 
 /** Where a draw stands: see lib/philox.ts. `offset` is the index of the first sample. */
 export const drawParams = {
-  samples: "u32", sampleSize: "u32", seedLow: "u32", seedHigh: "u32", step: "u32", purpose: "u32", offset: "u32",
+  samples: "u32",
+  sampleSize: "u32",
+  seedLow: "u32",
+  seedHigh: "u32",
+  step: "u32",
+  purpose: "u32",
+  offset: "u32",
 } as const;
 
 /** Everything a kernel needs to draw for itself: `words(block, sample)`, `normal4` and `uniform4`. */
 export const drawLib: readonly string[] = [
-  bits, log, trig, philox, normal,
+  bits,
+  log,
+  trig,
+  philox,
+  normal,
   `fn words(block: u32, sample: u32) -> vec4u {
     return philox(vec4u(block, sample + p.offset, p.step, p.purpose), vec2u(p.seedLow, p.seedHigh));
   }`,
@@ -39,12 +49,17 @@ export type RandomVariant = { law: "normal" | "uniform" | "bits" };
 /** y [samples, sampleSize] of independent draws: standard normal, uniform on [0, 1), or raw words. */
 export const randomFill = defineKernel({
   name: "random_fill",
-  bindings: ({ law }: RandomVariant) => ({ y: law === "bits" ? "read_write u32" : "read_write f32" }) as const,
+  bindings: ({ law }: RandomVariant) =>
+    ({ y: law === "bits" ? "read_write u32" : "read_write f32" }) as const,
   params: drawParams,
   lib: drawLib,
   variants: [{ law: "normal" }, { law: "uniform" }, { law: "bits" }] as RandomVariant[],
   main: ({ law }: RandomVariant) => {
-    const draw = { normal: "normal4(words(block, sample))", uniform: "uniform4(words(block, sample))", bits: "words(block, sample)" };
+    const draw = {
+      normal: "normal4(words(block, sample))",
+      uniform: "uniform4(words(block, sample))",
+      bits: "words(block, sample)",
+    };
     return forEachBlock(`let z = ${draw[law]};\n${realLanes((q) => `y[i + ${q}u] = z[${q}];`)}`);
   },
   dispatch: (p) => blockGroups(p),

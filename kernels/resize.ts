@@ -12,7 +12,15 @@ const place = {
   nearest: `let low = min(o * n / m, n - 1u); return Look(low, low, 0.0);`,
 };
 
-const params = { planes: "u32", height: "u32", width: "u32", oh: "u32", ow: "u32", scaleY: "f32", scaleX: "f32" } as const;
+const params = {
+  planes: "u32",
+  height: "u32",
+  width: "u32",
+  oh: "u32",
+  ow: "u32",
+  scaleY: "f32",
+  scaleX: "f32",
+} as const;
 
 /**
  * y [planes, oh, ow] from x [planes, height, width]; with `adjoint` dx from dy. scale is the step in x for one in
@@ -74,5 +82,8 @@ export const resize = defineKernel({
     }`,
   dispatch: ({ planes, height, width, oh, ow }, { adjoint }) =>
     linearGroups(planes * (adjoint ? height * width : oh * ow), 64),
-  cost: ({ planes, height, width, oh, ow }) => ({ bytes: 4 * planes * (height * width + oh * ow), flops: 8 * planes * oh * ow }),
+  cost: ({ planes, height, width, oh, ow }) => ({
+    bytes: 4 * planes * (height * width + oh * ow),
+    flops: 8 * planes * oh * ow,
+  }),
 });

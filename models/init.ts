@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
-import { rand, randn } from "../engine/random.ts";
 import { add, concat, scale } from "../engine/ops/index.ts";
+import { rand, randn } from "../engine/random.ts";
 import { shapeSize } from "../engine/shapes.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 
@@ -20,7 +20,9 @@ export class Init {
   }
 
   normal(shape: Shape, mean: number, std: number): Tensor {
-    return this.#parameter(() => add(scale(randn(this.engine, [1, shapeSize(shape)], this.#draw()), std), mean).alias(shape));
+    return this.#parameter(() =>
+      add(scale(randn(this.engine, [1, shapeSize(shape)], this.#draw()), std), mean).alias(shape),
+    );
   }
 
   /** Uniform on [low, high). */

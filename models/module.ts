@@ -4,7 +4,10 @@ import { sameShape, shapeSize, showShape } from "../engine/shapes.ts";
 import { Tensor } from "../engine/tensor.ts";
 
 /** Values by official state_dict name. */
-export type State = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array | Int32Array }>;
+export type State = ReadonlyMap<
+  string,
+  { readonly shape: readonly number[]; readonly data: Float32Array | Int32Array }
+>;
 
 /**
  * A part of a network. Its parameters (tensors with a gradient), buffers (without) and parts are its fields, under
@@ -21,7 +24,10 @@ export abstract class Module<Args extends readonly unknown[] = never[], Out = un
    */
   run(...args: Args): Out {
     const engine = engineOf(args);
-    if (!engine) throw new UsageError(`${this.constructor.name}: got no tensor among the arguments, expected at least one`);
+    if (!engine)
+      throw new UsageError(
+        `${this.constructor.name}: got no tensor among the arguments, expected at least one`,
+      );
     engine.path.push(this.label ?? this.constructor.name);
     try {
       return engine.scope(() => this.forward(...args));
@@ -62,7 +68,9 @@ export abstract class Module<Args extends readonly unknown[] = never[], Out = un
     const [first] = entries;
     if (!first) return new Map();
     const values = await first[1].engine.readAll(entries.map(([, t]) => t));
-    return new Map(entries.map(([name, t], i) => [name, { shape: t.shape, data: values[i] as Float32Array }]));
+    return new Map(
+      entries.map(([name, t], i) => [name, { shape: t.shape, data: values[i] as Float32Array }]),
+    );
   }
 
   /**
@@ -80,7 +88,8 @@ export abstract class Module<Args extends readonly unknown[] = never[], Out = un
     }
     for (const name of state.keys())
       if (!own.has(name)) faults.push(`unexpected ${name}${hint(nearest(name, own.keys()))}`);
-    if (faults.length > 0) throw new UsageError(`load: the state does not fit the network: ${faults.join("; ")}`);
+    if (faults.length > 0)
+      throw new UsageError(`load: the state does not fit the network: ${faults.join("; ")}`);
     for (const [name, t] of own) t.write(Float32Array.from(state.get(name)!.data));
   }
 
@@ -112,7 +121,8 @@ function engineOf(values: readonly unknown[]): Engine | undefined {
 
 function disposeDeep(value: unknown): void {
   if (Array.isArray(value)) value.forEach(disposeDeep);
-  else if (value && typeof (value as { dispose?: unknown }).dispose === "function") (value as { dispose(): void }).dispose();
+  else if (value && typeof (value as { dispose?: unknown }).dispose === "function")
+    (value as { dispose(): void }).dispose();
 }
 
 function* parts(name: string, value: unknown): Generator<[string, Module]> {

@@ -1,5 +1,5 @@
-import { add, div, embedding, reshape, resizeNearest, scale, sub } from "../engine/ops/index.ts";
 import { UsageError } from "../engine/errors.ts";
+import { add, div, embedding, reshape, resizeNearest, scale, sub } from "../engine/ops/index.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { ResidualBlock } from "./blocks/index.ts";
 import type { Init } from "./init.ts";
@@ -41,10 +41,13 @@ export class NcsnSmall extends Module<[x: Tensor, labels: Tensor], Tensor> {
   constructor(init: Init, { imageChannels, imageSize, channels = [8, 24, 48], sigmas }: NcsnSmallOptions) {
     super();
     if (imageSize % 4 !== 0)
-      throw new UsageError(`ncsn-small: got images of ${imageSize} pixels, expected a multiple of 4; set data.size`);
+      throw new UsageError(
+        `ncsn-small: got images of ${imageSize} pixels, expected a multiple of 4; set data.size`,
+      );
     const [c0, c1, c2] = channels;
     const norm = (i: Init, c: number) => new ConditionalInstanceNorm2dPlus(i, c, sigmas.length);
-    const block = (c: number, dilation?: number) => new ResidualBlock(init, c, c, { norm, act: "elu", dilation });
+    const block = (c: number, dilation?: number) =>
+      new ResidualBlock(init, c, c, { norm, act: "elu", dilation });
     this.begin_conv = new Conv2d(init, imageChannels, c0);
     this.fine = block(c0);
     this.down1 = new MeanPoolConv(init, c0, c1);
@@ -73,4 +76,5 @@ export class NcsnSmall extends Module<[x: Tensor, labels: Tensor], Tensor> {
   }
 }
 
-const addUpsampled = (x: Tensor, coarser: Tensor): Tensor => add(x, resizeNearest(coarser, [x.dim(2), x.dim(3)]));
+const addUpsampled = (x: Tensor, coarser: Tensor): Tensor =>
+  add(x, resizeNearest(coarser, [x.dim(2), x.dim(3)]));

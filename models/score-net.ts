@@ -32,5 +32,7 @@ export function buildScoreNet(engine: Engine, options: ScoreNetOptions): ScoreNe
   const build = (builders as Record<string, Build>)[options.name];
   if (build) return build(new Init(engine, options.seed), options);
   const meant = nearest(options.name, scoreNetNames);
-  throw new UsageError(`model: got "${options.name}", expected ${scoreNetNames.join(", ")}${meant ? `; did you mean "${meant}"?` : ""}`);
+  throw new UsageError(
+    `model: got "${options.name}", expected ${scoreNetNames.join(", ")}${meant ? `; did you mean "${meant}"?` : ""}`,
+  );
 }

@@ -43,7 +43,10 @@ export interface SamplerStep {
  * Returns x [n,...], the caller's to dispose. Throws UsageError for sigmas or steps out of range.
  */
 export async function annealedLangevin(
-  engine: Engine, score: LabelledScore, shape: Shape, options: AnnealedLangevinOptions,
+  engine: Engine,
+  score: LabelledScore,
+  shape: Shape,
+  options: AnnealedLangevinOptions,
 ): Promise<Tensor> {
   const { sigmas, stepsPerLevel, epsilon, seed, sampleOffset = 0, denoise = true, onStep } = options;
   requireOptions(options);
@@ -54,7 +57,9 @@ export async function annealedLangevin(
   const [a, b, step] = [new Scalar(0), new Scalar(0), new Scalar(0)];
   const total = sigmas.length * stepsPerLevel;
   const move = () =>
-    engine.noGrad(() => langevinStep(x, score(x, labels), { a, b, draw: { seed, purpose: "sampler", step, sampleOffset } }));
+    engine.noGrad(() =>
+      langevinStep(x, score(x, labels), { a, b, draw: { seed, purpose: "sampler", step, sampleOffset } }),
+    );
   let capture: ReturnType<typeof engine.capture<void>> | undefined;
   try {
     for (const [level, sigma] of sigmas.entries()) {
@@ -69,7 +74,9 @@ export async function annealedLangevin(
       }
     }
     if (denoise)
-      engine.scope(() => engine.noGrad(() => engine.copy(add(x, scale(score(x, labels), sigmas[last]! ** 2)), x)));
+      engine.scope(() =>
+        engine.noGrad(() => engine.copy(add(x, scale(score(x, labels), sigmas[last]! ** 2)), x)),
+      );
     await engine.sync();
     return x;
   } finally {
@@ -81,8 +88,13 @@ export async function annealedLangevin(
 function requireOptions({ sigmas, stepsPerLevel, epsilon }: AnnealedLangevinOptions): void {
   const bad = sigmas.findIndex((s, i) => !(s > 0) || (i > 0 && s > sigmas[i - 1]!));
   if (sigmas.length === 0 || bad >= 0)
-    throw new UsageError(`annealedLangevin: got sigma ${sigmas[bad] ?? "none"} at place ${Math.max(bad, 0)}, expected positive numbers, descending`);
+    throw new UsageError(
+      `annealedLangevin: got sigma ${sigmas[bad] ?? "none"} at place ${Math.max(bad, 0)}, expected positive numbers, descending`,
+    );
   if (!Number.isInteger(stepsPerLevel) || stepsPerLevel < 1)
-    throw new UsageError(`annealedLangevin: got stepsPerLevel ${stepsPerLevel}, expected a whole number from 1`);
-  if (!(epsilon > 0)) throw new UsageError(`annealedLangevin: got epsilon ${epsilon}, expected a positive number`);
+    throw new UsageError(
+      `annealedLangevin: got stepsPerLevel ${stepsPerLevel}, expected a whole number from 1`,
+    );
+  if (!(epsilon > 0))
+    throw new UsageError(`annealedLangevin: got epsilon ${epsilon}, expected a positive number`);
 }

@@ -1,1 +1,6 @@
-export { type AnnealedLangevinOptions, annealedLangevin, type LabelledScore, type SamplerStep } from "./annealed-langevin.ts";
+export {
+  type AnnealedLangevinOptions,
+  annealedLangevin,
+  type LabelledScore,
+  type SamplerStep,
+} from "./annealed-langevin.ts";

@@ -12,7 +12,12 @@ export class Batches {
   readonly #order: (seed: number, epoch: number, count: number) => Uint32Array;
   readonly #epochs = new Map<number, Uint32Array>();
 
-  constructor(options: { count: number; size: number; seed: number; order: (seed: number, epoch: number, count: number) => Uint32Array }) {
+  constructor(options: {
+    count: number;
+    size: number;
+    seed: number;
+    order: (seed: number, epoch: number, count: number) => Uint32Array;
+  }) {
     this.#count = options.count;
     this.#size = options.size;
     this.#seed = options.seed;

@@ -19,16 +19,28 @@ export interface Checkpoint {
 }
 
 /** Everything a run needs to go on exactly where it stands, as the bytes of one file. */
-export async function packCheckpoint(network: Module, trainer: Trainer, config: string): Promise<Uint8Array<ArrayBuffer>> {
+export async function packCheckpoint(
+  network: Module,
+  trainer: Trainer,
+  config: string,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { optimizer, engine } = trainer;
   const named = new Map<string, Tensor>(network.named());
   for (const [name, t] of optimizer.tensors()) named.set(name.startsWith("ema.") ? name : `adam.${name}`, t);
   const values = await engine.readAll([...named.values()]);
   const entries = new Map(
-    [...named].map(([name, t], i) => [name, { shape: t.shape, data: values[i] as Float32Array<ArrayBuffer> }]),
+    [...named].map(([name, t], i) => [
+      name,
+      { shape: t.shape, data: values[i] as Float32Array<ArrayBuffer> },
+    ]),
   );
   const { steps, emaUpdates } = optimizer.state;
-  return writeSafetensors(entries, { format: "stein-checkpoint-1", step: `${steps}`, emaUpdates: `${emaUpdates}`, config });
+  return writeSafetensors(entries, {
+    format: "stein-checkpoint-1",
+    step: `${steps}`,
+    emaUpdates: `${emaUpdates}`,
+    config,
+  });
 }
 
 /** Reads a checkpoint's bytes; `name` stands in messages. Throws UsageError for a truncated or foreign file. */
@@ -41,7 +53,9 @@ export function readCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
   }
   const { format, step, emaUpdates, config } = file.metadata;
   if (format !== "stein-checkpoint-1" || config === undefined)
-    throw new UsageError(`checkpoint: ${name} is a safetensors file but no checkpoint of stein's (format ${format ?? "absent"}); give a run's checkpoint`);
+    throw new UsageError(
+      `checkpoint: ${name} is a safetensors file but no checkpoint of stein's (format ${format ?? "absent"}); give a run's checkpoint`,
+    );
   const network = new Map<string, { shape: readonly number[]; data: Float32Array<ArrayBuffer> }>();
   const ema: typeof network = new Map();
   const optimizer: typeof network = new Map();
@@ -62,7 +76,9 @@ export function restore(checkpoint: Checkpoint, network: Module, trainer: Traine
   for (const [name, t] of trainer.optimizer.tensors()) {
     const entry = checkpoint.optimizer.get(name);
     if (!entry || entry.data.length !== t.size)
-      throw new UsageError(`checkpoint: ${name} is ${entry ? "of another shape" : "missing"}; was the model or emaDecay changed since?`);
+      throw new UsageError(
+        `checkpoint: ${name} is ${entry ? "of another shape" : "missing"}; was the model or emaDecay changed since?`,
+      );
     t.write(entry.data);
   }
   trainer.optimizer.state = { steps: checkpoint.step, emaUpdates: checkpoint.emaUpdates };

@@ -13,7 +13,8 @@ export interface SigmaOptions {
 export function geometricSigmas({ begin, end, count }: SigmaOptions): number[] {
   if (!(end > 0 && begin >= end && Number.isFinite(begin)))
     throw new UsageError(`sigmas: got begin ${begin}, end ${end}, expected begin >= end > 0`);
-  if (!Number.isInteger(count) || count < 1) throw new UsageError(`sigmas: got count ${count}, expected a whole number from 1`);
+  if (!Number.isInteger(count) || count < 1)
+    throw new UsageError(`sigmas: got count ${count}, expected a whole number from 1`);
   if (count === 1) return [begin];
   const ratio = Math.log(end / begin) / (count - 1);
   return Array.from({ length: count }, (_, i) => begin * Math.exp(ratio * i));
@@ -23,5 +24,7 @@ export function geometricSigmas({ begin, end, count }: SigmaOptions): number[] {
 export function requireSigmas(who: string, sigmas: readonly number[]): void {
   const bad = sigmas.findIndex((s, i) => !(s > 0 && Number.isFinite(s)) || (i > 0 && s > sigmas[i - 1]!));
   if (sigmas.length === 0 || bad >= 0)
-    throw new UsageError(`${who}: got sigma ${sigmas[bad] ?? "none"} at place ${Math.max(bad, 0)}, expected positive numbers, descending`);
+    throw new UsageError(
+      `${who}: got sigma ${sigmas[bad] ?? "none"} at place ${Math.max(bad, 0)}, expected positive numbers, descending`,
+    );
 }

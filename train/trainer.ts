@@ -45,7 +45,9 @@ export class DivergedError extends UsageError {
   readonly step: number;
 
   constructor(step: number, where: string) {
-    super(`train: the loss is not finite at step ${step}, first in ${where}; lower the learning rate or clip gradients`);
+    super(
+      `train: the loss is not finite at step ${step}, first in ${where}; lower the learning rate or clip gradients`,
+    );
     this.name = "DivergedError";
     this.step = step;
   }
@@ -102,7 +104,8 @@ export class Trainer {
 
   /** Takes one step; its numbers are kept until `reports`. */
   advance(): void {
-    if (this.#unread === HISTORY) throw new UsageError(`advance: ${HISTORY} steps are unread; await reports() first`);
+    if (this.#unread === HISTORY)
+      throw new UsageError(`advance: ${HISTORY} steps are unread; await reports() first`);
     this.#feed(this.step);
     this.#slot.value = 2 * this.#unread++;
     this.optimizer.advance();
@@ -155,7 +158,11 @@ export class Trainer {
   #loss(): Tensor {
     const { score, seed, annealPower } = this.#options;
     const draw = { seed, purpose: "perturb", step: this.#draw } as const;
-    return annealedDsm(score, this.#x, this.#labels, { sigmas: this.#sigmas, draw, ...(annealPower !== undefined && { annealPower }) });
+    return annealedDsm(score, this.#x, this.#labels, {
+      sigmas: this.#sigmas,
+      draw,
+      ...(annealPower !== undefined && { annealPower }),
+    });
   }
 
   #run(): void {
@@ -171,6 +178,9 @@ export class Trainer {
   async #diagnose(step: number): Promise<DivergedError> {
     this.#feed(step);
     const found = await findNonFinite(this.engine, () => grad(this.#loss(), this.#params));
-    return new DivergedError(step, found ? `${found.path ? `${found.path}, ` : ""}op ${found.op} ${found.shapes}` : "the update");
+    return new DivergedError(
+      step,
+      found ? `${found.path ? `${found.path}, ` : ""}op ${found.op} ${found.shapes}` : "the update",
+    );
   }
 }

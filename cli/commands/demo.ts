@@ -22,14 +22,18 @@ export function demoCommand(program: Command): void {
     .action(async ({ out, config: path }: { out: string; config?: string }) => {
       const start = performance.now();
       const config = readConfig(path ?? packaged("configs/demo.yaml"));
-      for (const name of [files.checkpoint, files.previous, files.metrics]) rmSync(join(out, name), { force: true });
+      for (const name of [files.checkpoint, files.previous, files.metrics])
+        rmSync(join(out, name), { force: true });
       const engine = await Engine.create();
       try {
         const run = openRun(engine, config, out);
         const { train: images, heldBack } = run;
         const size = { c: images.channels, h: images.height, w: images.width };
         const { count } = config.sampling;
-        const shown = toBatch(images, Array.from({ length: count }, (_, i) => i)) as Float32Array<ArrayBuffer>;
+        const shown = toBatch(
+          images,
+          Array.from({ length: count }, (_, i) => i),
+        ) as Float32Array<ArrayBuffer>;
         writeFileAtomic(join(out, files.data), grid(shown, { n: count, ...size, scale: 3 }));
         if (!(await train(run))) return;
         for (const [name, average] of run.trainer.optimizer.ema?.shadow ?? [])
@@ -37,8 +41,18 @@ export function demoCommand(program: Command): void {
         run.trainer.dispose();
         const { samples, frames } = await drawSamples(engine, run.network, config, size);
         writePictures(out, samples, frames, { n: count, ...size });
-        report(samples, toBatch(heldBack, Array.from({ length: heldBack.count }, (_, i) => i)), imageSize(images), out);
-        console.log(`all done in ${duration((performance.now() - start) / 1000)}; open ${join(out, files.samples)} beside ${join(out, files.data)}`);
+        report(
+          samples,
+          toBatch(
+            heldBack,
+            Array.from({ length: heldBack.count }, (_, i) => i),
+          ),
+          imageSize(images),
+          out,
+        );
+        console.log(
+          `all done in ${duration((performance.now() - start) / 1000)}; open ${join(out, files.samples)} beside ${join(out, files.data)}`,
+        );
       } finally {
         engine.destroy();
       }
@@ -55,7 +69,9 @@ function packaged(path: string): string {
 function report(samples: Float32Array, heldBack: Float32Array, dim: number, out: string): void {
   const quality = sampleQuality({ samples, heldBack, dim });
   const { samples: ours, noise, data } = quality.slicedWasserstein;
-  console.log(`sliced Wasserstein distance to ${quality.count} held-back images: samples ${ours.toFixed(4)}, noise ${noise.toFixed(4)}, other real images ${data.toFixed(4)}`);
+  console.log(
+    `sliced Wasserstein distance to ${quality.count} held-back images: samples ${ours.toFixed(4)}, noise ${noise.toFixed(4)}, other real images ${data.toFixed(4)}`,
+  );
   console.log(`that is ${quality.score.toFixed(1)} % of the way from noise to real images`);
   writeFileAtomic(join(out, "quality.json"), `${JSON.stringify(quality, null, 2)}\n`);
 }

@@ -25,7 +25,20 @@ export function doctorCommand(program: Command): void {
         const features = [...device.features].sort();
         const bounds = Object.fromEntries(limits.map((name) => [name, device.limits[name]]));
         if (json) {
-          console.log(JSON.stringify({ node: process.version, platform: `${process.platform} ${process.arch}`, driver, features, limits: bounds, roofline }, null, 2));
+          console.log(
+            JSON.stringify(
+              {
+                node: process.version,
+                platform: `${process.platform} ${process.arch}`,
+                driver,
+                features,
+                limits: bounds,
+                roofline,
+              },
+              null,
+              2,
+            ),
+          );
           return;
         }
         const rows: [string, string][] = [
@@ -35,14 +48,24 @@ export function doctorCommand(program: Command): void {
           ["driver", `${driver.source}${driver.software ? ", software: correct, but slow" : ""}`],
           ["kernels for", hardware.kind === "cpu" ? "CPU drivers" : "GPUs"],
           ["features", features.join(", ") || "none"],
-          ...limits.map((name): [string, string] => [name, name.endsWith("Size") && device.limits[name] > 1 << 16 ? mebibytes(device.limits[name]) : String(device.limits[name])]),
-          ["copy bandwidth", `${roofline.gigabytesPerSecond.toFixed(1)} GB/s, read and written by a copy kernel`],
+          ...limits.map((name): [string, string] => [
+            name,
+            name.endsWith("Size") && device.limits[name] > 1 << 16
+              ? mebibytes(device.limits[name])
+              : String(device.limits[name]),
+          ]),
+          [
+            "copy bandwidth",
+            `${roofline.gigabytesPerSecond.toFixed(1)} GB/s, read and written by a copy kernel`,
+          ],
           ["multiply-add rate", `${roofline.gigaflops.toFixed(0)} GFLOP/s in float32`],
           ["dispatch", `${roofline.dispatchMicroseconds.toFixed(1)} microseconds each`],
         ];
         for (const [name, value] of rows) console.log(`${name.padEnd(34)} ${value}`);
         if (driver.software)
-          console.log("\nNo GPU was found, so a processor does the work. A GPU needs its vendor's Vulkan driver on Linux; macOS and Windows need nothing extra.");
+          console.log(
+            "\nNo GPU was found, so a processor does the work. A GPU needs its vendor's Vulkan driver on Linux; macOS and Windows need nothing extra.",
+          );
       } finally {
         engine.destroy();
       }

@@ -6,14 +6,22 @@ import { type Kernel, source } from "../../kernels/kernel.ts";
 const kernels = new Map((Object.values(all) as unknown as Kernel[]).map((k) => [k.name, k]));
 
 export function kernelsCommand(program: Command): void {
-  const command = program.command("kernels").description("list the WGSL kernels, or show one as it is compiled");
+  const command = program
+    .command("kernels")
+    .description("list the WGSL kernels, or show one as it is compiled");
   command
     .command("list")
     .option("--json", "as JSON")
     .action(({ json }: { json?: boolean }) => {
-      const rows = [...kernels.values()].map((k) => ({ name: k.name, variants: k.variants.length, params: Object.keys(k.params) }));
+      const rows = [...kernels.values()].map((k) => ({
+        name: k.name,
+        variants: k.variants.length,
+        params: Object.keys(k.params),
+      }));
       if (json) console.log(JSON.stringify(rows, null, 2));
-      else for (const { name, variants, params } of rows) console.log(`${name.padEnd(22)} ${String(variants).padStart(4)} variants  (${params.join(", ")})`);
+      else
+        for (const { name, variants, params } of rows)
+          console.log(`${name.padEnd(22)} ${String(variants).padStart(4)} variants  (${params.join(", ")})`);
     });
   command
     .command("show")
@@ -24,7 +32,9 @@ export function kernelsCommand(program: Command): void {
       const kernel = kernels.get(name);
       if (!kernel) {
         const meant = nearest(name, kernels.keys());
-        throw new UsageError(`kernels: no kernel "${name}"${meant ? `, did you mean ${meant}?` : "; see stein kernels list"}`);
+        throw new UsageError(
+          `kernels: no kernel "${name}"${meant ? `, did you mean ${meant}?` : "; see stein kernels list"}`,
+        );
       }
       if (variants) for (const v of kernel.variants) console.log(JSON.stringify(v));
       else process.stdout.write(source(kernel, pick(kernel, variant)));

@@ -7,7 +7,7 @@ import type { ScoreNet } from "../../models/index.ts";
 import { annealedLangevin, type SamplerStep } from "../../samplers/annealed-langevin.ts";
 import { samplingState } from "../../train/checkpoint.ts";
 import { geometricSigmas } from "../../train/sigmas.ts";
-import { parseConfig, type Config } from "../config.ts";
+import { type Config, parseConfig } from "../config.ts";
 import { animation } from "../pictures/gif.ts";
 import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
@@ -65,10 +65,17 @@ export function sampleCommand(program: Command): void {
           seed: options.seed ?? sampling.seed,
           denoise: options.denoise && sampling.denoise,
         };
-        if (settings.count < 1) throw new UsageError(`sample: got --n ${settings.count}, expected at least 1`);
+        if (settings.count < 1)
+          throw new UsageError(`sample: got --n ${settings.count}, expected at least 1`);
         const size = { c: images.channels, h: images.height, w: images.width };
-        const { samples, frames } = await drawSamples(engine, network, { ...config, sampling: settings }, size);
-        const folder = options.out ?? (existsSync(path) && statSync(path).isDirectory() ? path : dirname(path));
+        const { samples, frames } = await drawSamples(
+          engine,
+          network,
+          { ...config, sampling: settings },
+          size,
+        );
+        const folder =
+          options.out ?? (existsSync(path) && statSync(path).isDirectory() ? path : dirname(path));
         writePictures(folder, samples, options.animate ? frames : [], { n: settings.count, ...size });
       } finally {
         engine.destroy();
@@ -87,7 +94,10 @@ const FRAMES = 48;
 
 /** Runs the sampler with progress; images [n, c, h, w] clamped to [0, 1], and the first of them along the way. */
 export async function drawSamples(
-  engine: Engine, network: ScoreNet, { sampling, sigmas: ladder }: Pick<Config, "sampling" | "sigmas">, size: Size,
+  engine: Engine,
+  network: ScoreNet,
+  { sampling, sigmas: ladder }: Pick<Config, "sampling" | "sigmas">,
+  size: Size,
 ): Promise<{ samples: Float32Array<ArrayBuffer>; frames: Float32Array<ArrayBuffer>[] }> {
   const sigmas = geometricSigmas(ladder);
   const { count, ...settings } = sampling;
@@ -102,7 +112,11 @@ export async function drawSamples(
     } else if (done % 4 === 0) await engine.sync();
     progress.update(done, `sigma ${sigma.toPrecision(2)}`);
   };
-  const x = await annealedLangevin(engine, (y, labels) => network.run(y, labels), shape, { sigmas, ...settings, onStep });
+  const x = await annealedLangevin(engine, (y, labels) => network.run(y, labels), shape, {
+    sigmas,
+    ...settings,
+    onStep,
+  });
   const samples = (await x.data()) as Float32Array<ArrayBuffer>;
   x.dispose();
   if (samples.some((v) => !Number.isFinite(v)))
@@ -112,7 +126,12 @@ export async function drawSamples(
 }
 
 /** samples.png and, given frames, sampling.gif. */
-export function writePictures(folder: string, samples: Float32Array, frames: readonly Float32Array[], shape: Size & { n: number }): void {
+export function writePictures(
+  folder: string,
+  samples: Float32Array,
+  frames: readonly Float32Array[],
+  shape: Size & { n: number },
+): void {
   const path = join(folder, files.samples);
   writeFileAtomic(path, grid(samples, { ...shape, scale: 3 }));
   const written = [path];

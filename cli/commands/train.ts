@@ -1,16 +1,16 @@
 import { existsSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Command } from "commander";
+import { mebibytes } from "../../engine/buffers.ts";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
-import { mebibytes } from "../../engine/buffers.ts";
 import { countParameters } from "../../models/index.ts";
-import { verifyStep } from "../verify.ts";
 import { DivergedError } from "../../train/trainer.ts";
 import { readConfig, writeConfig } from "../config.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { duration, Progress } from "../progress.ts";
 import { files, MetricsLog, openImages, openRun, type Run, resume, saveCheckpoint } from "../run.ts";
+import { verifyStep } from "../verify.ts";
 
 /** Steps between two waits for the device. */
 const READ_EVERY = 8;
@@ -66,7 +66,8 @@ export async function train(run: Run, { resume: goOn = false }: TrainOptions = {
   try {
     await loop(run, log, stop);
   } catch (fault) {
-    if (fault instanceof DivergedError) fault.message += `; the last good checkpoint is ${existsSync(path) ? path : "none"}`;
+    if (fault instanceof DivergedError)
+      fault.message += `; the last good checkpoint is ${existsSync(path) ? path : "none"}`;
     throw fault;
   } finally {
     stop.end();
@@ -95,7 +96,10 @@ async function loop(run: Run, log: MetricsLog, stop: { asked: boolean }): Promis
   const start = performance.now();
   let first = true;
   while (trainer.step < steps && !stop.asked) {
-    const until = Math.min(steps, first ? trainer.step + 1 : (Math.floor(trainer.step / READ_EVERY) + 1) * READ_EVERY);
+    const until = Math.min(
+      steps,
+      first ? trainer.step + 1 : (Math.floor(trainer.step / READ_EVERY) + 1) * READ_EVERY,
+    );
     while (trainer.step < until) trainer.advance();
     const reports = await trainer.reports();
     const seconds = (performance.now() - start) / 1000;
@@ -124,4 +128,3 @@ function stopOnInterrupt() {
   process.on("SIGINT", ask).on("SIGTERM", ask);
   return state;
 }
-

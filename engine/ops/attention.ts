@@ -1,4 +1,9 @@
-import { attention as kernel, attentionDelta, attentionGradKey, attentionGradQuery } from "../../kernels/attention.ts";
+import {
+  attentionDelta,
+  attentionGradKey,
+  attentionGradQuery,
+  attention as kernel,
+} from "../../kernels/attention.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp, type Inputs } from "../op.ts";
 import * as oracle from "../oracle/attention.ts";
@@ -23,7 +28,12 @@ const op = defineOp<Attrs>({
     const channels = q!.dim(1);
     const y = engine.empty(q!.shape);
     const lse = engine.empty([q!.dim(0), q!.dim(2)]);
-    engine.launch(kernel, { channels }, { q: q!, k: k!, v: v!, y, lse }, { ...sizes(inputs), scale: attrs.scale });
+    engine.launch(
+      kernel,
+      { channels },
+      { q: q!, k: k!, v: v!, y, lse },
+      { ...sizes(inputs), scale: attrs.scale },
+    );
     return { y, extras: [lse] };
   },
   vjp: (c) => throughComposite(c, composite),
@@ -55,8 +65,12 @@ const composite = ([q, k, v]: Inputs, attrs: Attrs): Tensor =>
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: { scale?: number } = {}): Tensor {
   requireFloat("attention", q);
-  const fits = [q, k, v].every((x) => x.rank === 3 && x.dim(0) === q.dim(0) && x.dim(1) === q.dim(1)) && k.dim(2) === v.dim(2);
+  const fits =
+    [q, k, v].every((x) => x.rank === 3 && x.dim(0) === q.dim(0) && x.dim(1) === q.dim(1)) &&
+    k.dim(2) === v.dim(2);
   if (!fits)
-    throw new UsageError(`attention: got ${[q, k, v].map((x) => showShape(x.shape)).join(", ")}, expected q [n,c,t], k and v [n,c,s]`);
+    throw new UsageError(
+      `attention: got ${[q, k, v].map((x) => showShape(x.shape)).join(", ")}, expected q [n,c,t], k and v [n,c,s]`,
+    );
   return op(q.engine, [q, k, v], { scale: options.scale ?? 1 / Math.sqrt(q.dim(1)) });
 }

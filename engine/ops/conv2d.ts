@@ -1,12 +1,20 @@
-import { convPad, convPackWeight, convRows, convTile, convWeightRows, convWeightTile, rowSpan } from "../../kernels/conv2d.ts";
+import {
+  convPackWeight,
+  convPad,
+  convRows,
+  convTile,
+  convWeightRows,
+  convWeightTile,
+  rowSpan,
+} from "../../kernels/conv2d.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/conv2d.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
-import { requireFloat } from "./elementwise.ts";
 import { add } from "./binary.ts";
+import { requireFloat } from "./elementwise.ts";
 import { reduceAxes, reshape, sum } from "./reduce.ts";
 
 // Three ops closed under differentiation. With y = C(x, w), dx = I(dy, w) and dw = W(dy, x) all bilinear,
@@ -29,8 +37,14 @@ export interface ConvOptions {
 }
 
 /** Output length along one axis. */
-const outLength = (size: number, before: number, after: number, k: number, stride: number, dilation: number): number =>
-  Math.floor((size + before + after - dilation * (k - 1) - 1) / stride) + 1;
+const outLength = (
+  size: number,
+  before: number,
+  after: number,
+  k: number,
+  stride: number,
+  dilation: number,
+): number => Math.floor((size + before + after - dilation * (k - 1) - 1) / stride) + 1;
 
 function outSize([h, w]: Pair, [kh, kw]: Pair, { stride, padding: [t, b, l, r], dilation }: ConvAttrs): Pair {
   return [outLength(h, t, b, kh, stride[0], dilation[0]), outLength(w, l, r, kw, stride[1], dilation[1])];
@@ -40,7 +54,15 @@ const sizeOf = (t: Tensor): Pair => [t.dim(2), t.dim(3)];
 const up4 = (n: number): number => Math.ceil(n / 4) * 4;
 
 /** A padded copy of [planes, h, w] with `lines` rows of `pitch`, x's first element at (top, left). */
-function padded(engine: Engine, x: Tensor, lines: number, pitch: number, top: number, left: number, step: Pair = [1, 1]): Tensor {
+function padded(
+  engine: Engine,
+  x: Tensor,
+  lines: number,
+  pitch: number,
+  top: number,
+  left: number,
+  step: Pair = [1, 1],
+): Tensor {
   const planes = x.dim(0) * x.dim(1);
   const [height, width] = sizeOf(x);
   if (lines === height && pitch === width && top === 0 && left === 0 && step[0] * step[1] === 1) return x;
@@ -55,7 +77,12 @@ function padded(engine: Engine, x: Tensor, lines: number, pitch: number, top: nu
 }
 
 /** Lines and pitch of a padded input that outputs of `size` read. */
-function extent(size: Pair, [kh, kw]: Pair, { stride, dilation }: Pick<ConvAttrs, "stride" | "dilation">, columns: number): Pair {
+function extent(
+  size: Pair,
+  [kh, kw]: Pair,
+  { stride, dilation }: Pick<ConvAttrs, "stride" | "dilation">,
+  columns: number,
+): Pair {
   const lines = (size[0] - 1) * stride[0] + (kh - 1) * dilation[0] + 1;
   const tiles = Math.ceil(size[1] / columns);
   const last = { kw, strideX: stride[1], dilationX: dilation[1], columns };
@@ -64,11 +91,18 @@ function extent(size: Pair, [kh, kw]: Pair, { stride, dilation }: Pick<ConvAttrs
 
 /** y = conv(x, w): the packed weights and the tiles over a padded copy of x. Taps may be flipped for the input gradient. */
 function convolve(
-  engine: Engine, x: Tensor, w: Tensor, bias: Tensor | undefined, size: Pair, attrs: ConvAttrs, flip: boolean, stuffing: Pair,
+  engine: Engine,
+  x: Tensor,
+  w: Tensor,
+  bias: Tensor | undefined,
+  size: Pair,
+  attrs: ConvAttrs,
+  flip: boolean,
+  stuffing: Pair,
 ): Tensor {
   const [co, ci, kh, kw] = w.shape as [number, number, number, number];
   const [outputs, inputs] = flip ? [ci, co] : [co, ci];
-  const tile = convTile(outputs, size[1]);
+  const tile = convTile(engine.hardware, outputs, size[1]);
   const [lines, pitch] = extent(size, [kh, kw], attrs, tile.columns);
   const xp = padded(engine, x, lines, pitch, attrs.padding[0], attrs.padding[2], stuffing);
   const coVecs = Math.ceil(outputs / 4);
@@ -80,8 +114,18 @@ function convolve(
     { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], ...tile },
     { x: xp, w: wp, bias: bias ?? wp, y },
     {
-      n: x.dim(0), ci: inputs, co: outputs, oh: size[0], ow: size[1], lines, pitch, coVecs,
-      kh, strideY: attrs.stride[0], dilationY: attrs.dilation[0], useBias: bias ? 1 : 0,
+      n: x.dim(0),
+      ci: inputs,
+      co: outputs,
+      oh: size[0],
+      ow: size[1],
+      lines,
+      pitch,
+      coVecs,
+      kh,
+      strideY: attrs.stride[0],
+      dilationY: attrs.dilation[0],
+      useBias: bias ? 1 : 0,
     },
   );
   return y;
@@ -93,7 +137,9 @@ const convOp = defineOp<ConvAttrs>({
     convolve(engine, x!, w!, bias, outSize(sizeOf(x!), sizeOf(w!), attrs), attrs, false, [1, 1]),
   vjp: ({ inputs: [x, w], dy, shapes, wants, attrs }) => [
     wants[0] ? conv2dInputGrad(dy, w!, { ...attrs, inputSize: [shapes[0]![2]!, shapes[0]![3]!] }) : undefined,
-    wants[1] ? conv2dWeightGrad(dy, x!, { ...attrs, kernelSize: [shapes[1]![2]!, shapes[1]![3]!] }) : undefined,
+    wants[1]
+      ? conv2dWeightGrad(dy, x!, { ...attrs, kernelSize: [shapes[1]![2]!, shapes[1]![3]!] })
+      : undefined,
     wants[2] ? sum(dy, { axis: [0, 2, 3] }) : undefined,
   ],
   saves: { inputs: [0, 1] },
@@ -114,7 +160,9 @@ const inputGradOp = defineOp<InputGradAttrs>({
   },
   vjp: ({ inputs: [dy, w], dy: g, shapes, wants, attrs }) => [
     wants[0] ? convOp(g.engine, [g, w!], attrs) : undefined,
-    wants[1] ? conv2dWeightGrad(dy!, g, { ...attrs, kernelSize: [shapes[1]![2]!, shapes[1]![3]!] }) : undefined,
+    wants[1]
+      ? conv2dWeightGrad(dy!, g, { ...attrs, kernelSize: [shapes[1]![2]!, shapes[1]![3]!] })
+      : undefined,
   ],
   saves: { inputs: [0, 1] },
   oracle: ([dy, w], attrs) => oracle.conv2dInputGrad(dy!, w!, attrs),
@@ -129,22 +177,31 @@ const weightGradOp = defineOp<WeightGradAttrs>({
     const ci = x!.dim(1);
     const size = sizeOf(dy!);
     const [kh, kw] = attrs.kernelSize;
-    const tile = convWeightTile(co);
+    const tile = convWeightTile(engine.hardware, co);
     const [lines, pitch] = extent(size, attrs.kernelSize, attrs, tile.columns);
     const dyPitch = Math.ceil(size[1] / tile.columns) * tile.columns;
     const xp = padded(engine, x!, lines, pitch, attrs.padding[0], attrs.padding[2]);
     const dyp = padded(engine, dy!, size[0], dyPitch, 0, 0);
     const khs = kh <= 3 && kw <= 3 ? kh : 1;
-    const groups = Math.ceil((ci * kh) / khs / 8) * Math.ceil(co / tile.rows);
-    const splits = Math.min(n, Math.max(1, Math.ceil(16 / groups)));
+    const groups = Math.ceil((ci * kh) / khs / tile.lanes) * Math.ceil(co / tile.rows);
+    const splits = Math.min(n, Math.max(1, Math.ceil((engine.hardware.kind === "cpu" ? 16 : 512) / groups)));
     const parts = engine.empty([splits, co, ci, kh, kw]);
     engine.launch(
       convWeightRows,
       { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], khs, ...tile },
       { x: xp, dy: dyp, dw: parts },
       {
-        n, ci, co, oh: size[0], lines, pitch, dyPitch,
-        kh, strideY: attrs.stride[0], dilationY: attrs.dilation[0], splits,
+        n,
+        ci,
+        co,
+        oh: size[0],
+        lines,
+        pitch,
+        dyPitch,
+        kh,
+        strideY: attrs.stride[0],
+        dilationY: attrs.dilation[0],
+        splits,
       },
     );
     const total = splits === 1 ? parts : reduceAxes(engine, "sum", parts, [0]);
@@ -159,10 +216,12 @@ const weightGradOp = defineOp<WeightGradAttrs>({
 });
 
 /** dL/dx [n,ci,h,w] from dy [n,co,oh,ow] and weight [co,ci,kh,kw]. Also the transposed convolution. */
-export const conv2dInputGrad = (dy: Tensor, w: Tensor, attrs: InputGradAttrs): Tensor => inputGradOp(dy.engine, [dy, w], attrs);
+export const conv2dInputGrad = (dy: Tensor, w: Tensor, attrs: InputGradAttrs): Tensor =>
+  inputGradOp(dy.engine, [dy, w], attrs);
 
 /** dL/dw [co,ci,kh,kw] from dy [n,co,oh,ow] and x [n,ci,h,w]. */
-export const conv2dWeightGrad = (dy: Tensor, x: Tensor, attrs: WeightGradAttrs): Tensor => weightGradOp(dy.engine, [dy, x], attrs);
+export const conv2dWeightGrad = (dy: Tensor, x: Tensor, attrs: WeightGradAttrs): Tensor =>
+  weightGradOp(dy.engine, [dy, x], attrs);
 
 export const pair = (v: number | Pair): Pair => (typeof v === "number" ? [v, v] : v);
 
@@ -200,16 +259,27 @@ export interface ConvTransposeOptions extends ConvOptions {
  * H = (h-1) stride - top - bottom + dilation (kh-1) + outputPadding + 1, as torch's conv_transpose2d.
  * Throws UsageError as conv2d does, and for an outputPadding that is not below the stride.
  */
-export function convTranspose2d(x: Tensor, weight: Tensor, bias?: Tensor, options: ConvTransposeOptions = {}): Tensor {
+export function convTranspose2d(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  options: ConvTransposeOptions = {},
+): Tensor {
   const attrs = requireConv("convTranspose2d", x, weight, bias, weight.dim(1), options);
   if (x.dim(1) !== weight.dim(0))
     throw new UsageError(
       `convTranspose2d: got x ${showShape(x.shape)} with weight ${showShape(weight.shape)}, expected weight [${x.dim(1)},co,kh,kw]`,
     );
   const extra = pair(options.outputPadding ?? 0);
-  const { stride, padding: [t, b, l, r], dilation } = attrs;
+  const {
+    stride,
+    padding: [t, b, l, r],
+    dilation,
+  } = attrs;
   if (extra.some((v, i) => !Number.isInteger(v) || v < 0 || v >= stride[i]!))
-    throw new UsageError(`convTranspose2d: got outputPadding [${extra}], expected whole numbers from 0 to below the stride [${stride}]`);
+    throw new UsageError(
+      `convTranspose2d: got outputPadding [${extra}], expected whole numbers from 0 to below the stride [${stride}]`,
+    );
   const inputSize: Pair = [
     (x.dim(2) - 1) * stride[0] - t - b + dilation[0] * (weight.dim(2) - 1) + extra[0] + 1,
     (x.dim(3) - 1) * stride[1] - l - r + dilation[1] * (weight.dim(3) - 1) + extra[1] + 1,
@@ -223,14 +293,27 @@ export function convTranspose2d(x: Tensor, weight: Tensor, bias?: Tensor, option
   return bias ? add(y, reshape(bias, [-1, 1, 1])) : y;
 }
 
-function requireConv(who: string, x: Tensor, weight: Tensor, bias: Tensor | undefined, co: number, options: ConvOptions): ConvAttrs {
+function requireConv(
+  who: string,
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  co: number,
+  options: ConvOptions,
+): ConvAttrs {
   requireFloat(who, x);
   requireFloat(who, weight);
   if (x.rank !== 4 || weight.rank !== 4)
-    throw new UsageError(`${who}: got x ${showShape(x.shape)}, weight ${showShape(weight.shape)}, expected rank 4 both`);
+    throw new UsageError(
+      `${who}: got x ${showShape(x.shape)}, weight ${showShape(weight.shape)}, expected rank 4 both`,
+    );
   if (bias && (bias.rank !== 1 || bias.dim(0) !== co))
     throw new UsageError(`${who}: got bias ${showShape(bias.shape)}, expected [${co}]`);
-  const attrs = { stride: pair(options.stride ?? 1), padding: fourPads(options.padding ?? 0), dilation: pair(options.dilation ?? 1) };
+  const attrs = {
+    stride: pair(options.stride ?? 1),
+    padding: fourPads(options.padding ?? 0),
+    dilation: pair(options.dilation ?? 1),
+  };
   for (const name of ["stride", "dilation"] as const)
     if (attrs[name].some((v) => !Number.isInteger(v) || v < 1))
       throw new UsageError(`${who}: got ${name} [${attrs[name]}], expected whole numbers of at least 1`);

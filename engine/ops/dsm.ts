@@ -1,4 +1,4 @@
-import { dsmLoss as lossKernel, dsmLossGrad, dsmPerturb as perturbKernel } from "../../kernels/dsm.ts";
+import { dsmLossGrad, dsmLoss as lossKernel, dsmPerturb as perturbKernel } from "../../kernels/dsm.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/updates.ts";
@@ -34,7 +34,12 @@ const perSample = defineOp<Attrs>({
     const sampleSize = score!.size / samples;
     const segments = Math.max(1, Math.ceil(sampleSize / 256));
     const parts = engine.empty([samples, segments]);
-    engine.launch(lossKernel, {}, { score: score!, z: z!, sigma: sigma!, loss: parts }, { samples, sampleSize, segments, power: annealPower });
+    engine.launch(
+      lossKernel,
+      {},
+      { score: score!, z: z!, sigma: sigma!, loss: parts },
+      { samples, sampleSize, segments, power: annealPower },
+    );
     return engine.track(engine.noGrad(() => reduceAxes(engine, "sum", parts, [1])).alias([samples]));
   },
   vjp: ({ inputs: [score, z, sigma], dy, attrs }) => {
@@ -50,7 +55,8 @@ const perSample = defineOp<Attrs>({
     return [dscore];
   },
   saves: { inputs: [0, 1, 2] },
-  oracle: ([score, z, sigma], { annealPower }) => oracle.dsmLossPerSample(score!, z!, sigma!, { annealPower }),
+  oracle: ([score, z, sigma], { annealPower }) =>
+    oracle.dsmLossPerSample(score!, z!, sigma!, { annealPower }),
 });
 
 /**
@@ -62,11 +68,15 @@ const perSample = defineOp<Attrs>({
 export function dsmLoss(score: Tensor, z: Tensor, sigma: Tensor, { annealPower = 2 } = {}): Tensor {
   requireSigma("dsmLoss", score, sigma);
   if (!sameShape(score.shape, z.shape))
-    throw new UsageError(`dsmLoss: got score ${showShape(score.shape)}, z ${showShape(z.shape)}, expected one shape`);
+    throw new UsageError(
+      `dsmLoss: got score ${showShape(score.shape)}, z ${showShape(z.shape)}, expected one shape`,
+    );
   return scale(sum(perSample(score.engine, [score, z, sigma], { annealPower })), 1 / score.dim(0));
 }
 
 function requireSigma(who: string, x: Tensor, sigma: Tensor): void {
   if (sigma.rank !== 1 || sigma.dim(0) !== x.dim(0))
-    throw new UsageError(`${who}: got sigma ${showShape(sigma.shape)} for ${showShape(x.shape)}, expected one for each sample, [${x.dim(0)}]`);
+    throw new UsageError(
+      `${who}: got sigma ${showShape(sigma.shape)} for ${showShape(x.shape)}, expected one for each sample, [${x.dim(0)}]`,
+    );
 }

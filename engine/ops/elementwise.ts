@@ -6,7 +6,7 @@ import { invariant, UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import { type Array64, scalar } from "../oracle/array.ts";
 import { applyBinary } from "../oracle/binary.ts";
-import { type ScalarLike, valueOf } from "../scalar.ts";
+import { numberOf, type ScalarLike } from "../scalar.ts";
 import { broadcastShapes, broadcastStrides, collapse, sameShape } from "../shapes.ts";
 import { Tensor } from "../tensor.ts";
 import { sumTo } from "./reduce.ts";
@@ -16,7 +16,12 @@ export type Operand = Tensor | ScalarLike;
 /** What an elementwise op of two operands needs beside its kernel. */
 export interface BinarySpec {
   /** dL/dx and dL/dy from dz = dL/dz, in ops; summed back to the operands' shapes afterwards. */
-  rule: (c: { x: Tensor; y: Tensor; z: Tensor; dz: Tensor }) => readonly [() => Tensor, () => Tensor] | undefined;
+  rule: (c: {
+    x: Tensor;
+    y: Tensor;
+    z: Tensor;
+    dz: Tensor;
+  }) => readonly [() => Tensor, () => Tensor] | undefined;
   /** dL/dx of op(x, s) with a host number s. */
   scalarRule: (c: { x: Tensor; s: ScalarLike; z: Tensor; dz: Tensor }) => Tensor | undefined;
   saves: "nothing" | "inputs" | "inputs and output";
@@ -31,7 +36,8 @@ function forward(engine: Engine, op: BinaryName, x: Tensor, y: Tensor): Tensor {
   }
   const walk = collapse(shape, [broadcastStrides(x.shape, shape), broadcastStrides(y.shape, shape)]);
   const rank = walk.dims.length;
-  if (rank > MAX_RANK) throw new UsageError(`${op}: got ${rank} alternating axes, expected at most ${MAX_RANK}; reshape first`);
+  if (rank > MAX_RANK)
+    throw new UsageError(`${op}: got ${rank} alternating axes, expected at most ${MAX_RANK}; reshape first`);
   const params: Record<string, number> = { count: z.size };
   for (let k = 0; k < MAX_RANK; k++) {
     params[`d${k}`] = walk.dims[k] ?? 1;
@@ -48,7 +54,6 @@ function forward(engine: Engine, op: BinaryName, x: Tensor, y: Tensor): Tensor {
   );
   return z;
 }
-
 
 function mathematics(op: BinaryName, x: Array64, y: Array64): Array64 {
   if (op === "rsub") return applyBinary("sub", y, x);
@@ -81,17 +86,28 @@ export function scalarOp(op: BinaryName, spec: BinarySpec) {
     name: `${op}_scalar`,
     forward: (engine, [x], { s }) => {
       const z = engine.empty(x!.shape);
-      engine.launchLinear(binaryScalar, { op, vecs: vecsPerThread(engine.hardware) }, { x: x!, z }, { s }, x!.size);
+      engine.launchLinear(
+        binaryScalar,
+        { op, vecs: vecsPerThread(engine.hardware) },
+        { x: x!, z },
+        { s },
+        x!.size,
+      );
       return z;
     },
     vjp: ({ inputs: [x], y: z, dy, attrs: { s } }) => [spec.scalarRule({ x: x!, s, z: z!, dz: dy })],
     saves: saved(spec, [0]),
-    oracle: ([x], { s }) => mathematics(op, x!, scalar(valueOf(s))),
+    oracle: ([x], { s }) => mathematics(op, x!, scalar(numberOf(s))),
   });
 }
 
 /** The public function over all kinds of operands; `swapped` computes op(y, x) as swapped(x, y). */
-export function elementwise(op: BinaryName, spec: BinarySpec, swapped: BinaryName = op, swappedSpec: BinarySpec = spec) {
+export function elementwise(
+  op: BinaryName,
+  spec: BinarySpec,
+  swapped: BinaryName = op,
+  swappedSpec: BinarySpec = spec,
+) {
   const both = tensorOp(op, spec);
   const right = scalarOp(op, spec);
   const left = scalarOp(swapped, swappedSpec);

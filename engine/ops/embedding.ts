@@ -1,4 +1,4 @@
-import { embedding as kernel, embeddingGrad as gradKernel } from "../../kernels/embedding.ts";
+import { embeddingGrad as gradKernel, embedding as kernel } from "../../kernels/embedding.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/embedding.ts";
@@ -36,9 +36,12 @@ const sumInto = defineOp<{ rows: number }>({
 /** Rows of table [rows, width] at labels [...] (i32) -> [..., width]. A label outside the table gives NaN. */
 export function embedding(table: Tensor, labels: Tensor): Tensor {
   if (table.rank !== 2 || labels.dtype !== "i32")
-    throw new UsageError(`embedding: got table ${showShape(table.shape)}, labels ${labels.dtype}, expected [rows,width] and i32`);
+    throw new UsageError(
+      `embedding: got table ${showShape(table.shape)}, labels ${labels.dtype}, expected [rows,width] and i32`,
+    );
   return lookUp(table.engine, [table, labels], {});
 }
 
 /** The adjoint: dtable [rows, width] from dy [..., width]. */
-export const embeddingGrad = (dy: Tensor, labels: Tensor, rows: number): Tensor => sumInto(dy.engine, [dy, labels], { rows });
+export const embeddingGrad = (dy: Tensor, labels: Tensor, rows: number): Tensor =>
+  sumInto(dy.engine, [dy, labels], { rows });

@@ -1,4 +1,4 @@
-import { type ReduceName } from "../../kernels/reduce.ts";
+import type { ReduceName } from "../../kernels/reduce.ts";
 import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/reduce.ts";
 import { normalAxes, reducedShape } from "../shapes.ts";
@@ -10,7 +10,9 @@ function define(name: Extract<ReduceName, "max" | "min">) {
   const op = defineOp<{ axes: readonly number[]; keepDims: boolean }>({
     name,
     forward: (engine, [x], { axes, keepDims }) =>
-      engine.track(engine.noGrad(() => reduceAxes(engine, name, x!, axes)).alias(reducedShape(x!.shape, axes, keepDims))),
+      engine.track(
+        engine.noGrad(() => reduceAxes(engine, name, x!, axes)).alias(reducedShape(x!.shape, axes, keepDims)),
+      ),
     vjp: ({ inputs, y, dy, attrs: { axes } }) => {
       const x = inputs[0]!;
       const wide = reducedShape(x.shape, axes, true);

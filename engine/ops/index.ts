@@ -1,6 +1,26 @@
 export { attention } from "./attention.ts";
-export { add, div, equal, greater, greaterEqual, less, lessEqual, maximum, minimum, mul, sub } from "./binary.ts";
-export { type ConvOptions, conv2d, conv2dInputGrad, conv2dWeightGrad, convTranspose2d, type Padding, type Pair } from "./conv2d.ts";
+export {
+  add,
+  div,
+  equal,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  maximum,
+  minimum,
+  mul,
+  sub,
+} from "./binary.ts";
+export {
+  type ConvOptions,
+  conv2d,
+  conv2dInputGrad,
+  conv2dWeightGrad,
+  convTranspose2d,
+  type Padding,
+  type Pair,
+} from "./conv2d.ts";
 export { dsmLoss, dsmPerturb } from "./dsm.ts";
 export type { Operand } from "./elementwise.ts";
 export { embedding } from "./embedding.ts";

@@ -29,16 +29,31 @@ const op = defineOp<Required<MatmulOptions>>({
     const [, n] = sides(b!, transposeB);
     const lead = a!.shape.length >= b!.shape.length ? a! : b!;
     const y = engine.empty([...lead.shape.slice(0, -2), m, n]);
-    multiply(engine, matrices(a!, transposeA), matrices(b!, transposeB), y, { batch: y.size / (m * n), m, n, k });
+    multiply(engine, matrices(a!, transposeA), matrices(b!, transposeB), y, {
+      batch: y.size / (m * n),
+      m,
+      n,
+      k,
+    });
     return y;
   },
   // dA = dY B^T and dB = A^T dY, each transposed once more where the operand was given transposed.
   vjp: ({ inputs: [a, b], dy, shapes, wants, attrs: { transposeA, transposeB } }) => [
     wants[0]
-      ? sumTo(transposeA ? matmul(b!, dy, { transposeA: transposeB, transposeB: true }) : matmul(dy, b!, { transposeB: !transposeB }), shapes[0]!)
+      ? sumTo(
+          transposeA
+            ? matmul(b!, dy, { transposeA: transposeB, transposeB: true })
+            : matmul(dy, b!, { transposeB: !transposeB }),
+          shapes[0]!,
+        )
       : undefined,
     wants[1]
-      ? sumTo(transposeB ? matmul(dy, a!, { transposeA: true, transposeB: transposeA }) : matmul(a!, dy, { transposeA: !transposeA }), shapes[1]!)
+      ? sumTo(
+          transposeB
+            ? matmul(dy, a!, { transposeA: true, transposeB: transposeA })
+            : matmul(a!, dy, { transposeA: !transposeA }),
+          shapes[1]!,
+        )
       : undefined,
   ],
   saves: { inputs: [0, 1] },
@@ -50,7 +65,12 @@ const sides = (t: Tensor, transposed: boolean): [number, number] =>
 
 function matrices(t: Tensor, transposed: boolean): Matrices {
   const width = t.dim(-1);
-  return { t, batch: t.rank > 2 ? t.dim(-2) * width : 0, row: transposed ? 1 : width, column: transposed ? width : 1 };
+  return {
+    t,
+    batch: t.rank > 2 ? t.dim(-2) * width : 0,
+    row: transposed ? 1 : width,
+    column: transposed ? width : 1,
+  };
 }
 
 interface Problem {
@@ -63,7 +83,14 @@ interface Problem {
 function multiply(engine: Engine, a: Matrices, b: Matrices, c: Tensor, problem: Problem): void {
   const { batch, m, n, k } = problem;
   if (matmulKernel(engine.hardware) === "shared") {
-    const strides = { aBatch: a.batch, aRow: a.row, aColumn: a.column, bBatch: b.batch, bRow: b.row, bColumn: b.column };
+    const strides = {
+      aBatch: a.batch,
+      aRow: a.row,
+      aColumn: a.column,
+      bBatch: b.batch,
+      bRow: b.row,
+      bColumn: b.column,
+    };
     engine.launch(matmulShared, { tile: 64, slab: 16 }, { a: a.t, b: b.t, c }, { ...problem, ...strides });
     return;
   }
@@ -80,12 +107,23 @@ function multiply(engine: Engine, a: Matrices, b: Matrices, c: Tensor, problem: 
 
 /** [batch, rows, columns in vec4s], the tensor itself where it lies so already. */
 function packed(
-  engine: Engine, x: Tensor, batch: number, rows: number, columns: number,
-  batchStride: number, rowStride: number, columnStride: number,
+  engine: Engine,
+  x: Tensor,
+  batch: number,
+  rows: number,
+  columns: number,
+  batchStride: number,
+  rowStride: number,
+  columnStride: number,
 ): Tensor {
   if (columnStride === 1 && rowStride === columns && columns % 4 === 0) return x;
   const y = engine.empty([Math.max(1, batch), rows, Math.ceil(columns / 4) * 4]);
-  engine.launch(pack, {}, { x, y }, { batch: Math.max(1, batch), rows, columns, batchStride, rowStride, columnStride });
+  engine.launch(
+    pack,
+    {},
+    { x, y },
+    { batch: Math.max(1, batch), rows, columns, batchStride, rowStride, columnStride },
+  );
   return y;
 }
 
@@ -98,7 +136,9 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   requireFloat("matmul", a);
   requireFloat("matmul", b);
   if (a.rank < 2 || b.rank < 2)
-    throw new UsageError(`matmul: got ${showShape(a.shape)} and ${showShape(b.shape)}, expected rank 2 or more; reshape first`);
+    throw new UsageError(
+      `matmul: got ${showShape(a.shape)} and ${showShape(b.shape)}, expected rank 2 or more; reshape first`,
+    );
   const [, ka] = sides(a, transposeA);
   const [kb] = sides(b, transposeB);
   if (ka !== kb)
@@ -107,11 +147,11 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
         `${transposeB ? " transposed" : ""}, inner lengths ${ka} and ${kb} differ`,
     );
   const lead = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
-  const fit = (t: Tensor): Tensor => {
+  const spread = (t: Tensor): Tensor => {
     const own = t.shape.slice(0, -2);
     if (shapeSize(own) === 1) return t.rank > 2 ? reshape(t, t.shape.slice(-2)) : t;
     return sameShape(own, lead) ? t : broadcastTo(t, [...lead, ...t.shape.slice(-2)]);
   };
-  const y = op(a.engine, [fit(a), fit(b)], { transposeA, transposeB });
+  const y = op(a.engine, [spread(a), spread(b)], { transposeA, transposeB });
   return sameShape(y.shape.slice(0, -2), lead) ? y : reshape(y, [...lead, ...y.shape.slice(-2)]);
 }

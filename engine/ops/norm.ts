@@ -1,5 +1,13 @@
 import {
-  type MapVariant, type NormActivation, normActivations, normApply, normGradApply, normGradFactors, normGradSums, normMoments, normStatistics,
+  type MapVariant,
+  type NormActivation,
+  normActivations,
+  normApply,
+  normGradApply,
+  normGradFactors,
+  normGradSums,
+  normMoments,
+  normStatistics,
 } from "../../kernels/norm.ts";
 import { grad } from "../autograd.ts";
 import type { Engine } from "../engine.ts";
@@ -30,10 +38,20 @@ const op = defineOp<Attrs>({
     const moments = engine.empty([maps, 2]);
     engine.launch(normMoments, { by }, { x, moments }, { maps, hw });
     const statistics = engine.empty([maps, 4]);
-    engine.launch(normStatistics, {}, { moments, statistics }, { maps, channels, groupSize, hw, eps: attrs.eps, plus: attrs.plus ? 1 : 0 });
+    engine.launch(
+      normStatistics,
+      {},
+      { moments, statistics },
+      { maps, channels, groupSize, hw, eps: attrs.eps, plus: attrs.plus ? 1 : 0 },
+    );
     const y = engine.empty(x.shape);
     const { tensors, params } = affine(inputs, statistics, attrs);
-    engine.launch(normApply, { act: attrs.activation, vec: hw % 4 === 0 }, { x, statistics, ...tensors, y }, { maps, hw, channels, ...params });
+    engine.launch(
+      normApply,
+      { act: attrs.activation, vec: hw % 4 === 0 },
+      { x, statistics, ...tensors, y },
+      { maps, hw, channels, ...params },
+    );
     return { y, extras: [statistics] };
   },
   vjp: (c) => throughComposite(c, composite),
@@ -44,13 +62,28 @@ const op = defineOp<Attrs>({
     const { tensors, params } = affine(inputs, statistics, attrs);
     const shared = { maps, hw, channels, ...params };
     const sums = engine.empty([maps, 2]);
-    engine.launch(normGradSums, { act: attrs.activation, by }, { x, dy, statistics, ...tensors, sums }, shared);
+    engine.launch(
+      normGradSums,
+      { act: attrs.activation, by },
+      { x, dy, statistics, ...tensors, sums },
+      shared,
+    );
     const factors = engine.empty([maps, 4]);
     const grads = engine.empty([maps, 3]);
-    engine.launch(normGradFactors, {}, { sums, statistics, ...tensors, factors, grads }, { ...shared, groupSize, plus: attrs.plus ? 1 : 0 });
+    engine.launch(
+      normGradFactors,
+      {},
+      { sums, statistics, ...tensors, factors, grads },
+      { ...shared, groupSize, plus: attrs.plus ? 1 : 0 },
+    );
     const dx = engine.empty(x.shape);
     if (wants[0])
-      engine.launch(normGradApply, { act: attrs.activation, vec: hw % 4 === 0 }, { x, dy, statistics, ...tensors, factors, dx }, shared);
+      engine.launch(
+        normGradApply,
+        { act: attrs.activation, vec: hw % 4 === 0 },
+        { x, dy, statistics, ...tensors, factors, dx },
+        shared,
+      );
     const parameter = (i: number): Tensor | undefined => {
       if (!wants[i]) return undefined;
       const perImage = reshape(narrow(grads, 1, i - 1, 1), [maps / channels, channels]);
@@ -59,7 +92,8 @@ const op = defineOp<Attrs>({
     return [dx, parameter(1), parameter(2), parameter(3)];
   },
   saves: { inputs: [0, 1, 2, 3] },
-  oracle: ([x, gamma, beta, alpha], attrs) => oracle.norm(x!, attrs, gamma ?? null, beta ?? null, alpha ?? null),
+  oracle: ([x, gamma, beta, alpha], attrs) =>
+    oracle.norm(x!, attrs, gamma ?? null, beta ?? null, alpha ?? null),
 });
 
 function geometry(engine: Engine, x: Tensor, { groups }: Attrs) {
@@ -73,7 +107,13 @@ function geometry(engine: Engine, x: Tensor, { groups }: Attrs) {
 /** Bindings and flags; an absent parameter binds any buffer and is not read. */
 function affine([x, gamma, beta, alpha]: Inputs, spare: Tensor, { slope, plus }: Attrs) {
   const perSample = (gamma ?? beta ?? alpha)?.rank === 2 ? x!.dim(1) : 0;
-  const params = { perSample, slope, useGamma: gamma ? 1 : 0, useBeta: beta ? 1 : 0, useAlpha: plus && alpha ? 1 : 0 };
+  const params = {
+    perSample,
+    slope,
+    useGamma: gamma ? 1 : 0,
+    useBeta: beta ? 1 : 0,
+    useAlpha: plus && alpha ? 1 : 0,
+  };
   return { tensors: { gamma: gamma ?? spare, beta: beta ?? spare, alpha: alpha ?? spare }, params };
 }
 
@@ -115,7 +155,8 @@ export function activate(z: Tensor, activation: NormActivation, slope = 0.01): T
 
 /** The derivative of a fused op as the derivative of its definition in plain ops. */
 export function throughComposite<A>(
-  { inputs, attrs, dy, wants }: VjpContext<A>, definition: (inputs: Inputs, attrs: A) => Tensor,
+  { inputs, attrs, dy, wants }: VjpContext<A>,
+  definition: (inputs: Inputs, attrs: A) => Tensor,
 ): (Tensor | undefined)[] {
   // Nodes of their own, where the inner grad stops: inputs may be one tensor, or made from each other.
   const own = inputs.map((t) => t && identity(t));
@@ -136,7 +177,13 @@ export interface NormOptions {
   slope?: number;
 }
 
-function norm(who: string, x: Tensor, groups: number, plus: boolean, options: NormOptions & { alpha?: Tensor }): Tensor {
+function norm(
+  who: string,
+  x: Tensor,
+  groups: number,
+  plus: boolean,
+  options: NormOptions & { alpha?: Tensor },
+): Tensor {
   const { gamma, beta, alpha, eps = 1e-5, activation = "none", slope = 0.01 } = options;
   requireFloat(who, x);
   if (x.rank !== 4) throw new UsageError(`${who}: got x ${showShape(x.shape)}, expected [n,c,h,w]`);
@@ -145,16 +192,21 @@ function norm(who: string, x: Tensor, groups: number, plus: boolean, options: No
     throw new UsageError(`${who}: got ${groups} groups for ${c} channels, expected a divisor of ${c}`);
   if (!(eps > 0)) throw new UsageError(`${who}: got eps ${eps}, expected a positive number`);
   if (!normActivations.includes(activation))
-    throw new UsageError(`${who}: got activation ${activation}, expected one of ${normActivations.join(", ")}; did you mean ${nearest(activation, normActivations)}?`);
+    throw new UsageError(
+      `${who}: got activation ${activation}, expected one of ${normActivations.join(", ")}; did you mean ${nearest(activation, normActivations)}?`,
+    );
   const affines = [gamma, beta, alpha].filter((t) => t !== undefined);
   for (const t of affines)
     if (t.dim(-1) !== c || t.rank > 2 || (t.rank === 2 && t.dim(0) !== n) || t.rank !== affines[0]!.rank)
-      throw new UsageError(`${who}: got a parameter ${showShape(t.shape)} for x ${showShape(x.shape)}, expected all [${c}] or all [${n},${c}]`);
+      throw new UsageError(
+        `${who}: got a parameter ${showShape(t.shape)} for x ${showShape(x.shape)}, expected all [${c}] or all [${n},${c}]`,
+      );
   return op(x.engine, [x, gamma, beta, alpha], { groups, eps, plus, activation, slope });
 }
 
 /** Each map of x [n,c,h,w] to mean 0 and (biased) variance 1, then gamma x + beta. Ulyanov et al. 2016. */
-export const instanceNorm = (x: Tensor, options: NormOptions = {}): Tensor => norm("instanceNorm", x, x.dim(1), false, options);
+export const instanceNorm = (x: Tensor, options: NormOptions = {}): Tensor =>
+  norm("instanceNorm", x, x.dim(1), false, options);
 
 /**
  * Instance norm that keeps the maps' means apart: gamma (xhat + alpha u) + beta, u the means normalised over the
@@ -164,4 +216,5 @@ export const instanceNormPlus = (x: Tensor, options: NormOptions & { alpha?: Ten
   norm("instanceNormPlus", x, x.dim(1), true, options);
 
 /** Groups of c / groups neighbouring channels to mean 0 and variance 1. Wu & He 2018. */
-export const groupNorm = (x: Tensor, groups: number, options: NormOptions = {}): Tensor => norm("groupNorm", x, groups, false, options);
+export const groupNorm = (x: Tensor, groups: number, options: NormOptions = {}): Tensor =>
+  norm("groupNorm", x, groups, false, options);

@@ -1,4 +1,9 @@
-import { maxPool as maxKernel, maxPoolGrad as maxGradKernel, poolLine, takeIndexed } from "../../kernels/pool.ts";
+import {
+  maxPoolGrad as maxGradKernel,
+  maxPool as maxKernel,
+  poolLine,
+  takeIndexed,
+} from "../../kernels/pool.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp, type Op } from "../op.ts";
@@ -23,13 +28,37 @@ const outSize = (x: Tensor, { kernel, stride, padding: [t, b, l, r] }: Attrs): P
 ];
 
 /** Along columns, then along rows; both steps gather their adjoint where `adjoint`. */
-function averageLines(engine: Engine, x: Tensor, to: Pair, { kernel, stride, padding: [t, b, l, r], countIncludePad }: AvgAttrs, adjoint: boolean): Tensor {
+function averageLines(
+  engine: Engine,
+  x: Tensor,
+  to: Pair,
+  { kernel, stride, padding: [t, b, l, r], countIncludePad }: AvgAttrs,
+  adjoint: boolean,
+): Tensor {
   const [n, c, h, w] = x.shape as [number, number, number, number];
   const variant = { adjoint, countPad: countIncludePad };
   const middle = engine.empty([n, c, h, to[1]]);
   const y = engine.empty([n, c, ...to]);
-  const across = { outer: n * c * h, inputs: w, outputs: to[1], inner: 1, size: kernel[1], stride: stride[1], before: l, after: r };
-  const down = { outer: n * c, inputs: h, outputs: to[0], inner: to[1], size: kernel[0], stride: stride[0], before: t, after: b };
+  const across = {
+    outer: n * c * h,
+    inputs: w,
+    outputs: to[1],
+    inner: 1,
+    size: kernel[1],
+    stride: stride[1],
+    before: l,
+    after: r,
+  };
+  const down = {
+    outer: n * c,
+    inputs: h,
+    outputs: to[0],
+    inner: to[1],
+    size: kernel[0],
+    stride: stride[0],
+    before: t,
+    after: b,
+  };
   engine.launch(poolLine, variant, { x, y: middle }, across);
   engine.launch(poolLine, variant, { x: middle, y }, down);
   return y;
@@ -38,7 +67,9 @@ function averageLines(engine: Engine, x: Tensor, to: Pair, { kernel, stride, pad
 const avgOp: Op<AvgAttrs> = defineOp({
   name: "avg_pool2d",
   forward: (engine, [x], attrs) => averageLines(engine, x!, outSize(x!, attrs), attrs, false),
-  vjp: ({ dy, shapes, attrs }) => [avgGradOp(dy.engine, [dy], { ...attrs, inputSize: [shapes[0]![2]!, shapes[0]![3]!] })],
+  vjp: ({ dy, shapes, attrs }) => [
+    avgGradOp(dy.engine, [dy], { ...attrs, inputSize: [shapes[0]![2]!, shapes[0]![3]!] }),
+  ],
   oracle: ([x], attrs) => oracle.avgPool2d(x!, attrs),
 });
 
@@ -49,9 +80,23 @@ const avgGradOp: Op<AvgAttrs & { readonly inputSize: Pair }> = defineOp({
   oracle: ([dy], attrs) => oracle.avgPool2dGrad(dy!, attrs),
 });
 
-const windows = (planes: number, [height, width]: Pair, [oh, ow]: Pair, { kernel, stride, padding }: Attrs) => ({
-  planes, height, width, oh, ow,
-  kh: kernel[0], kw: kernel[1], strideY: stride[0], strideX: stride[1], top: padding[0], left: padding[2],
+const windows = (
+  planes: number,
+  [height, width]: Pair,
+  [oh, ow]: Pair,
+  { kernel, stride, padding }: Attrs,
+) => ({
+  planes,
+  height,
+  width,
+  oh,
+  ow,
+  kh: kernel[0],
+  kw: kernel[1],
+  strideY: stride[0],
+  strideX: stride[1],
+  top: padding[0],
+  left: padding[2],
 });
 
 const maxOp = defineOp<Attrs>({
@@ -61,7 +106,12 @@ const maxOp = defineOp<Attrs>({
     const shape = [x!.dim(0), x!.dim(1), ...size];
     const y = engine.empty(shape);
     const index = engine.empty(shape, "i32");
-    engine.launch(maxKernel, {}, { x: x!, y, index }, windows(x!.dim(0) * x!.dim(1), [x!.dim(2), x!.dim(3)], size, attrs));
+    engine.launch(
+      maxKernel,
+      {},
+      { x: x!, y, index },
+      windows(x!.dim(0) * x!.dim(1), [x!.dim(2), x!.dim(3)], size, attrs),
+    );
     return { y, extras: [index] };
   },
   vjp: ({ dy, extras, shapes, attrs }) => [
@@ -75,7 +125,12 @@ const maxGradOp: Op<Attrs & { readonly inputSize: Pair }> = defineOp({
   forward: (engine, [dy, index], attrs) => {
     const dx = engine.empty([dy!.dim(0), dy!.dim(1), ...attrs.inputSize]);
     const size: Pair = [dy!.dim(2), dy!.dim(3)];
-    engine.launch(maxGradKernel, {}, { dy: dy!, index: index!, dx }, windows(dy!.dim(0) * dy!.dim(1), attrs.inputSize, size, attrs));
+    engine.launch(
+      maxGradKernel,
+      {},
+      { dy: dy!, index: index!, dx },
+      windows(dy!.dim(0) * dy!.dim(1), attrs.inputSize, size, attrs),
+    );
     return dx;
   },
   vjp: ({ inputs: [, index], dy }) => [takeOp(dy.engine, [dy, index!], {})],
@@ -88,20 +143,32 @@ const takeOp: Op<object> = defineOp({
   forward: (engine, [x, index]) => {
     const y = engine.empty(index!.shape);
     const planes = index!.dim(0) * index!.dim(1);
-    engine.launch(takeIndexed, {}, { x: x!, index: index!, y }, { planes, inputs: x!.size / planes, outputs: index!.size / planes });
+    engine.launch(
+      takeIndexed,
+      {},
+      { x: x!, index: index!, y },
+      { planes, inputs: x!.size / planes, outputs: index!.size / planes },
+    );
     return y;
   },
   vjp: ({ inputs: [, index], dy, shapes }) => {
     const inputSize: Pair = [shapes[0]![2]!, shapes[0]![3]!];
     // Every entry of index names its own place: windows of the whole map find them all.
-    const attrs = { kernel: inputSize, stride: [1, 1] as const, padding: [inputSize[0] - 1, 0, inputSize[1] - 1, 0] as const };
+    const attrs = {
+      kernel: inputSize,
+      stride: [1, 1] as const,
+      padding: [inputSize[0] - 1, 0, inputSize[1] - 1, 0] as const,
+    };
     return [maxGradOp(dy.engine, [dy, index!], { ...attrs, inputSize })];
   },
   saves: { inputs: [1] },
   oracle: ([x, index]) => {
     const planes = index!.shape[0]! * index!.shape[1]!;
     const [from, to] = [x!.data.length / planes, index!.data.length / planes];
-    return { shape: index!.shape, data: index!.data.map((at, i) => x!.data[Math.floor(i / to) * from + at]!) };
+    return {
+      shape: index!.shape,
+      data: index!.data.map((at, i) => x!.data[Math.floor(i / to) * from + at]!),
+    };
   },
 });
 
@@ -116,20 +183,33 @@ function requirePool(who: string, x: Tensor, { kernel, stride, padding }: PoolOp
   requireFloat(who, x);
   const attrs = { kernel: pair(kernel), stride: pair(stride ?? kernel), padding: fourPads(padding ?? 0) };
   if (x.rank !== 4) throw new UsageError(`${who}: got x ${showShape(x.shape)}, expected [n,c,h,w]`);
-  if ([...attrs.kernel, ...attrs.stride].some((v) => !Number.isInteger(v) || v < 1) || attrs.padding.some((v) => !Number.isInteger(v) || v < 0))
-    throw new UsageError(`${who}: got kernel [${attrs.kernel}], stride [${attrs.stride}], padding [${attrs.padding}], expected whole numbers, padding from 0`);
+  if (
+    [...attrs.kernel, ...attrs.stride].some((v) => !Number.isInteger(v) || v < 1) ||
+    attrs.padding.some((v) => !Number.isInteger(v) || v < 0)
+  )
+    throw new UsageError(
+      `${who}: got kernel [${attrs.kernel}], stride [${attrs.stride}], padding [${attrs.padding}], expected whole numbers, padding from 0`,
+    );
   const [t, b, l, r] = attrs.padding;
   if (Math.max(t, b) >= attrs.kernel[0] || Math.max(l, r) >= attrs.kernel[1])
-    throw new UsageError(`${who}: got padding [${attrs.padding}], expected less than the kernel [${attrs.kernel}]`);
+    throw new UsageError(
+      `${who}: got padding [${attrs.padding}], expected less than the kernel [${attrs.kernel}]`,
+    );
   const size = outSize(x, attrs);
   if (size[0] < 1 || size[1] < 1)
-    throw new UsageError(`${who}: got x ${showShape(x.shape)}, smaller than the kernel [${attrs.kernel}]; pad more or use a larger image`);
+    throw new UsageError(
+      `${who}: got x ${showShape(x.shape)}, smaller than the kernel [${attrs.kernel}]; pad more or use a larger image`,
+    );
   return attrs;
 }
 
 /** Means over windows of x [n,c,h,w], as torch's avg_pool2d. `countIncludePad` false divides by real inputs only. */
 export const avgPool2d = (x: Tensor, options: PoolOptions & { countIncludePad?: boolean }): Tensor =>
-  avgOp(x.engine, [x], { ...requirePool("avgPool2d", x, options), countIncludePad: options.countIncludePad ?? true });
+  avgOp(x.engine, [x], {
+    ...requirePool("avgPool2d", x, options),
+    countIncludePad: options.countIncludePad ?? true,
+  });
 
 /** Maxima over windows of x [n,c,h,w]; padding never wins; the first maximum in reading order takes the gradient. */
-export const maxPool2d = (x: Tensor, options: PoolOptions): Tensor => maxOp(x.engine, [x], requirePool("maxPool2d", x, options));
+export const maxPool2d = (x: Tensor, options: PoolOptions): Tensor =>
+  maxOp(x.engine, [x], requirePool("maxPool2d", x, options));

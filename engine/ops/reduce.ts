@@ -7,7 +7,17 @@ import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/reduce.ts";
 import * as oracleShape from "../oracle/shape.ts";
 import type { ScalarLike } from "../scalar.ts";
-import { broadcastShapes, broadcastStrides, collapse, normalAxes, reducedShape, sameShape, shapeSize, showShape, stridesOf } from "../shapes.ts";
+import {
+  broadcastShapes,
+  broadcastStrides,
+  collapse,
+  normalAxes,
+  reducedShape,
+  sameShape,
+  shapeSize,
+  showShape,
+  stridesOf,
+} from "../shapes.ts";
 import type { Shape, Tensor } from "../tensor.ts";
 import { scale } from "./scale.ts";
 
@@ -24,7 +34,13 @@ export interface ReduceOptions {
 const CHAIN = 1024;
 
 /** Joins axes by repeated [outer, length, inner] -> [outer, inner] launches; `times` is applied once, at the end. */
-export function reduceAxes(engine: Engine, name: ReduceName, x: Tensor, axes: readonly number[], times = 1): Tensor {
+export function reduceAxes(
+  engine: Engine,
+  name: ReduceName,
+  x: Tensor,
+  axes: readonly number[],
+  times = 1,
+): Tensor {
   const { dims, kept } = joinNeighbours(x.shape, axes);
   let current = x;
   let done = axes.length === 0;
@@ -41,7 +57,8 @@ export function reduceAxes(engine: Engine, name: ReduceName, x: Tensor, axes: re
       const last = segments === 1;
       const next = engine.empty([outer, segments, inner]);
       const threads = outer * segments * inner;
-      const by = inner === 1 && (engine.hardware.kind === "gpu" || threads < 16) && length >= 256 ? "group" : "thread";
+      const by =
+        inner === 1 && (engine.hardware.kind === "gpu" || threads < 16) && length >= 256 ? "group" : "thread";
       engine.launch(
         reduce,
         { op: mapped, by },
@@ -83,7 +100,11 @@ interface SumAttrs {
 const sumOp = defineOp<SumAttrs>({
   name: "sum",
   forward: (engine, [x], { axes, keepDims, times }) =>
-    engine.track(engine.noGrad(() => reduceAxes(engine, "sum", x!, axes, times)).alias(reducedShape(x!.shape, axes, keepDims))),
+    engine.track(
+      engine
+        .noGrad(() => reduceAxes(engine, "sum", x!, axes, times))
+        .alias(reducedShape(x!.shape, axes, keepDims)),
+    ),
   vjp: ({ dy, shapes, attrs: { axes, times } }) => {
     const wide = dy.engine.track(reshapeView(dy, reducedShape(shapes[0]!, axes, true)));
     const spread = broadcastTo(wide, shapes[0]!);
@@ -120,7 +141,9 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shapeSize(shape.filter((d) => d !== -1));
   const full = shape.map((d) => (d === -1 ? x.size / known : d));
   if (shapeSize(full) !== x.size || full.some((d) => !Number.isInteger(d) || d < 1))
-    throw new UsageError(`reshape: got ${showShape(x.shape)} to ${showShape(shape)}, expected ${x.size} elements`);
+    throw new UsageError(
+      `reshape: got ${showShape(x.shape)} to ${showShape(shape)}, expected ${x.size} elements`,
+    );
   return reshapeView(x, full);
 }
 
@@ -139,24 +162,39 @@ const broadcastOp = defineOp<{ shape: Shape }>({
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;
   if (!sameShape(broadcastShapes("broadcastTo", x.shape, shape), shape))
-    throw new UsageError(`broadcastTo: got ${showShape(x.shape)}, it does not stretch to ${showShape(shape)}`);
+    throw new UsageError(
+      `broadcastTo: got ${showShape(x.shape)}, it does not stretch to ${showShape(shape)}`,
+    );
   return broadcastOp(x.engine, [x], { shape });
 }
 
 /** Walks `dims`, copying x[xStart + i . s] to y[yStart + i . t]. Throws UsageError past six axes that do not join. */
 export function copyStrided(
-  engine: Engine, x: Tensor, y: Tensor, dims: Shape, s: Shape, t: Shape, xStart: ScalarLike, yStart: ScalarLike,
+  engine: Engine,
+  x: Tensor,
+  y: Tensor,
+  dims: Shape,
+  s: Shape,
+  t: Shape,
+  xStart: ScalarLike,
+  yStart: ScalarLike,
 ): void {
   const walk = collapse(dims, [s, t]);
   const rank = walk.dims.length;
-  if (rank > MAX_RANK) throw new UsageError(`copy: got ${rank} axes in different order, expected at most ${MAX_RANK}`);
+  if (rank > MAX_RANK)
+    throw new UsageError(`copy: got ${rank} axes in different order, expected at most ${MAX_RANK}`);
   const params: Record<string, ScalarLike> = { count: shapeSize(dims), xStart, yStart };
   for (let k = 0; k < MAX_RANK; k++) {
     params[`d${k}`] = walk.dims[k] ?? 1;
     params[`s${k}`] = (walk.strides[0]![k] ?? 0) >>> 0;
     params[`t${k}`] = walk.strides[1]![k] ?? 0;
   }
-  engine.launch(stridedCopy, { rank }, { x, y }, params as Record<keyof typeof stridedCopy.params, ScalarLike>);
+  engine.launch(
+    stridedCopy,
+    { rank },
+    { x, y },
+    params as Record<keyof typeof stridedCopy.params, ScalarLike>,
+  );
 }
 
 /** Sum over axes. [...] -> [...] without the axes, or with length 1. */

@@ -22,10 +22,20 @@ const step = (mode: Attrs["mode"], from: number, to: number): number =>
 
 function launch(engine: Engine, x: Tensor, { mode, from, to }: Attrs, adjoint: boolean): Tensor {
   const y = engine.empty([x.dim(0), x.dim(1), ...(adjoint ? from : to)]);
-  engine.launch(kernel, { mode, adjoint }, { x, y }, {
-    planes: x.dim(0) * x.dim(1), height: from[0], width: from[1], oh: to[0], ow: to[1],
-    scaleY: step(mode, from[0], to[0]), scaleX: step(mode, from[1], to[1]),
-  });
+  engine.launch(
+    kernel,
+    { mode, adjoint },
+    { x, y },
+    {
+      planes: x.dim(0) * x.dim(1),
+      height: from[0],
+      width: from[1],
+      oh: to[0],
+      ow: to[1],
+      scaleY: step(mode, from[0], to[0]),
+      scaleX: step(mode, from[1], to[1]),
+    },
+  );
   return y;
 }
 
@@ -34,7 +44,9 @@ const op: Op<Attrs> = defineOp({
   forward: (engine, [x], attrs) => launch(engine, x!, attrs, false),
   vjp: ({ dy, attrs }) => [gradOp(dy.engine, [dy], attrs)],
   oracle: ([x], { mode, to: size }) =>
-    mode === "nearest" ? oracle.resizeNearest(x!, { size }) : oracle.resizeBilinear(x!, { size, alignCorners: mode === "corners" }),
+    mode === "nearest"
+      ? oracle.resizeNearest(x!, { size })
+      : oracle.resizeBilinear(x!, { size, alignCorners: mode === "corners" }),
 });
 
 const gradOp: Op<Attrs> = defineOp({
@@ -50,7 +62,9 @@ const gradOp: Op<Attrs> = defineOp({
 function apply(who: string, x: Tensor, to: Pair, mode: Attrs["mode"]): Tensor {
   requireFloat(who, x);
   if (x.rank !== 4 || to.some((v) => !Number.isInteger(v) || v < 1))
-    throw new UsageError(`${who}: got x ${showShape(x.shape)} to [${to}], expected [n,c,h,w] and whole numbers of at least 1`);
+    throw new UsageError(
+      `${who}: got x ${showShape(x.shape)} to [${to}], expected [n,c,h,w] and whole numbers of at least 1`,
+    );
   return op(x.engine, [x], { mode, from: [x.dim(2), x.dim(3)], to });
 }
 

@@ -10,12 +10,29 @@ import { copyStrided } from "./reduce.ts";
 const permuteOp = defineOp<{ order: readonly number[] }>({
   name: "permute",
   forward: (engine, [x], { order }) => {
-    const y = engine.empty(order.map((a) => x!.shape[a]!), x!.dtype);
+    const y = engine.empty(
+      order.map((a) => x!.shape[a]!),
+      x!.dtype,
+    );
     const strides = stridesOf(x!.shape);
-    copyStrided(engine, x!, y, y.shape, order.map((a) => strides[a]!), stridesOf(y.shape), 0, 0);
+    copyStrided(
+      engine,
+      x!,
+      y,
+      y.shape,
+      order.map((a) => strides[a]!),
+      stridesOf(y.shape),
+      0,
+      0,
+    );
     return y;
   },
-  vjp: ({ dy, attrs: { order } }) => [permute(dy, order.map((_, i) => order.indexOf(i)))],
+  vjp: ({ dy, attrs: { order } }) => [
+    permute(
+      dy,
+      order.map((_, i) => order.indexOf(i)),
+    ),
+  ],
   oracle: ([x], { order }) => oracle.permute(x!, order),
 });
 
@@ -47,7 +64,10 @@ const sliceOp = defineOp<SliceAttrs>({
     return y;
   },
   vjp: ({ dy, shapes, attrs: { starts, sizes } }) => [
-    pad(dy, starts.map((s, i) => [s, shapes[0]![i]! - s - sizes[i]!] as const)),
+    pad(
+      dy,
+      starts.map((s, i) => [s, shapes[0]![i]! - s - sizes[i]!] as const),
+    ),
   ],
   oracle: ([x], { starts, sizes }) => oracle.slice(x!, starts, sizes),
 });
@@ -59,20 +79,27 @@ export function slice(x: Tensor, starts: readonly number[], sizes: Shape): Tenso
     sizes.length === x.rank &&
     starts.every((s, i) => s >= 0 && sizes[i]! >= 1 && s + sizes[i]! <= x.shape[i]!);
   if (!fits)
-    throw new UsageError(`slice: got starts ${showShape(starts)}, sizes ${showShape(sizes)} of ${showShape(x.shape)}`);
+    throw new UsageError(
+      `slice: got starts ${showShape(starts)}, sizes ${showShape(sizes)} of ${showShape(x.shape)}`,
+    );
   return sliceOp(x.engine, [x], { starts, sizes });
 }
 
 /** Part of one axis: `size` entries from `start`. */
 export function narrow(x: Tensor, axis: number, start: number, size: number): Tensor {
   const [a] = normalAxes("narrow", x.shape, axis);
-  return slice(x, x.shape.map((_, i) => (i === a ? start : 0)), x.shape.map((d, i) => (i === a ? size : d)));
+  return slice(
+    x,
+    x.shape.map((_, i) => (i === a ? start : 0)),
+    x.shape.map((d, i) => (i === a ? size : d)),
+  );
 }
 
 /** Equal parts along an axis. Throws UsageError unless `parts` divides its length. */
 export function chunk(x: Tensor, parts: number, axis: number): Tensor[] {
   const length = x.dim(axis);
-  if (length % parts !== 0) throw new UsageError(`chunk: got axis of ${length}, expected a multiple of ${parts}`);
+  if (length % parts !== 0)
+    throw new UsageError(`chunk: got axis of ${length}, expected a multiple of ${parts}`);
   return Array.from({ length: parts }, (_, i) => narrow(x, axis, (i * length) / parts, length / parts));
 }
 
@@ -81,13 +108,23 @@ type Pads = readonly (readonly [before: number, after: number])[];
 const padOp = defineOp<{ pads: Pads; value: number }>({
   name: "pad",
   forward: (engine, [x], { pads, value }) => {
-    const y = engine.full(x!.shape.map((d, i) => d + pads[i]![0] + pads[i]![1]), value, x!.dtype);
+    const y = engine.full(
+      x!.shape.map((d, i) => d + pads[i]![0] + pads[i]![1]),
+      value,
+      x!.dtype,
+    );
     const strides = stridesOf(y.shape);
     const first = pads.reduce((at, [before], i) => at + before * strides[i]!, 0);
     copyStrided(engine, x!, y, x!.shape, stridesOf(x!.shape), strides, 0, first);
     return y;
   },
-  vjp: ({ dy, shapes, attrs: { pads } }) => [slice(dy, pads.map(([before]) => before), shapes[0]!)],
+  vjp: ({ dy, shapes, attrs: { pads } }) => [
+    slice(
+      dy,
+      pads.map(([before]) => before),
+      shapes[0]!,
+    ),
+  ],
   oracle: ([x], { pads, value }) => oracle.pad(x!, pads, value),
 });
 
@@ -104,7 +141,9 @@ const concatOp = defineOp<{ axis: number }>({
   name: "concat",
   forward: (engine, parts, { axis }) => {
     const [first] = parts;
-    const shape = first!.shape.map((d, i) => (i === axis ? parts.reduce((n, t) => n + t!.shape[axis]!, 0) : d));
+    const shape = first!.shape.map((d, i) =>
+      i === axis ? parts.reduce((n, t) => n + t!.shape[axis]!, 0) : d,
+    );
     const y = engine.empty(shape, first!.dtype);
     const strides = stridesOf(shape);
     let at = 0;
@@ -122,7 +161,11 @@ const concatOp = defineOp<{ axis: number }>({
       return wants[i] ? narrow(dy, axis, start, s![axis]!) : undefined;
     });
   },
-  oracle: (parts, { axis }) => oracle.concat(parts.map((t) => t!), axis),
+  oracle: (parts, { axis }) =>
+    oracle.concat(
+      parts.map((t) => t!),
+      axis,
+    ),
 });
 
 /** Tensors joined along an axis. Throws UsageError when another axis differs. */
@@ -130,8 +173,16 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
   const [first] = parts;
   if (!first) throw new UsageError("concat: got no tensors, expected at least one");
   const [a] = normalAxes("concat", first.shape, axis);
-  const odd = parts.find((t) => t.rank !== first.rank || t.dtype !== first.dtype || t.shape.some((d, i) => i !== a && d !== first.shape[i]));
-  if (odd) throw new UsageError(`concat: got ${showShape(first.shape)} and ${showShape(odd.shape)}, expected equal lengths but on axis ${a}`);
+  const odd = parts.find(
+    (t) =>
+      t.rank !== first.rank ||
+      t.dtype !== first.dtype ||
+      t.shape.some((d, i) => i !== a && d !== first.shape[i]),
+  );
+  if (odd)
+    throw new UsageError(
+      `concat: got ${showShape(first.shape)} and ${showShape(odd.shape)}, expected equal lengths but on axis ${a}`,
+    );
   return parts.length === 1 ? first : concatOp(first.engine, parts, { axis: a! });
 }
 
@@ -152,4 +203,3 @@ const flipOp = defineOp<{ axes: readonly number[] }>({
 /** Entries in reverse order along axes. */
 export const flip = (x: Tensor, axes: number | readonly number[]): Tensor =>
   flipOp(x.engine, [x], { axes: normalAxes("flip", x.shape, axes) });
-

@@ -1,4 +1,4 @@
-import { type SoftmaxVariant, softmax as kernel, softmaxGrad } from "../../kernels/softmax.ts";
+import { softmax as kernel, type SoftmaxVariant, softmaxGrad } from "../../kernels/softmax.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
@@ -78,6 +78,9 @@ export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
       `crossEntropy: got logits ${showShape(logits.shape)}, labels ${labels.dtype} ${showShape(labels.shape)}, expected [n,c] and i32 [n]`,
     );
   const c = logits.dim(1);
-  const eye = logits.engine.tensor(Float32Array.from({ length: c * c }, (_, i) => (i % (c + 1) === 0 ? 1 : 0)), [c, c]);
+  const eye = logits.engine.tensor(
+    Float32Array.from({ length: c * c }, (_, i) => (i % (c + 1) === 0 ? 1 : 0)),
+    [c, c],
+  );
   return scale(mean(sum(mul(logSoftmax(logits), embedding(eye, labels)), { axis: 1 })), -1);
 }

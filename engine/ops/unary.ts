@@ -1,5 +1,11 @@
 import { vecsPerThread } from "../../kernels/lanewise.ts";
-import { type ActivationName, activationGrad, activationGradients, type UnaryName, unary } from "../../kernels/unary.ts";
+import {
+  type ActivationName,
+  activationGrad,
+  activationGradients,
+  type UnaryName,
+  unary,
+} from "../../kernels/unary.ts";
 import { defineOp, type VjpContext } from "../op.ts";
 import { applyUnary } from "../oracle/unary.ts";
 import type { Tensor } from "../tensor.ts";
@@ -40,26 +46,59 @@ const rules: Record<Exclude<UnaryName, "copy">, Rule> = {
   step: () => undefined,
   floor: () => undefined,
 };
-const fromOutput: ReadonlySet<UnaryName> = new Set(["exp", "expm1", "sqrt", "rsqrt", "reciprocal", "tanh", "sigmoid"]);
+const fromOutput: ReadonlySet<UnaryName> = new Set([
+  "exp",
+  "expm1",
+  "sqrt",
+  "rsqrt",
+  "reciprocal",
+  "tanh",
+  "sigmoid",
+]);
 const fromInput: ReadonlySet<UnaryName> = new Set([
-  "abs", "log", "log1p", "rsqrt", "square", "sin", "cos", "softplus", "relu", "leakyRelu", "elu", "silu",
+  "abs",
+  "log",
+  "log1p",
+  "rsqrt",
+  "square",
+  "sin",
+  "cos",
+  "softplus",
+  "relu",
+  "leakyRelu",
+  "elu",
+  "silu",
 ]);
 
 function define(name: keyof typeof rules) {
   const fused = name in activationGradients && !fromOutput.has(name) ? (name as ActivationName) : undefined;
-  const rule = ({ inputs, y, dy, attrs }: VjpContext<Attrs>) => [rules[name]({ x: inputs[0]!, y: y!, dy, a: attrs.a })];
+  const rule = ({ inputs, y, dy, attrs }: VjpContext<Attrs>) => [
+    rules[name]({ x: inputs[0]!, y: y!, dy, a: attrs.a }),
+  ];
   const op = defineOp<Attrs>({
     name,
     forward: (engine, [x], { a }) => {
       const y = engine.empty(x!.shape);
-      engine.launchLinear(unary, { op: name, vecs: vecsPerThread(engine.hardware) }, { x: x!, y }, { a }, x!.size);
+      engine.launchLinear(
+        unary,
+        { op: name, vecs: vecsPerThread(engine.hardware) },
+        { x: x!, y },
+        { a },
+        x!.size,
+      );
       return y;
     },
     vjp: rule,
     ...(fused && {
       fusedVjp: ({ engine, inputs: [x], dy, attrs: { a } }) => {
         const dx = engine.empty(dy.shape);
-        engine.launchLinear(activationGrad, { op: fused, vecs: vecsPerThread(engine.hardware) }, { x: x!, dy, dx }, { a }, dy.size);
+        engine.launchLinear(
+          activationGrad,
+          { op: fused, vecs: vecsPerThread(engine.hardware) },
+          { x: x!, dy, dx },
+          { a },
+          dy.size,
+        );
         return [dx];
       },
     }),
@@ -73,7 +112,6 @@ const plain = (name: keyof typeof rules) => {
   const op = define(name);
   return (x: Tensor): Tensor => op(x);
 };
-
 
 export const neg = plain("neg");
 export const abs = plain("abs");

@@ -1,8 +1,8 @@
 import { upfirdn2d as kernel } from "../../kernels/upfirdn2d.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp, type Op } from "../op.ts";
-import * as oracle from "../oracle/upfirdn2d.ts";
 import { flip as flipArray } from "../oracle/shape.ts";
+import * as oracle from "../oracle/upfirdn2d.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { fourPads, type Padding, type Pair, pair } from "./conv2d.ts";
@@ -28,20 +28,50 @@ const op: Op<Attrs> = defineOp({
     const [oh, ow] = outSize([height, width], [kh, kw], attrs);
     const y = engine.empty([n, c, oh, ow]);
     const { up, down, pad, flip } = attrs;
-    engine.launch(kernel, {}, { x: x!, filter_: filter!, y }, {
-      planes: n * c, height, width, oh, ow, kh, kw, upY: up[0], upX: up[1], downY: down[0], downX: down[1],
-      top: pad[0], left: pad[2], flip: flip ? 1 : 0,
-    });
+    engine.launch(
+      kernel,
+      {},
+      { x: x!, filter_: filter!, y },
+      {
+        planes: n * c,
+        height,
+        width,
+        oh,
+        ow,
+        kh,
+        kw,
+        upY: up[0],
+        upX: up[1],
+        downY: down[0],
+        downX: down[1],
+        top: pad[0],
+        left: pad[2],
+        flip: flip ? 1 : 0,
+      },
+    );
     return y;
   },
   // The adjoint swaps up and down, reverses the filter once more and pads so that the input's size comes back.
-  vjp: ({ inputs: [, filter], dy, shapes, attrs: { up, down, pad: [top, , left], flip } }) => {
+  vjp: ({
+    inputs: [, filter],
+    dy,
+    shapes,
+    attrs: {
+      up,
+      down,
+      pad: [top, , left],
+      flip,
+    },
+  }) => {
     const [, , h, w] = shapes[0] as [number, number, number, number];
     const [kh, kw] = shapes[1] as [number, number];
-    const after = (size: number, out: number, u: number, d: number, p: number) => size * u - out * d + p - u + 1;
+    const after = (size: number, out: number, u: number, d: number, p: number) =>
+      size * u - out * d + p - u + 1;
     const pad: Padding = [
-      kh - 1 - top, after(h, dy.dim(2), up[0], down[0], top),
-      kw - 1 - left, after(w, dy.dim(3), up[1], down[1], left),
+      kh - 1 - top,
+      after(h, dy.dim(2), up[0], down[0], top),
+      kw - 1 - left,
+      after(w, dy.dim(3), up[1], down[1], left),
     ];
     return [op(dy.engine, [dy, filter!], { up: down, down: up, pad, flip: !flip })];
   },
@@ -61,14 +91,21 @@ export interface Upfirdn2dOptions {
  * Upsample by zeros, pad, convolve with filter [kh, kw] (flipped: a true convolution), downsample: x [n,c,h,w].
  * Karras et al. 2020 (StyleGAN2). No gradient for the filter. Throws UsageError when the output is empty.
  */
-export function upfirdn2d(x: Tensor, filter: Tensor, { up = 1, down = 1, pad = [0, 0] }: Upfirdn2dOptions = {}): Tensor {
+export function upfirdn2d(
+  x: Tensor,
+  filter: Tensor,
+  { up = 1, down = 1, pad = [0, 0] }: Upfirdn2dOptions = {},
+): Tensor {
   requireFloat("upfirdn2d", x);
   if (filter.requiresGrad) throw new UsageError("upfirdn2d: the filter has no gradient; pass a plain tensor");
   if (x.rank !== 4 || filter.rank !== 2)
-    throw new UsageError(`upfirdn2d: got x ${showShape(x.shape)}, filter ${showShape(filter.shape)}, expected [n,c,h,w] and [kh,kw]`);
+    throw new UsageError(
+      `upfirdn2d: got x ${showShape(x.shape)}, filter ${showShape(filter.shape)}, expected [n,c,h,w] and [kh,kw]`,
+    );
   const sides: Padding = pad.length === 2 ? [pad[0], pad[1], pad[0], pad[1]] : fourPads(pad);
   const attrs: Attrs = { up: pair(up), down: pair(down), pad: sides, flip: true };
   const size = outSize([x.dim(2), x.dim(3)], [filter.dim(0), filter.dim(1)], attrs);
-  if (size[0] < 1 || size[1] < 1) throw new UsageError(`upfirdn2d: got x ${showShape(x.shape)}, smaller than the filter; pad more`);
+  if (size[0] < 1 || size[1] < 1)
+    throw new UsageError(`upfirdn2d: got x ${showShape(x.shape)}, smaller than the filter; pad more`);
   return op(x.engine, [x, filter], attrs);
 }

@@ -34,7 +34,9 @@ export class Adam {
     requireOptions("Adam", this.options);
     const { beta1, beta2, eps, emaDecay } = this.options;
     if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1 && eps > 0))
-      throw new UsageError(`Adam: got beta1 ${beta1}, beta2 ${beta2}, eps ${eps}, expected betas in [0, 1) and eps > 0`);
+      throw new UsageError(
+        `Adam: got beta1 ${beta1}, beta2 ${beta2}, eps ${eps}, expected betas in [0, 1) and eps > 0`,
+      );
     this.params = params;
     this.#m = zerosLike(params);
     this.#v = zerosLike(params);
@@ -61,8 +63,23 @@ export class Adam {
       engine.launchLinear(
         kernel,
         { ema: ema !== undefined, clip: clip !== undefined, vecs: vecsPerThread(engine.hardware) },
-        { grad: grads[i++]!, param, m: this.#m.get(name)!, v: this.#v.get(name)!, ema: ema ?? param, clip: clip ?? param },
-        { rate: this.#rate, rootScale: this.#rootScale, beta1, beta2, eps, weightDecay, emaDecay: this.ema?.decay ?? 0 },
+        {
+          grad: grads[i++]!,
+          param,
+          m: this.#m.get(name)!,
+          v: this.#v.get(name)!,
+          ema: ema ?? param,
+          clip: clip ?? param,
+        },
+        {
+          rate: this.#rate,
+          rootScale: this.#rootScale,
+          beta1,
+          beta2,
+          eps,
+          weightDecay,
+          emaDecay: this.ema?.decay ?? 0,
+        },
         param.size,
       );
     }

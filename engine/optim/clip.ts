@@ -15,7 +15,14 @@ export function clipGradients(grads: readonly Tensor[], maxNorm = 3.4e38): Tenso
   return engine.noGrad(() =>
     engine.scope(() => {
       const squares = grads.map((g) =>
-        engine.track(reduceAxes(engine, "sumSquares", g, g.shape.map((_, i) => i)).alias([1])),
+        engine.track(
+          reduceAxes(
+            engine,
+            "sumSquares",
+            g,
+            g.shape.map((_, i) => i),
+          ).alias([1]),
+        ),
       );
       const factor = engine.empty([2]);
       engine.launch(clipFactor, {}, { squares: sum(concat(squares, 0)), factor }, { maxNorm });

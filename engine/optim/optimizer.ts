@@ -20,7 +20,10 @@ export const learningRate = ({ lr, warmup = 0 }: OptimizerOptions, step: number)
   warmup > 0 ? lr * Math.min(step / warmup, 1) : lr;
 
 /** Throws UsageError for options out of range. */
-export function requireOptions(who: string, { lr, weightDecay = 0, warmup = 0, emaDecay }: OptimizerOptions): void {
+export function requireOptions(
+  who: string,
+  { lr, weightDecay = 0, warmup = 0, emaDecay }: OptimizerOptions,
+): void {
   if (!(lr > 0)) throw new UsageError(`${who}: got lr ${lr}, expected a positive number`);
   if (!(weightDecay >= 0)) throw new UsageError(`${who}: got weightDecay ${weightDecay}, expected 0 or more`);
   if (!(warmup >= 0)) throw new UsageError(`${who}: got warmup ${warmup}, expected 0 or more steps`);

@@ -25,7 +25,8 @@ export class Sgd {
   constructor(params: ReadonlyMap<string, Tensor>, options: SgdOptions) {
     const { momentum = 0, emaDecay } = options;
     requireOptions("Sgd", options);
-    if (!(momentum >= 0 && momentum < 1)) throw new UsageError(`Sgd: got momentum ${momentum}, expected a number in [0, 1)`);
+    if (!(momentum >= 0 && momentum < 1))
+      throw new UsageError(`Sgd: got momentum ${momentum}, expected a number in [0, 1)`);
     this.options = options;
     this.params = params;
     this.#m = zerosLike(params);

@@ -15,7 +15,12 @@ export interface AnnealedDsmOptions {
 }
 
 /** Denoising score matching over noise scales: Song & Ermon 2019, equation 6, with lambda(sigma) = sigma^annealPower. -> [] */
-export function annealedDsm(score: LabelledScore, x: Tensor, labels: Tensor, options: AnnealedDsmOptions): Tensor {
+export function annealedDsm(
+  score: LabelledScore,
+  x: Tensor,
+  labels: Tensor,
+  options: AnnealedDsmOptions,
+): Tensor {
   const sigma = reshape(embedding(options.sigmas, labels), [-1]);
   const { noisy, z } = dsmPerturb(x, sigma, options.draw);
   return dsmLoss(score(noisy, labels), z, sigma, { annealPower: options.annealPower ?? 2 });

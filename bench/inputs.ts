@@ -1,0 +1,33 @@
+import type { Engine } from "../engine/engine.ts";
+import { randn } from "../engine/random.ts";
+import type { Shape, Tensor } from "../engine/tensor.ts";
+
+const stores = new WeakMap<Engine, Map<string, unknown>>();
+
+/** What outlives a run: made at first use, one for all that ask with the same key. */
+export function kept<T>(engine: Engine, key: string, make: () => T): T {
+  let store = stores.get(engine);
+  if (!store) stores.set(engine, (store = new Map()));
+  if (!store.has(key)) store.set(key, make());
+  return store.get(key) as T;
+}
+
+/** Standard normal numbers of a shape, the same for one seed. */
+export const drawn = (engine: Engine, shape: Shape, seed = 1): Tensor =>
+  kept(engine, `drawn ${shape} ${seed}`, () => engine.untrack(randn(engine, shape, { seed, purpose: "user" })));
+
+/** The same with a gradient. */
+export const variable = (engine: Engine, shape: Shape, seed = 1): Tensor =>
+  kept(engine, `variable ${shape} ${seed}`, () => engine.asVariable(randn(engine, shape, { seed, purpose: "user" })));
+
+/** Labels 0, 1, ... below `levels` in turn. */
+export const labels = (engine: Engine, count: number, levels: number): Tensor =>
+  kept(engine, `labels ${count} ${levels}`, () =>
+    engine.untrack(engine.tensor(Int32Array.from({ length: count }, (_, i) => i % levels))),
+  );
+
+/** "8x64x32x32" */
+export const times = (shape: Shape): string => shape.join("x");
+
+/** Elements of a shape. */
+export const sizeOf = (shape: Shape): number => shape.reduce((product, length) => product * length, 1);

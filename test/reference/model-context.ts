@@ -1,0 +1,43 @@
+import type { Engine } from "../../engine/engine.ts";
+import { UsageError } from "../../engine/errors.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { upload } from "./op-context.ts";
+import type { Attributes, ReferenceCase } from "./case.ts";
+
+/** A network as a loss calls it. */
+export type Score = (x: Tensor, labels?: Tensor) => Tensor;
+
+/** What a loss works with: the network, inputs, and the recorded draws in the order in which they were made. */
+export class ModelContext {
+  readonly attrs: Attributes;
+  readonly engine: Engine;
+  readonly score: Score;
+  readonly #case: ReferenceCase;
+  #drawn = 0;
+
+  constructor(engine: Engine, c: ReferenceCase, score: Score) {
+    this.attrs = c.attrs;
+    this.engine = engine;
+    this.score = score;
+    this.#case = c;
+  }
+
+  in(name: string): Tensor {
+    const found = this.optional(name);
+    if (!found) throw new UsageError(`${this.#case.name}: the file has no tensor in.${name}`);
+    return found;
+  }
+
+  optional(name: string): Tensor | undefined {
+    const entry = this.#case.tensors.get(`in.${name}`);
+    return entry && upload(this.engine, entry);
+  }
+
+  /** The next draw of the published run, by the function that made it. Throws UsageError when another one is next. */
+  draw(name: string): Tensor {
+    const key = `noise.${String(this.#drawn++).padStart(3, "0")}.${name}`;
+    const entry = this.#case.tensors.get(key);
+    if (!entry) throw new UsageError(`${this.#case.name}: the file has no draw ${key}`);
+    return upload(this.engine, entry);
+  }
+}
