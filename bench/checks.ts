@@ -19,7 +19,11 @@ export async function agrees(engine: Engine, step: () => unknown): Promise<strin
 }
 
 /** Values on the device against true ones; disposes the tensor. */
-export async function near(what: string, got: Tensor, expected: ArrayLike<number>): Promise<string | undefined> {
+export async function near(
+  what: string,
+  got: Tensor,
+  expected: ArrayLike<number>,
+): Promise<string | undefined> {
   const values = await got.data();
   got.dispose();
   if (values.length !== expected.length) return `${what}: ${values.length} values for ${expected.length}`;
@@ -46,19 +50,28 @@ export const sized = <S>(full: S, small: S, work: (engine: Engine, size: S) => u
  * derivative, which is what runs, to that in ops.
  */
 export function differentiated<S>(
-  full: S, small: S, variables: (engine: Engine, size: S) => Tensor[], op: (xs: Tensor[], size: S) => Tensor,
+  full: S,
+  small: S,
+  variables: (engine: Engine, size: S) => Tensor[],
+  op: (xs: Tensor[], size: S) => Tensor,
 ): Runnable {
   const gradients = (engine: Engine, size: S, createGraph: boolean): Tensor[] => {
     const xs = variables(engine, size);
     const y = op(xs, size);
-    return grad(y, xs, y.size === 1 ? { createGraph } : { createGraph, cotangent: drawn(engine, y.shape, 99) });
+    return grad(
+      y,
+      xs,
+      y.size === 1 ? { createGraph } : { createGraph, cotangent: drawn(engine, y.shape, 99) },
+    );
   };
   return {
     run: (engine) => void gradients(engine, full, false),
     check: async (engine) => {
       const wrong = await agrees(engine, () => gradients(engine, small, true));
       if (wrong !== undefined) return wrong;
-      const [inOps, fused] = [true, false].map((graph) => engine.scope(() => gradients(engine, small, graph)));
+      const [inOps, fused] = [true, false].map((graph) =>
+        engine.scope(() => gradients(engine, small, graph)),
+      );
       for (const [i, g] of inOps!.entries()) {
         const expected = await g.data();
         g.dispose();

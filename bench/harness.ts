@@ -17,12 +17,8 @@ export interface Case {
   readonly flops: number;
   /** How many ops a dispatch-bound case asks for. */
   readonly dispatches?: number;
-  /** Launches the work once; the caller brings the scope. Inputs come from inputs.ts and stay. */
+  /** Launches the work once; the caller brings the scope. Inputs and captures come from inputs.ts and stay. */
   run(engine: Engine): void;
-  /** Record `run` once and time its replays. */
-  readonly replay?: boolean;
-  /** What the host does before each run or replay, as part of it. */
-  before?(engine: Engine): void;
   /** What is wrong with the results at a small size, if anything: a wrong case is not timed. */
   check?(engine: Engine): Promise<string | undefined>;
 }
@@ -58,7 +54,11 @@ export interface MeasureOptions {
  * Checks every case, then times them interleaved: each round runs every case once, so that a change of the
  * machine's mood falls on all of them.
  */
-export async function measure(engine: Engine, cases: readonly Case[], options: MeasureOptions): Promise<Measured> {
+export async function measure(
+  engine: Engine,
+  cases: readonly Case[],
+  options: MeasureOptions,
+): Promise<Measured> {
   const { rounds, warmUps = 3, onProgress } = options;
   const faults: Fault[] = [];
   const clocks: Clock[] = [];
@@ -70,19 +70,19 @@ export async function measure(engine: Engine, cases: readonly Case[], options: M
   }
   for (let round = -warmUps; round < rounds; round++)
     for (const [i, clock] of clocks.entries()) {
-      onProgress?.(`${round < 0 ? "warm-up" : `round ${round + 1}/${rounds}`}, ${i + 1}/${clocks.length}: ${clock.case.name}`);
+      onProgress?.(
+        `${round < 0 ? "warm-up" : `round ${round + 1}/${rounds}`}, ${i + 1}/${clocks.length}: ${clock.case.name}`,
+      );
       await clock.run(round >= 0);
     }
-  const timings = clocks.map((clock) => clock.timing());
-  for (const clock of clocks) clock.dispose();
-  return { timings, faults };
+  return { timings: clocks.map((clock) => clock.timing()), faults };
 }
 
 async function faultOf(c: Case, engine: Engine): Promise<string | undefined> {
   try {
     const wrong = await c.check?.(engine);
     if (wrong !== undefined) return wrong;
-    engine.scope(() => launch(c, engine)); // makes the inputs, so that no capture owns them
+    engine.scope(() => c.run(engine)); // compiles, makes the inputs
     await engine.sync();
     return undefined;
   } catch (cause) {
@@ -90,33 +90,23 @@ async function faultOf(c: Case, engine: Engine): Promise<string | undefined> {
   }
 }
 
-function launch(c: Case, engine: Engine): void {
-  c.before?.(engine);
-  c.run(engine);
-}
-
-/** Times one case. Its capture, where it has one, is recorded here. */
+/** Times one case. */
 class Clock {
   readonly case: Case;
   readonly #engine: Engine;
-  readonly #capture: ReturnType<typeof Engine.prototype.capture<void>> | undefined;
   readonly #times: number[] = [];
   #expected = 0;
 
   constructor(engine: Engine, c: Case) {
     this.case = c;
     this.#engine = engine;
-    if (c.replay) this.#capture = engine.capture(() => launch(c, engine));
   }
 
   /** Submits the work and waits for it. */
   async run(keep: boolean): Promise<void> {
     const engine = this.#engine;
     const start = performance.now();
-    if (this.#capture) {
-      this.case.before?.(engine);
-      this.#capture.replay();
-    } else engine.scope(() => launch(this.case, engine));
+    engine.scope(() => this.case.run(engine));
     engine.stream.flush();
     await this.#rest(start);
     await engine.sync();
@@ -128,11 +118,14 @@ class Clock {
   timing(): Timing {
     const sorted = [...this.#times].sort((a, b) => a - b);
     const at = (q: number) => quantile(sorted, q);
-    return { case: this.case, times: this.#times, median: at(0.5), lower: at(0.25), upper: at(0.75), best: sorted[0]! };
-  }
-
-  dispose(): void {
-    this.#capture?.dispose();
+    return {
+      case: this.case,
+      times: this.#times,
+      median: at(0.5),
+      lower: at(0.25),
+      upper: at(0.75),
+      best: sorted[0]!,
+    };
   }
 
   /** While a promise waits for the device the binding polls with a whole core, which a software driver needs: sleep first. */

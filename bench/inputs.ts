@@ -1,3 +1,4 @@
+import type { Capture } from "../engine/capture.ts";
 import type { Engine } from "../engine/engine.ts";
 import { randn } from "../engine/random.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
@@ -12,13 +13,25 @@ export function kept<T>(engine: Engine, key: string, make: () => T): T {
   return store.get(key) as T;
 }
 
+/** A step recorded at first use, after one run that makes its inputs, so that they do not belong to the capture. */
+export const recorded = (engine: Engine, key: string, step: () => unknown): Capture<void> =>
+  kept(engine, `recorded ${key}`, () => {
+    const run = () => void step();
+    engine.scope(run);
+    return engine.capture(run);
+  });
+
 /** Standard normal numbers of a shape, the same for one seed. */
 export const drawn = (engine: Engine, shape: Shape, seed = 1): Tensor =>
-  kept(engine, `drawn ${shape} ${seed}`, () => engine.untrack(randn(engine, shape, { seed, purpose: "user" })));
+  kept(engine, `drawn ${shape} ${seed}`, () =>
+    engine.untrack(randn(engine, shape, { seed, purpose: "user" })),
+  );
 
 /** The same with a gradient. */
 export const variable = (engine: Engine, shape: Shape, seed = 1): Tensor =>
-  kept(engine, `variable ${shape} ${seed}`, () => engine.asVariable(randn(engine, shape, { seed, purpose: "user" })));
+  kept(engine, `variable ${shape} ${seed}`, () =>
+    engine.asVariable(randn(engine, shape, { seed, purpose: "user" })),
+  );
 
 /** Labels 0, 1, ... below `levels` in turn. */
 export const labels = (engine: Engine, count: number, levels: number): Tensor =>

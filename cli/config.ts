@@ -134,9 +134,7 @@ function describe(issue: z.core.$ZodIssue, root: unknown): string {
     const meant = nearest(String(given), values);
     return `${got}, expected ${values.join(", ")}${meant ? `; did you mean "${meant}"?` : ""}`;
   }
-  if (issue.code === "too_small" || issue.code === "too_big")
-    return `${got}, expected ${issue.minimum ?? issue.maximum} values`;
-  return `${got}, ${issue.code === "invalid_type" && issue.expected === "array" ? "expected a list" : issue.message}`;
+  return `${got}, ${issue.message}`;
 }
 
 /** A value as the user wrote it, the end of a long one left out. */

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
 import { DeviceError, UsageError } from "../engine/errors.ts";
 import { demoCommand } from "./commands/demo.ts";
@@ -6,34 +7,55 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
 import { sampleCommand } from "./commands/sample.ts";
 import { trainCommand } from "./commands/train.ts";
+import { Interrupted } from "./interrupt.ts";
+import { endLine } from "./progress.ts";
+
+const { signals } = constants;
+
+process.stdout.on("error", (fault: NodeJS.ErrnoException) => {
+  if (fault.code === "EPIPE") process.exit(128 + signals.SIGPIPE); // the reader, such as head, has enough
+  throw fault;
+});
 
 const program = new Command("stein")
   .description("Score-based generative models on hand-written WebGPU kernels.")
   .version(version())
   .option("--debug", "show where an error came from")
   .showSuggestionAfterError()
+  .configureOutput({ outputError: (text, write) => write(`stein: ${complaint(text)}\n`) })
   .exitOverride();
 
 for (const add of [doctorCommand, demoCommand, trainCommand, sampleCommand, kernelsCommand]) add(program);
-for (const command of program.commands) {
-  command.exitOverride();
-  for (const inner of command.commands) inner.exitOverride();
-}
+
+program.addHelpText(
+  "after",
+  "\nExit codes: 0 done, 2 something to mend in what was asked, 3 no usable GPU or driver, " +
+    "130 stopped by Ctrl-C, 1 a fault of stein's.",
+);
 
 try {
   await program.parseAsync();
 } catch (fault) {
+  endLine();
   process.exitCode = exitCode(fault);
 }
 
-/** 2: the caller can mend it; 3: the device cannot; 1: our fault. */
+/** 2: the caller can mend it; 3: the device cannot; 128 and the signal: stopped; 1: our fault. */
 function exitCode(fault: unknown): number {
   if (fault instanceof CommanderError) return fault.exitCode === 0 ? 0 : 2;
-  const known = fault instanceof UsageError || fault instanceof DeviceError;
+  const known = [UsageError, DeviceError, Interrupted].some((kind) => fault instanceof kind);
   if (!known || program.opts<{ debug?: boolean }>().debug) console.error(fault);
-  else console.error(`stein: ${fault.message}`);
+  else console.error(`stein: ${(fault as Error).message}`);
   if (fault instanceof UsageError) return 2;
+  if (fault instanceof Interrupted) return 128 + signals[fault.signal];
   return fault instanceof DeviceError ? 3 : 1;
+}
+
+/** Commander's complaint in one line that ends with a way out. */
+function complaint(text: string): string {
+  const [what = "", hint] = text.trim().split("\n");
+  const mend = hint ? `, ${hint.replace(/^\((D)(.*)\)$/, "d$2")}` : "; see stein --help";
+  return what.replace(/^error: /, "").replace(/\.$/, "") + mend;
 }
 
 function version(): string {

@@ -1,40 +1,63 @@
+/** The progress line that stands unfinished on the terminal. */
+let open = false;
+
+/** Ends an unfinished progress line, so that other words start on a line of their own. */
+export function endLine(): void {
+  if (open) process.stderr.write("\n");
+  open = false;
+}
+
+/** Milliseconds before the first line and between two: on a terminal, in a log. */
+const pace = { live: { first: 0, next: 100 }, log: { first: 1000, next: 10_000 } };
+
 /** A line that says how far, how fast and how long still. On a terminal it redraws itself; in a log it comes now and then. */
 export class Progress {
   readonly #name: string;
   readonly #total: number;
-  readonly #first: number;
+  readonly #live = process.stderr.isTTY === true;
   readonly #start = performance.now();
-  readonly #live: boolean;
+  #first: { done: number; at: number } | undefined;
   #shown = Number.NEGATIVE_INFINITY;
 
-  /** `first`: what was done before this start, for resumed work. */
-  constructor(name: string, total: number, first = 0) {
+  constructor(name: string, total: number) {
     this.#name = name;
     this.#total = total;
-    this.#first = first;
-    this.#live = process.stderr.isTTY === true;
   }
 
-  /** Tells that `done` of the total are done; `note` is shown beside. */
+  /** Tells that `done` of the total are done; `note` is shown beside. The rate counts from the first call on. */
   update(done: number, note = ""): void {
     const now = performance.now();
+    this.#first ??= { done, at: now };
     const last = done >= this.#total;
-    if (!last && now - this.#shown < (this.#live ? 100 : 10_000)) return;
+    const { first, next } = this.#live ? pace.live : pace.log;
+    if (!last && (now - this.#start < first || now - this.#shown < next)) return;
     this.#shown = now;
-    const seconds = (now - this.#start) / 1000;
-    const rate = (done - this.#first) / seconds;
-    const left = rate > 0 ? duration((this.#total - done) / rate) : "?";
     const share = Math.floor((100 * done) / this.#total);
-    const line = `${this.#name} ${done}/${this.#total} (${share} %)  ${rate.toFixed(rate < 10 ? 2 : 0)}/s  ${last ? `took ${duration(seconds)}` : `${left} left`}  ${note}`;
-    process.stderr.write(this.#live ? `\r\x1b[2K${line}${last ? "\n" : ""}` : `${line}\n`);
+    const parts = [`${this.#name} ${done}/${this.#total} (${share} %)`, ...this.#pace(done, now, last), note];
+    const line = parts.filter(Boolean).join("  ");
+    if (!this.#live) process.stderr.write(`${line}\n`);
+    else {
+      process.stderr.write(`\r\x1b[2K${line.slice(0, (process.stderr.columns || 80) - 1)}`);
+      open = true;
+      if (last) endLine();
+    }
+  }
+
+  #pace(done: number, now: number, last: boolean): string[] {
+    const { done: from, at } = this.#first!;
+    const rate = (1000 * (done - from)) / (now - at);
+    const shown = rate > 0 && now - at > 200 ? [`${rate.toFixed(rate < 10 ? 2 : 0)}/s`] : []; // else too early to tell
+    if (last) return [...shown, `took ${duration((now - this.#start) / 1000)}`];
+    return shown.length > 0 ? [...shown, `${duration((this.#total - done) / rate)} left`] : [];
   }
 }
 
 /** Seconds as "1 h 02 min", "3 min 07 s" or "4.2 s". */
 export function duration(seconds: number): string {
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const minutes = Math.floor(seconds / 60);
-  const two = (n: number) => String(Math.floor(n)).padStart(2, "0");
-  if (minutes < 60) return `${minutes} min ${two(seconds % 60)} s`;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const two = (n: number) => String(n).padStart(2, "0");
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  const minutes = Math.round(seconds / 60);
   return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
 }

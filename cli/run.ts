@@ -1,16 +1,15 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { type ImageSet, imageSize, order, split } from "../data/dataset.ts";
 import { type ImageSetSpec, openImageSet } from "../data/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import { buildScoreNet, type ScoreNet } from "../models/index.ts";
 import { Batches } from "../train/batches.ts";
-import { type Checkpoint, packCheckpoint, readCheckpoint, restore } from "../train/checkpoint.ts";
+import { type Checkpoint, packCheckpoint, readCheckpoint } from "../train/checkpoint.ts";
 import { geometricSigmas } from "../train/sigmas.ts";
 import { Trainer } from "../train/trainer.ts";
-import { type Config, writeConfig } from "./config.ts";
-import { linePlot } from "./pictures/plot.ts";
+import { type Config, parseConfig, writeConfig } from "./config.ts";
 import { writeFileAtomic } from "./pictures/write.ts";
 
 /** A run's folder: config.yaml, checkpoint.safetensors, metrics.jsonl, loss.svg and pictures. */
@@ -64,12 +63,21 @@ export function openRun(engine: Engine, config: Config, folder: string, images =
 /** The training and the held-back images of a configuration. */
 export function openImages({ data }: Config): { train: ImageSet; heldBack: ImageSet } {
   const { heldBack, ...spec } = data;
-  const set = openImageSet(spec as ImageSetSpec);
+  const set = open(spec as ImageSetSpec);
   if (heldBack >= set.count)
     throw new UsageError(
       `data: got heldBack ${heldBack} of ${set.count} images, expected fewer; lower data.heldBack`,
     );
   return split(set, { heldBack });
+}
+
+function open(spec: ImageSetSpec): ImageSet {
+  try {
+    return openImageSet(spec);
+  } catch (fault) {
+    if (!(fault instanceof RangeError)) throw fault; // an array longer than there can be
+    throw new UsageError(`data: ${spec.count ?? "the"} images do not fit in memory; set a lower data.count`);
+  }
 }
 
 /** The network of a configuration for images like these. */
@@ -95,9 +103,10 @@ export async function saveCheckpoint({ network, trainer, config, folder }: Run):
   writeFileAtomic(path, bytes);
 }
 
-/** A checkpoint from a run's folder or a file. Throws UsageError when there is none. */
+/** A checkpoint from a run's folder or a file. Throws UsageError when there is none or it is damaged. */
 export function openCheckpoint(path: string): Checkpoint {
-  const file = existsSync(join(path, files.checkpoint)) ? join(path, files.checkpoint) : path;
+  const inside = join(path, files.checkpoint);
+  const file = existsSync(inside) ? inside : path;
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
@@ -109,84 +118,45 @@ export function openCheckpoint(path: string): Checkpoint {
         : `checkpoint: cannot read ${path} (${code}); give a run's folder or a checkpoint file`,
     );
   }
-  return readCheckpoint(bytes, file);
-}
-
-/** Goes on from the folder's checkpoint; the metrics of steps after it are cut off. */
-export function resume(run: Run): void {
-  const checkpoint = openCheckpoint(run.folder);
-  restore(checkpoint, run.network, run.trainer);
-  const path = join(run.folder, files.metrics);
-  if (!existsSync(path)) return;
-  let keep = 0;
-  for (const line of readFileSync(path, "utf8").split("\n")) {
-    if (line === "" || stepOf(line) >= checkpoint.step) break;
-    keep += Buffer.byteLength(line) + 1;
-  }
-  truncateSync(path, keep);
-}
-
-function stepOf(line: string): number {
   try {
-    return (JSON.parse(line) as { step: number }).step;
-  } catch {
-    return Number.POSITIVE_INFINITY; // a line cut short when the process died
+    return readCheckpoint(bytes, file);
+  } catch (fault) {
+    const previous = join(dirname(file), files.previous);
+    if (fault instanceof UsageError && file === inside && existsSync(previous))
+      fault.message += `, or go back to ${previous}`;
+    throw fault;
   }
 }
 
-export interface Metrics {
-  readonly step: number;
-  readonly loss: number;
-  readonly gradNorm: number;
-  readonly seconds: number;
+/**
+ * Looks at a run's folder before any GPU work: the checkpoint to go on from, none when training begins. Throws
+ * UsageError when there is a run and `resume` is not asked for, a run of another network or other data, or no folder.
+ */
+export function checkFolder(folder: string, config: Config, resume: boolean): Checkpoint | undefined {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false)
+    throw new UsageError(`train: got --out ${folder}, which is a file, expected a folder; give another --out`);
+  if (!existsSync(join(folder, files.checkpoint))) return undefined;
+  if (!resume)
+    throw new UsageError(`train: ${folder} holds a run already; pass --resume to go on, or another --out`);
+  const checkpoint = openCheckpoint(folder);
+  requireSameRun(checkpoint, config, folder);
+  return checkpoint;
 }
 
-/** metrics.jsonl, a line a step, and the plot of the loss. */
-export class MetricsLog {
-  readonly #folder: string;
-  readonly #all: Metrics[] = [];
+/** What a run cannot change on its way: the rest, such as the learning rate or the steps, it may. */
+const fixed = ["data", "model", "sigmas"] as const;
 
-  constructor(folder: string) {
-    this.#folder = folder;
-    mkdirSync(folder, { recursive: true });
-    const path = join(folder, files.metrics);
-    if (existsSync(path))
-      for (const line of readFileSync(path, "utf8").split("\n"))
-        if (line) this.#all.push(JSON.parse(line) as Metrics);
-  }
-
-  add(metrics: readonly Metrics[]): void {
-    if (metrics.length === 0) return;
-    this.#all.push(...metrics);
-    appendFileSync(
-      join(this.#folder, files.metrics),
-      `${metrics.map((m) => JSON.stringify(m)).join("\n")}\n`,
-    );
-  }
-
-  /** Mean loss of the last `count` steps. */
-  recent(count: number): number {
-    const last = this.#all.slice(-count);
-    return last.reduce((sum, m) => sum + m.loss, 0) / last.length;
-  }
-
-  plot(): void {
-    const width = Math.max(1, Math.floor(this.#all.length / 100));
-    const smooth = this.#all.map((_, i) => mean(this.#all.slice(Math.max(0, i - width + 1), i + 1)));
-    const x = this.#all.map((m) => m.step);
-    const series = [
-      { name: "each step", x, y: this.#all.map((m) => m.loss) },
-      { name: `mean of ${width}`, x, y: smooth },
-    ];
-    const plot = linePlot({
-      title: "Denoising score matching",
-      xLabel: "step",
-      yLabel: "loss",
-      series,
-      logY: true,
-    });
-    writeFileAtomic(join(this.#folder, files.loss), plot);
+function requireSameRun(checkpoint: Checkpoint, config: Config, folder: string): void {
+  const before = parseConfig(checkpoint.config, "the checkpoint's configuration");
+  for (const section of fixed) {
+    const [was, now]: Record<string, unknown>[] = [before[section], config[section]];
+    for (const key of Object.keys({ ...was, ...now })) {
+      const [old, given] = [was![key], now![key]].map((v) => JSON.stringify(v) ?? "nothing");
+      if (old === given || key === "path") continue; // the data may have moved
+      throw new UsageError(
+        `train: got ${section}.${key} ${given}, but ${folder} was trained with ${old}; ` +
+          `set it back, or begin another run with another --out`,
+      );
+    }
   }
 }
-
-const mean = (rows: readonly Metrics[]): number => rows.reduce((sum, m) => sum + m.loss, 0) / rows.length;

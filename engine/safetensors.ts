@@ -117,14 +117,15 @@ function requireApart(places: readonly Place[], dataSize: number): void {
       `${name} ends at byte ${end} of the data, the file holds ${dataSize}; it was cut short, copy it again`,
     );
   }
-  places.forEach((place, i) => {
-    const before = places[i - 1];
+  let before: Place | undefined;
+  for (const place of places) {
     if (before && place.begin < before.end && place.end > place.begin)
       refuse(
         `${place.name} begins at byte ${place.begin} of the data, inside ${before.name} ` +
           `(${before.begin} to ${before.end}); the header is damaged`,
       );
-  });
+    if (!before || place.end > before.end) before = place;
+  }
 }
 
 function decode({ name, dtype, shape }: Place, raw: ArrayBuffer): SafetensorsEntry {

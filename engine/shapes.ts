@@ -52,7 +52,8 @@ export function normalAxes(
     const a = axis < 0 ? axis + shape.length : axis;
     if (!Number.isInteger(a) || a < 0 || a >= shape.length)
       throw new UsageError(
-        `${who}: got axis ${axis} for shape ${showShape(shape)}, expected ${-shape.length} to ${shape.length - 1}`,
+        `${who}: got axis ${axis} for shape ${showShape(shape)}, expected ` +
+          (shape.length > 0 ? `${-shape.length} to ${shape.length - 1}` : "none: a scalar has no axes"),
       );
     return a;
   });

@@ -1,4 +1,5 @@
 import { defineKernel, linearGroups, linearMain } from "./kernel.ts";
+import { bits } from "./lib/math.ts";
 
 /*
  * Average pooling is separable: a sum along rows, then one along columns (5 + 5 reads instead of 25 for the
@@ -87,6 +88,7 @@ export const maxPool = defineKernel({
   name: "max_pool",
   bindings: { x: "read f32", y: "read_write f32", index: "read_write i32" },
   params: windowParams,
+  lib: [bits],
   variants: [{}],
   main: () => `
     ${linearMain(64)}
@@ -100,7 +102,7 @@ export const maxPool = defineKernel({
         for (var j = max(x0, 0); j < min(x0 + i32(p.kw), i32(p.width)); j++) {
           let here = i * i32(p.width) + j;
           let v = x[base + u32(here)];
-          if (best < 0 || v > value) { best = here; value = v; }
+          if (best < 0 || v > value || is_nan(v)) { best = here; value = v; }
         }
       }
       y[thread] = value;

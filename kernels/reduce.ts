@@ -8,7 +8,9 @@ export type ReduceName = "sum" | "sumSquares" | "max" | "min";
  */
 export type ReduceVariant = { op: ReduceName; by: "thread" | "group" };
 
-const start = { sum: "0.0", sumSquares: "0.0", max: "-3.4028234e38", min: "3.4028234e38" };
+/** What a chain starts with; an extreme with a value of its own, so that the largest of infinities is one. */
+const own = "x[base + first * p.inner]";
+const start = { sum: "0.0", sumSquares: "0.0", max: own, min: own };
 const map = { sum: "v", sumSquares: "v * v", max: "v", min: "v" };
 const join = {
   sum: "a + b",

@@ -3,6 +3,7 @@ import { UsageError } from "../engine/errors.ts";
 import { add, scale } from "../engine/ops/index.ts";
 import { rand } from "../engine/random.ts";
 import { Scalar } from "../engine/scalar.ts";
+import { sameShape, showShape } from "../engine/shapes.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import { langevinStep } from "../engine/updates.ts";
 
@@ -40,7 +41,7 @@ export interface SamplerStep {
 /**
  * Annealed Langevin dynamics, x <- x + a score + sqrt(2 a) z with a = epsilon sigma_i^2 / sigma_L^2: algorithm 1 of
  * Song & Ermon 2019 in the form of their image code (their alpha is 2 a). One captured step is replayed for all.
- * Returns x [n,...], the caller's to dispose. Throws UsageError for sigmas or steps out of range.
+ * Returns x [n,...], the caller's to dispose. Throws UsageError for options out of range and a start of another shape.
  */
 export async function annealedLangevin(
   engine: Engine,
@@ -48,11 +49,11 @@ export async function annealedLangevin(
   shape: Shape,
   options: AnnealedLangevinOptions,
 ): Promise<Tensor> {
-  const { sigmas, stepsPerLevel, epsilon, seed, sampleOffset = 0, denoise = true, onStep } = options;
-  requireOptions(options);
+  const { sigmas, stepsPerLevel, epsilon, seed, sampleOffset = 0, denoise = true, start, onStep } = options;
+  requireOptions(shape, options);
   const [n] = shape as [number];
   const last = sigmas.length - 1;
-  const x = engine.untrack(options.start ?? rand(engine, shape, { seed, purpose: "prior", sampleOffset }));
+  const x = engine.untrack(start ?? rand(engine, shape, { seed, purpose: "prior", sampleOffset }));
   const labels = engine.untrack(engine.zeros([n], "i32"));
   const [a, b, step] = [new Scalar(0), new Scalar(0), new Scalar(0)];
   const total = sigmas.length * stepsPerLevel;
@@ -79,14 +80,18 @@ export async function annealedLangevin(
       );
     await engine.sync();
     return x;
+  } catch (fault) {
+    if (x !== start) x.dispose();
+    throw fault;
   } finally {
     capture?.dispose();
     labels.dispose();
   }
 }
 
-function requireOptions({ sigmas, stepsPerLevel, epsilon }: AnnealedLangevinOptions): void {
-  const bad = sigmas.findIndex((s, i) => !(s > 0) || (i > 0 && s > sigmas[i - 1]!));
+function requireOptions(shape: Shape, options: AnnealedLangevinOptions): void {
+  const { sigmas, stepsPerLevel, epsilon, sampleOffset = 0, start } = options;
+  const bad = sigmas.findIndex((s, i) => !(s > 0 && Number.isFinite(s)) || (i > 0 && s > sigmas[i - 1]!));
   if (sigmas.length === 0 || bad >= 0)
     throw new UsageError(
       `annealedLangevin: got sigma ${sigmas[bad] ?? "none"} at place ${Math.max(bad, 0)}, expected positive numbers, descending`,
@@ -95,6 +100,14 @@ function requireOptions({ sigmas, stepsPerLevel, epsilon }: AnnealedLangevinOpti
     throw new UsageError(
       `annealedLangevin: got stepsPerLevel ${stepsPerLevel}, expected a whole number from 1`,
     );
-  if (!(epsilon > 0))
+  if (!(epsilon > 0 && Number.isFinite(epsilon)))
     throw new UsageError(`annealedLangevin: got epsilon ${epsilon}, expected a positive number`);
+  if (!Number.isInteger(sampleOffset) || sampleOffset < 0)
+    throw new UsageError(
+      `annealedLangevin: got sampleOffset ${sampleOffset}, expected a whole number from 0`,
+    );
+  if (start && !sameShape(start.shape, shape))
+    throw new UsageError(
+      `annealedLangevin: got start ${showShape(start.shape)} for images ${showShape(shape)}, expected one shape`,
+    );
 }

@@ -1,16 +1,22 @@
 import { UsageError } from "../engine/errors.ts";
 import { readSafetensors, writeSafetensors } from "../engine/safetensors.ts";
 import type { Tensor } from "../engine/tensor.ts";
+import { allFinite } from "../engine/verify.ts";
 import type { Module, State } from "../models/module.ts";
-import type { Trainer } from "./trainer.ts";
+import { DivergedError, type Trainer } from "./trainer.ts";
 
 // A checkpoint is one safetensors file: the network under its official names, the running averages as ema.NAME,
-// Adam's moments as adam.m.NAME and adam.v.NAME, and in the metadata the steps taken and the configuration.
+// Adam's moments as adam.m.NAME and adam.v.NAME, and in the metadata the steps taken, the configuration and the shape
+// of the images, so that a checkpoint can be sampled without the data it was trained on.
+
+const FORMAT = "stein-checkpoint-1";
 
 export interface Checkpoint {
   readonly step: number;
   /** The configuration as YAML, as it was resolved. */
   readonly config: string;
+  /** [c, h, w] of the images. */
+  readonly image: readonly [number, number, number];
   readonly network: State;
   /** The running averages under the parameters' names; empty when the run kept none. */
   readonly ema: State;
@@ -18,7 +24,10 @@ export interface Checkpoint {
   readonly emaUpdates: number;
 }
 
-/** Everything a run needs to go on exactly where it stands, as the bytes of one file. */
+/**
+ * Everything a run needs to go on exactly where it stands, as the bytes of one file. Throws DivergedError when
+ * something of it is not finite: such a file would be of no use, and take the place of one that is.
+ */
 export async function packCheckpoint(
   network: Module,
   trainer: Trainer,
@@ -35,10 +44,13 @@ export async function packCheckpoint(
     ]),
   );
   const { steps, emaUpdates } = optimizer.state;
+  for (const [name, { data }] of entries)
+    if (!allFinite(data)) throw new DivergedError(`${name} is not finite after step ${steps - 1}`, steps - 1);
   return writeSafetensors(entries, {
-    format: "stein-checkpoint-1",
+    format: FORMAT,
     step: `${steps}`,
     emaUpdates: `${emaUpdates}`,
+    image: JSON.stringify(trainer.imageShape),
     config,
   });
 }
@@ -51,10 +63,19 @@ export function readCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
   } catch (cause) {
     throw new UsageError(`checkpoint: ${name} cannot be read: ${(cause as Error).message}`);
   }
-  const { format, step, emaUpdates, config } = file.metadata;
-  if (format !== "stein-checkpoint-1" || config === undefined)
+  const { format, config, ...numbers } = file.metadata;
+  if (format !== FORMAT || config === undefined)
     throw new UsageError(
-      `checkpoint: ${name} is a safetensors file but no checkpoint of stein's (format ${format ?? "absent"}); give a run's checkpoint`,
+      `checkpoint: ${name} is a safetensors file but no checkpoint of stein's ` +
+        `(format ${format ?? "absent"}, expected ${FORMAT}); give a run's checkpoint`,
+    );
+  const [step, emaUpdates, ...image] = wholeNumbers(
+    `[${numbers.step},${numbers.emaUpdates},${numbers.image}]`,
+  );
+  if (step === undefined || emaUpdates === undefined || image.length !== 3)
+    throw new UsageError(
+      `checkpoint: ${name} has metadata ${JSON.stringify(numbers)}, expected whole numbers for step, emaUpdates ` +
+        "and the three of image; it was damaged, copy it again",
     );
   const network = new Map<string, { shape: readonly number[]; data: Float32Array<ArrayBuffer> }>();
   const ema: typeof network = new Map();
@@ -67,7 +88,18 @@ export function readCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
     } else if (full.startsWith("adam.")) optimizer.set(full.slice("adam.".length), entry);
     else network.set(full, entry);
   }
-  return { step: Number(step), config, network, ema, optimizer, emaUpdates: Number(emaUpdates) };
+  const [c, h, w] = image as [number, number, number];
+  return { step, config, image: [c, h, w], network, ema, optimizer, emaUpdates };
+}
+
+/** The numbers of a JSON array, nested or not; none unless all are whole and from 0. */
+function wholeNumbers(json: string): number[] {
+  try {
+    const values = (JSON.parse(json) as unknown[]).flat();
+    return values.every((v) => Number.isSafeInteger(v) && (v as number) >= 0) ? (values as number[]) : [];
+  } catch {
+    return [];
+  }
 }
 
 /** Puts a checkpoint's values into a network and its trainer, which go on as if never stopped. */

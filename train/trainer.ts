@@ -40,21 +40,23 @@ export interface StepReport {
   readonly gradNorm: number;
 }
 
-/** Training stopped because a loss or gradient was not finite. The weights are those before that step. */
+/** Training stopped because something in it was not finite. Where the gradients were not, no weight was moved by them. */
 export class DivergedError extends UsageError {
+  /** Steps taken before the one at fault. */
   readonly step: number;
+  /** The unread reports of the steps before it. */
+  readonly before: readonly StepReport[];
 
-  constructor(step: number, where: string) {
-    super(
-      `train: the loss is not finite at step ${step}, first in ${where}; lower the learning rate or clip gradients`,
-    );
+  constructor(what: string, step: number, before: readonly StepReport[] = []) {
+    super(`train: ${what}; lower training.lr or set training.gradClip`);
     this.name = "DivergedError";
     this.step = step;
+    this.before = before;
   }
 }
 
-/** Reports kept on the device before they are read: one wait for so many steps. */
-const HISTORY = 64;
+/** Reports kept on the device before they must be read: one wait for so many steps. */
+export const UNREAD_MOST = 64;
 
 /**
  * Trains a labelled score network by annealed denoising score matching. A step is captured at its first run and
@@ -88,8 +90,14 @@ export class Trainer {
     this.#x = keep(engine.zeros(options.shape));
     this.#labels = keep(engine.zeros([n], "i32"));
     this.#sigmas = keep(engine.tensor(Float32Array.from(options.sigmas), [options.sigmas.length, 1]));
-    this.#history = keep(engine.zeros([HISTORY, 2]));
+    this.#history = keep(engine.zeros([UNREAD_MOST, 2]));
     this.#host = new Float32Array(this.#x.size);
+  }
+
+  /** [c, h, w] of the images. */
+  get imageShape(): readonly [number, number, number] {
+    const [, c, h, w] = this.#options.shape;
+    return [c, h, w];
   }
 
   /** Steps taken so far. */
@@ -104,8 +112,8 @@ export class Trainer {
 
   /** Takes one step; its numbers are kept until `reports`. */
   advance(): void {
-    if (this.#unread === HISTORY)
-      throw new UsageError(`advance: ${HISTORY} steps are unread; await reports() first`);
+    if (this.#unread === UNREAD_MOST)
+      throw new UsageError(`advance: ${UNREAD_MOST} steps are unread; await reports() first`);
     this.#feed(this.step);
     this.#slot.value = 2 * this.#unread++;
     this.optimizer.advance();
@@ -124,8 +132,8 @@ export class Trainer {
       gradNorm: values[2 * i + 1]!,
     }));
     this.#unread = 0;
-    const bad = reports.find((r) => !Number.isFinite(r.loss) || !Number.isFinite(r.gradNorm));
-    if (bad) throw await this.#diagnose(bad.step);
+    const bad = reports.findIndex((r) => !Number.isFinite(r.loss) || !Number.isFinite(r.gradNorm));
+    if (bad >= 0) throw await this.#diagnose(reports[bad]!, reports.slice(0, bad));
     return reports;
   }
 
@@ -175,12 +183,13 @@ export class Trainer {
     copyStrided(engine, report, this.#history, [2], [1], [1], 0, this.#slot);
   }
 
-  async #diagnose(step: number): Promise<DivergedError> {
+  async #diagnose({ step, loss }: StepReport, before: readonly StepReport[]): Promise<DivergedError> {
     this.#feed(step);
     const found = await findNonFinite(this.engine, () => grad(this.#loss(), this.#params));
-    return new DivergedError(
-      step,
-      found ? `${found.path ? `${found.path}, ` : ""}op ${found.op} ${found.shapes}` : "the update",
-    );
+    const where = found
+      ? `${found.path || "the loss or its derivative"}, op ${found.op} ${found.shapes}`
+      : "the norm of all gradients";
+    const what = Number.isFinite(loss) ? "gradient" : "loss";
+    return new DivergedError(`the ${what} is not finite at step ${step}, first in ${where}`, step, before);
   }
 }

@@ -1,62 +1,80 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { imageSize, toBatch } from "../../data/dataset.ts";
+import { type ImageSet, imageSize, toBatch } from "../../data/dataset.ts";
 import { Engine } from "../../engine/engine.ts";
+import { UsageError } from "../../engine/errors.ts";
 import { sampleQuality } from "../../train/metrics/index.ts";
-import { readConfig } from "../config.ts";
+import { type Config, readConfig, writeConfig } from "../config.ts";
 import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { duration } from "../progress.ts";
-import { files, openRun } from "../run.ts";
+import { files, openCheckpoint, openImages, openRun } from "../run.ts";
 import { drawSamples, writePictures } from "./sample.ts";
 import { train } from "./train.ts";
+
+const FOLDER = join("out", "demo");
 
 export function demoCommand(program: Command): void {
   program
     .command("demo")
     .description("train a small network on drawn digits and draw new ones, in minutes and without a download")
-    .option("-o, --out <folder>", "where to write", join("out", "demo"))
+    .option("-o, --out <folder>", "where to write", FOLDER)
     .option("--config <file>", "another configuration than configs/demo.yaml")
     .action(async ({ out, config: path }: { out: string; config?: string }) => {
       const start = performance.now();
       const config = readConfig(path ?? packaged("configs/demo.yaml"));
-      for (const name of [files.checkpoint, files.previous, files.metrics])
-        rmSync(join(out, name), { force: true });
+      const images = openImages(config);
+      beginAfresh(out, config);
+      const { channels: c, height: h, width: w } = images.train;
+      const shown = Math.min(config.sampling.count, images.train.count);
+      writeFileAtomic(
+        join(out, files.data),
+        grid(firstOf(images.train, shown), { n: shown, c, h, w, scale: 3 }),
+      );
       const engine = await Engine.create();
       try {
-        const run = openRun(engine, config, out);
-        const { train: images, heldBack } = run;
-        const size = { c: images.channels, h: images.height, w: images.width };
-        const { count } = config.sampling;
-        const shown = toBatch(
-          images,
-          Array.from({ length: count }, (_, i) => i),
-        ) as Float32Array<ArrayBuffer>;
-        writeFileAtomic(join(out, files.data), grid(shown, { n: count, ...size, scale: 3 }));
-        if (!(await train(run))) return;
-        for (const [name, average] of run.trainer.optimizer.ema?.shadow ?? [])
-          engine.copy(average, run.network.parameters().get(name)!);
-        run.trainer.dispose();
-        const { samples, frames } = await drawSamples(engine, run.network, config, size);
-        writePictures(out, samples, frames, { n: count, ...size });
-        report(
-          samples,
-          toBatch(
-            heldBack,
-            Array.from({ length: heldBack.count }, (_, i) => i),
-          ),
-          imageSize(images),
-          out,
-        );
+        const run = openRun(engine, config, out, images);
+        await train(run);
+        const { network, trainer } = run;
+        for (const [name, average] of trainer.optimizer.ema?.shadow ?? [])
+          engine.copy(average, network.parameters().get(name)!);
+        trainer.dispose();
+        const { samples, frames } = await drawSamples(engine, network, {
+          ...config,
+          size: { c, h, w },
+          animate: true,
+        });
+        writePictures(out, samples, frames, { n: config.sampling.count, c, h, w });
+        report(samples, images.heldBack, out);
         console.log(
-          `all done in ${duration((performance.now() - start) / 1000)}; open ${join(out, files.samples)} beside ${join(out, files.data)}`,
+          `all done in ${duration((performance.now() - start) / 1000)}; ` +
+            `look at ${join(out, files.samples)} beside real images, ${join(out, files.data)}`,
         );
       } finally {
         engine.destroy();
       }
     });
+}
+
+/** Removes an earlier demo. Throws UsageError when the folder holds a run of another configuration. */
+function beginAfresh(folder: string, config: Config): void {
+  const checkpoint = join(folder, files.checkpoint);
+  if (
+    folder !== FOLDER &&
+    existsSync(checkpoint) &&
+    openCheckpoint(checkpoint).config !== writeConfig(config)
+  )
+    throw new UsageError(`demo: ${folder} holds a run of another configuration; give another --out`);
+  if (existsSync(folder))
+    for (const name of [files.checkpoint, files.previous, files.metrics])
+      rmSync(join(folder, name), { force: true });
+}
+
+function firstOf(images: ImageSet, count: number): Float32Array<ArrayBuffer> {
+  const indices = Array.from({ length: count }, (_, i) => i);
+  return toBatch(images, indices) as Float32Array<ArrayBuffer>;
 }
 
 /** A file of the package, from the sources or from the build. */
@@ -66,11 +84,14 @@ function packaged(path: string): string {
   return fileURLToPath(new URL(up + path, import.meta.url));
 }
 
-function report(samples: Float32Array, heldBack: Float32Array, dim: number, out: string): void {
-  const quality = sampleQuality({ samples, heldBack, dim });
+function report(samples: Float32Array, images: ImageSet, out: string): void {
+  if (images.count < 2) return;
+  const heldBack = firstOf(images, images.count);
+  const quality = sampleQuality({ samples, heldBack, dim: imageSize(images) });
   const { samples: ours, noise, data } = quality.slicedWasserstein;
   console.log(
-    `sliced Wasserstein distance to ${quality.count} held-back images: samples ${ours.toFixed(4)}, noise ${noise.toFixed(4)}, other real images ${data.toFixed(4)}`,
+    `sliced Wasserstein distance to ${quality.count} held-back images: ` +
+      `samples ${ours.toFixed(4)}, noise ${noise.toFixed(4)}, other real images ${data.toFixed(4)}`,
   );
   console.log(`that is ${quality.score.toFixed(1)} % of the way from noise to real images`);
   writeFileAtomic(join(out, "quality.json"), `${JSON.stringify(quality, null, 2)}\n`);

@@ -18,7 +18,7 @@ export function doctorCommand(program: Command): void {
     .description("show the adapter, its limits and its measured speed; without one, what to install")
     .option("--json", "as JSON")
     .action(async ({ json }: { json?: boolean }) => {
-      const engine = await Engine.create({ quiet: true });
+      const engine = await Engine.create();
       try {
         const roofline = await measureRoofline(engine);
         const { driver, device, hardware } = engine;
@@ -64,7 +64,7 @@ export function doctorCommand(program: Command): void {
         for (const [name, value] of rows) console.log(`${name.padEnd(34)} ${value}`);
         if (driver.software)
           console.log(
-            "\nNo GPU was found, so a processor does the work. A GPU needs its vendor's Vulkan driver on Linux; macOS and Windows need nothing extra.",
+            "\nA GPU needs its vendor's Vulkan driver on Linux; macOS and Windows need nothing extra.",
           );
       } finally {
         engine.destroy();

@@ -1,21 +1,21 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { mebibytes } from "../../engine/buffers.ts";
 import { Engine } from "../../engine/engine.ts";
-import { UsageError } from "../../engine/errors.ts";
+import { DeviceError } from "../../engine/errors.ts";
 import { countParameters } from "../../models/index.ts";
-import { DivergedError } from "../../train/trainer.ts";
+import { restore } from "../../train/checkpoint.ts";
+import { DivergedError, UNREAD_MOST } from "../../train/trainer.ts";
 import { readConfig, writeConfig } from "../config.ts";
+import { Interrupted, type Stop, stopOnSignal } from "../interrupt.ts";
+import { MetricsLog } from "../metrics-log.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
-import { duration, Progress } from "../progress.ts";
-import { files, MetricsLog, openImages, openRun, type Run, resume, saveCheckpoint } from "../run.ts";
+import { Progress } from "../progress.ts";
+import { checkFolder, files, openImages, openRun, type Run, saveCheckpoint } from "../run.ts";
 import { verifyStep } from "../verify.ts";
 
-/** Steps between two waits for the device. */
-const READ_EVERY = 8;
-
-export interface TrainOptions {
+interface TrainOptions {
   out?: string;
   resume?: boolean;
   verify?: boolean;
@@ -27,104 +27,145 @@ export function trainCommand(program: Command): void {
     .description("train a score network as a YAML configuration says")
     .argument("<config>", "configuration, such as configs/demo.yaml")
     .option("-o, --out <folder>", "the run's folder; runs/NAME of the configuration unless given")
-    .option("--resume", "go on from the folder's checkpoint")
+    .option("--resume", "go on from the folder's checkpoint, if there is one yet")
     .option("--verify", "first run one step beside the float64 oracle and name any op that departs")
-    .action(async (path: string, options: TrainOptions) => {
+    .addHelpText(
+      "after",
+      "\nCtrl-C ends after the step at hand, writes a checkpoint and exits with code 130; once more ends at once.",
+    )
+    .action(async (path: string, { out, resume = false, verify }: TrainOptions) => {
       const config = readConfig(path);
-      const folder = options.out ?? join("runs", basename(path).replace(/\.ya?ml$/, ""));
+      const folder = out ?? join("runs", basename(path).replace(/\.ya?ml$/, ""));
+      const checkpoint = checkFolder(folder, config, resume);
+      const { steps } = config.training;
+      if (checkpoint && checkpoint.step >= steps) {
+        console.log(
+          `${folder} has taken ${checkpoint.step} of ${steps} steps: raise training.steps to go on`,
+        );
+        return;
+      }
       const images = openImages(config);
       const engine = await Engine.create();
       try {
         const run = openRun(engine, config, folder, images);
-        if (options.verify) await verifyStep(run);
-        await train(run, options);
-        console.log(`checkpoint, metrics and plot in ${folder}; draw with: stein sample ${folder}`);
+        if (checkpoint) restore(checkpoint, run.network, run.trainer);
+        if (resume)
+          console.log(
+            `${folder}: ${checkpoint ? `going on at step ${checkpoint.step}` : "no checkpoint yet, beginning"}`,
+          );
+        if (verify) await verifyStep(run);
+        await train(run);
+        console.log(
+          `checkpoint, metrics and plot are in ${folder}; draw images with: stein sample ${folder}`,
+        );
       } finally {
         engine.destroy();
       }
     });
 }
 
-/** Trains to the configured number of steps, or to Ctrl-C. Returns whether it came to the end. */
-export async function train(run: Run, { resume: goOn = false }: TrainOptions = {}): Promise<boolean> {
+/**
+ * Trains from where the trainer stands to the configured number of steps. Throws Interrupted when a signal ended it
+ * earlier; a checkpoint is written then too.
+ */
+export async function train(run: Run): Promise<void> {
   const { trainer, config, folder } = run;
-  const { engine } = trainer;
-  const path = join(folder, files.checkpoint);
-  if (goOn) resume(run);
-  else if (existsSync(path))
-    throw new UsageError(`train: ${folder} holds a run already; pass --resume to go on, or another --out`);
-  else rmSync(join(folder, files.metrics), { force: true });
-  const log = new MetricsLog(folder);
+  const { steps } = config.training;
+  const log = new MetricsLog(join(folder, files.metrics), trainer.step);
+  removeLeftovers(folder);
   writeFileAtomic(join(folder, files.config), writeConfig(config));
-  console.log(
-    `${config.model.name}: ${countParameters(run.network).toLocaleString("en")} parameters, ` +
-      `${run.train.count.toLocaleString("en")} images ${run.train.channels}x${run.train.height}x${run.train.width} of "${run.train.name}", ` +
-      `batch ${config.training.batchSize}, ${run.sigmas.length} noise scales`,
-  );
-  await compile(run);
-  const stop = stopOnInterrupt();
+  describe(run);
+  const stop = stopOnSignal();
   try {
+    await compile(run);
     await loop(run, log, stop);
+    await save(run, log);
   } catch (fault) {
-    if (fault instanceof DivergedError)
-      fault.message += `; the last good checkpoint is ${existsSync(path) ? path : "none"}`;
-    throw fault;
+    throw withCheckpoint(fault, run);
   } finally {
     stop.end();
   }
-  await saveCheckpoint(run);
-  log.plot();
-  const { peak } = engine.memory();
-  console.log(`loss ${log.recent(50).toFixed(2)} over the last steps, peak device memory ${mebibytes(peak)}`);
-  return trainer.step >= config.training.steps;
+  if (stop.asked && trainer.step < steps)
+    throw new Interrupted(
+      stop.asked,
+      `stopped after ${trainer.step} of ${steps} steps; go on with: ` +
+        `stein train ${join(folder, files.config)} --out ${folder} --resume`,
+    );
+  const last = Math.min(50, steps);
+  const { peak } = trainer.engine.memory();
+  console.log(
+    `loss ${log.recent(last).toFixed(2)}, mean of the last ${last} steps; peak device memory ${mebibytes(peak)}`,
+  );
+}
+
+function describe({ network, train: images, config, sigmas }: Run): void {
+  const thousands = (n: number) => n.toLocaleString("en");
+  console.log(
+    `${config.model.name} with ${thousands(countParameters(network))} parameters; ` +
+      `${thousands(images.count)} images ${images.channels}x${images.height}x${images.width} of ${images.name}; ` +
+      `batch ${config.training.batchSize}; ${sigmas.length} noise scales`,
+  );
+}
+
+/** What a process that died while it wrote left behind: see writeFileAtomic. */
+function removeLeftovers(folder: string): void {
+  for (const name of readdirSync(folder))
+    if (/\.\d+-\d+\.tmp$/.test(name)) rmSync(join(folder, name), { force: true });
 }
 
 async function compile({ trainer }: Run): Promise<void> {
-  const start = performance.now();
   let progress: Progress | undefined;
   await trainer.prepare((done, total) => {
     progress ??= new Progress("compiling kernels", total);
     progress.update(done);
   });
-  console.log(`pipelines: ${duration((performance.now() - start) / 1000)}`);
 }
 
-async function loop(run: Run, log: MetricsLog, stop: { asked: boolean }): Promise<void> {
+/** Milliseconds between two waits for the device that the loop aims at: few enough for Ctrl-C, many for speed. */
+const WAIT = { least: 200, most: 800 };
+
+async function loop(run: Run, log: MetricsLog, stop: Stop): Promise<void> {
   const { trainer, config } = run;
   const { steps, checkpointEvery } = config.training;
-  const progress = new Progress("training", steps, trainer.step);
+  const progress = new Progress("training", steps);
+  const before = log.seconds;
   const start = performance.now();
-  let first = true;
+  let stride = 1; // steps between two waits
   while (trainer.step < steps && !stop.asked) {
-    const until = Math.min(
-      steps,
-      first ? trainer.step + 1 : (Math.floor(trainer.step / READ_EVERY) + 1) * READ_EVERY,
-    );
+    const first = performance.now();
+    const checkpoint = (Math.floor(trainer.step / checkpointEvery) + 1) * checkpointEvery;
+    const until = Math.min(steps, checkpoint, trainer.step + stride);
     while (trainer.step < until) trainer.advance();
-    const reports = await trainer.reports();
-    const seconds = (performance.now() - start) / 1000;
-    log.add(reports.map((r) => ({ ...r, seconds: Number(seconds.toFixed(3)) })));
-    if (first) console.log(`first step, with the driver's compilation: ${duration(seconds)}`);
-    first = false;
+    await record(run, log, () => before + (performance.now() - start) / 1000);
+    const waited = performance.now() - first;
+    if (waited < WAIT.least) stride = Math.min(2 * stride, UNREAD_MOST);
+    else if (waited > WAIT.most) stride = Math.max(1, stride >> 1);
     progress.update(trainer.step, `loss ${log.recent(50).toFixed(2)}`);
-    if (crossed(trainer.step, until, checkpointEvery) && trainer.step < steps) {
-      await saveCheckpoint(run);
-      log.plot();
-    }
+    if (trainer.step === checkpoint && trainer.step < steps) await save(run, log);
   }
 }
 
-const crossed = (step: number, until: number, every: number): boolean =>
-  Math.floor(step / every) > Math.floor((step - Math.min(READ_EVERY, until)) / every);
-
-/** The first Ctrl-C asks for a clean end, the second ends at once. */
-function stopOnInterrupt() {
-  const state = { asked: false, end: () => process.off("SIGINT", ask).off("SIGTERM", ask) };
-  function ask(): void {
-    if (state.asked) process.exit(130);
-    state.asked = true;
-    console.error("\nstopping after this step; once more to stop at once");
+async function record({ trainer }: Run, log: MetricsLog, clock: () => number): Promise<void> {
+  const add = (reports: DivergedError["before"]) =>
+    log.add(reports.map((r) => ({ ...r, seconds: Number(clock().toFixed(3)) })));
+  try {
+    add(await trainer.reports());
+  } catch (fault) {
+    if (fault instanceof DivergedError) add(fault.before);
+    throw fault;
   }
-  process.on("SIGINT", ask).on("SIGTERM", ask);
-  return state;
+}
+
+async function save(run: Run, log: MetricsLog): Promise<void> {
+  await saveCheckpoint(run);
+  writeFileAtomic(join(run.folder, files.loss), log.plot());
+}
+
+/** Says of a fault that ended the training where it can be taken up again. */
+function withCheckpoint(fault: unknown, { folder }: Run): unknown {
+  const path = join(folder, files.checkpoint);
+  const last = existsSync(path) ? path : "none yet";
+  if (fault instanceof DivergedError) fault.message += `; the last good checkpoint is ${last}`;
+  else if (fault instanceof DeviceError) fault.message += `; the last checkpoint is ${last}`;
+  return fault;
 }

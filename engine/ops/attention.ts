@@ -9,9 +9,9 @@ import { defineOp, type Inputs } from "../op.ts";
 import * as oracle from "../oracle/attention.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
-import { requireFloat } from "./elementwise.ts";
 import { matmul } from "./matmul.ts";
 import { throughComposite } from "./norm.ts";
+import { requireFloat } from "./require.ts";
 import { scale } from "./scale.ts";
 import { softmax } from "./softmax.ts";
 
@@ -64,7 +64,7 @@ const composite = ([q, k, v]: Inputs, attrs: Attrs): Tensor =>
  * Nothing of size t x s is stored. scale is 1/sqrt(c) unless given. Throws UsageError for other shapes.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: { scale?: number } = {}): Tensor {
-  requireFloat("attention", q);
+  for (const x of [q, k, v]) requireFloat("attention", x);
   const fits =
     [q, k, v].every((x) => x.rank === 3 && x.dim(0) === q.dim(0) && x.dim(1) === q.dim(1)) &&
     k.dim(2) === v.dim(2);

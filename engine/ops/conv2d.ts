@@ -1,11 +1,17 @@
 import {
+  convKernel,
+  convPackTaps,
   convPackWeight,
   convPad,
   convRows,
+  convRowsTile,
   convTile,
   convWeightRows,
   convWeightTile,
+  packedTaps,
   rowSpan,
+  TILE,
+  tiledSize,
 } from "../../kernels/conv2d.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
@@ -14,8 +20,8 @@ import * as oracle from "../oracle/conv2d.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./binary.ts";
-import { requireFloat } from "./elementwise.ts";
 import { reduceAxes, reshape, sum } from "./reduce.ts";
+import { requireFloat } from "./require.ts";
 
 // Three ops closed under differentiation. With y = C(x, w), dx = I(dy, w) and dw = W(dy, x) all bilinear,
 //   dC = I, W;   dI(g) = C(g, w) for dy and W(dy, g) for w;   dW(g) = C(x, g) for dy and I(dy, g) for x.
@@ -89,7 +95,7 @@ function extent(
   return [lines, up4((tiles - 1) * columns * stride[1] + up4(rowSpan(last)))];
 }
 
-/** y = conv(x, w): the packed weights and the tiles over a padded copy of x. Taps may be flipped for the input gradient. */
+/** y = conv(x, w) by the kernel that suits. The weight is flipped and transposed for the input gradient. */
 function convolve(
   engine: Engine,
   x: Tensor,
@@ -102,32 +108,29 @@ function convolve(
 ): Tensor {
   const [co, ci, kh, kw] = w.shape as [number, number, number, number];
   const [outputs, inputs] = flip ? [ci, co] : [co, ci];
-  const tile = convTile(engine.hardware, outputs, size[1]);
+  const { stride, dilation, padding } = attrs;
+  const y = engine.empty([x.dim(0), outputs, ...size]);
+  const problem = { n: x.dim(0), ci: inputs, co: outputs, oh: size[0], ow: size[1], useBias: bias ? 1 : 0 };
+  if (convKernel(engine.hardware, outputs) === "tile") {
+    const covered = tiledSize(size, dilation[0]);
+    const [lines, pitch] = extent(covered, [kh, kw], attrs, TILE);
+    const xp = padded(engine, x, lines, pitch, padding[0], padding[2], stuffing);
+    const wp = engine.empty([packedTaps({ co, ci, taps: kh * kw, flip })]);
+    engine.launch(convPackTaps, { flip }, { w, y: wp }, { co, ci, taps: kh * kw });
+    const variant = { kh, kw, strideY: stride[0], strideX: stride[1], dilationX: dilation[1] };
+    const params = { ...problem, lines, pitch, dilationY: dilation[0] };
+    engine.launch(convTile, variant, { x: xp, w: wp, bias: bias ?? wp, y }, params);
+    return y;
+  }
+  const tile = convRowsTile(engine.hardware, outputs, size[1]);
   const [lines, pitch] = extent(size, [kh, kw], attrs, tile.columns);
-  const xp = padded(engine, x, lines, pitch, attrs.padding[0], attrs.padding[2], stuffing);
+  const xp = padded(engine, x, lines, pitch, padding[0], padding[2], stuffing);
   const coVecs = Math.ceil(outputs / 4);
   const wp = engine.empty([inputs, kh, kw, coVecs * 4]);
   engine.launch(convPackWeight, { flip }, { w, y: wp }, { co, ci, kh, kw });
-  const y = engine.empty([x.dim(0), outputs, ...size]);
-  engine.launch(
-    convRows,
-    { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], ...tile },
-    { x: xp, w: wp, bias: bias ?? wp, y },
-    {
-      n: x.dim(0),
-      ci: inputs,
-      co: outputs,
-      oh: size[0],
-      ow: size[1],
-      lines,
-      pitch,
-      coVecs,
-      kh,
-      strideY: attrs.stride[0],
-      dilationY: attrs.dilation[0],
-      useBias: bias ? 1 : 0,
-    },
-  );
+  const variant = { kw, strideX: stride[1], dilationX: dilation[1], ...tile };
+  const params = { ...problem, lines, pitch, coVecs, kh, strideY: stride[0], dilationY: dilation[0] };
+  engine.launch(convRows, variant, { x: xp, w: wp, bias: bias ?? wp, y }, params);
   return y;
 }
 
@@ -247,7 +250,18 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: ConvOp
       `conv2d: got x ${showShape(x.shape)} with kernel ${sizeOf(weight).join("x")}, padding [${attrs.padding}], ` +
         `dilation [${attrs.dilation}]: the kernel does not fit; pad more or use a larger image`,
     );
-  return convOp(x.engine, [x, weight, bias], attrs);
+  return isPointwise(weight, attrs) ? pointwise(x, weight, bias) : convOp(x.engine, [x, weight, bias], attrs);
+}
+
+const isPointwise = (w: Tensor, { stride, padding }: ConvAttrs): boolean =>
+  w.dim(2) * w.dim(3) * stride[0] * stride[1] === 1 && padding.every((p) => p === 0);
+
+/** A 1 x 1 convolution is a matrix product at every pixel. */
+function pointwise(x: Tensor, weight: Tensor, bias: Tensor | undefined): Tensor {
+  const [n, ci, h, w] = x.shape as [number, number, number, number];
+  const co = weight.dim(0);
+  const y = matmul(reshape(weight, [co, ci]), reshape(x, [n, ci, h * w]));
+  return reshape(bias ? add(y, reshape(bias, [co, 1])) : y, [n, co, h, w]);
 }
 
 export interface ConvTransposeOptions extends ConvOptions {
@@ -303,6 +317,7 @@ function requireConv(
 ): ConvAttrs {
   requireFloat(who, x);
   requireFloat(who, weight);
+  if (bias) requireFloat(who, bias);
   if (x.rank !== 4 || weight.rank !== 4)
     throw new UsageError(
       `${who}: got x ${showShape(x.shape)}, weight ${showShape(weight.shape)}, expected rank 4 both`,

@@ -10,6 +10,7 @@ import { numberOf, type ScalarLike } from "../scalar.ts";
 import { broadcastShapes, broadcastStrides, collapse, sameShape } from "../shapes.ts";
 import { Tensor } from "../tensor.ts";
 import { sumTo } from "./reduce.ts";
+import { requireFloat } from "./require.ts";
 
 export type Operand = Tensor | ScalarLike;
 
@@ -122,9 +123,4 @@ export function elementwise(
     requireFloat(op, y);
     return left(y.engine, [y], { s: x });
   };
-}
-
-/** Throws UsageError unless x holds f32. */
-export function requireFloat(who: string, x: Tensor): void {
-  if (x.dtype !== "f32") throw new UsageError(`${who}: got dtype ${x.dtype}, expected f32`);
 }

@@ -35,9 +35,9 @@ const sumInto = defineOp<{ rows: number }>({
 
 /** Rows of table [rows, width] at labels [...] (i32) -> [..., width]. A label outside the table gives NaN. */
 export function embedding(table: Tensor, labels: Tensor): Tensor {
-  if (table.rank !== 2 || labels.dtype !== "i32")
+  if (table.rank !== 2 || table.dtype !== "f32" || labels.dtype !== "i32")
     throw new UsageError(
-      `embedding: got table ${showShape(table.shape)}, labels ${labels.dtype}, expected [rows,width] and i32`,
+      `embedding: got table ${table.dtype} ${showShape(table.shape)}, labels ${labels.dtype}, expected f32 [rows,width] and i32`,
     );
   return lookUp(table.engine, [table, labels], {});
 }

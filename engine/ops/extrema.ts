@@ -5,6 +5,7 @@ import { normalAxes, reducedShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { div, equal, mul } from "./binary.ts";
 import { broadcastTo, type ReduceOptions, reduceAxes, reshape, sum } from "./reduce.ts";
+import { requireFloat } from "./require.ts";
 
 function define(name: Extract<ReduceName, "max" | "min">) {
   const op = defineOp<{ axes: readonly number[]; keepDims: boolean }>({
@@ -23,8 +24,10 @@ function define(name: Extract<ReduceName, "max" | "min">) {
     saves: { inputs: [0], output: true },
     oracle: ([x], { axes, keepDims }) => oracle[name](x!, axes, keepDims),
   });
-  return (x: Tensor, { axis, keepDims = false }: ReduceOptions = {}): Tensor =>
-    op(x.engine, [x], { axes: normalAxes(name, x.shape, axis), keepDims });
+  return (x: Tensor, { axis, keepDims = false }: ReduceOptions = {}): Tensor => {
+    requireFloat(name, x);
+    return op(x.engine, [x], { axes: normalAxes(name, x.shape, axis), keepDims });
+  };
 }
 
 /** Largest element over axes; ties share the gradient. */

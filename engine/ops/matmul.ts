@@ -6,8 +6,8 @@ import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/matmul.ts";
 import { broadcastShapes, sameShape, shapeSize, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
-import { requireFloat } from "./elementwise.ts";
 import { broadcastTo, reshape, sumTo } from "./reduce.ts";
+import { requireFloat } from "./require.ts";
 
 export interface MatmulOptions {
   transposeA?: boolean;

@@ -17,8 +17,8 @@ import * as oracle from "../oracle/norm.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add, div, mul, sub } from "./binary.ts";
-import { requireFloat } from "./elementwise.ts";
 import { identity, mean, reshape, sum } from "./reduce.ts";
+import { requireFloat } from "./require.ts";
 import { narrow } from "./shape.ts";
 import { elu, leakyRelu, relu, rsqrt, silu, sqrt, square } from "./unary.ts";
 
@@ -191,16 +191,20 @@ function norm(
   if (!Number.isInteger(groups) || groups < 1 || c % groups !== 0)
     throw new UsageError(`${who}: got ${groups} groups for ${c} channels, expected a divisor of ${c}`);
   if (!(eps > 0)) throw new UsageError(`${who}: got eps ${eps}, expected a positive number`);
-  if (!normActivations.includes(activation))
+  if (!normActivations.includes(activation)) {
+    const meant = nearest(activation, normActivations);
     throw new UsageError(
-      `${who}: got activation ${activation}, expected one of ${normActivations.join(", ")}; did you mean ${nearest(activation, normActivations)}?`,
+      `${who}: got activation ${activation}, expected one of ${normActivations.join(", ")}${meant ? `; did you mean ${meant}?` : ""}`,
     );
+  }
   const affines = [gamma, beta, alpha].filter((t) => t !== undefined);
-  for (const t of affines)
+  for (const t of affines) {
+    requireFloat(who, t);
     if (t.dim(-1) !== c || t.rank > 2 || (t.rank === 2 && t.dim(0) !== n) || t.rank !== affines[0]!.rank)
       throw new UsageError(
         `${who}: got a parameter ${showShape(t.shape)} for x ${showShape(x.shape)}, expected all [${c}] or all [${n},${c}]`,
       );
+  }
   return op(x.engine, [x, gamma, beta, alpha], { groups, eps, plus, activation, slope });
 }
 

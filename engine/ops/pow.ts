@@ -1,8 +1,9 @@
 import { UsageError } from "../errors.ts";
-import { Scalar } from "../scalar.ts";
-import type { Tensor } from "../tensor.ts";
+import { Scalar, type ScalarLike } from "../scalar.ts";
+import { Tensor } from "../tensor.ts";
 import { mul, sub } from "./binary.ts";
 import { type BinarySpec, scalarOp, tensorOp } from "./elementwise.ts";
+import { requireFloat } from "./require.ts";
 import { log } from "./unary.ts";
 
 const spec: BinarySpec = {
@@ -14,11 +15,15 @@ const ofTensor = tensorOp("pow", spec);
 const ofNumber = scalarOp("pow", spec);
 
 /** x^y with broadcasting. A negative x needs whole exponents, else the result is NaN. */
-export function pow(x: Tensor, y: Tensor | number): Tensor {
-  return typeof y === "number" ? ofNumber(x.engine, [x], { s: y }) : ofTensor(x.engine, [x, y], {});
+export function pow(x: Tensor, y: Tensor | ScalarLike): Tensor {
+  requireFloat("pow", x);
+  if (!(y instanceof Tensor)) return ofNumber(x.engine, [x], { s: y });
+  requireFloat("pow", y);
+  return ofTensor(x.engine, [x, y], {});
 }
 
-function fixed(s: number | Scalar): number {
-  if (s instanceof Scalar) throw new UsageError("pow: got a Scalar exponent, expected a number");
+function fixed(s: ScalarLike): number {
+  if (s instanceof Scalar)
+    throw new UsageError("pow: got a Scalar exponent, expected a number for a derivative");
   return s;
 }

@@ -19,6 +19,7 @@ import {
   stridesOf,
 } from "../shapes.ts";
 import type { Shape, Tensor } from "../tensor.ts";
+import { requireFloat } from "./require.ts";
 import { scale } from "./scale.ts";
 
 // A sum and a broadcast are each other's adjoint: <sum x, g> = <x, broadcast g>.
@@ -182,7 +183,9 @@ export function copyStrided(
   const walk = collapse(dims, [s, t]);
   const rank = walk.dims.length;
   if (rank > MAX_RANK)
-    throw new UsageError(`copy: got ${rank} axes in different order, expected at most ${MAX_RANK}`);
+    throw new UsageError(
+      `copy: got ${rank} axes in different order, expected at most ${MAX_RANK}; reshape first`,
+    );
   const params: Record<string, ScalarLike> = { count: shapeSize(dims), xStart, yStart };
   for (let k = 0; k < MAX_RANK; k++) {
     params[`d${k}`] = walk.dims[k] ?? 1;
@@ -199,11 +202,13 @@ export function copyStrided(
 
 /** Sum over axes. [...] -> [...] without the axes, or with length 1. */
 export function sum(x: Tensor, { axis, keepDims = false }: ReduceOptions = {}): Tensor {
+  requireFloat("sum", x);
   return sumOp(x.engine, [x], { axes: normalAxes("sum", x.shape, axis), keepDims, times: 1 });
 }
 
 /** Mean over axes. */
 export function mean(x: Tensor, { axis, keepDims = false }: ReduceOptions = {}): Tensor {
+  requireFloat("mean", x);
   const axes = normalAxes("mean", x.shape, axis);
   return sumOp(x.engine, [x], { axes, keepDims, times: 1 / shapeSize(axes.map((a) => x.shape[a]!)) });
 }

@@ -7,7 +7,7 @@ import * as oracle from "../oracle/resize.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Pair } from "./conv2d.ts";
-import { requireFloat } from "./elementwise.ts";
+import { requireFloat } from "./require.ts";
 
 // Resizing is linear: the gradient is the adjoint, whose gradient is the resize again.
 

@@ -6,6 +6,7 @@ import { scalar } from "../oracle/array.ts";
 import { applyBinary } from "../oracle/binary.ts";
 import { numberOf, type ScalarLike } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
+import { requireFloat } from "./require.ts";
 
 const op = defineOp<{ s: ScalarLike }>({
   name: "scale",
@@ -25,4 +26,7 @@ const op = defineOp<{ s: ScalarLike }>({
 });
 
 /** s x with a host number s. Any shape. */
-export const scale = (x: Tensor, s: ScalarLike): Tensor => op(x.engine, [x], { s });
+export function scale(x: Tensor, s: ScalarLike): Tensor {
+  requireFloat("scale", x);
+  return op(x.engine, [x], { s });
+}

@@ -43,8 +43,10 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
   return permuteOp(x.engine, [x], { order: order.map((a) => (a < 0 ? a + x.rank : a)) });
 }
 
-/** The last two axes swapped. */
+/** The last two axes swapped. Throws UsageError below rank 2. */
 export function transpose(x: Tensor): Tensor {
+  if (x.rank < 2)
+    throw new UsageError(`transpose: got ${showShape(x.shape)}, expected rank 2 or more; reshape first`);
   const order = x.shape.map((_, i) => i);
   return permute(x, [...order.slice(0, -2), x.rank - 1, x.rank - 2]);
 }
@@ -77,10 +79,11 @@ export function slice(x: Tensor, starts: readonly number[], sizes: Shape): Tenso
   const fits =
     starts.length === x.rank &&
     sizes.length === x.rank &&
+    [...starts, ...sizes].every(Number.isInteger) &&
     starts.every((s, i) => s >= 0 && sizes[i]! >= 1 && s + sizes[i]! <= x.shape[i]!);
   if (!fits)
     throw new UsageError(
-      `slice: got starts ${showShape(starts)}, sizes ${showShape(sizes)} of ${showShape(x.shape)}`,
+      `slice: got starts ${showShape(starts)}, sizes ${showShape(sizes)} of ${showShape(x.shape)}, expected a block inside it`,
     );
   return sliceOp(x.engine, [x], { starts, sizes });
 }
@@ -97,6 +100,7 @@ export function narrow(x: Tensor, axis: number, start: number, size: number): Te
 
 /** Equal parts along an axis. Throws UsageError unless `parts` divides its length. */
 export function chunk(x: Tensor, parts: number, axis: number): Tensor[] {
+  normalAxes("chunk", x.shape, axis);
   const length = x.dim(axis);
   if (length % parts !== 0)
     throw new UsageError(`chunk: got axis of ${length}, expected a multiple of ${parts}`);
@@ -181,7 +185,8 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
   );
   if (odd)
     throw new UsageError(
-      `concat: got ${showShape(first.shape)} and ${showShape(odd.shape)}, expected equal lengths but on axis ${a}`,
+      `concat: got ${first.dtype} ${showShape(first.shape)} and ${odd.dtype} ${showShape(odd.shape)}, ` +
+        `expected one dtype and equal lengths but on axis ${a}`,
     );
   return parts.length === 1 ? first : concatOp(first.engine, parts, { axis: a! });
 }

@@ -7,9 +7,9 @@ import * as oracle from "../oracle/softmax.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { mul, sub } from "./binary.ts";
-import { requireFloat } from "./elementwise.ts";
 import { embedding } from "./embedding.ts";
 import { mean, reshape, sum } from "./reduce.ts";
+import { requireFloat } from "./require.ts";
 import { scale } from "./scale.ts";
 import { exp } from "./unary.ts";
 

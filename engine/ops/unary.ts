@@ -10,6 +10,7 @@ import { defineOp, type VjpContext } from "../op.ts";
 import { applyUnary } from "../oracle/unary.ts";
 import type { Tensor } from "../tensor.ts";
 import { add, div, mul, sub } from "./binary.ts";
+import { requireFloat } from "./require.ts";
 
 interface Attrs {
   /** ELU's alpha or LeakyReLU's slope. */
@@ -105,7 +106,10 @@ function define(name: keyof typeof rules) {
     saves: { inputs: fromInput.has(name) ? [0] : [], output: fromOutput.has(name) },
     oracle: ([x], { a }) => applyUnary(name, x!, { alpha: a, slope: a }),
   });
-  return (x: Tensor, a = 1): Tensor => op(x.engine, [x], { a });
+  return (x: Tensor, a = 1): Tensor => {
+    requireFloat(name, x);
+    return op(x.engine, [x], { a });
+  };
 }
 
 const plain = (name: keyof typeof rules) => {

@@ -6,7 +6,7 @@ import * as oracle from "../oracle/upfirdn2d.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { fourPads, type Padding, type Pair, pair } from "./conv2d.ts";
-import { requireFloat } from "./elementwise.ts";
+import { requireFloat } from "./require.ts";
 
 interface Attrs {
   readonly up: Pair;
@@ -97,6 +97,7 @@ export function upfirdn2d(
   { up = 1, down = 1, pad = [0, 0] }: Upfirdn2dOptions = {},
 ): Tensor {
   requireFloat("upfirdn2d", x);
+  requireFloat("upfirdn2d", filter);
   if (filter.requiresGrad) throw new UsageError("upfirdn2d: the filter has no gradient; pass a plain tensor");
   if (x.rank !== 4 || filter.rank !== 2)
     throw new UsageError(
@@ -104,6 +105,13 @@ export function upfirdn2d(
     );
   const sides: Padding = pad.length === 2 ? [pad[0], pad[1], pad[0], pad[1]] : fourPads(pad);
   const attrs: Attrs = { up: pair(up), down: pair(down), pad: sides, flip: true };
+  if (
+    [...attrs.up, ...attrs.down].some((v) => !Number.isInteger(v) || v < 1) ||
+    !sides.every(Number.isInteger)
+  )
+    throw new UsageError(
+      `upfirdn2d: got up [${attrs.up}], down [${attrs.down}], pad [${sides}], expected whole numbers, up and down from 1`,
+    );
   const size = outSize([x.dim(2), x.dim(3)], [filter.dim(0), filter.dim(1)], attrs);
   if (size[0] < 1 || size[1] < 1)
     throw new UsageError(`upfirdn2d: got x ${showShape(x.shape)}, smaller than the filter; pad more`);

@@ -21,7 +21,9 @@ export class MSFBlock extends Module<[xs: readonly Tensor[], size: Pair, labels?
   forward(xs: readonly Tensor[], size: Pair, labels?: Tensor): Tensor {
     const branches = xs.map((x, i) => {
       const h = this.convs[i]!.run(this.norms[i]!.run(x, { labels }));
-      return h.dim(2) === size[0] && h.dim(3) === size[1] ? h : resizeBilinear(h, size, { alignCorners: true });
+      return h.dim(2) === size[0] && h.dim(3) === size[1]
+        ? h
+        : resizeBilinear(h, size, { alignCorners: true });
     });
     return branches.reduce((sum, branch) => add(sum, branch));
   }

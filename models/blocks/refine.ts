@@ -35,7 +35,9 @@ export class RefineBlock extends Module<[xs: readonly Tensor[], size: Pair, labe
     super();
     const { act, pool, norm = () => new NoneNorm2d(), start = false, end = false } = options;
     if (start && inChannels.length !== 1)
-      throw new UsageError(`RefineBlock: got start with ${inChannels.length} inputs, expected one; leave start out`);
+      throw new UsageError(
+        `RefineBlock: got start with ${inChannels.length} inputs, expected one; leave start out`,
+      );
     this.adapt_convs = inChannels.map((c) => new RCUBlock(init, c, { blocks: 2, stages: 2, norm, act }));
     this.output_convs = new RCUBlock(init, channels, { blocks: end ? 3 : 1, stages: 2, norm, act });
     if (!start) this.msf = new MSFBlock(init, inChannels, channels, { norm });

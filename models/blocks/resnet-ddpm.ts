@@ -1,7 +1,15 @@
 import { add, mul } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
-import { type ActivationName, activation, Conv2d, GroupNorm, Linear, NIN, perChannel } from "../layers/index.ts";
+import {
+  type ActivationName,
+  activation,
+  Conv2d,
+  GroupNorm,
+  Linear,
+  NIN,
+  perChannel,
+} from "../layers/index.ts";
 import { Module } from "../module.ts";
 
 export interface ResnetDDPMOptions {

@@ -1,7 +1,7 @@
 import { nearest, UsageError } from "../../engine/errors.ts";
+import type { NormOptions } from "../../engine/ops/index.ts";
 import { elu, leakyRelu, relu, silu } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import type { NormOptions } from "../../engine/ops/index.ts";
 
 /** As the official configurations name them; lrelu has slope 0.2. */
 export const activationNames = ["elu", "relu", "lrelu", "swish"] as const;

@@ -43,7 +43,11 @@ export class AttnBlock extends Module<[x: Tensor], Tensor> {
     const [n, c, height, width] = x.shape as [number, number, number, number];
     const h = this.GroupNorm_0.run(x);
     const pixels = (t: Tensor) => reshape(t, [n, c, height * width]);
-    const attended = attention(pixels(this.NIN_0.run(h)), pixels(this.NIN_1.run(h)), pixels(this.NIN_2.run(h)));
+    const attended = attention(
+      pixels(this.NIN_0.run(h)),
+      pixels(this.NIN_1.run(h)),
+      pixels(this.NIN_2.run(h)),
+    );
     const sum = add(x, this.NIN_3.run(reshape(attended, x.shape)));
     return this.skipRescale ? mul(sum, Math.SQRT1_2) : sum;
   }

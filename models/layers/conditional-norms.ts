@@ -44,7 +44,10 @@ abstract class ConditionalNorm extends Norm {
 
   /** The row's parts, each [n,c]. */
   protected lookUp(labels: Tensor | undefined): Tensor[] {
-    if (!labels) throw new UsageError(`${this.constructor.name}: got no labels, expected the noise level of each sample [n]`);
+    if (!labels)
+      throw new UsageError(
+        `${this.constructor.name}: got no labels, expected the noise level of each sample [n]`,
+      );
     const row = this.embed.run(labels); // [n, parts c]
     return chunk(row, row.dim(1) / this.width, 1);
   }
@@ -52,9 +55,17 @@ abstract class ConditionalNorm extends Norm {
 
 /** gamma (xhat + alpha u) + beta, u the maps' means normalised over the channels; rows gamma, alpha, beta. Song & Ermon 2019. */
 export class ConditionalInstanceNorm2dPlus extends ConditionalNorm {
-  constructor(init: Init, channels: number, numClasses: number, { bias = true }: ConditionalNormOptions = {}) {
+  constructor(
+    init: Init,
+    channels: number,
+    numClasses: number,
+    { bias = true }: ConditionalNormOptions = {},
+  ) {
     const scales = init.normal([numClasses, 2 * channels], 1, 0.02);
-    super(new Embedding(bias ? init.beside(scales, init.constant([numClasses, channels], 0)) : scales), channels);
+    super(
+      new Embedding(bias ? init.beside(scales, init.constant([numClasses, channels], 0)) : scales),
+      channels,
+    );
   }
 
   forward(x: Tensor, { labels, act }: NormInput = {}): Tensor {
@@ -102,7 +113,12 @@ export class ConditionalNoneNorm2d extends ConditionalNorm {
 }
 
 /** gamma uniform on [0, 1), beta 0. */
-function uniformScales(init: Init, channels: number, numClasses: number, { bias = true }: ConditionalNormOptions): Embedding {
+function uniformScales(
+  init: Init,
+  channels: number,
+  numClasses: number,
+  { bias = true }: ConditionalNormOptions,
+): Embedding {
   const gamma = init.uniform([numClasses, channels], 0, 1);
   return new Embedding(bias ? init.beside(gamma, init.constant([numClasses, channels], 0)) : gamma);
 }

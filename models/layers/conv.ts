@@ -30,4 +30,3 @@ export class Conv2d extends Module<[x: Tensor], Tensor> {
     return conv2d(x, this.weight, this.bias, this.options);
   }
 }
-

@@ -18,12 +18,19 @@ export class Fir {
   constructor(engine: Engine, taps: readonly number[], factor = 2) {
     const total = taps.reduce((a, b) => a + b, 0);
     if (taps.length === 0 || !(Math.abs(total) > 0))
-      throw new UsageError(`Fir: got taps [${taps}], expected at least one and a sum that is not 0; the usual are [1,3,3,1]`);
+      throw new UsageError(
+        `Fir: got taps [${taps}], expected at least one and a sum that is not 0; the usual are [1,3,3,1]`,
+      );
     if (!Number.isInteger(factor) || factor < 1)
       throw new UsageError(`Fir: got factor ${factor}, expected a whole number of at least 1`);
     const filter = taps.flatMap((a) => taps.map((b) => (a * b) / total ** 2));
     const onDevice = (gain: number) =>
-      engine.untrack(engine.tensor(Float32Array.from(filter, (v) => v * gain), [taps.length, taps.length]));
+      engine.untrack(
+        engine.tensor(
+          Float32Array.from(filter, (v) => v * gain),
+          [taps.length, taps.length],
+        ),
+      );
     this.factor = factor;
     this.taps = taps.length;
     this.#filter = onDevice(1);
@@ -46,7 +53,9 @@ export class Fir {
   /** Filter and strided convolution in one: x [n,in,h,w], weight [out,in,k,k] -> [n,out,h/factor,w/factor]. */
   convDownsample(x: Tensor, weight: Tensor): Tensor {
     const p = this.taps - this.factor + weight.dim(3) - 1;
-    return conv2d(upfirdn2d(x, this.#filter, { pad: [up(p), down(p)] }), weight, undefined, { stride: this.factor });
+    return conv2d(upfirdn2d(x, this.#filter, { pad: [up(p), down(p)] }), weight, undefined, {
+      stride: this.factor,
+    });
   }
 
   /**
@@ -56,7 +65,9 @@ export class Fir {
   upsampleConv(x: Tensor, weight: Tensor): Tensor {
     const { factor } = this;
     const p = this.taps - factor - (weight.dim(3) - 1);
-    const stuffed = convTranspose2d(x, flip(permute(weight, [1, 0, 2, 3]), [2, 3]), undefined, { stride: factor });
+    const stuffed = convTranspose2d(x, flip(permute(weight, [1, 0, 2, 3]), [2, 3]), undefined, {
+      stride: factor,
+    });
     return upfirdn2d(stuffed, this.#gained, { pad: [up(p) + factor - 1, down(p) + 1] });
   }
 

@@ -34,6 +34,14 @@ export {
   pixelShuffle,
   UpsampleConv,
 } from "./pooled-conv.ts";
-export { Downsample, naiveDownsample, naiveUpsample, type ResampleOptions, type Resampler, resampler, Upsample } from "./resample.ts";
+export {
+  Downsample,
+  naiveDownsample,
+  naiveUpsample,
+  type ResampleOptions,
+  type Resampler,
+  resampler,
+  Upsample,
+} from "./resample.ts";
 export { GaussianFourierProjection, timestepEmbedding } from "./time-embedding.ts";
 export { perChannel } from "./variance.ts";

@@ -26,7 +26,12 @@ export class NIN extends Module<[x: Tensor], Tensor> {
   readonly W: Tensor;
   readonly b: Tensor;
 
-  constructor(init: Init, inChannels: number, outChannels: number, { initScale = 0.1 }: { initScale?: number } = {}) {
+  constructor(
+    init: Init,
+    inChannels: number,
+    outChannels: number,
+    { initScale = 0.1 }: { initScale?: number } = {},
+  ) {
     super();
     this.W = init.variance([inChannels, outChannels], inChannels, outChannels, initScale);
     this.b = init.constant([outChannels], 0);
@@ -38,4 +43,3 @@ export class NIN extends Module<[x: Tensor], Tensor> {
     return conv2d(x, weight, this.b);
   }
 }
-

@@ -1,5 +1,11 @@
-import { groupNorm, instanceNorm, instanceNormPlus, type NormOptions, reshape } from "../../engine/ops/index.ts";
 import { nearest, UsageError } from "../../engine/errors.ts";
+import {
+  groupNorm,
+  instanceNorm,
+  instanceNormPlus,
+  type NormOptions,
+  reshape,
+} from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
 import { Module } from "../module.ts";
@@ -75,7 +81,9 @@ export class GroupNorm extends Norm {
   constructor(init: Init, channels: number, { groups, eps = 1e-6 }: GroupNormOptions) {
     super();
     if (!Number.isInteger(groups) || groups < 1 || channels % groups !== 0)
-      throw new UsageError(`GroupNorm: got ${groups} groups for ${channels} channels, expected a divisor of ${channels}`);
+      throw new UsageError(
+        `GroupNorm: got ${groups} groups for ${channels} channels, expected a divisor of ${channels}`,
+      );
     this.weight = init.constant([channels], 1);
     this.bias = init.constant([channels], 0);
     this.options = { groups, eps };
@@ -106,7 +114,10 @@ export class LayerNorm extends Module<[x: Tensor], Tensor> {
 }
 
 /** The last axis of x [...,c] to mean 0 and variance 1, then gamma x + beta, [c] each. Ba et al. 2016. */
-export function layerNorm(x: Tensor, { gamma, beta, eps = 1e-5 }: Pick<NormOptions, "gamma" | "beta" | "eps"> = {}): Tensor {
+export function layerNorm(
+  x: Tensor,
+  { gamma, beta, eps = 1e-5 }: Pick<NormOptions, "gamma" | "beta" | "eps"> = {},
+): Tensor {
   const rows = reshape(x, [-1, x.dim(-1), 1, 1]); // one group over all channels of a single pixel
   return reshape(groupNorm(rows, 1, { gamma, beta, eps }), x.shape);
 }

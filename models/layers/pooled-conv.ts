@@ -22,7 +22,12 @@ export interface ConvMeanPoolOptions extends PooledConvOptions {
 /** Stands before the convolution under the official name conv.0: zeros at the top and the left. */
 class ZeroPad extends Module<[x: Tensor], Tensor> {
   forward(x: Tensor): Tensor {
-    return pad(x, [[0, 0], [0, 0], [1, 0], [1, 0]]);
+    return pad(x, [
+      [0, 0],
+      [0, 0],
+      [1, 0],
+      [1, 0],
+    ]);
   }
 }
 
@@ -82,6 +87,8 @@ export function pixelShuffle(x: Tensor, r: number): Tensor {
 
 function meanPool(who: string, x: Tensor): Tensor {
   if (x.dim(2) % 2 !== 0 || x.dim(3) % 2 !== 0)
-    throw new UsageError(`${who}: got ${showShape(x.shape)} to halve, expected even height and width; use an even image size`);
+    throw new UsageError(
+      `${who}: got ${showShape(x.shape)} to halve, expected even height and width; use an even image size`,
+    );
   return avgPool2d(x, { kernel: 2 });
 }

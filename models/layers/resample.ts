@@ -9,7 +9,8 @@ import { perChannel } from "./variance.ts";
 import { drawBias, drawWeight } from "./weights.ts";
 
 /** Every pixel repeated: x [n,c,h,w] -> [n,c,factor h,factor w]. */
-export const naiveUpsample = (x: Tensor, factor = 2): Tensor => resizeNearest(x, [x.dim(2) * factor, x.dim(3) * factor]);
+export const naiveUpsample = (x: Tensor, factor = 2): Tensor =>
+  resizeNearest(x, [x.dim(2) * factor, x.dim(3) * factor]);
 
 /** Means of squares: x [n,c,h,w] -> [n,c,h/factor,w/factor]; a last row or column left over is dropped. */
 export const naiveDownsample = (x: Tensor, factor = 2): Tensor => avgPool2d(x, { kernel: factor });
@@ -40,7 +41,11 @@ export class Upsample extends Module<[x: Tensor], Tensor> {
   readonly Conv2d_0?: FirConv;
   readonly resampler: Resampler;
 
-  constructor(init: Init, inChannels: number, { withConv = false, outChannels = inChannels, fir }: ResampleOptions = {}) {
+  constructor(
+    init: Init,
+    inChannels: number,
+    { withConv = false, outChannels = inChannels, fir }: ResampleOptions = {},
+  ) {
     super();
     if (withConv && fir) this.Conv2d_0 = new FirConv(init, inChannels, outChannels, "up", fir);
     else if (withConv) this.Conv_0 = new Conv2d(init, inChannels, outChannels, { initScale: 1 });
@@ -60,12 +65,20 @@ export class Downsample extends Module<[x: Tensor], Tensor> {
   readonly Conv2d_0?: FirConv;
   readonly resampler: Resampler;
 
-  constructor(init: Init, inChannels: number, { withConv = false, outChannels = inChannels, fir }: ResampleOptions = {}) {
+  constructor(
+    init: Init,
+    inChannels: number,
+    { withConv = false, outChannels = inChannels, fir }: ResampleOptions = {},
+  ) {
     super();
     if (withConv && fir) this.Conv2d_0 = new FirConv(init, inChannels, outChannels, "down", fir);
     else if (withConv)
       // Zeros only at the bottom and the right, as TensorFlow pads for a stride of 2.
-      this.Conv_0 = new Conv2d(init, inChannels, outChannels, { initScale: 1, stride: 2, padding: [0, 1, 0, 1] });
+      this.Conv_0 = new Conv2d(init, inChannels, outChannels, {
+        initScale: 1,
+        stride: 2,
+        padding: [0, 1, 0, 1],
+      });
     this.resampler = resampler(init.engine, fir);
   }
 
@@ -82,7 +95,13 @@ class FirConv extends Module<[x: Tensor], Tensor> {
   readonly fir: Fir;
   readonly direction: "up" | "down";
 
-  constructor(init: Init, inChannels: number, outChannels: number, direction: "up" | "down", taps: readonly number[]) {
+  constructor(
+    init: Init,
+    inChannels: number,
+    outChannels: number,
+    direction: "up" | "down",
+    taps: readonly number[],
+  ) {
     super();
     this.weight = drawWeight(init, [outChannels, inChannels, 3, 3], { initScale: 1 });
     this.bias = drawBias(init, outChannels, inChannels * 9, { initScale: 1 })!;
@@ -91,7 +110,10 @@ class FirConv extends Module<[x: Tensor], Tensor> {
   }
 
   forward(x: Tensor): Tensor {
-    const y = this.direction === "up" ? this.fir.upsampleConv(x, this.weight) : this.fir.convDownsample(x, this.weight);
+    const y =
+      this.direction === "up"
+        ? this.fir.upsampleConv(x, this.weight)
+        : this.fir.convDownsample(x, this.weight);
     return add(y, perChannel(this.bias));
   }
 }

@@ -28,10 +28,16 @@ export class GaussianFourierProjection extends Module<[x: Tensor], Tensor> {
  * zeros closes an odd dim. Ho et al. 2020. Throws UsageError for a dim below 4, whose frequencies are undefined.
  */
 export function timestepEmbedding(t: Tensor, dim: number, maxPositions = 10000): Tensor {
-  if (!Number.isInteger(dim) || dim < 4) throw new UsageError(`timestepEmbedding: got dim ${dim}, expected a whole number from 4`);
+  if (!Number.isInteger(dim) || dim < 4)
+    throw new UsageError(`timestepEmbedding: got dim ${dim}, expected a whole number from 4`);
   const half = Math.floor(dim / 2);
   const frequencies = Array.from({ length: half }, (_, i) => maxPositions ** (-i / (half - 1)));
   const angle = mul(reshape(t, [-1, 1]), t.engine.tensor(frequencies)); // [n, half]
   const waves = concat([sin(angle), cos(angle)], 1);
-  return dim % 2 === 0 ? waves : pad(waves, [[0, 0], [0, 1]]);
+  return dim % 2 === 0
+    ? waves
+    : pad(waves, [
+        [0, 0],
+        [0, 1],
+      ]);
 }

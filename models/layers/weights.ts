@@ -20,7 +20,12 @@ export function drawWeight(init: Init, shape: Shape, { initScale }: WeightOption
     : init.variance(shape, inputs * taps, out * taps, initScale);
 }
 
-export function drawBias(init: Init, out: number, fanIn: number, { initScale, bias = true }: WeightOptions): Tensor | undefined {
+export function drawBias(
+  init: Init,
+  out: number,
+  fanIn: number,
+  { initScale, bias = true }: WeightOptions,
+): Tensor | undefined {
   if (!bias) return undefined;
   return initScale === undefined ? init.fanIn([out], fanIn) : init.constant([out], 0);
 }

@@ -58,8 +58,8 @@ test("long lines: 1000 to 333 and back, by whole numbers in nearest", async () =
 
 describe("messages", () => {
   test("dtype, rank and size", () => {
-    expect(() => resizeNearest(engine.ones([1, 1, 2, 2], "i32"), [2, 2])).toThrowErrorMatchingInlineSnapshot();
-    expect(() => resizeBilinear(engine.ones([1, 2, 2]), [2, 2])).toThrowErrorMatchingInlineSnapshot();
-    expect(() => resizeBilinear(engine.ones([1, 1, 2, 2]), [2.5, 2])).toThrowErrorMatchingInlineSnapshot();
+    expect(() => resizeNearest(engine.ones([1, 1, 2, 2], "i32"), [2, 2])).toThrowErrorMatchingInlineSnapshot(`[UsageError: resizeNearest: got dtype i32, expected f32]`);
+    expect(() => resizeBilinear(engine.ones([1, 2, 2]), [2, 2])).toThrowErrorMatchingInlineSnapshot(`[UsageError: resizeBilinear: got x [1,2,2] to [2,2], expected [n,c,h,w] and whole numbers of at least 1]`);
+    expect(() => resizeBilinear(engine.ones([1, 1, 2, 2]), [2.5, 2])).toThrowErrorMatchingInlineSnapshot(`[UsageError: resizeBilinear: got x [1,1,2,2] to [2.5,2], expected [n,c,h,w] and whole numbers of at least 1]`);
   });
 });

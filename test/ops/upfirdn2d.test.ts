@@ -59,7 +59,8 @@ describe("messages", () => {
     expect(() => upfirdn2d(x, filter)).toThrowErrorMatchingInlineSnapshot(`[UsageError: upfirdn2d: got x [1,1,3,3], smaller than the filter; pad more]`);
   });
   test("up and down", () => {
-    expect(() => upfirdn2d(x, filter, { up: 0, pad: [3, 3] })).toThrowErrorMatchingInlineSnapshot();
-    expect(() => upfirdn2d(x, filter, { down: [1, 1.5], pad: [3, 3] })).toThrowErrorMatchingInlineSnapshot();
+    expect(() => upfirdn2d(x, filter, { up: 0, pad: [3, 3] })).toThrowErrorMatchingInlineSnapshot(`[UsageError: upfirdn2d: got up [0,0], down [1,1], pad [3,3,3,3], expected whole numbers, up and down from 1]`);
+    expect(() => upfirdn2d(x, filter, { pad: [3, 2.5] })).toThrowErrorMatchingInlineSnapshot(`[UsageError: upfirdn2d: got up [1,1], down [1,1], pad [3,2.5,3,2.5], expected whole numbers, up and down from 1]`);
+    expect(() => upfirdn2d(x, filter, { down: [1, 1.5], pad: [3, 3] })).toThrowErrorMatchingInlineSnapshot(`[UsageError: upfirdn2d: got up [1,1], down [1,1.5], pad [3,3,3,3], expected whole numbers, up and down from 1]`);
   });
 });

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { pair, type Pair } from "../../engine/ops/conv2d.ts";
 import { UsageError } from "../../engine/errors.ts";
+import { type Pair, pair } from "../../engine/ops/conv2d.ts";
 import { readSafetensors, type SafetensorsEntry } from "../../engine/safetensors.ts";
 
 /** How far a group of results may be from the truth. See shared/reference/README.md. */
@@ -108,8 +108,8 @@ export class Attributes {
 
   #typed<T>(name: string, type: string, fallback?: T): T {
     const value = this.has(name) ? this.#values[name] : fallback;
-    // biome-ignore lint/suspicious/useValidTypeof: the four callers name types
-    if (typeof value !== type) throw new UsageError(`${this.#who}: got attribute ${name} ${value}, expected a ${type}`);
+    if (typeof value !== type)
+      throw new UsageError(`${this.#who}: got attribute ${name} ${value}, expected a ${type}`);
     return value as T;
   }
 }
@@ -118,7 +118,9 @@ export class Attributes {
 export function readCases(folder: string): ReferenceCase[] {
   const path = join(folder, "index.json");
   if (!existsSync(path))
-    throw new UsageError(`reference: got folder ${folder} without index.json, expected a reference folder such as ../shared/reference`);
+    throw new UsageError(
+      `reference: got folder ${folder} without index.json, expected a reference folder such as ../shared/reference`,
+    );
   const { cases } = JSON.parse(readFileSync(path, "utf8")) as { cases: IndexEntry[] };
   return cases.map((entry) => new ReferenceCase(folder, entry));
 }

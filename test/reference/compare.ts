@@ -27,7 +27,8 @@ function compare(check: Check, names: readonly string[], truth: NamedValues, res
   const fail = (detail: string): Verdict => ({ group, share: Infinity, detail });
   if (names.length === 0) return fail("the file has no such tensor");
   const missing = names.filter((name) => !results.has(name));
-  if (missing.length > 0) return fail(`no result for ${missing.slice(0, 3).join(", ")}${missing.length > 3 ? ", ..." : ""}`);
+  if (missing.length > 0)
+    return fail(`no result for ${missing.slice(0, 3).join(", ")}${missing.length > 3 ? ", ..." : ""}`);
 
   let worst = 0;
   let squares = 0;
@@ -35,24 +36,32 @@ function compare(check: Check, names: readonly string[], truth: NamedValues, res
   const parts: [share: number, detail: string][] = [];
   for (const name of names) {
     const [expected, got] = [truth.get(name)!, results.get(name)!];
-    if (expected.length !== got.length) return fail(`${name} has ${got.length} values, expected ${expected.length}`);
+    if (expected.length !== got.length)
+      return fail(`${name} has ${got.length} values, expected ${expected.length}`);
     let largest = 0;
     for (let i = 0; i < expected.length; i++) {
       const error = Math.abs(got[i]! - expected[i]!);
-      if (!(error <= largest)) largest = error; // also where it is NaN
+      largest = Math.max(largest, error); // NaN stays NaN
       squares += error ** 2;
       norm += expected[i]! ** 2;
     }
-    if (!(largest <= worst)) worst = largest;
+    worst = Math.max(worst, largest);
     const bound = check.tol_max_abs_each?.[name];
-    if (bound !== undefined) parts.push([ratio(largest, bound), `${name} is off by ${show(largest)} of ${show(bound)}`]);
+    if (bound !== undefined)
+      parts.push([ratio(largest, bound), `${name} is off by ${show(largest)} of ${show(bound)}`]);
   }
   if (check.exact) parts.push([ratio(worst, 0), `off by ${worst}, expected equal`]);
   if (check.tol_max_abs !== undefined)
-    parts.push([ratio(worst, check.tol_max_abs), `max abs error ${show(worst)} of ${show(check.tol_max_abs)}`]);
+    parts.push([
+      ratio(worst, check.tol_max_abs),
+      `max abs error ${show(worst)} of ${show(check.tol_max_abs)}`,
+    ]);
   if (typeof check.tol_rel_l2 === "number" && norm > 0) {
     const relative = Math.sqrt(squares / norm);
-    parts.push([ratio(relative, check.tol_rel_l2), `relative L2 error ${show(relative)} of ${show(check.tol_rel_l2)}`]);
+    parts.push([
+      ratio(relative, check.tol_rel_l2),
+      `relative L2 error ${show(relative)} of ${show(check.tol_rel_l2)}`,
+    ]);
   }
   if (parts.length === 0) return fail("the check names no bound");
   const [share, detail] = parts.reduce((a, b) => (b[0] > a[0] ? b : a));
@@ -63,7 +72,9 @@ function compare(check: Check, names: readonly string[], truth: NamedValues, res
 function namesOf(group: string, truth: NamedValues, alone: ReadonlySet<string>): string[] {
   if (!group.endsWith("*")) return truth.has(group) ? [group] : [];
   const prefix = group.slice(0, -1);
-  return [...truth.keys()].filter((name) => name.startsWith(prefix) && !name.endsWith(".f32") && !alone.has(name));
+  return [...truth.keys()].filter(
+    (name) => name.startsWith(prefix) && !name.endsWith(".f32") && !alone.has(name),
+  );
 }
 
 function ratio(error: number, bound: number): number {

@@ -1,8 +1,8 @@
 import type { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { upload } from "./op-context.ts";
 import type { Attributes, ReferenceCase } from "./case.ts";
+import { upload } from "./op-context.ts";
 
 /** A network as a loss calls it. */
 export type Score = (x: Tensor, labels?: Tensor) => Tensor;

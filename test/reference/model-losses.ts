@@ -33,7 +33,8 @@ export const modelLosses: Readonly<Record<string, (c: ModelContext) => Tensor>> 
 };
 
 /** Labels are drawn by the loss in NCSNv2 and given to it in NCSN. */
-const labelsOf = (c: ModelContext): Tensor => (c.attrs.string("source") === "ncsnv2" ? c.draw("randint") : c.in("labels"));
+const labelsOf = (c: ModelContext): Tensor =>
+  c.attrs.string("source") === "ncsnv2" ? c.draw("randint") : c.in("labels");
 
 /** sigma of each sample, [n,1,1,1]. */
 function sigmaOf(c: ModelContext, labels: Tensor): Tensor {

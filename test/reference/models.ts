@@ -1,10 +1,10 @@
 import { grad } from "../../engine/autograd.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { Init } from "../../models/init.ts";
+import type { Kind } from "./kinds.ts";
 import { ModelContext } from "./model-context.ts";
 import { modelLosses } from "./model-losses.ts";
 import { networks } from "./networks.ts";
-import type { Kind } from "./kinds.ts";
 
 /** Whole networks: output, loss and the loss's gradients. */
 export const models: Kind = {
@@ -24,7 +24,10 @@ export const models: Kind = {
       const context = new ModelContext(engine, c, score);
       const output = engine.noGrad(() => score(context.in("x"), context.optional("labels")));
       const value = loss(context);
-      const grads = grad(value, wanted.map(([, t]) => t));
+      const grads = grad(
+        value,
+        wanted.map(([, t]) => t),
+      );
       const named = Object.fromEntries(wanted.map(([name], i) => [`grad.param.${name}`, grads[i]!]));
       return { "out.output": output, "out.loss": value, ...named };
     });

@@ -12,6 +12,7 @@ export class OpContext {
   readonly init: Init;
   /** Leaves whose gradients the file holds, by their names in it. */
   readonly leaves = new Map<string, Tensor>();
+  readonly #modules: Module[] = [];
   readonly #case: ReferenceCase;
   readonly #engine: Engine;
 
@@ -27,6 +28,13 @@ export class OpContext {
     const found = this.optional(name);
     if (!found) throw new UsageError(`${this.#case.name}: the file has no tensor in.${name}`);
     return found;
+  }
+
+  /** The tensor in.NAME as float32, whatever the file stores. */
+  float(name: string): Tensor {
+    this.in(name);
+    const { data, shape } = this.#case.tensors.get(`in.${name}`)!;
+    return this.#engine.tensor(Float32Array.from(data), shape);
   }
 
   optional(name: string): Tensor | undefined {
@@ -59,12 +67,20 @@ export class OpContext {
 
   /** The module with the file's parameters. */
   load<M extends Module>(module: M): M {
+    this.#modules.push(module);
     module.load(this.#case.under("param."));
     for (const [name, t] of module.named()) this.leaves.set(`param.${name}`, t);
     return module;
+  }
+
+  /** Frees the inputs and the modules. */
+  dispose(): void {
+    for (const t of this.leaves.values()) t.dispose();
+    for (const module of this.#modules) module.dispose();
   }
 }
 
 export type OpRunner = (c: OpContext) => Tensor;
 
-export const upload = (engine: Engine, { data, shape }: SafetensorsEntry): Tensor => engine.tensor(data, shape);
+export const upload = (engine: Engine, { data, shape }: SafetensorsEntry): Tensor =>
+  engine.tensor(data, shape);

@@ -25,18 +25,28 @@ export const ops: Kind = {
     const context = new OpContext(engine, c);
     const results = engine.scope(() => withGradients(engine, c, context, run(context)));
     const values = await engine.readAll(Object.values(results));
-    for (const t of [...Object.values(results), ...context.leaves.values()]) t.dispose();
+    for (const t of Object.values(results)) t.dispose();
+    context.dispose();
     return new Map(Object.keys(results).map((name, i) => [name, values[i]!]));
   },
 };
 
 /** out.y, and the gradients of sum(out.y * in.gy) that the file holds. */
-function withGradients(engine: Engine, c: ReferenceCase, { leaves }: OpContext, y: Tensor): Record<string, Tensor> {
+function withGradients(
+  engine: Engine,
+  c: ReferenceCase,
+  { leaves }: OpContext,
+  y: Tensor,
+): Record<string, Tensor> {
   const wanted = [...leaves].filter(([name]) => c.tensors.has(`grad.${name}`));
   const results: Record<string, Tensor> = { "out.y": y };
   if (wanted.length === 0) return results;
   const gy = c.tensors.get("in.gy");
-  const grads = grad(y, wanted.map(([, t]) => t), { cotangent: gy && upload(engine, gy) });
+  const grads = grad(
+    y,
+    wanted.map(([, t]) => t),
+    { cotangent: gy && upload(engine, gy) },
+  );
   wanted.forEach(([name], i) => {
     results[`grad.${name}`] = grads[i]!;
   });

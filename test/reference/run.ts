@@ -25,8 +25,14 @@ function parse(argv: readonly string[]) {
   return { folder: positionals[0], kinds: values.kind, names: values.case, help: values.help };
 }
 
-function select(cases: readonly ReferenceCase[], kinds?: readonly string[], names?: readonly string[]): ReferenceCase[] {
-  return cases.filter((c) => (kinds?.includes(c.kind) ?? true) && (names?.some((n) => c.name.includes(n)) ?? true));
+function select(
+  cases: readonly ReferenceCase[],
+  kinds?: readonly string[],
+  names?: readonly string[],
+): ReferenceCase[] {
+  return cases.filter(
+    (c) => (kinds?.includes(c.kind) ?? true) && (names?.some((n) => c.name.includes(n)) ?? true),
+  );
 }
 
 function report(outcomes: readonly Outcome[]): void {
@@ -34,7 +40,9 @@ function report(outcomes: readonly Outcome[]): void {
   const width = Math.max(...rows.map((r) => r.family.length));
   for (const { family, cases, failed, worst } of rows) {
     const count = `${cases} case${cases === 1 ? " " : "s"}`.padStart(9);
-    const share = Number.isFinite(worst) ? `worst error ${(100 * worst).toFixed(1).padStart(5)} % of tolerance` : "no number";
+    const share = Number.isFinite(worst)
+      ? `worst error ${(100 * worst).toFixed(1).padStart(5)} % of tolerance`
+      : "no number";
     console.log(`${family.padEnd(width)} ${count}  ${share}${failed > 0 ? `  ${failed} FAILED` : ""}`);
   }
   const failures = outcomes.filter((o) => !o.passed);
@@ -49,13 +57,15 @@ async function main(): Promise<number> {
   }
   if (!folder) throw new UsageError(`reference: got no folder, expected one\n${USAGE}`);
   const cases = select(readCases(resolve(folder)), kinds, names);
-  if (cases.length === 0) throw new UsageError("reference: no case is of that kind and name; leave out --kind or --case");
+  if (cases.length === 0)
+    throw new UsageError("reference: no case is of that kind and name; leave out --kind or --case");
   const engine = await Engine.create();
   const started = performance.now();
   const outcomes: Outcome[] = [];
   for (const c of cases) {
     outcomes.push(await runCase(engine, c));
-    if (process.stderr.isTTY) process.stderr.write(`\r${outcomes.length}/${cases.length} ${c.name.slice(0, 60).padEnd(60)}`);
+    if (process.stderr.isTTY)
+      process.stderr.write(`\r${outcomes.length}/${cases.length} ${c.name.slice(0, 60).padEnd(60)}`);
   }
   if (process.stderr.isTTY) process.stderr.write(`\r${" ".repeat(80)}\r`);
   report(outcomes);

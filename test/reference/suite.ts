@@ -22,11 +22,18 @@ export async function runCase(engine: Engine, c: ReferenceCase): Promise<Outcome
     const verdicts = judge(c.checks, truthOf(c), results);
     return { case: c, family, verdicts, passed: verdicts.length > 0 && verdicts.every((v) => v.share <= 1) };
   } catch (error) {
-    return { case: c, family, passed: false, verdicts: [], error: error instanceof Error ? error.message : String(error) };
+    return {
+      case: c,
+      family,
+      passed: false,
+      verdicts: [],
+      error: error instanceof Error ? error.message : String(error),
+    };
   }
 }
 
-const truthOf = (c: ReferenceCase): NamedValues => new Map([...c.tensors].map(([name, { data }]) => [name, data]));
+const truthOf = (c: ReferenceCase): NamedValues =>
+  new Map([...c.tensors].map(([name, { data }]) => [name, data]));
 
 export interface FamilySummary {
   readonly family: string;

@@ -9,8 +9,14 @@ import {
   ResnetBlockBigGAN,
   ResnetBlockDDPM,
 } from "../../../models/blocks/index.ts";
-import { ConditionalInstanceNorm2dPlus, groupsFor, type MakeNorm, NoneNorm2d, requireActivation } from "../../../models/layers/index.ts";
-import { plainNorm } from "../../../models/layers/index.ts";
+import {
+  ConditionalInstanceNorm2dPlus,
+  groupsFor,
+  type MakeNorm,
+  NoneNorm2d,
+  plainNorm,
+  requireActivation,
+} from "../../../models/layers/index.ts";
 import type { OpContext, OpRunner } from "../op-context.ts";
 
 export const blocks: Readonly<Record<string, OpRunner>> = {
@@ -28,7 +34,11 @@ export const blocks: Readonly<Record<string, OpRunner>> = {
   ResnetBlockDDPM: (c) => ddpm(c, () => c.attrs.number("groups", 32)),
   ResnetBlockDDPMpp: (c) => ddpm(c, groupsFor),
   ResnetBlockBigGANpp(c) {
-    const resample = c.attrs.boolean("up", false) ? "up" : c.attrs.boolean("down", false) ? "down" : undefined;
+    const resample = c.attrs.boolean("up", false)
+      ? "up"
+      : c.attrs.boolean("down", false)
+        ? "down"
+        : undefined;
     const block = new ResnetBlockBigGAN(c.init, c.attrs.number("in"), c.attrs.number("out"), {
       act: act(c),
       embedding: embedding(c)?.dim(1),
@@ -65,7 +75,12 @@ function residual(c: OpContext, norm: MakeNorm): Tensor {
 }
 
 function rcu(c: OpContext, norm: MakeNorm): Tensor {
-  const options = { blocks: c.attrs.number("n_blocks"), stages: c.attrs.number("n_stages"), norm, act: act(c) };
+  const options = {
+    blocks: c.attrs.number("n_blocks"),
+    stages: c.attrs.number("n_stages"),
+    norm,
+    act: act(c),
+  };
   return c.load(new RCUBlock(c.init, outChannels(c), options)).run(c.in("x"), c.optional("labels"));
 }
 
@@ -79,7 +94,12 @@ const sizeOf = (c: OpContext): Pair => c.attrs.pair("shape");
 
 function msf(c: OpContext, norm: MakeNorm): Tensor {
   const xs = c.inputs("x");
-  const block = new MSFBlock(c.init, xs.map((x) => x.dim(1)), outChannels(c), { norm });
+  const block = new MSFBlock(
+    c.init,
+    xs.map((x) => x.dim(1)),
+    outChannels(c),
+    { norm },
+  );
   return c.load(block).run(xs, sizeOf(c), c.optional("labels"));
 }
 
@@ -88,7 +108,12 @@ function refine(c: OpContext, norm: MakeNorm | undefined, pool: "average" | "max
   const names = c.parameterNames();
   const start = !names.some((name) => name.startsWith("msf."));
   const end = names.some((name) => name.startsWith("output_convs.3_1_conv"));
-  const block = new RefineBlock(c.init, xs.map((x) => x.dim(1)), outChannels(c), { act: act(c), pool, norm, start, end });
+  const block = new RefineBlock(
+    c.init,
+    xs.map((x) => x.dim(1)),
+    outChannels(c),
+    { act: act(c), pool, norm, start, end },
+  );
   return c.load(block).run(xs, sizeOf(c), c.optional("labels"));
 }
 

@@ -42,10 +42,12 @@ export const layers: Readonly<Record<string, OpRunner>> = {
 
   GaussianFourierProjection(c) {
     const size = c.attrs.number("embedding_size");
-    return c.load(new GaussianFourierProjection(c.init, size, { scale: c.attrs.number("scale", 1) })).run(c.in("x"));
+    return c
+      .load(new GaussianFourierProjection(c.init, size, { scale: c.attrs.number("scale", 1) }))
+      .run(c.in("x"));
   },
   get_timestep_embedding: (c) =>
-    timestepEmbedding(c.in("t"), c.attrs.number("dim"), c.attrs.number("max_positions", 10000)),
+    timestepEmbedding(c.float("t"), c.attrs.number("dim"), c.attrs.number("max_positions", 10000)),
 
   AttnBlock: (c) => attention(c, 32),
   AttnBlockpp: (c) => attention(c, groupsFor(c.shape("in.x")[1]!)),
@@ -75,6 +77,9 @@ function withFir(c: OpContext, f: (fir: Fir) => Tensor): Tensor {
 }
 
 function attention(c: OpContext, groups: number): Tensor {
-  const options = { groups: c.attrs.number("groups", groups), skipRescale: c.attrs.boolean("skip_rescale", false) };
+  const options = {
+    groups: c.attrs.number("groups", groups),
+    skipRescale: c.attrs.boolean("skip_rescale", false),
+  };
   return c.load(new AttnBlock(c.init, c.shape("in.x")[1]!, options)).run(c.in("x"));
 }

@@ -25,7 +25,9 @@ const norm =
   };
 
 export const norms: Readonly<Record<string, OpRunner>> = {
-  ConditionalInstanceNorm2dPlus: norm((c, n, k, options) => new ConditionalInstanceNorm2dPlus(c.init, n, k, options)),
+  ConditionalInstanceNorm2dPlus: norm(
+    (c, n, k, options) => new ConditionalInstanceNorm2dPlus(c.init, n, k, options),
+  ),
   ConditionalInstanceNorm2d: norm((c, n, k, options) => new ConditionalInstanceNorm2d(c.init, n, k, options)),
   ConditionalVarianceNorm2d: norm((c, n, k) => new ConditionalVarianceNorm2d(c.init, n, k)),
   ConditionalNoneNorm2d: norm((c, n, k, options) => new ConditionalNoneNorm2d(c.init, n, k, options)),
@@ -35,7 +37,11 @@ export const norms: Readonly<Record<string, OpRunner>> = {
   NoneNorm2d: norm(() => new NoneNorm2d()),
 
   instance_norm: (c) =>
-    instanceNorm(c.in("x"), { gamma: c.optional("weight"), beta: c.optional("bias"), eps: c.attrs.number("eps", 1e-5) }),
+    instanceNorm(c.in("x"), {
+      gamma: c.optional("weight"),
+      beta: c.optional("bias"),
+      eps: c.attrs.number("eps", 1e-5),
+    }),
   group_norm: (c) =>
     groupNorm(c.in("x"), c.attrs.number("groups"), {
       gamma: c.optional("weight"),
@@ -43,5 +49,9 @@ export const norms: Readonly<Record<string, OpRunner>> = {
       eps: c.attrs.number("eps", 1e-5),
     }),
   layer_norm: (c) =>
-    layerNorm(c.in("x"), { gamma: c.optional("weight"), beta: c.optional("bias"), eps: c.attrs.number("eps", 1e-5) }),
+    layerNorm(c.in("x"), {
+      gamma: c.optional("weight"),
+      beta: c.optional("bias"),
+      eps: c.attrs.number("eps", 1e-5),
+    }),
 };

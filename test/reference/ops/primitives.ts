@@ -71,7 +71,10 @@ function overAxis(c: OpContext, f: (x: Tensor) => Tensor): Tensor {
   const order = [...x.shape.keys()].filter((a) => a !== axis);
   const y = f(op.permute(x, [...order, axis]));
   if (y.rank < x.rank) return y; // the axis is gone
-  return op.permute(y, x.shape.map((_, a) => (a === axis ? x.rank - 1 : order.indexOf(a))));
+  return op.permute(
+    y,
+    x.shape.map((_, a) => (a === axis ? x.rank - 1 : order.indexOf(a))),
+  );
 }
 
 const window = ({ attrs }: OpContext): op.PoolOptions => ({

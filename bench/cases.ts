@@ -1,0 +1,58 @@
+import type { Engine } from "../engine/engine.ts";
+import { cases as dispatch } from "./dispatch.bench.ts";
+import type { Case } from "./harness.ts";
+import { cases as adam } from "./kernels/adam.bench.ts";
+import { cases as attention } from "./kernels/attention.bench.ts";
+import { cases as binary } from "./kernels/binary.bench.ts";
+import { cases as clip } from "./kernels/clip.bench.ts";
+import { cases as conv2d } from "./kernels/conv2d.bench.ts";
+import { cases as copy } from "./kernels/copy.bench.ts";
+import { cases as dsm } from "./kernels/dsm.bench.ts";
+import { cases as embedding } from "./kernels/embedding.bench.ts";
+import { cases as fill } from "./kernels/fill.bench.ts";
+import { cases as langevin } from "./kernels/langevin.bench.ts";
+import { cases as matmul, reference } from "./kernels/matmul.bench.ts";
+import { cases as norm } from "./kernels/norm.bench.ts";
+import { cases as pool } from "./kernels/pool.bench.ts";
+import { cases as random } from "./kernels/random.bench.ts";
+import { cases as reduce } from "./kernels/reduce.bench.ts";
+import { cases as resize } from "./kernels/resize.bench.ts";
+import { cases as softmax } from "./kernels/softmax.bench.ts";
+import { cases as unary } from "./kernels/unary.bench.ts";
+import { cases as upfirdn2d } from "./kernels/upfirdn2d.bench.ts";
+import { roofline } from "./roofline.bench.ts";
+import { cases as training } from "./training.bench.ts";
+
+const families: readonly Case[] = [
+  matmul,
+  conv2d,
+  norm,
+  softmax,
+  attention,
+  reduce,
+  unary,
+  binary,
+  fill,
+  random,
+  langevin,
+  dsm,
+  adam,
+  clip,
+  pool,
+  resize,
+  upfirdn2d,
+  embedding,
+  copy,
+  dispatch,
+  training,
+].flat();
+
+/** Does a case's family, name or shape hold the text? Without a text all do. */
+const matches = (c: Case, filter: string | undefined): boolean =>
+  filter === undefined || `${c.group} ${c.name} ${c.shape}`.toLowerCase().includes(filter.toLowerCase());
+
+/** Cases to run: those that match, and always what their shares are taken of. */
+export const selected = (engine: Engine, filter?: string): Case[] => [
+  ...roofline(engine),
+  ...families.filter((c) => c === reference || matches(c, filter)),
+];

@@ -1,0 +1,54 @@
+import type { Engine } from "../../engine/engine.ts";
+import { dsmLoss, dsmPerturb } from "../../engine/ops/index.ts";
+import { randomNormal } from "../../engine/oracle/philox.ts";
+import * as oracle from "../../engine/oracle/updates.ts";
+import { type Draw, purposes } from "../../engine/random.ts";
+import { differentiated, near, toArray64 } from "../checks.ts";
+import type { Case } from "../harness.ts";
+import { drawn, kept, sizeOf, times, variable } from "../inputs.ts";
+
+const full = [128, 3, 32, 32];
+const small = [3, 3, 5, 5];
+const elements = sizeOf(full);
+const common = { group: "dsm", shape: times(full), bound: "memory" } as const;
+const draw: Draw = { seed: 5, purpose: "perturb" };
+
+/** Noise scales from 1 down to 0.01, one for each sample. */
+const sigma = (engine: Engine, n: number) =>
+  kept(engine, `sigma ${n}`, () =>
+    engine.untrack(engine.tensor(Float32Array.from({ length: n }, (_, i) => 0.01 ** (i / n)))),
+  );
+
+async function check(engine: Engine): Promise<string | undefined> {
+  const z = randomNormal(small, { seed: [5, 0], purpose: purposes.perturb, step: 0 });
+  const expected = oracle.dsmPerturb(
+    await toArray64(drawn(engine, small)),
+    await toArray64(sigma(engine, 3)),
+    z,
+  );
+  const { noisy, z: own } = dsmPerturb(drawn(engine, small), sigma(engine, 3), draw);
+  return (await near("perturb, noise", own, z.data)) ?? (await near("perturb", noisy, expected.data));
+}
+
+export const cases: readonly Case[] = [
+  {
+    ...common,
+    name: "DSM perturb",
+    bytes: 12 * elements,
+    flops: 2 * elements,
+    run: (engine) => void dsmPerturb(drawn(engine, full), sigma(engine, full[0]!), draw),
+    check,
+  },
+  {
+    ...common,
+    name: "DSM loss, both passes",
+    bytes: 20 * elements,
+    flops: 8 * elements,
+    ...differentiated(
+      full,
+      small,
+      (engine, size) => [variable(engine, size)],
+      ([score], size) => dsmLoss(score!, drawn(score!.engine, size, 2), sigma(score!.engine, size[0]!)),
+    ),
+  },
+];

@@ -1,0 +1,47 @@
+import { type MatmulOptions, matmul } from "../../engine/ops/index.ts";
+import { sized } from "../checks.ts";
+import type { Case } from "../harness.ts";
+import { drawn, times } from "../inputs.ts";
+
+interface Product {
+  m: number;
+  n: number;
+  k: number;
+  batch?: number;
+}
+
+/** C [m, n] = A B, operands that are to be read transposed lying so (and so packed first on a CPU driver). */
+function product(name: string, full: Product, options: MatmulOptions = {}): Case {
+  const { m, n, k, batch = 1 } = full;
+  const small: Product = { m: 37, n: 45, k: 67, ...(full.batch && { batch: 3 }) };
+  const sides = (rows: number, columns: number, swap = false, b?: number) => [
+    ...(b ? [b] : []),
+    ...(swap ? [columns, rows] : [rows, columns]),
+  ];
+  return {
+    name,
+    group: "matmul",
+    bound: "compute",
+    shape: `${full.batch ? `${batch} of ` : ""}${times([m, k])} by ${times([k, n])}`,
+    bytes: 4 * batch * (m * k + k * n + m * n),
+    flops: 2 * batch * m * n * k,
+    ...sized(full, small, (engine, { m, n, k, batch }) => {
+      const a = drawn(engine, sides(m, k, options.transposeA, batch), 1);
+      const b = drawn(engine, sides(k, n, options.transposeB, batch), 2);
+      return matmul(a, b, options);
+    }),
+  };
+}
+
+const cube = (side: number): Product => ({ m: side, n: side, k: side });
+
+/** The product whose rate convolutions are compared with. */
+export const reference = product("matmul 512", cube(512));
+
+export const cases: readonly Case[] = [
+  reference,
+  product("matmul 512, A transposed", cube(512), { transposeA: true }),
+  product("matmul 512, B transposed", cube(512), { transposeB: true }),
+  product("matmul 16 x 256", { ...cube(256), batch: 16 }),
+  product("matmul 1024", cube(1024)),
+];

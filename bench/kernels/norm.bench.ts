@@ -1,0 +1,54 @@
+import { groupNorm, instanceNorm, instanceNormPlus } from "../../engine/ops/index.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { differentiated, sized } from "../checks.ts";
+import type { Case } from "../harness.ts";
+import { drawn, sizeOf, times, variable } from "../inputs.ts";
+
+type Size = readonly [n: number, c: number, h: number, w: number];
+const full: Size = [8, 64, 32, 32];
+const small: Size = [2, 16, 8, 8];
+
+/** By x and parameters [c], as many as the norm takes. */
+const norms: Record<string, { parameters: number; apply: (x: Tensor, ...p: Tensor[]) => Tensor }> = {
+  "instance norm, ELU": { parameters: 0, apply: (x) => instanceNorm(x, { activation: "elu" }) },
+  "instance norm++, ELU": {
+    parameters: 3,
+    apply: (x, gamma, beta, alpha) => instanceNormPlus(x, { gamma, beta, alpha, activation: "elu" }),
+  },
+  "group norm 8, SiLU": {
+    parameters: 2,
+    apply: (x, gamma, beta) => groupNorm(x, 8, { gamma, beta, activation: "silu" }),
+  },
+};
+
+/** Two sweeps to read x and one to write y are 12 bytes an element; backward x and dy twice, dx once: 20. */
+export const cases: readonly Case[] = Object.entries(norms).flatMap(
+  ([name, { parameters, apply }]): Case[] => {
+    const shapes = (size: Size) => [size, ...Array.from({ length: parameters }, () => [size[1]])];
+    const common = { group: "norm", shape: times(full), bound: "memory" } as const;
+    const elements = sizeOf(full);
+    return [
+      {
+        ...common,
+        name: `${name}, forward`,
+        bytes: 12 * elements,
+        flops: 10 * elements,
+        ...sized(full, small, (engine, size) =>
+          apply(...(shapes(size).map((s, i) => drawn(engine, s, i + 1)) as [Tensor])),
+        ),
+      },
+      {
+        ...common,
+        name: `${name}, both passes`,
+        bytes: 32 * elements,
+        flops: 32 * elements,
+        ...differentiated(
+          full,
+          small,
+          (engine, size) => shapes(size).map((s, i) => variable(engine, s, i + 1)),
+          (xs) => apply(...(xs as [Tensor])),
+        ),
+      },
+    ];
+  },
+);

@@ -1,0 +1,129 @@
+import type { Profile } from "../engine/profiler.ts";
+import type { ColdStep, ColdSteps } from "./cold.ts";
+import type { Measured, Timing } from "./harness.ts";
+import { type Rates, rate, units } from "./rates.ts";
+import { type CaseRecord, change, type RunRecord } from "./record.ts";
+import { verdicts } from "./targets.ts";
+
+/** Everything about a run, as text: where and how quietly it ran, the targets, the table, what was wrong. */
+export function report(
+  run: RunRecord,
+  measured: Measured,
+  rates: Rates,
+  old?: ReadonlyMap<string, CaseRecord>,
+): string {
+  const faults = measured.faults.map(({ case: c, what }) => `WRONG, not timed: ${c.name}: ${what}`);
+  return [
+    ...header(run),
+    "",
+    ...promises(run, rates),
+    "",
+    ...table(measured.timings, rates, old),
+    ...faults,
+  ].join("\n");
+}
+
+function header({ adapter, driver, node, platform, date, load }: RunRecord): string[] {
+  const { before, after, others, cores } = load;
+  const noisy = others > 0.1 ? ": noisy, trust shares more than times" : "";
+  return [
+    `adapter  ${adapter}${driver.software ? " (software: a processor does the work)" : ""}`,
+    `host     Node ${node}, ${platform}, ${date}`,
+    `load     average ${before.toFixed(1)} before and ${after.toFixed(1)} after on ${cores} cores; ` +
+      `other processes took ${percent(others)} of them${noisy}`,
+  ];
+}
+
+function promises({ adapter }: RunRecord, rates: Rates): string[] {
+  const note = /llvmpipe/i.test(adapter) ? "" : ", which this is not";
+  const marks = new Map([
+    [true, "met   "],
+    [false, "MISSED"],
+    [undefined, "-     "],
+  ]);
+  return [
+    `targets (for lavapipe on two idle cores${note}): medians, in brackets the best rounds`,
+    ...verdicts(rates).map(({ text, met, detail }) => `  ${marks.get(met)}  ${text}: ${detail}`),
+  ];
+}
+
+function table(timings: readonly Timing[], rates: Rates, old?: ReadonlyMap<string, CaseRecord>): string[] {
+  const rows = timings.map((t) => {
+    const { name, group, shape, bound } = t.case;
+    const figure = rate(t);
+    return [
+      name,
+      shape,
+      digits(t.median),
+      `${digits(t.lower)} - ${digits(t.upper)}`,
+      digits(t.best),
+      figure === undefined ? "" : `${digits(figure)} ${units[bound]}`,
+      share(rates.ofRoofline(t)),
+      group === "conv2d" ? share(rates.ofMatmul(t)) : "",
+      ...(old ? [compared(t, old.get(name))] : []),
+    ];
+  });
+  const titles = [
+    "case",
+    "shape",
+    "median ms",
+    "middle half",
+    "best ms",
+    "rate",
+    "of roofline",
+    "of matmul",
+    ...(old ? ["to old"] : []),
+  ];
+  return aligned([titles, ...rows], 2);
+}
+
+function compared(t: Timing, old: CaseRecord | undefined): string {
+  if (!old) return "new";
+  const { ratio, beyondSpread } = change(t, old);
+  return `${ratio.toFixed(2)}${beyondSpread ? (ratio > 1 ? " SLOWER" : " faster") : ""}`;
+}
+
+/** The first step of a process, with and without compiled shaders on the disk. */
+export function coldReport({ cold, warm }: ColdSteps): string {
+  const line = (name: string, s: ColdStep) =>
+    `  ${name}: first step ${digits(s.first)} ms (${s.kernels} kernels compiled in ${digits(s.compile)} ms), ` +
+    `second ${digits(s.second)} ms; ${digits(s.total)} ms since the process began`;
+  return [
+    "first step of the dilated network in a new process",
+    line("shader cache empty", cold),
+    line("shader cache filled", warm),
+  ].join("\n");
+}
+
+/** Where a step's time goes, kernel by kernel. */
+export function profileReport(name: string, { rows, ms, dispatches, clock }: Profile): string {
+  const lines = rows.map((r) => [
+    `${r.kernel} ${r.variant === "{}" ? "" : r.variant}`,
+    String(r.calls),
+    digits(r.ms),
+    share(r.share),
+    digits(r.gigabytesPerSecond),
+    digits(r.gigaflops),
+  ]);
+  const titles = ["kernel", "calls", "ms", "share", "GB/s", "GFLOP/s"];
+  return [
+    `${name}: ${digits(ms)} ms in ${dispatches} dispatches, by ${clock}`,
+    ...aligned([titles, ...lines], 1),
+  ].join("\n");
+}
+
+/** Columns padded to their widest entry: the first `left` to the left, the others to the right. */
+function aligned(rows: readonly (readonly string[])[], left: number): string[] {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((r) => r[i]!.length)));
+  return rows.map((r) =>
+    r
+      .map((cell, i) => (i < left ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+const percent = (v: number): string => `${(100 * v).toFixed(0)} %`;
+const share = (v: number | undefined): string => (v === undefined ? "" : percent(v));
+/** Three significant digits. */
+const digits = (v: number): string => (v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2));

@@ -1,0 +1,59 @@
+import type { Engine } from "../engine/engine.ts";
+import { multiplyAdd } from "../kernels/roofline.ts";
+import type { Case } from "./harness.ts";
+import { drawn, kept } from "./inputs.ts";
+
+// What the adapter can do at best with Stein's kernels, measured in the same rounds as everything else.
+
+export const rooflines = {
+  compute: "roofline multiply-add",
+  memory: "roofline copy",
+  dispatch: "roofline dispatch",
+} as const;
+
+const WORDS = 1 << 24;
+const DISPATCHES = 200;
+
+const target = (engine: Engine) =>
+  kept(engine, "roofline target", () => engine.untrack(engine.zeros([WORDS])));
+const size = (engine: Engine) =>
+  engine.hardware.kind === "gpu" ? { threads: 1 << 20, rounds: 256 } : { threads: 1 << 12, rounds: 512 };
+
+/** The cases for an adapter: a processor gets fewer multiply-adds to do. */
+export const roofline = (engine: Engine): Case[] => {
+  const { threads, rounds } = size(engine);
+  const group = "roofline";
+  return [
+    {
+      name: rooflines.memory,
+      group,
+      shape: "64 MiB",
+      bound: "memory",
+      bytes: 8 * WORDS,
+      flops: 0,
+      run: (e) => e.copy(drawn(e, [WORDS]), target(e)),
+    },
+    {
+      name: rooflines.compute,
+      group,
+      shape: `${threads} threads`,
+      bound: "compute",
+      bytes: 0,
+      flops: 256 * threads * rounds,
+      run: (e) => e.launch(multiplyAdd, {}, { y: target(e) }, { threads, rounds, a: 1e-8 }),
+    },
+    {
+      name: rooflines.dispatch,
+      group,
+      shape: `${DISPATCHES} empty`,
+      bound: "dispatch",
+      bytes: 0,
+      flops: 0,
+      dispatches: DISPATCHES,
+      run: (e) => {
+        for (let i = 0; i < DISPATCHES; i++)
+          e.launch(multiplyAdd, {}, { y: target(e) }, { threads: 1, rounds: 0, a: 0 });
+      },
+    },
+  ];
+};

@@ -1,0 +1,19 @@
+import { UsageError } from "../engine/errors.ts";
+
+/** Parses the value of an option as a whole number. Throws UsageError below `least`. */
+export const wholeFrom =
+  (least: number, option: string) =>
+  (text: string): number => {
+    const n = Number(text);
+    if (text.trim() !== "" && Number.isSafeInteger(n) && n >= least) return n;
+    throw new UsageError(`got ${option} ${text}, expected a whole number from ${least}`);
+  };
+
+/** Parses the value of an option as a number. Throws UsageError unless it is above 0. */
+export const positive =
+  (option: string) =>
+  (text: string): number => {
+    const n = Number(text);
+    if (n > 0 && Number.isFinite(n)) return n;
+    throw new UsageError(`got ${option} ${text}, expected a number above 0`);
+  };

@@ -1,0 +1,233 @@
+/** What the command line says of itself. None of this needs a device. */
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import * as kernels from "../../kernels/index.ts";
+import { type Kernel, source } from "../../kernels/kernel.ts";
+import { stein } from "./stein.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+describe.concurrent("help", { timeout: 60_000 }, () => {
+  test("stein --help names the commands and the exit codes", async ({ expect }) => {
+    const { code, stdout, complaints } = await stein(["--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein [options] [command]
+
+      Score-based generative models on hand-written WebGPU kernels.
+
+      Options:
+        -V, --version             output the version number
+        --debug                   show where an error came from
+        -h, --help                display help for command
+
+      Commands:
+        doctor [options]          show the adapter, its limits and its measured speed;
+                                  without one, what to install
+        demo [options]            train a small network on drawn digits and draw new
+                                  ones, in minutes and without a download
+        train [options] <config>  train a score network as a YAML configuration says
+        sample [options] <run>    draw images from a trained network by annealed
+                                  Langevin dynamics
+        kernels                   list the WGSL kernels, or show one as it is compiled
+        help [command]            display help for command
+
+      Exit codes: 0 done, 2 something to mend in what was asked, 3 no usable GPU or driver, 130 stopped by Ctrl-C, 1 a fault of stein's.
+      "
+    `);
+    expect(complaints).toEqual([]);
+    expect(code).toBe(0);
+  });
+
+  test("stein alone shows the same, as something is missing", async ({ expect }) => {
+    const { code, stdout, complaints } = await stein([]);
+    expect(complaints[0]).toBe("Usage: stein [options] [command]");
+    expect(stdout).toBe("");
+    expect(code).toBe(2);
+  });
+
+  test("stein train --help", async ({ expect }) => {
+    const { code, stdout } = await stein(["train", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein train [options] <config>
+
+      train a score network as a YAML configuration says
+
+      Arguments:
+        config              configuration, such as configs/demo.yaml
+
+      Options:
+        -o, --out <folder>  the run's folder; runs/NAME of the configuration unless
+                            given
+        --resume            go on from the folder's checkpoint, if there is one yet
+        --verify            first run one step beside the float64 oracle and name any
+                            op that departs
+        -h, --help          display help for command
+
+      Ctrl-C ends after the step at hand, writes a checkpoint and exits with code 130; once more ends at once.
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  test("stein sample --help", async ({ expect }) => {
+    const { code, stdout } = await stein(["sample", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein sample [options] <run>
+
+      draw images from a trained network by annealed Langevin dynamics
+
+      Arguments:
+        run                 a run's folder or a checkpoint file
+
+      Options:
+        --n <count>         how many images
+        --seed <seed>       one seed gives one set of images
+        --steps <T>         steps at each noise scale
+        --epsilon <e>       step size at the smallest noise scale
+        --no-denoise        leave out the last denoising step
+        --raw               the newest weights instead of their running average
+        --animate           also write sampling.gif
+        -o, --out <folder>  where to write; the run's folder unless given
+        -h, --help          display help for command
+
+      What is not given is as the run's configuration says.
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  test("stein demo --help", async ({ expect }) => {
+    const { code, stdout } = await stein(["demo", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein demo [options]
+
+      train a small network on drawn digits and draw new ones, in minutes and without
+      a download
+
+      Options:
+        -o, --out <folder>  where to write (default: "out/demo")
+        --config <file>     another configuration than configs/demo.yaml
+        -h, --help          display help for command
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  test("stein doctor --help", async ({ expect }) => {
+    const { code, stdout } = await stein(["doctor", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein doctor [options]
+
+      show the adapter, its limits and its measured speed; without one, what to
+      install
+
+      Options:
+        --json      as JSON
+        -h, --help  display help for command
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  test("stein kernels --help", async ({ expect }) => {
+    const { code, stdout } = await stein(["kernels", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein kernels [options] [command]
+
+      list the WGSL kernels, or show one as it is compiled
+
+      Options:
+        -h, --help             display help for command
+
+      Commands:
+        list [options]         every kernel with its number of variants and its
+                               parameters
+        show [options] <name>  the WGSL of a kernel, exactly as it is compiled
+        help [command]         display help for command
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  test("stein kernels show --help", async ({ expect }) => {
+    const { code, stdout } = await stein(["kernels", "show", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein kernels show [options] <name>
+
+      the WGSL of a kernel, exactly as it is compiled
+
+      Arguments:
+        name              a kernel's name, as listed
+
+      Options:
+        --variant <json>  which variant, as JSON; what is left out is as in the first
+        --variants        list the kernel's variants instead
+        -h, --help        display help for command
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  test("stein --version is that of the package", async ({ expect }) => {
+    const { version } = JSON.parse(readFileSync(`${root}/package.json`, "utf8")) as { version: string };
+    const { code, stdout } = await stein(["--version"]);
+    expect(stdout).toBe(`${version}\n`);
+    expect(code).toBe(0);
+  });
+});
+
+describe.concurrent("kernels", { timeout: 60_000 }, () => {
+  const all = new Map((Object.values(kernels) as unknown as Kernel[]).map((k) => [k.name, k]));
+
+  test("list --json holds every kernel", async ({ expect }) => {
+    const { code, stdout } = await stein(["kernels", "list", "--json"]);
+    const rows = JSON.parse(stdout) as { name: string; variants: number; params: string[] }[];
+    expect(rows.map(({ name }) => name)).toEqual([...all.keys()]);
+    for (const { name, variants, params } of rows) {
+      expect(variants, name).toBe(all.get(name)!.variants.length);
+      expect(params, name).toEqual(Object.keys(all.get(name)!.params));
+    }
+    expect(code).toBe(0);
+  });
+
+  test("list has a line for each", async ({ expect }) => {
+    const { stdout } = await stein(["kernels", "list"]);
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines.length).toBe(all.size);
+    expect(lines.find((line) => line.startsWith("langevin_step"))).toMatch(
+      /^langevin_step {10,} 1 variant {3}\(samples, sampleSize, seedLow, .*\)$/,
+    );
+    expect(lines.find((line) => line.startsWith("conv_rows"))).toMatch(
+      /^conv_rows {13,}\d+ variants {2}\(n, ci, /,
+    );
+  });
+
+  test("show prints what is compiled: the first variant, another, one that no network has used yet", async ({
+    expect,
+  }) => {
+    const rows = all.get("conv_rows")!;
+    const [first, second] = rows.variants;
+    const seven = { kw: 7, strideX: 1, dilationX: 1 };
+    const show = async (...args: string[]) => (await stein(["kernels", "show", "conv_rows", ...args])).stdout;
+    expect(await show()).toBe(source(rows, first!));
+    expect(await show("--variant", JSON.stringify(second))).toBe(source(rows, second!));
+    expect(await show("--variant", JSON.stringify(seven))).toBe(source(rows, { ...first, ...seven }));
+    expect(await show("--variants")).toBe(rows.variants.map((v) => `${JSON.stringify(v)}\n`).join(""));
+  });
+});
+
+test("a reader that has enough ends it without a word", { timeout: 60_000 }, async () => {
+  const child = spawn(
+    process.execPath,
+    ["bin/stein.js", "kernels", "show", "conv_weight_rows", "--variants"],
+    { cwd: root },
+  );
+  child.stdout.destroy(); // as head does
+  let stderr = "";
+  child.stderr.on("data", (text) => (stderr += text));
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  expect(stderr).toBe("");
+  expect(code).toBe(128 + 13);
+});

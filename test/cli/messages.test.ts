@@ -1,0 +1,383 @@
+/** What a user is told who asks for something that cannot be. None of these needs a device. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "vitest";
+import { parseConfig, writeConfig } from "../../cli/config.ts";
+import { writeSafetensors } from "../../engine/safetensors.ts";
+import { newFolder, stein, tiny } from "./stein.ts";
+
+interface Case {
+  args: string;
+  /** Files in the working folder. */
+  files?: Record<string, string | Uint8Array>;
+  /** The one line on stderr, after "stein: ". */
+  says: string;
+}
+
+/** A file of a run's checkpoint, with as much in it as is looked at before the GPU. */
+const checkpoint = (config = tiny(), metadata: Record<string, string> = {}) =>
+  writeSafetensors(new Map([["w", { shape: [3], data: new Float32Array(3) }]]), {
+    format: "stein-checkpoint-1",
+    step: "5",
+    emaUpdates: "5",
+    image: "[1,8,8]",
+    config: writeConfig(parseConfig(config, "test")),
+    ...metadata,
+  });
+
+const train = (config: string, says: string): Case => ({
+  args: "train run.yaml",
+  files: { "run.yaml": config },
+  says: `config: run.yaml: ${says}`,
+});
+
+const png = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
+const idx = (magic: number, ...lengths: number[]) =>
+  Uint8Array.from([magic, ...lengths].flatMap((n) => [n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255]));
+
+const keys = {
+  training:
+    "steps, batchSize, lr, beta1, weightDecay, warmup, emaDecay, gradClip, annealPower, seed, checkpointEvery",
+  sections: "data, model, sigmas, training, sampling",
+};
+
+const configurations: Record<string, Case> = {
+  "a misspelt key": train(
+    tiny({ training: { batchsize: 4 } }),
+    'unknown key "training.batchsize", did you mean "batchSize"?',
+  ),
+  "a misspelt section, though what it should hold is missing": train(
+    "trainig: { steps: 5 }",
+    'unknown key "trainig", did you mean "training"?',
+  ),
+  "an unknown key": train(
+    tiny({ training: { momentum: 4 } }),
+    `unknown key "training.momentum", expected one of ${keys.training}`,
+  ),
+  "no steps": train("data: { name: digits }", "training.steps: got nothing, expected a whole number from 1"),
+  "a word for a number": train(
+    tiny({ training: { lr: "fast" } }),
+    'training.lr: got "fast", expected a number above 0',
+  ),
+  "a number for a word": train(
+    tiny({ data: { path: 7 } }),
+    "data.path: got 7, expected the path of a folder",
+  ),
+  "a word for yes or no": train(
+    tiny({ sampling: { denoise: "maybe" } }),
+    'sampling.denoise: got "maybe", expected true or false',
+  ),
+  "sigma 0": train(tiny({ sigmas: { end: 0 } }), "sigmas.end: got 0, expected a number above 0"),
+  "a negative sigma": train(
+    tiny({ sigmas: { begin: -1 } }),
+    "sigmas.begin: got -1, expected a number above 0",
+  ),
+  "a ladder upside down": train(
+    tiny({ sigmas: { begin: 0.1, end: 1 } }),
+    'sigmas: got {"begin":0.1,"end":1,"count":3}, expected begin >= end, for the noise descends; swap them',
+  ),
+  "a negative size": train(tiny({ data: { size: -8 } }), "data.size: got -8, expected a whole number from 1"),
+  "half an image": train(
+    tiny({ training: { batchSize: 0.5 } }),
+    "training.batchSize: got 0.5, expected a whole number from 1",
+  ),
+  "an infinite learning rate": train(
+    tiny({ training: { lr: Infinity } }),
+    "training.lr: got Infinity, expected a number above 0",
+  ),
+  "beta1 of 1": train(
+    tiny({ training: { beta1: 1 } }),
+    "training.beta1: got 1, expected a number from 0, below 1",
+  ),
+  "two channels": train(
+    tiny({ data: { channels: 2 } }),
+    "data.channels: got 2, expected 1 (grey) or 3 (RGB)",
+  ),
+  "two levels of channels": train(
+    tiny({ model: { channels: [8, 8] } }),
+    "model.channels: got [8,8], expected a list of 3 whole numbers, such as [8, 24, 48]",
+  ),
+  "a level without channels": train(
+    tiny({ model: { channels: [8, 0, 8] } }),
+    "model.channels.1: got 0, expected a whole number from 1",
+  ),
+  "a misspelt set of images": train(
+    tiny({ data: { name: "digit" } }),
+    'data.name: got "digit", expected digits, mnist, cifar10, folder; did you mean "digits"?',
+  ),
+  "epsilon 0": train(
+    tiny({ sampling: { epsilon: 0 } }),
+    "sampling.epsilon: got 0, expected a number above 0",
+  ),
+  "no images": train(
+    tiny({ sampling: { count: 0 } }),
+    "sampling.count: got 0, expected a whole number from 1",
+  ),
+  "an empty file": train("", `the file: got nothing, expected a section with keys out of ${keys.sections}`),
+  "a list": train("- 1\n- 2", `the file: got [1,2], expected a section with keys out of ${keys.sections}`),
+  "a section that is a number": train(
+    "training: 5",
+    `training: got 5, expected a section with keys out of ${keys.training}`,
+  ),
+  "no YAML": {
+    args: "train run.yaml",
+    files: { "run.yaml": "training: { steps: 5" },
+    says: "config: run.yaml is not YAML: Flow map in block collection must be sufficiently indented and end with a } at line 1, column 21",
+  },
+  "no file": {
+    args: "train nowhere.yaml",
+    says: "config: cannot read nowhere.yaml (ENOENT); check the path",
+  },
+  "a folder": { args: "train .", says: "config: cannot read . (EISDIR); check the path" },
+};
+
+const data = (set: Record<string, unknown>, files: Case["files"], says: string): Case => ({
+  args: "train run.yaml",
+  files: { "run.yaml": tiny({ data: { count: undefined, heldBack: 1, ...set } }), ...files },
+  says,
+});
+
+const images: Record<string, Case> = {
+  "as many held back as there are": data(
+    { count: 16, heldBack: 16 },
+    {},
+    "data: got heldBack 16 of 16 images, expected fewer; lower data.heldBack",
+  ),
+  "more than memory holds": data(
+    { count: 1e14 },
+    {},
+    "data: 100000000000000 images do not fit in memory; set a lower data.count",
+  ),
+  "no path": data(
+    { name: "mnist" },
+    {},
+    'data: got "mnist" without a path, expected the folder of its files; give path, or use the built-in "digits"',
+  ),
+  "no MNIST": data(
+    { name: "mnist", path: "." },
+    {},
+    "mnist: got no images in ., expected train-images-idx3-ubyte or train-images-idx3-ubyte.gz; download the file there, or use the built-in digits",
+  ),
+  "MNIST cut short": data(
+    { name: "mnist", path: "." },
+    { "train-images-idx3-ubyte": idx(0x803, 2, 8, 8) },
+    "mnist: got train-images-idx3-ubyte with 16 bytes, expected 144 for [2, 8, 8]; the file is cut short, download it again",
+  ),
+  "a foreign MNIST file": data(
+    { name: "mnist", path: "." },
+    { "train-images-idx3-ubyte": "<!doctype html><title>Not found</title>" },
+    "mnist: got train-images-idx3-ubyte with magic 0x3c21646f, 39 bytes, expected an IDX file with magic 0x00000803; the file is of another format, download it again",
+  ),
+  "no CIFAR-10": data(
+    { name: "cifar10", path: "." },
+    {},
+    "cifar10: got no data_batch_1.bin, data_batch_2.bin, data_batch_3.bin, data_batch_4.bin, data_batch_5.bin in ., expected data_batch_1.bin to data_batch_5.bin; unpack cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html there",
+  ),
+  "CIFAR-10 cut short": data(
+    { name: "cifar10", path: "." },
+    Object.fromEntries(
+      [1, 2, 3, 4, 5].map((n) => [`data_batch_${n}.bin`, new Uint8Array(n === 3 ? 3000 : 3073)]),
+    ),
+    "cifar10: got data_batch_3.bin with 3000 bytes, expected records of 3073 (30730000 bytes for 10000); the file is cut short or of another format, unpack cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html again",
+  ),
+  "a folder without images": data(
+    { name: "folder", path: "." },
+    {},
+    "image folder: got 1 files in ., the first run.yaml, none of them PNG, expected PNG files; convert the images to PNG",
+  ),
+  "no folder": data(
+    { name: "folder", path: "nowhere" },
+    {},
+    "image folder: cannot list nowhere (no such file or folder), expected a folder; check the path",
+  ),
+  "a photograph named PNG": data(
+    { name: "folder", path: "." },
+    { "a.png": Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 16) },
+    "image folder: got a.png of 6 bytes beginning with ff d8 ff e0, expected a PNG file (89 50 4e 47); convert it to PNG or take it out of the folder",
+  ),
+  "half a PNG": data(
+    { name: "folder", path: "." },
+    { "a.png": png },
+    "image folder: got a.png of 8 bytes, expected a whole PNG file (Offset is outside the bounds of the DataView); copy it again or take it out of the folder",
+  ),
+};
+
+const whole = checkpoint();
+const runs: Record<string, Case> = {
+  "a run is there and --resume is not": {
+    args: "train run.yaml --out .",
+    files: { "run.yaml": tiny(), "checkpoint.safetensors": whole },
+    says: "train: . holds a run already; pass --resume to go on, or another --out",
+  },
+  "the run there is of another network": {
+    args: "train run.yaml --out . --resume",
+    files: { "run.yaml": tiny({ model: { channels: [8, 8, 16] } }), "checkpoint.safetensors": whole },
+    says: "train: got model.channels [8,8,16], but . was trained with [8,8,8]; set it back, or begin another run with another --out",
+  },
+  "the run there had other noise scales": {
+    args: "train run.yaml --out . --resume",
+    files: { "run.yaml": tiny({ sigmas: { count: 4 } }), "checkpoint.safetensors": whole },
+    says: "train: got sigmas.count 4, but . was trained with 3; set it back, or begin another run with another --out",
+  },
+  "the run's checkpoint is cut short": {
+    args: "train run.yaml --out . --resume",
+    files: {
+      "run.yaml": tiny(),
+      "checkpoint.safetensors": whole.subarray(0, -5),
+      "checkpoint.previous.safetensors": whole,
+    },
+    says: "checkpoint: checkpoint.safetensors cannot be read: readSafetensors: w ends at byte 12 of the data, the file holds 7; it was cut short, copy it again, or go back to checkpoint.previous.safetensors",
+  },
+  "the run's folder is a file": {
+    args: "train run.yaml --out run.yaml",
+    files: { "run.yaml": tiny() },
+    says: "train: got --out run.yaml, which is a file, expected a folder; give another --out",
+  },
+  "a demo over another run": {
+    args: "demo --config run.yaml --out .",
+    files: { "run.yaml": tiny({ training: { lr: 0.5 } }), "checkpoint.safetensors": whole },
+    says: "demo: . holds a run of another configuration; give another --out",
+  },
+  "no run to sample": {
+    args: "sample nowhere",
+    says: "checkpoint: cannot read nowhere (ENOENT); give a run's folder or a checkpoint file",
+  },
+  "no checkpoint to sample": {
+    args: "sample .",
+    says: "checkpoint: . holds no checkpoint.safetensors; give a run's folder or a checkpoint file",
+  },
+  "an empty checkpoint": {
+    args: "sample a.safetensors",
+    files: { "a.safetensors": "" },
+    says: "checkpoint: a.safetensors cannot be read: readSafetensors: got 0 bytes, expected at least 10; the file is empty or cut short",
+  },
+  "a checkpoint with half its header": {
+    args: "sample a.safetensors",
+    files: { "a.safetensors": whole.subarray(0, 100) },
+    says: `checkpoint: a.safetensors cannot be read: readSafetensors: got 100 bytes with a header of ${whole.length - 8 - 12}, expected at least ${whole.length - 12}; the file was cut short, copy it again`,
+  },
+  "a foreign file": {
+    args: "sample a.pth",
+    files: { "a.pth": "PK\u0003\u0004 a zip file, as PyTorch writes" },
+    says: 'checkpoint: a.pth cannot be read: readSafetensors: got byte 0x69 where the header begins, expected "{"; is this a safetensors file?',
+  },
+  "a foreign safetensors file": {
+    args: "sample a.safetensors",
+    files: { "a.safetensors": writeSafetensors(new Map()) },
+    says: "checkpoint: a.safetensors is a safetensors file but no checkpoint of stein's (format absent, expected stein-checkpoint-1); give a run's checkpoint",
+  },
+  "a checkpoint with nonsense for its step": {
+    args: "sample a.safetensors",
+    files: { "a.safetensors": checkpoint(tiny(), { step: "many" }) },
+    says: 'checkpoint: a.safetensors has metadata {"step":"many","emaUpdates":"5","image":"[1,8,8]"}, expected whole numbers for step, emaUpdates and the three of image; it was damaged, copy it again',
+  },
+};
+
+const options: Record<string, Case> = {
+  "no images": { args: "sample . --n 0", says: "got --n 0, expected a whole number from 1" },
+  "fewer than none": { args: "sample . --n -1", says: "got --n -1, expected a whole number from 1" },
+  "a word": { args: "sample . --n many", says: "got --n many, expected a whole number from 1" },
+  "no steps": { args: "sample . --steps 0", says: "got --steps 0, expected a whole number from 1" },
+  "no step size": { args: "sample . --epsilon 0", says: "got --epsilon 0, expected a number above 0" },
+  "a step backwards": {
+    args: "sample . --epsilon=-1e-5",
+    says: "got --epsilon -1e-5, expected a number above 0",
+  },
+  "half a seed": { args: "sample . --seed 0.5", says: "got --seed 0.5, expected a whole number from 0" },
+  "a misspelt command": { args: "trian run.yaml", says: "unknown command 'trian', did you mean train?" },
+  "an unknown command": { args: "compose", says: "unknown command 'compose'; see stein --help" },
+  "a misspelt option": {
+    args: "train run.yaml --reume",
+    says: "unknown option '--reume', did you mean --resume?",
+  },
+  "an unknown option": { args: "doctor --xyzzy", says: "unknown option '--xyzzy'; see stein --help" },
+  "no argument": { args: "train", says: "missing required argument 'config'; see stein --help" },
+  "no value": {
+    args: "train run.yaml --out",
+    says: "option '-o, --out <folder>' argument missing; see stein --help",
+  },
+  "too many arguments": {
+    args: "sample a b",
+    says: "too many arguments for 'sample'. Expected 1 argument but got 2; see stein --help",
+  },
+  "a misspelt kernel": {
+    args: "kernels show conv_row",
+    says: 'kernels: no kernel "conv_row", did you mean conv_rows?',
+  },
+  "an unknown kernel": {
+    args: "kernels show transmogrify",
+    says: 'kernels: no kernel "transmogrify"; see stein kernels list',
+  },
+  "a misspelt subcommand": {
+    args: "kernels shwo conv_rows",
+    says: "unknown command 'shwo', did you mean show?",
+  },
+  "a variant that is no JSON": {
+    args: "kernels show random_fill --variant law=bits",
+    says: `kernels: got --variant law=bits, expected JSON such as '{"law":"normal"}'`,
+  },
+  "a variant that is no object": {
+    args: "kernels show random_fill --variant 5",
+    says: `kernels: got --variant 5, expected JSON such as '{"law":"normal"}'`,
+  },
+  "a setting the kernel has not": {
+    args: 'kernels show random_fill --variant {"colour":1}',
+    says: 'kernels: random_fill has no "colour" in its variants, expected law',
+  },
+  "a setting of a kernel that has none": {
+    args: 'kernels show langevin_step --variant {"law":"bits"}',
+    says: 'kernels: langevin_step has no "law" in its variants, expected none: it has but one variant',
+  },
+  "a value the setting cannot have": {
+    args: 'kernels show random_fill --variant {"law":"cauchy"}',
+    says: 'kernels: got law "cauchy" for random_fill, expected one of normal, uniform, bits',
+  },
+  "a size below 1": {
+    args: 'kernels show conv_rows --variant {"kw":0}',
+    says: "kernels: got kw 0 for conv_rows, expected a whole number from 1, such as 1, 3, 4, 5",
+  },
+};
+
+for (const [title, cases] of Object.entries({ configurations, images, runs, options })) {
+  describe.concurrent(title, { timeout: 60_000 }, () => {
+    test.for(Object.entries(cases))("%s", async ([, { args, files, says }], { expect }) => {
+      const cwd = newFolder(files);
+      const { code, stdout, complaints, announced } = await stein(args.split(" "), { cwd });
+      expect(complaints).toEqual([`stein: ${says}`]);
+      expect(announced).toEqual([]); // it was found before a device was opened
+      expect(stdout).toBe("");
+      expect(code).toBe(2);
+    });
+  });
+}
+
+describe.concurrent("beside them", { timeout: 60_000 }, () => {
+  test("a misspelt STEIN_DRIVER", async ({ expect }) => {
+    const { code, complaints } = await stein(["doctor"], { env: { STEIN_DRIVER: "embeded" } });
+    expect(complaints).toEqual(["stein: STEIN_DRIVER: got embeded, expected auto, system or embedded"]);
+    expect(code).toBe(2);
+  });
+
+  test("--debug, before or after the command, shows where an error came from", async ({ expect }) => {
+    for (const args of [
+      ["--debug", "sample", "nowhere"],
+      ["sample", "nowhere", "--debug"],
+    ]) {
+      const { code, complaints } = await stein(args, { cwd: newFolder() });
+      expect(complaints[0]).toBe(
+        "UsageError: checkpoint: cannot read nowhere (ENOENT); give a run's folder or a checkpoint file",
+      );
+      expect(complaints[1]).toMatch(/^ {4}at openCheckpoint \(.*cli\/run\.ts:\d+:\d+\)$/);
+      expect(code).toBe(2);
+    }
+  });
+
+  test("a refused run leaves what was there as it was", async ({ expect }) => {
+    const cwd = newFolder({ "run.yaml": tiny(), "checkpoint.safetensors": whole });
+    mkdirSync(join(cwd, "below"));
+    writeFileSync(join(cwd, "metrics.jsonl"), "mine");
+    expect((await stein(["train", "run.yaml", "--out", "."], { cwd })).code).toBe(2);
+    expect(readFileSync(join(cwd, "metrics.jsonl"), "utf8")).toBe("mine");
+    expect(readFileSync(join(cwd, "checkpoint.safetensors"))).toEqual(Buffer.from(whole));
+  });
+});

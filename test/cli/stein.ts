@@ -1,0 +1,103 @@
+/** The real command line in child processes. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll } from "vitest";
+import { stringify } from "yaml";
+
+const bin = fileURLToPath(new URL("../../bin/stein.js", import.meta.url));
+
+export interface Outcome {
+  /** Exit code; null when a signal ended it. */
+  code: number | null;
+  stdout: string;
+  /** Lines on stderr but for `announced` and what Dawn and Vulkan print there themselves. */
+  complaints: string[];
+  /** Announcements of a software driver. */
+  announced: string[];
+}
+
+export interface SteinOptions {
+  cwd?: string;
+  env?: Record<string, string | undefined>;
+  /** Told of the child while it runs. */
+  onStart?: (child: ChildProcess) => void;
+}
+
+/** Runs `stein ...args` to its end. */
+export async function stein(args: readonly string[], options: SteinOptions = {}): Promise<Outcome> {
+  const leave = await enter();
+  try {
+    return await run(args, options);
+  } finally {
+    leave();
+  }
+}
+
+function run(args: readonly string[], { cwd, env, onStart }: SteinOptions): Promise<Outcome> {
+  const child = spawn(process.execPath, [bin, ...args], {
+    ...(cwd !== undefined && { cwd }),
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 110_000,
+    killSignal: "SIGKILL",
+  });
+  onStart?.(child);
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => {
+      const lines = stderr.split("\n").filter((line) => line.trim() !== "" && !ofTheDriver.test(line));
+      const announcement = /^stein: .*; running on .* software driver\): correct, but slow$/;
+      const announced = lines.filter((line) => announcement.test(line));
+      resolve({ code, stdout, complaints: lines.filter((line) => !announcement.test(line)), announced });
+    });
+  });
+}
+
+/** Dawn's own warnings, which come from native code. */
+const ofTheDriver = /^Warning: |^ {4}at CheckVk/;
+
+/** Few at once: the machine has other work. */
+let free = 2;
+const waiting: (() => void)[] = [];
+
+async function enter(): Promise<() => void> {
+  if (free > 0) free--;
+  else await new Promise<void>((resolve) => waiting.push(resolve));
+  return () => {
+    const next = waiting.shift();
+    if (next) next();
+    else free++;
+  };
+}
+
+const scratch = mkdtempSync(join(tmpdir(), "stein-test-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** A new folder holding files by name, gone when the test file ends. */
+export function newFolder(contents: Record<string, string | Uint8Array> = {}): string {
+  const folder = mkdtempSync(join(scratch, "t-"));
+  for (const [name, content] of Object.entries(contents)) writeFileSync(join(folder, name), content);
+  return folder;
+}
+
+type Sections = Record<string, Record<string, unknown>>;
+
+/** A run of seconds on a software driver, as YAML, with other values in it. */
+export function tiny(changes: Sections = {}): string {
+  const config: Sections = {
+    data: { name: "digits", count: 64, heldBack: 16, size: 8 },
+    model: { name: "ncsn-small", channels: [8, 8, 8] },
+    sigmas: { begin: 1, end: 0.1, count: 3 },
+    training: { steps: 12, batchSize: 4, checkpointEvery: 5 },
+    sampling: { count: 4, stepsPerLevel: 3 },
+  };
+  for (const [section, values] of Object.entries(changes))
+    config[section] = { ...config[section], ...values };
+  return stringify(config);
+}
