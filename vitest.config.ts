@@ -5,7 +5,7 @@ const host = [
   "test/{oracle,data,pictures}/**/*.test.ts",
   "test/train/metrics.test.ts",
   "test/platform/{advice,platform}.test.ts",
-  "test/engine/{shapes,errors}.test.ts",
+  "test/engine/{shapes,errors,buffers}.test.ts",
   "test/kernels/source.test.ts",
 ];
 

@@ -29,8 +29,13 @@ for (const add of [doctorCommand, demoCommand, trainCommand, sampleCommand, kern
 
 program.addHelpText(
   "after",
-  "\nExit codes: 0 done, 2 something to mend in what was asked, 3 no usable GPU or driver, " +
-    "130 stopped by Ctrl-C, 1 a fault of stein's.",
+  `
+Exit codes:
+  0    done
+  2    something to mend in what was asked
+  3    no usable GPU or driver, or it failed
+  130  stopped by Ctrl-C
+  1    a fault of stein's own`,
 );
 
 try {

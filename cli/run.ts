@@ -134,7 +134,9 @@ export function openCheckpoint(path: string): Checkpoint {
  */
 export function checkFolder(folder: string, config: Config, resume: boolean): Checkpoint | undefined {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false)
-    throw new UsageError(`train: got --out ${folder}, which is a file, expected a folder; give another --out`);
+    throw new UsageError(
+      `train: got --out ${folder}, which is a file, expected a folder; give another --out`,
+    );
   if (!existsSync(join(folder, files.checkpoint))) return undefined;
   if (!resume)
     throw new UsageError(`train: ${folder} holds a run already; pass --resume to go on, or another --out`);

@@ -52,11 +52,21 @@ export class BufferPool {
   readonly #used = new Set<Block>();
   readonly #device: GPUDevice;
   readonly #ledger: MemoryLedger;
+  readonly #maxBufferSize: number;
+  readonly #send: () => void;
   #closed = false;
 
-  constructor(device: GPUDevice, ledger: MemoryLedger) {
+  /** `send` submits pending work, which may still use buffers that are free already. */
+  constructor(device: GPUDevice, ledger: MemoryLedger, maxBufferSize: number, send: () => void) {
     this.#device = device;
     this.#ledger = ledger;
+    this.#maxBufferSize = maxBufferSize;
+    this.#send = send;
+  }
+
+  /** Its buffers are gone. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** Throws DeviceError when the adapter or the budget cannot hold it, naming who asked for how much. */
@@ -91,6 +101,7 @@ export class BufferPool {
 
   /** Destroys every free buffer. */
   trim(): void {
+    this.#send();
     for (const [size, list] of this.#free) {
       for (const block of list) block.buffer.destroy();
       this.#ledger.pooled -= size * list.length;
@@ -110,7 +121,7 @@ export class BufferPool {
   }
 
   #refuse(size: number, who: string): void {
-    const { maxBufferSize } = this.#device.limits;
+    const maxBufferSize = this.#maxBufferSize;
     if (size > maxBufferSize)
       throw new DeviceError(
         `${who}: out of memory: asked for ${mebibytes(size)}, one buffer of this adapter holds at most ` +

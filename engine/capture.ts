@@ -12,7 +12,7 @@ export class Capture<T> {
   readonly commands: readonly Command[];
   readonly #device: GPUDevice;
   readonly #stream: CommandStream;
-  readonly #pool: BufferPool;
+  readonly #pools: readonly BufferPool[];
   readonly #params: ParamArena;
   readonly #groups: readonly GPUBindGroup[];
   readonly #dynamic: readonly number[];
@@ -20,13 +20,13 @@ export class Capture<T> {
   constructor(
     device: GPUDevice,
     stream: CommandStream,
-    pool: BufferPool,
+    pools: readonly BufferPool[],
     commands: readonly Command[],
     result: T,
   ) {
     this.#device = device;
     this.#stream = stream;
-    this.#pool = pool;
+    this.#pools = pools;
     this.commands = commands;
     this.result = result;
     const params = new ParamArena(device, Math.max(1, commands.length));
@@ -68,7 +68,7 @@ export class Capture<T> {
   /** Frees the step's own buffers. Its result's tensors are unusable afterwards. */
   dispose(): void {
     this.#params.destroy();
-    this.#pool.close();
+    for (const pool of this.#pools) pool.close();
     this.#stream.forgetBindGroups();
   }
 

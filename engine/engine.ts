@@ -15,7 +15,7 @@ import { type Program, ProgramCache } from "./programs.ts";
 import { numberOf, type ScalarLike } from "./scalar.ts";
 import { requireShape, shapeSize, showShape } from "./shapes.ts";
 import { type BlockRange, type Command, CommandStream } from "./stream.ts";
-import { type Dtype, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
+import { type Dtype, dtypeOf, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
 import { type VerifyReport, verify } from "./verify.ts";
 
 export interface EngineOptions extends OpenOptions {
@@ -44,6 +44,8 @@ export class Engine {
   readonly hardware: Hardware;
   readonly programs: ProgramCache;
   readonly stream: CommandStream;
+  /** Bytes of a tensor that a kernel can see at once. */
+  readonly maxBinding: number;
   /** Told of every op while set. */
   observer: ((event: OpEvent) => void) | undefined;
   /** Names of the modules whose forward is running, outermost first. */
@@ -52,10 +54,12 @@ export class Engine {
   readonly #ledger: MemoryLedger;
   readonly #keepAlive: readonly unknown[];
   readonly #poison: boolean;
+  readonly #maxBufferSize: number;
   readonly #scopes: Set<Tensor>[] = [];
   #pool: BufferPool;
   #recorder: Command[] | undefined;
-  #pinned: Storage[] | undefined;
+  /** What a capture's host values live in: no replay may write there, so nothing else ever does. */
+  #constants: BufferPool | undefined;
   #dry: Set<Program> | undefined;
   #noGrad = 0;
   #fault: DeviceError | undefined;
@@ -69,7 +73,7 @@ export class Engine {
     });
     const device = await openDevice(adapter, options.limits);
     const budget = options.memoryBudget ?? (driver.software ? systemMemory * 0.75 : Infinity);
-    return new Engine(device, driver, [adapter, ...keepAlive], budget, options.poison ?? false);
+    return new Engine(device, driver, [adapter, ...keepAlive], budget, options);
   }
 
   private constructor(
@@ -77,7 +81,7 @@ export class Engine {
     driver: DriverReport,
     keepAlive: readonly unknown[],
     budget: number,
-    poison: boolean,
+    { limits = {}, poison = false }: EngineOptions,
   ) {
     this.device = device;
     this.driver = driver;
@@ -85,7 +89,12 @@ export class Engine {
     this.#keepAlive = keepAlive;
     this.#poison = poison;
     this.#ledger = new MemoryLedger(budget);
-    this.#pool = new BufferPool(device, this.#ledger);
+    this.maxBinding = Math.min(
+      device.limits.maxStorageBufferBindingSize,
+      limits.maxStorageBufferBindingSize ?? Infinity,
+    );
+    this.#maxBufferSize = Math.min(device.limits.maxBufferSize, limits.maxBufferSize ?? Infinity);
+    this.#pool = this.#newPool();
     this.programs = new ProgramCache(device, (error) => this.#fail(error));
     this.stream = new CommandStream(device, this.programs);
     device.onuncapturederror = (event) => {
@@ -108,8 +117,8 @@ export class Engine {
       throw new UsageError(
         `tensor: got ${host.length} values for shape ${showShape(dims)}, expected ${shapeSize(dims)}`,
       );
-    const t = this.#allocate(dims, dtypeOf(host));
-    if (this.#pinned) this.#pinned.push(t.storage.retain());
+    const t = this.#allocate(dims, dtypeOf("tensor", host), this.#constants);
+    if (this.#constants) t.storage.retain(); // until the capture goes
     this.upload(t.storage, host);
     return t;
   }
@@ -161,8 +170,10 @@ export class Engine {
     let result: T | undefined;
     try {
       result = fn();
-      if (result instanceof Promise)
+      if (result instanceof Promise) {
+        result.catch(() => {}); // it will miss its tensors, and nobody will be listening
         throw new UsageError("scope: got an async function, expected a plain one");
+      }
     } finally {
       this.#scopes.pop();
       forEachTensor(result, (t) => {
@@ -230,7 +241,7 @@ export class Engine {
       this.#dry.add(program);
       return;
     }
-    const limit = this.device.limits.maxStorageBufferBindingSize;
+    const limit = this.maxBinding;
     const ranges: BlockRange[] = [];
     for (const name in kernel.bindings(variant)) {
       const { block, bytes } = tensors[name].storage;
@@ -257,7 +268,7 @@ export class Engine {
     params: Record<Exclude<NoInfer<P>, "count" | "start">, ScalarLike>,
     count: number,
   ): void {
-    const limit = this.device.limits.maxStorageBufferBindingSize;
+    const limit = this.maxBinding;
     const piece = count * 4 <= limit ? count : Math.floor(limit / 4096) * 1024;
     const program = this.programs.find(kernel as unknown as Kernel, variant);
     if (this.#dry) {
@@ -301,19 +312,22 @@ export class Engine {
   capture<T>(fn: () => T): Capture<T> {
     if (this.#recorder) throw new UsageError("capture: already recording; captures do not nest");
     const outer = this.#pool;
-    const pool = new BufferPool(this.device, this.#ledger);
+    const pools = [this.#newPool(), this.#newPool()] as const;
     const commands: Command[] = [];
     this.#recorder = commands;
-    this.#pinned = [];
-    this.#pool = pool;
+    [this.#pool, this.#constants] = pools;
     try {
       const result = this.scope(fn);
       forEachTensor(result, (t) => this.untrack(t));
       const fused = fuseLanewise(commands, this.programs, this.device.limits.maxStorageBuffersPerShaderStage);
-      return new Capture(this.device, this.stream, pool, fused, result);
+      return new Capture(this.device, this.stream, pools, fused, result);
+    } catch (error) {
+      for (const pool of pools) pool.close();
+      this.stream.forgetBindGroups();
+      throw error;
     } finally {
       this.#pool = outer;
-      this.#recorder = this.#pinned = undefined;
+      this.#recorder = this.#constants = undefined;
     }
   }
 
@@ -406,9 +420,14 @@ export class Engine {
     this.destroy();
   }
 
-  #allocate(shape: Shape, dtype: Dtype): Tensor {
+  #newPool(): BufferPool {
+    return new BufferPool(this.device, this.#ledger, this.#maxBufferSize, () => this.stream.flush());
+  }
+
+  #allocate(shape: Shape, dtype: Dtype, pool = this.#pool): Tensor {
+    if (this.#destroyed) throw gone();
     const bytes = shapeSize(shape) * 4;
-    const storage = new Storage(this.#pool, bytes, `tensor ${showShape(shape)}`);
+    const storage = new Storage(pool, bytes, `tensor ${showShape(shape)}`);
     return this.track(new Tensor(this, storage, shape, dtype));
   }
 
@@ -421,6 +440,7 @@ export class Engine {
   }
 
   #check(): void {
+    if (this.#destroyed) throw gone();
     const fault = this.#fault;
     this.#fault = undefined;
     if (fault) throw fault;
@@ -436,15 +456,19 @@ function forEachTensor(value: unknown, fn: (t: Tensor) => void, depth = 4): void
   }
 }
 
+const gone = () => new DeviceError("engine: it was destroyed; create another");
+
 function toHost(data: HostData | readonly number[], dtype: Dtype | undefined): HostData {
-  if (ArrayBuffer.isView(data)) return data;
+  if (ArrayBuffer.isView(data)) {
+    const own = dtypeOf("tensor", data);
+    if (dtype !== undefined && dtype !== own)
+      throw new UsageError(`tensor: got ${own} values, expected ${dtype}`);
+    return data;
+  }
   const values = data as readonly number[];
   if (dtype === "i32") return Int32Array.from(values);
   return dtype === "u32" ? Uint32Array.from(values) : Float32Array.from(values);
 }
-
-const dtypeOf = (data: HostData): Dtype =>
-  data instanceof Float32Array ? "f32" : data instanceof Int32Array ? "i32" : "u32";
 
 function hostArray(bytes: ArrayBuffer, dtype: Dtype): HostData {
   if (dtype === "f32") return new Float32Array(bytes);

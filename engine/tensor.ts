@@ -12,6 +12,16 @@ export type HostData<D extends Dtype = Dtype> = D extends "f32"
     ? Int32Array<ArrayBuffer>
     : Uint32Array<ArrayBuffer>;
 
+/** Throws UsageError for an array of any other kind. */
+export function dtypeOf(who: string, data: ArrayBufferView): Dtype {
+  if (data instanceof Float32Array) return "f32";
+  if (data instanceof Int32Array) return "i32";
+  if (data instanceof Uint32Array) return "u32";
+  throw new UsageError(
+    `${who}: got a ${data.constructor.name}, expected a Float32Array, Int32Array or Uint32Array`,
+  );
+}
+
 /** Device memory with a count of its users. The buffer is taken from the pool at first use. */
 export class Storage {
   readonly bytes: number;
@@ -29,6 +39,7 @@ export class Storage {
   get block(): Block {
     if (this.#users === 0)
       throw new UsageError(`${this.#who}: its tensor was disposed; keep it out of the scope`);
+    if (this.#pool.closed) throw new UsageError(`${this.#who}: its capture was disposed; read or copy it before`);
     this.#block ??= this.#pool.acquire(this.bytes, this.#who);
     return this.#block;
   }
@@ -97,8 +108,10 @@ export class Tensor {
     return (await this.data())[0]!;
   }
 
-  /** Overwrites the values from the host, after every use made of the old ones. Shape and length must agree. */
+  /** Overwrites the values from the host, after every use made of the old ones. Length and dtype must agree. */
   write(data: HostData): this {
+    const dtype = dtypeOf("write", data);
+    if (dtype !== this.dtype) throw new UsageError(`write: got ${dtype} for a tensor of ${this.dtype}`);
     if (data.length !== this.size)
       throw new UsageError(
         `write: got ${data.length} values for a tensor ${showShape(this.shape)}, expected ${this.size}`,

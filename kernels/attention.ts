@@ -12,9 +12,20 @@ import { bits, exp, log } from "./lib/math.ts";
  *   attentionDelta       delta_i = dy_i . y_i
  */
 
-export type AttentionVariant = { channels: number };
-const params = { batch: "u32", t: "u32", s: "u32", scale: "f32" } as const;
-const variants: AttentionVariant[] = [{ channels: 8 }, { channels: 5 }, { channels: 64 }, { channels: 128 }];
+/**
+ * unroll: loops over channels have a constant bound, so that a GPU keeps a position's channels in registers. A
+ * software driver would spend minutes on that (230 s for 32 channels), and runs the loops faster as loops.
+ */
+export type AttentionVariant = { channels: number; unroll: boolean };
+const params = { batch: "u32", channels: "u32", t: "u32", s: "u32", scale: "f32" } as const;
+const variants: AttentionVariant[] = [
+  { channels: 8, unroll: true },
+  { channels: 5, unroll: false },
+  { channels: 64, unroll: true },
+  { channels: 128, unroll: false },
+];
+/** A loop's bound. */
+const allOf = ({ channels, unroll }: AttentionVariant) => (unroll ? `${channels}u` : "p.channels");
 const lib = [bits, exp, log];
 const WIDTH = 8;
 
@@ -35,18 +46,18 @@ export const attention = defineKernel({
   params,
   lib,
   variants,
-  main: ({ channels: c }: AttentionVariant) => `
+  main: (v: AttentionVariant) => `
     ${eachPosition("p.t")}
-      var mine: array<f32, ${c}>;
-      var sum: array<f32, ${c}>;
-      for (var e = 0u; e < ${c}u; e++) { mine[e] = q[(b * ${c}u + e) * p.t + at] * p.scale; sum[e] = 0.0; }
+      var mine: array<f32, ${v.channels}>;
+      var sum: array<f32, ${v.channels}>;
+      for (var e = 0u; e < ${allOf(v)}; e++) { mine[e] = q[(b * ${v.channels}u + e) * p.t + at] * p.scale; sum[e] = 0.0; }
       var top = -3.4028234e38;
       var total = 0.0;
-      let base = b * ${c}u * p.s;
+      let base = b * ${v.channels}u * p.s;
       for (var first = 0u; first < p.s; first += ${WIDTH}u) {
         ${neighbours("p.s")}
         ${unroll(WIDTH, (j) => `var w${j} = 0.0;`, " ")}
-        for (var e = 0u; e < ${c}u; e++) {
+        for (var e = 0u; e < ${allOf(v)}; e++) {
           let x = mine[e];
           let line = base + e * p.s;
           ${unroll(WIDTH, (j) => `w${j} += x * k[line + n${j}];`, " ")}
@@ -57,12 +68,12 @@ export const attention = defineKernel({
         top = peak;
         ${unroll(WIDTH, (j) => `w${j} = exp_(w${j} - peak);`, " ")}
         total = total * keep + (${unroll(WIDTH, (j) => `w${j}`, " + ")});
-        for (var e = 0u; e < ${c}u; e++) {
+        for (var e = 0u; e < ${allOf(v)}; e++) {
           let line = base + e * p.s;
           sum[e] = sum[e] * keep + (${unroll(WIDTH, (j) => `w${j} * v[line + n${j}]`, " + ")});
         }
       }
-      for (var e = 0u; e < ${c}u; e++) { y[(b * ${c}u + e) * p.t + at] = sum[e] / total; }
+      for (var e = 0u; e < ${allOf(v)}; e++) { y[(b * ${v.channels}u + e) * p.t + at] = sum[e] / total; }
       lse[thread] = top + log_(total);
     }`,
   dispatch: ({ batch, t }) => groups(batch, t),
@@ -102,34 +113,34 @@ export const attentionGradQuery = defineKernel({
   params,
   lib,
   variants,
-  main: ({ channels: c }: AttentionVariant) => `
+  main: (v: AttentionVariant) => `
     ${eachPosition("p.t")}
-      var mine: array<f32, ${c}>;
-      var g: array<f32, ${c}>;
-      var sum: array<f32, ${c}>;
-      for (var e = 0u; e < ${c}u; e++) {
-        let i = (b * ${c}u + e) * p.t + at;
+      var mine: array<f32, ${v.channels}>;
+      var g: array<f32, ${v.channels}>;
+      var sum: array<f32, ${v.channels}>;
+      for (var e = 0u; e < ${allOf(v)}; e++) {
+        let i = (b * ${v.channels}u + e) * p.t + at;
         mine[e] = q[i] * p.scale; g[e] = dy[i]; sum[e] = 0.0;
       }
-      let base = b * ${c}u * p.s;
+      let base = b * ${v.channels}u * p.s;
       let own = lse[thread];
       let d = delta[thread];
       for (var first = 0u; first < p.s; first += ${WIDTH}u) {
         ${neighbours("p.s")}
         ${unroll(WIDTH, (j) => `var w${j} = 0.0; var h${j} = 0.0;`, " ")}
-        for (var e = 0u; e < ${c}u; e++) {
+        for (var e = 0u; e < ${allOf(v)}; e++) {
           let x = mine[e];
           let z = g[e];
           let line = base + e * p.s;
           ${unroll(WIDTH, (j) => `w${j} += x * k[line + n${j}]; h${j} += z * v[line + n${j}];`, " ")}
         }
         ${unroll(WIDTH, (j) => `h${j} = select(0.0, exp_(w${j} - own) * (h${j} - d), first + ${j}u < p.s);`, " ")}
-        for (var e = 0u; e < ${c}u; e++) {
+        for (var e = 0u; e < ${allOf(v)}; e++) {
           let line = base + e * p.s;
           sum[e] += ${unroll(WIDTH, (j) => `h${j} * k[line + n${j}]`, " + ")};
         }
       }
-      for (var e = 0u; e < ${c}u; e++) { dq[(b * ${c}u + e) * p.t + at] = sum[e] * p.scale; }
+      for (var e = 0u; e < ${allOf(v)}; e++) { dq[(b * ${v.channels}u + e) * p.t + at] = sum[e] * p.scale; }
     }`,
   dispatch: ({ batch, t }) => groups(batch, t),
   cost: ({ batch, t, s }, { channels: c }) => ({
@@ -153,21 +164,21 @@ export const attentionGradKey = defineKernel({
   params,
   lib,
   variants,
-  main: ({ channels: c }: AttentionVariant) => `
+  main: (v: AttentionVariant) => `
     ${eachPosition("p.s")}
-      var mine: array<f32, ${c}>;
-      var value: array<f32, ${c}>;
-      var sumK: array<f32, ${c}>;
-      var sumV: array<f32, ${c}>;
-      for (var e = 0u; e < ${c}u; e++) {
-        let i = (b * ${c}u + e) * p.s + at;
+      var mine: array<f32, ${v.channels}>;
+      var value: array<f32, ${v.channels}>;
+      var sumK: array<f32, ${v.channels}>;
+      var sumV: array<f32, ${v.channels}>;
+      for (var e = 0u; e < ${allOf(v)}; e++) {
+        let i = (b * ${v.channels}u + e) * p.s + at;
         mine[e] = k[i] * p.scale; value[e] = v[i]; sumK[e] = 0.0; sumV[e] = 0.0;
       }
-      let base = b * ${c}u * p.t;
+      let base = b * ${v.channels}u * p.t;
       for (var first = 0u; first < p.t; first += ${WIDTH}u) {
         ${neighbours("p.t")}
         ${unroll(WIDTH, (i) => `var w${i} = 0.0; var h${i} = 0.0;`, " ")}
-        for (var e = 0u; e < ${c}u; e++) {
+        for (var e = 0u; e < ${allOf(v)}; e++) {
           let x = mine[e];
           let z = value[e];
           let line = base + e * p.t;
@@ -179,14 +190,14 @@ export const attentionGradKey = defineKernel({
         w${i} = select(0.0, exp_(w${i} - lse[b * p.t + n${i}]), first + ${i}u < p.t);
         h${i} = w${i} * (h${i} - delta[b * p.t + n${i}]);`,
         )}
-        for (var e = 0u; e < ${c}u; e++) {
+        for (var e = 0u; e < ${allOf(v)}; e++) {
           let line = base + e * p.t;
           sumV[e] += ${unroll(WIDTH, (i) => `w${i} * dy[line + n${i}]`, " + ")};
           sumK[e] += ${unroll(WIDTH, (i) => `h${i} * q[line + n${i}]`, " + ")};
         }
       }
-      for (var e = 0u; e < ${c}u; e++) {
-        let i = (b * ${c}u + e) * p.s + at;
+      for (var e = 0u; e < ${allOf(v)}; e++) {
+        let i = (b * ${v.channels}u + e) * p.s + at;
         dk[i] = sumK[e] * p.scale;
         dv[i] = sumV[e];
       }

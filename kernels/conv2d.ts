@@ -4,16 +4,12 @@ import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } 
  * Convolution NCHW, weight [co, ci, kh, kw], any stride, padding and dilation. Everything heavy runs on a padded
  * copy of its input, so that no tap is ever out of range and neighbours come four at a time:
  *
- *   forward          y  = conv(pad(x), packed w)
- *   input gradient   dx = conv(pad(dy, zeros stuffed between for a stride), packed w flipped and transposed)
+ *   forward          y  = convRows(pad(x), packed w)
+ *   input gradient   dx = convRows(pad(dy, zeros stuffed between for a stride), packed w flipped and transposed)
  *   weight gradient  dw = sum over splits of convWeightRows(pad(dy), pad(x))
  *
- * | conv kernel | lanes are               | a thread computes              | taken                        |
- * | convTile    | output channels         | 4 x 4 pixels of one channel    | CPU drivers, 5 channels up   |
- * | convRows    | tiles of columns        | 4 or 8 channels x 4 or 8 pixels| few channels; GPUs           |
- *
- * On a CPU driver a load at one address for all lanes costs a fraction of one lane by lane. convTile reads the image
- * so, and each weight once for 16 pixels; its 16 sums and 9 weights stay in registers.
+ * convRows and convWeightRows keep a tile of outputs of one image row in registers and reuse each loaded input for
+ * all taps of a kernel row.
  */
 
 export type ConvPadVariant = {
@@ -22,8 +18,6 @@ export type ConvPadVariant = {
   /** A thread writes a whole line: what a CPU driver likes. A GPU wants a vec4 each. */
   byLine: boolean;
 };
-
-const lanes = ["x", "y", "z", "w"] as const;
 
 /** How a padded copy is laid out. Lengths in elements; `lines` rows of `pitch` (a multiple of 4). */
 export const convPad = defineKernel({
@@ -110,180 +104,6 @@ export const convPackWeight = defineKernel({
   cost: ({ co, ci, kh, kw }) => ({ bytes: 8 * co * ci * kh * kw, flops: 0 }),
 });
 
-export type ConvTileVariant = {
-  kh: number;
-  kw: number;
-  strideY: number;
-  strideX: number;
-  dilationX: number;
-};
-
-/** Pixels of a thread of convTile, along both axes. */
-export const TILE = 4;
-const CHANNEL_LANES = 8;
-
-/**
- * y [n, co, oh, ow] from x padded [n, ci, lines, pitch] and w packed [ci, co rounded up to 8, taps in vec4s].
- * A tile's rows stand dilationY apart, so that they share input rows for every tap as undilated ones do.
- */
-export const convTile = defineKernel({
-  name: "conv_tile",
-  bindings: { x: "read vec4f", w: "read vec4f", bias: "read f32", y: "read_write f32" },
-  params: {
-    n: "u32",
-    ci: "u32",
-    co: "u32",
-    oh: "u32",
-    ow: "u32",
-    lines: "u32",
-    pitch: "u32",
-    dilationY: "u32",
-    useBias: "u32",
-  },
-  variants: (
-    [
-      [1, 1, 1],
-      [3, 1, 1],
-      [3, 1, 2],
-      [3, 2, 1],
-      [4, 2, 1],
-      [5, 1, 1],
-    ] as const
-  ).map(
-    ([k, stride, dilationX]): ConvTileVariant => ({
-      kh: k,
-      kw: k,
-      strideY: stride,
-      strideX: stride,
-      dilationX,
-    }),
-  ),
-  main: (v: ConvTileVariant) => {
-    const slots = Math.ceil((v.kh * v.kw) / 4);
-    const inputRows = (TILE - 1) * v.strideY + v.kh;
-    const loads = Math.ceil(rowSpan({ ...v, columns: TILE }) / 4);
-    const sums = (r: number, row: number) => {
-      const kh = row - r * v.strideY;
-      if (kh < 0 || kh >= v.kh) return "";
-      return unroll(
-        TILE,
-        (c) => {
-          const terms = range(v.kw).map(
-            (kw) => `${nth("w", kh * v.kw + kw)} * ${nth("x", c * v.strideX + kw * v.dilationX)}`,
-          );
-          return `s${r}_${c} += ${terms.join(" + ")};`;
-        },
-        " ",
-      );
-    };
-    return `
-    ${linearMain(CHANNEL_LANES)}
-      let across = (p.ow + ${TILE - 1}u) / ${TILE}u;
-      let blocks = ((p.oh + p.dilationY - 1u) / p.dilationY + ${TILE - 1}u) / ${TILE}u;
-      let down = blocks * p.dilationY;
-      let spots = p.n * down * across;
-      let spot = group % spots;
-      let co = (group / spots) * ${CHANNEL_LANES}u + lane;
-      if (co >= p.co) { return; }
-      let column = (spot % across) * ${TILE}u;
-      let strip = (spot / across) % down;
-      let row = (strip / p.dilationY) * p.dilationY * ${TILE}u + strip % p.dilationY;
-      let n = spot / (across * down);
-      let vecs = p.pitch / 4u;
-      let coLanes = (p.co + ${CHANNEL_LANES - 1}u) / ${CHANNEL_LANES}u * ${CHANNEL_LANES}u;
-      let apart = p.dilationY * vecs;
-      var i = (n * p.ci * p.lines + row * ${v.strideY}u) * vecs + column * ${v.strideX}u / 4u;
-      var tap = co * ${slots}u;
-      ${unroll(TILE, (r) => unroll(TILE, (c) => `var s${r}_${c} = 0.0;`, " "))}
-      for (var ci = 0u; ci < p.ci; ci++) {
-        ${unroll(slots, (q) => `let w${q} = w[tap + ${q}u];`, " ")}
-        tap += coLanes * ${slots}u;
-        ${unroll(
-          inputRows,
-          (row) => `{
-          ${unroll(loads, (q) => `let x${q} = x[i + ${row}u * apart + ${q}u];`, " ")}
-          ${unroll(TILE, (r) => sums(r, row))}
-        }`,
-        )}
-        i += p.lines * vecs;
-      }
-      let b = select(0.0, bias[co * p.useBias], p.useBias == 1u);
-      ${unroll(
-        TILE,
-        (r) => `
-      if (row + ${r}u * p.dilationY < p.oh) {
-        let line = ((n * p.co + co) * p.oh + row + ${r}u * p.dilationY) * p.ow + column;
-        ${unroll(TILE, (c) => `${c === 0 ? "" : `if (column + ${c}u < p.ow) `}{ y[line + ${c}u] = s${r}_${c} + b; }`)}
-      }`,
-      )}
-    }`;
-  },
-  dispatch: ({ n, co, oh, ow, dilationY }) => {
-    const [rows, columns] = tiledSize([oh, ow], dilationY).map((d) => d / TILE) as [number, number];
-    return linearGroups(n * rows * columns * Math.ceil(co / CHANNEL_LANES), 1);
-  },
-  cost: ({ n, ci, co, oh, ow, lines, pitch }, v) => ({
-    bytes: 4 * (n * ci * lines * pitch + n * co * oh * ow + ci * co * v.kh * v.kw),
-    flops: 2 * n * co * oh * ow * ci * v.kh * v.kw,
-  }),
-});
-
-/** Rows and columns that the tiles of an output cover: at least its own, for rows in groups dilationY apart. */
-export const tiledSize = ([oh, ow]: readonly [number, number], dilationY: number): [number, number] => [
-  Math.ceil(Math.ceil(oh / dilationY) / TILE) * TILE * dilationY,
-  Math.ceil(ow / TILE) * TILE,
-];
-
-/**
- * w [co, ci, taps] -> [ci, co rounded up to 8, taps in vec4s], or for the input gradient, with `flip`,
- * [co, ci rounded up to 8, taps reversed]: a lane's taps in as few loads as may be.
- */
-export const convPackTaps = defineKernel({
-  name: "conv_pack_taps",
-  bindings: { w: "read f32", y: "read_write vec4f" },
-  params: { co: "u32", ci: "u32", taps: "u32" },
-  variants: [{ flip: false }, { flip: true }],
-  main: ({ flip }: { flip: boolean }) => `
-    ${linearMain(64)}
-      let slots = (p.taps + 3u) / 4u;
-      let fast = ${flip ? "p.ci" : "p.co"};
-      let slow = ${flip ? "p.co" : "p.ci"};
-      let lanes = (fast + ${CHANNEL_LANES - 1}u) / ${CHANNEL_LANES}u * ${CHANNEL_LANES}u;
-      let first = (thread % slots) * 4u;
-      let f = (thread / slots) % lanes;
-      let s = thread / slots / lanes;
-      if (s >= slow) { return; }
-      let base = ${flip ? "(s * p.ci + f)" : "(f * p.ci + s)"} * p.taps;
-      ${unroll(
-        4,
-        (q) => `
-      let in${q} = f < fast && first + ${q}u < p.taps;
-      let v${q} = select(0.0, w[select(0u, base + ${flip ? `p.taps - 1u - first - ${q}u` : `first + ${q}u`}, in${q})], in${q});`,
-      )}
-      y[thread] = vec4f(v0, v1, v2, v3);
-    }`,
-  dispatch: ({ co, ci, taps }, { flip }) => linearGroups(packedTaps({ co, ci, taps, flip }) / 4, 64),
-  cost: ({ co, ci, taps }) => ({ bytes: 8 * co * ci * taps, flops: 0 }),
-});
-
-/** Floats of weights packed by convPackTaps. */
-export const packedTaps = ({
-  co,
-  ci,
-  taps,
-  flip,
-}: {
-  co: number;
-  ci: number;
-  taps: number;
-  flip: boolean;
-}): number =>
-  (flip ? co : ci) * Math.ceil((flip ? ci : co) / CHANNEL_LANES) * CHANNEL_LANES * Math.ceil(taps / 4) * 4;
-
-/** Which kernel convolves: see the table above. */
-export const convKernel = (hw: Hardware, co: number): "tile" | "rows" =>
-  hw.kind === "cpu" && co > 4 ? "tile" : "rows";
-
 export type ConvRowsVariant = {
   kw: number;
   strideX: number;
@@ -295,6 +115,7 @@ export type ConvRowsVariant = {
   lanes: number;
 };
 
+const lanes = ["x", "y", "z", "w"] as const;
 /** Inputs of one row that `columns` outputs see. */
 export const rowSpan = (v: { kw: number; strideX: number; dilationX: number; columns: number }): number =>
   (v.columns - 1) * v.strideX + (v.kw - 1) * v.dilationX + 1;
@@ -506,8 +327,8 @@ function convVariants(): ConvRowsVariant[] {
 const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
 type Tile = Pick<ConvRowsVariant, "rows" | "columns" | "lanes">;
 
-/** The tile of convRows for an output of `co` channels and rows of `ow`: little is wasted at the edges. */
-export function convRowsTile(hw: Hardware, co: number, ow: number): Tile {
+/** The tile for an output of `co` channels and rows of `ow`: little is wasted at the edges. */
+export function convTile(hw: Hardware, co: number, ow: number): Tile {
   const rest = ow % 8;
   return { rows: co <= 4 ? 4 : 8, columns: rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8, lanes: lanesOf(hw) };
 }

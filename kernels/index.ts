@@ -3,7 +3,7 @@ export { adam, sgd } from "./adam.ts";
 export { attention, attentionDelta, attentionGradKey, attentionGradQuery } from "./attention.ts";
 export { binary, binaryBroadcast, binaryScalar } from "./binary.ts";
 export { clipFactor } from "./clip.ts";
-export { convPackTaps, convPackWeight, convPad, convRows, convTile, convWeightRows } from "./conv2d.ts";
+export { convPackWeight, convPad, convRows, convWeightRows } from "./conv2d.ts";
 export { stridedCopy } from "./copy.ts";
 export { dsmLoss, dsmLossGrad, dsmPerturb } from "./dsm.ts";
 export { embedding, embeddingGrad } from "./embedding.ts";

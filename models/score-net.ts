@@ -3,6 +3,7 @@ import { nearest, UsageError } from "../engine/errors.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { Init } from "./init.ts";
 import type { Module } from "./module.ts";
+import { Ncsn } from "./ncsn.ts";
 import { NcsnSmall } from "./ncsn-small.ts";
 
 /** A network that scores images at numbered noise scales. */
@@ -21,6 +22,8 @@ export interface ScoreNetOptions {
 type Build = (init: Init, options: ScoreNetOptions) => ScoreNet;
 
 const builders = {
+  ncsn: (init, { imageChannels, imageSize, sigmas, ngf = 128 }) =>
+    new Ncsn(init, { channels: imageChannels, imageSize, ngf, numClasses: sigmas.length }),
   "ncsn-small": (init, { channels, ...rest }) =>
     new NcsnSmall(init, { ...rest, ...(channels && { channels: channels as [number, number, number] }) }),
 } satisfies Record<string, Build>;

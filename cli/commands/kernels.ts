@@ -3,7 +3,8 @@ import { nearest, UsageError } from "../../engine/errors.ts";
 import * as all from "../../kernels/index.ts";
 import { type Kernel, source, type Variant, type VariantValue } from "../../kernels/kernel.ts";
 
-const kernels = new Map((Object.values(all) as unknown as Kernel[]).map((k) => [k.name, k]));
+const named = (Object.values(all) as unknown as Kernel[]).map((k) => [k.name, k] as const);
+const kernels = new Map(named.sort(([a], [b]) => (a < b ? -1 : 1)));
 
 export function kernelsCommand(program: Command): void {
   const command = program

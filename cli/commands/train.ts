@@ -31,7 +31,7 @@ export function trainCommand(program: Command): void {
     .option("--verify", "first run one step beside the float64 oracle and name any op that departs")
     .addHelpText(
       "after",
-      "\nCtrl-C ends after the step at hand, writes a checkpoint and exits with code 130; once more ends at once.",
+      "\nCtrl-C ends it after the step at hand, with a checkpoint and exit code 130;\nonce more ends it at once.",
     )
     .action(async (path: string, { out, resume = false, verify }: TrainOptions) => {
       const config = readConfig(path);

@@ -1,9 +1,11 @@
 import {
+  type AttentionVariant,
   attentionDelta,
   attentionGradKey,
   attentionGradQuery,
   attention as kernel,
 } from "../../kernels/attention.ts";
+import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp, type Inputs } from "../op.ts";
 import * as oracle from "../oracle/attention.ts";
@@ -19,18 +21,22 @@ interface Attrs {
   readonly scale: number;
 }
 
-const sizes = ([q, k]: Inputs) => ({ batch: q!.dim(0), t: q!.dim(2), s: k!.dim(2) });
+const sizes = ([q, k]: Inputs) => ({ batch: q!.dim(0), channels: q!.dim(1), t: q!.dim(2), s: k!.dim(2) });
+
+const variantFor = (engine: Engine, channels: number): AttentionVariant => ({
+  channels,
+  unroll: engine.hardware.kind === "gpu",
+});
 
 const op = defineOp<Attrs>({
   name: "attention",
   forward: (engine, inputs, attrs) => {
     const [q, k, v] = inputs;
-    const channels = q!.dim(1);
     const y = engine.empty(q!.shape);
     const lse = engine.empty([q!.dim(0), q!.dim(2)]);
     engine.launch(
       kernel,
-      { channels },
+      variantFor(engine, q!.dim(1)),
       { q: q!, k: k!, v: v!, y, lse },
       { ...sizes(inputs), scale: attrs.scale },
     );
@@ -40,15 +46,15 @@ const op = defineOp<Attrs>({
   fusedVjp: ({ engine, inputs, y, dy, attrs, extras, wants }) => {
     const [q, k, v] = inputs;
     const lse = extras[0]!;
-    const channels = q!.dim(1);
-    const { batch, t, s } = sizes(inputs);
+    const { batch, channels, t, s } = sizes(inputs);
+    const variant = variantFor(engine, channels);
     const delta = engine.empty([batch, t]);
     engine.launch(attentionDelta, {}, { y: y!, dy, delta }, { batch, channels, t });
     const shared = { q: q!, k: k!, v: v!, dy, lse, delta };
-    const params = { batch, t, s, scale: attrs.scale };
+    const params = { batch, channels, t, s, scale: attrs.scale };
     const [dq, dk, dv] = [q!, k!, v!].map((x) => engine.empty(x.shape)) as [Tensor, Tensor, Tensor];
-    if (wants[0]) engine.launch(attentionGradQuery, { channels }, { ...shared, dq }, params);
-    if (wants[1] || wants[2]) engine.launch(attentionGradKey, { channels }, { ...shared, dk, dv }, params);
+    if (wants[0]) engine.launch(attentionGradQuery, variant, { ...shared, dq }, params);
+    if (wants[1] || wants[2]) engine.launch(attentionGradKey, variant, { ...shared, dk, dv }, params);
     return [dq, dk, dv];
   },
   saves: { inputs: [0, 1, 2], output: true },

@@ -1,17 +1,11 @@
 import {
-  convKernel,
-  convPackTaps,
   convPackWeight,
   convPad,
   convRows,
-  convRowsTile,
   convTile,
   convWeightRows,
   convWeightTile,
-  packedTaps,
   rowSpan,
-  TILE,
-  tiledSize,
 } from "../../kernels/conv2d.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
@@ -20,6 +14,7 @@ import * as oracle from "../oracle/conv2d.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./binary.ts";
+import { matmul } from "./matmul.ts";
 import { reduceAxes, reshape, sum } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
 
@@ -95,7 +90,7 @@ function extent(
   return [lines, up4((tiles - 1) * columns * stride[1] + up4(rowSpan(last)))];
 }
 
-/** y = conv(x, w) by the kernel that suits. The weight is flipped and transposed for the input gradient. */
+/** y = conv(x, w): the packed weights and the tiles over a padded copy of x. Taps may be flipped for the input gradient. */
 function convolve(
   engine: Engine,
   x: Tensor,
@@ -108,29 +103,32 @@ function convolve(
 ): Tensor {
   const [co, ci, kh, kw] = w.shape as [number, number, number, number];
   const [outputs, inputs] = flip ? [ci, co] : [co, ci];
-  const { stride, dilation, padding } = attrs;
-  const y = engine.empty([x.dim(0), outputs, ...size]);
-  const problem = { n: x.dim(0), ci: inputs, co: outputs, oh: size[0], ow: size[1], useBias: bias ? 1 : 0 };
-  if (convKernel(engine.hardware, outputs) === "tile") {
-    const covered = tiledSize(size, dilation[0]);
-    const [lines, pitch] = extent(covered, [kh, kw], attrs, TILE);
-    const xp = padded(engine, x, lines, pitch, padding[0], padding[2], stuffing);
-    const wp = engine.empty([packedTaps({ co, ci, taps: kh * kw, flip })]);
-    engine.launch(convPackTaps, { flip }, { w, y: wp }, { co, ci, taps: kh * kw });
-    const variant = { kh, kw, strideY: stride[0], strideX: stride[1], dilationX: dilation[1] };
-    const params = { ...problem, lines, pitch, dilationY: dilation[0] };
-    engine.launch(convTile, variant, { x: xp, w: wp, bias: bias ?? wp, y }, params);
-    return y;
-  }
-  const tile = convRowsTile(engine.hardware, outputs, size[1]);
+  const tile = convTile(engine.hardware, outputs, size[1]);
   const [lines, pitch] = extent(size, [kh, kw], attrs, tile.columns);
-  const xp = padded(engine, x, lines, pitch, padding[0], padding[2], stuffing);
+  const xp = padded(engine, x, lines, pitch, attrs.padding[0], attrs.padding[2], stuffing);
   const coVecs = Math.ceil(outputs / 4);
   const wp = engine.empty([inputs, kh, kw, coVecs * 4]);
   engine.launch(convPackWeight, { flip }, { w, y: wp }, { co, ci, kh, kw });
-  const variant = { kw, strideX: stride[1], dilationX: dilation[1], ...tile };
-  const params = { ...problem, lines, pitch, coVecs, kh, strideY: stride[0], dilationY: dilation[0] };
-  engine.launch(convRows, variant, { x: xp, w: wp, bias: bias ?? wp, y }, params);
+  const y = engine.empty([x.dim(0), outputs, ...size]);
+  engine.launch(
+    convRows,
+    { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], ...tile },
+    { x: xp, w: wp, bias: bias ?? wp, y },
+    {
+      n: x.dim(0),
+      ci: inputs,
+      co: outputs,
+      oh: size[0],
+      ow: size[1],
+      lines,
+      pitch,
+      coVecs,
+      kh,
+      strideY: attrs.stride[0],
+      dilationY: attrs.dilation[0],
+      useBias: bias ? 1 : 0,
+    },
+  );
   return y;
 }
 

@@ -33,7 +33,12 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         kernels                   list the WGSL kernels, or show one as it is compiled
         help [command]            display help for command
 
-      Exit codes: 0 done, 2 something to mend in what was asked, 3 no usable GPU or driver, 130 stopped by Ctrl-C, 1 a fault of stein's.
+      Exit codes:
+        0    done
+        2    something to mend in what was asked
+        3    no usable GPU or driver, or it failed
+        130  stopped by Ctrl-C
+        1    a fault of stein's own
       "
     `);
     expect(complaints).toEqual([]);
@@ -65,7 +70,8 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
                             op that departs
         -h, --help          display help for command
 
-      Ctrl-C ends after the step at hand, writes a checkpoint and exits with code 130; once more ends at once.
+      Ctrl-C ends it after the step at hand, with a checkpoint and exit code 130;
+      once more ends it at once.
       "
     `);
     expect(code).toBe(0);
@@ -184,7 +190,7 @@ describe.concurrent("kernels", { timeout: 60_000 }, () => {
   test("list --json holds every kernel", async ({ expect }) => {
     const { code, stdout } = await stein(["kernels", "list", "--json"]);
     const rows = JSON.parse(stdout) as { name: string; variants: number; params: string[] }[];
-    expect(rows.map(({ name }) => name)).toEqual([...all.keys()]);
+    expect(rows.map(({ name }) => name)).toEqual([...all.keys()].sort());
     for (const { name, variants, params } of rows) {
       expect(variants, name).toBe(all.get(name)!.variants.length);
       expect(params, name).toEqual(Object.keys(all.get(name)!.params));

@@ -50,7 +50,7 @@ async function values(fn: (keep: <M extends Module>(module: M) => M) => Tensor):
 
 function expectClose(got: readonly number[], expected: readonly number[], tolerance = 1e-5): void {
   expect(got.length).toBe(expected.length);
-  got.forEach((v, i) => expect(Math.abs(v - expected[i]!)).toBeLessThanOrEqual(tolerance));
+  for (const [i, v] of got.entries()) expect(Math.abs(v - expected[i]!)).toBeLessThanOrEqual(tolerance);
 }
 
 describe("norms", () => {
@@ -92,9 +92,15 @@ describe("norms", () => {
   test("what does not fit", () => {
     const conditional = new ConditionalInstanceNorm2dPlus(init, 6, 3);
     const x = noise([2, 6, 5, 4]);
-    expect(() => conditional.run(x)).toThrowErrorMatchingInlineSnapshot(`[UsageError: ConditionalInstanceNorm2dPlus: got no labels, expected the noise level of each sample [n]]`);
-    expect(() => new GroupNorm(init, 6, { groups: 4 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: GroupNorm: got 4 groups for 6 channels, expected a divisor of 6]`);
-    expect(() => plainNorm("InstanceNrm")).toThrowErrorMatchingInlineSnapshot(`[UsageError: plainNorm: got InstanceNrm, expected one of InstanceNorm++, InstanceNorm, VarianceNorm, NoneNorm; did you mean InstanceNorm?]`);
+    expect(() => conditional.run(x)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: ConditionalInstanceNorm2dPlus: got no labels, expected the noise level of each sample [n]]`,
+    );
+    expect(() => new GroupNorm(init, 6, { groups: 4 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: GroupNorm: got 4 groups for 6 channels, expected a divisor of 6]`,
+    );
+    expect(() => plainNorm("InstanceNrm")).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: plainNorm: got InstanceNrm, expected one of InstanceNorm++, InstanceNorm, VarianceNorm, NoneNorm; did you mean InstanceNorm?]`,
+    );
     conditional.dispose();
     x.dispose();
   });
@@ -119,21 +125,24 @@ describe("resampling", () => {
     fir.dispose();
   });
 
-  test.each([undefined, [1, 3, 3, 1]])("sizes double and halve, with and without a convolution, fir %j", (fir) => {
-    for (const withConv of [false, true]) {
-      const outChannels = withConv ? 5 : 3;
-      const up = new Upsample(init, 3, { withConv, outChannels, fir });
-      const down = new Downsample(init, 3, { withConv, outChannels, fir });
-      const before = engine.memory().live;
-      engine.scope(() => {
-        expect(up.run(x()).shape).toEqual([2, outChannels, 12, 8]);
-        expect(down.run(x()).shape).toEqual([2, outChannels, 3, 2]);
-      });
-      expect(engine.memory().live).toBe(before);
-      up.dispose();
-      down.dispose();
-    }
-  });
+  test.each([undefined, [1, 3, 3, 1]])(
+    "sizes double and halve, with and without a convolution, fir %j",
+    (fir) => {
+      for (const withConv of [false, true]) {
+        const outChannels = withConv ? 5 : 3;
+        const up = new Upsample(init, 3, { withConv, outChannels, fir });
+        const down = new Downsample(init, 3, { withConv, outChannels, fir });
+        const before = engine.memory().live;
+        engine.scope(() => {
+          expect(up.run(x()).shape).toEqual([2, outChannels, 12, 8]);
+          expect(down.run(x()).shape).toEqual([2, outChannels, 3, 2]);
+        });
+        expect(engine.memory().live).toBe(before);
+        up.dispose();
+        down.dispose();
+      }
+    },
+  );
 
   test("pixels of a square come from neighbouring channels", async () => {
     const channels = () => engine.tensor([1, 2, 3, 4, 5, 6, 7, 8], [1, 8, 1, 1]);
@@ -145,9 +154,15 @@ describe("resampling", () => {
   test("what does not fit", () => {
     const pool = new ConvMeanPool(init, 3, 4);
     const odd = noise([1, 3, 7, 8]);
-    expect(() => pool.run(odd)).toThrowErrorMatchingInlineSnapshot(`[UsageError: ConvMeanPool: got [1,4,7,8] to halve, expected even height and width; use an even image size]`);
-    expect(() => new Fir(engine, [])).toThrowErrorMatchingInlineSnapshot(`[UsageError: Fir: got taps [], expected at least one and a sum that is not 0; the usual are [1,3,3,1]]`);
-    expect(() => new Fir(engine, [1, 1], 0)).toThrowErrorMatchingInlineSnapshot(`[UsageError: Fir: got factor 0, expected a whole number of at least 1]`);
+    expect(() => pool.run(odd)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: ConvMeanPool: got [1,4,7,8] to halve, expected even height and width; use an even image size]`,
+    );
+    expect(() => new Fir(engine, [])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Fir: got taps [], expected at least one and a sum that is not 0; the usual are [1,3,3,1]]`,
+    );
+    expect(() => new Fir(engine, [1, 1], 0)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Fir: got factor 0, expected a whole number of at least 1]`,
+    );
     pool.dispose();
     odd.dispose();
   });
@@ -177,7 +192,9 @@ describe("time", () => {
     const got = await values(() => timestepEmbedding(engine.tensor([0, 3]), 5));
     expectClose(got, [0, 0, 1, 1, 0, Math.sin(3), Math.sin(3e-4), Math.cos(3), Math.cos(3e-4), 0], 1e-6);
     const t = engine.tensor([0]);
-    expect(() => timestepEmbedding(t, 3)).toThrowErrorMatchingInlineSnapshot(`[UsageError: timestepEmbedding: got dim 3, expected a whole number from 4]`);
+    expect(() => timestepEmbedding(t, 3)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: timestepEmbedding: got dim 3, expected a whole number from 4]`,
+    );
     t.dispose();
   });
 });
@@ -188,17 +205,31 @@ describe("blocks of the 2021 networks start as their skip", () => {
   const time = () => noise([2, 6], 6);
 
   test("attention", async () => {
-    expectClose(await values((keep) => keep(new AttnBlock(init, 8, { groups: groupsFor(8) })).run(x())), await values(x), 1e-4);
+    expectClose(
+      await values((keep) => keep(new AttnBlock(init, 8, { groups: groupsFor(8) })).run(x())),
+      await values(x),
+      1e-4,
+    );
   });
 
   test("ResnetBlockDDPM", async () => {
     const options = { act, embedding: 6, groups: groupsFor };
-    expectClose(await values((keep) => keep(new ResnetBlockDDPM(init, 8, 8, options)).run(x(), time())), await values(x), 1e-3);
+    expectClose(
+      await values((keep) => keep(new ResnetBlockDDPM(init, 8, 8, options)).run(x(), time())),
+      await values(x),
+      1e-3,
+    );
   });
 
   test("ResnetBlockBigGAN, divided by sqrt 2", async () => {
-    const got = await values((keep) => keep(new ResnetBlockBigGAN(init, 8, 8, { act, embedding: 6 })).run(x(), time()));
-    expectClose(got, (await values(x)).map((v) => v / Math.SQRT2), 1e-3);
+    const got = await values((keep) =>
+      keep(new ResnetBlockBigGAN(init, 8, 8, { act, embedding: 6 })).run(x(), time()),
+    );
+    expectClose(
+      got,
+      (await values(x)).map((v) => v / Math.SQRT2),
+      1e-3,
+    );
   });
 });
 
@@ -219,8 +250,14 @@ describe("blocks of the earlier networks", () => {
     const options = { act: "elu", pool: "max" } as const;
     const block = new RefineBlock(init, [4, 4], 4, options);
     const x = noise([1, 4, 8, 8]);
-    expect(() => block.run([x], [8, 8])).toThrowErrorMatchingInlineSnapshot(`[UsageError: RefineBlock: got 1 inputs [1,4,8,8], expected 2]`);
-    expect(() => new RefineBlock(init, [4, 4], 4, { ...options, start: true })).toThrowErrorMatchingInlineSnapshot(`[UsageError: RefineBlock: got start with 2 inputs, expected one; leave start out]`);
+    expect(() => block.run([x], [8, 8])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: RefineBlock: got 1 inputs [1,4,8,8], expected 2]`,
+    );
+    expect(
+      () => new RefineBlock(init, [4, 4], 4, { ...options, start: true }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: RefineBlock: got start with 2 inputs, expected one; leave start out]`,
+    );
     block.dispose();
     x.dispose();
   });

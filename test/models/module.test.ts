@@ -27,7 +27,8 @@ class Net extends Module<[x: Tensor], Tensor> {
 
 const net = new Net(new Init(engine, 7));
 afterAll(() => net.dispose());
-const bare = (net: Module) => new Map([...net.named()].map(([name, t]) => [name, { shape: t.shape, data: new Float32Array(t.size) }]));
+const bare = (net: Module) =>
+  new Map([...net.named()].map(([name, t]) => [name, { shape: t.shape, data: new Float32Array(t.size) }]));
 
 describe("names", () => {
   test("follow the fields, arrays are numbered, buffers are among them", () => {
@@ -70,7 +71,9 @@ describe("state", () => {
     state.set("rest.0.weight", { shape: [3, 2], data: new Float32Array(6) });
     state.set("first.weigth", { shape: [3, 2], data: new Float32Array(6) });
     state.set("optimizer", { shape: [1], data: new Float32Array(1) });
-    expect(() => net.load(state as State)).toThrowErrorMatchingInlineSnapshot(`[UsageError: load: the state does not fit the network: missing first.bias [3]; rest.0.weight: got [3,2], expected [3,3]; unexpected first.weigth (did you mean first.weight?); unexpected optimizer]`);
+    expect(() => net.load(state as State)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: load: the state does not fit the network: missing first.bias [3]; rest.0.weight: got [3,2], expected [3,3]; unexpected first.weigth (did you mean first.weight?); unexpected optimizer]`,
+    );
     expect(await net.state()).toEqual(before);
   });
 });
@@ -99,7 +102,9 @@ describe("run", () => {
   });
 
   test("says when there is no tensor", () => {
-    expect(() => net.run(3 as unknown as Tensor)).toThrowErrorMatchingInlineSnapshot(`[UsageError: Net: got no tensor among the arguments, expected at least one]`);
+    expect(() => net.run(3 as unknown as Tensor)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Net: got no tensor among the arguments, expected at least one]`,
+    );
   });
 
   test("clears the path after a fault", () => {

@@ -48,7 +48,9 @@ describe("official names", () => {
   });
 
   test("of a cascade, units before fusion", () => {
-    const own = names.filter((name) => name.startsWith("refine4.")).map((name) => name.slice("refine4.".length));
+    const own = names
+      .filter((name) => name.startsWith("refine4."))
+      .map((name) => name.slice("refine4.".length));
     expect(own.slice(0, 4)).toEqual([
       "adapt_convs.0.1_1_norm.embed.weight",
       "adapt_convs.0.1_1_conv.weight",
@@ -84,7 +86,9 @@ describe("forward", () => {
     const before = engine.memory().live;
     const values: number[][] = [];
     for (let step = 0; step < 3; step++) {
-      const y = engine.noGrad(() => engine.scope(() => net.run(engine.full([2, 1, 28, 28], 0.25), labels([0, 9]))));
+      const y = engine.noGrad(() =>
+        engine.scope(() => net.run(engine.full([2, 1, 28, 28], 0.25), labels([0, 9]))),
+      );
       expect(y.shape).toEqual([2, 1, 28, 28]);
       values.push([...(await y.data())]);
       y.dispose();
@@ -109,7 +113,9 @@ describe("forward", () => {
 
   test("a label changes the score of its own image only", async () => {
     const score = async (values: number[]) => {
-      const y = engine.noGrad(() => engine.scope(() => net.run(engine.full([2, 1, 28, 28], 0.25), labels(values))));
+      const y = engine.noGrad(() =>
+        engine.scope(() => net.run(engine.full([2, 1, 28, 28], 0.25), labels(values))),
+      );
       const data = [...(await y.data())];
       y.dispose();
       return data;
@@ -133,9 +139,15 @@ describe("what does not fit is refused before any work", () => {
   const build = (options: Partial<NcsnOptions>) => () => new Ncsn(new Init(engine), { ...tiny, ...options });
 
   test("options", () => {
-    expect(build({ imageSize: 27 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Ncsn: got imageSize 27, expected an even number; the network halves the image once]`);
-    expect(build({ ngf: 0 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Ncsn: got ngf 0, expected a whole number of at least 1]`);
-    expect(build({ act: "rlu" as "relu" })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Ncsn: got activation rlu, expected one of elu, relu, lrelu, swish; did you mean elu?]`);
+    expect(build({ imageSize: 27 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Ncsn: got imageSize 27, expected an even number; the network halves the image once]`,
+    );
+    expect(build({ ngf: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Ncsn: got ngf 0, expected a whole number of at least 1]`,
+    );
+    expect(build({ act: "rlu" as "relu" })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Ncsn: got activation rlu, expected one of elu, relu, lrelu, swish; did you mean elu?]`,
+    );
   });
 
   test("inputs", () => {
@@ -143,9 +155,15 @@ describe("what does not fit is refused before any work", () => {
     const colour = engine.zeros([2, 3, 28, 28]);
     const three = labels([0, 1, 2]);
     const floats = engine.zeros([2]);
-    expect(() => net.run(colour, three)).toThrowErrorMatchingInlineSnapshot(`[UsageError: Ncsn: got x [2,3,28,28], expected [n,1,28,28]]`);
-    expect(() => net.run(x, three)).toThrowErrorMatchingInlineSnapshot(`[UsageError: Ncsn: got labels i32 [3] for x [2,1,28,28], expected i32 [2]]`);
-    expect(() => net.run(x, floats)).toThrowErrorMatchingInlineSnapshot(`[UsageError: Ncsn: got labels f32 [2] for x [2,1,28,28], expected i32 [2]]`);
+    expect(() => net.run(colour, three)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Ncsn: got x [2,3,28,28], expected [n,1,28,28]]`,
+    );
+    expect(() => net.run(x, three)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Ncsn: got labels i32 [3] for x [2,1,28,28], expected i32 [2]]`,
+    );
+    expect(() => net.run(x, floats)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Ncsn: got labels f32 [2] for x [2,1,28,28], expected i32 [2]]`,
+    );
     for (const t of [x, colour, three, floats]) t.dispose();
   });
 });

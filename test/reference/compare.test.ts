@@ -56,7 +56,11 @@ describe("a group's error as a share of its tolerance", () => {
   });
 
   test("fails on a result that is missing, and on a group the file lacks", () => {
-    const missing = judge([{ group: "grad.*", tol_max_abs: 1 }], named({ "grad.a": [1], "grad.b": [1] }), named({ "grad.a": [1] }));
+    const missing = judge(
+      [{ group: "grad.*", tol_max_abs: 1 }],
+      named({ "grad.a": [1], "grad.b": [1] }),
+      named({ "grad.a": [1] }),
+    );
     expect(missing[0]).toEqual({ group: "grad.*", share: Infinity, detail: "no result for grad.b" });
     const absent = judge([{ group: "out.z", tol_max_abs: 1 }], named({}), named({ "out.z": [1] }));
     expect(absent[0]!.detail).toBe("the file has no such tensor");
