@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Engine } from "../engine/engine.ts";
+import { cores, threadsTime } from "./processor.ts";
 
 /** What a case runs against: multiply-adds, bytes, or the cost of a dispatch. */
 export type Bound = "compute" | "memory" | "dispatch";
@@ -23,14 +24,25 @@ export interface Case {
   check?(engine: Engine): Promise<string | undefined>;
 }
 
-/** A case's times over the rounds, in milliseconds. */
-export interface Timing {
-  readonly case: Case;
-  readonly times: readonly number[];
+/** Milliseconds over the rounds: the middle, the bounds of the middle half, and the least. */
+export interface Spread {
   readonly median: number;
   readonly lower: number;
   readonly upper: number;
   readonly best: number;
+}
+
+export interface Timing {
+  readonly case: Case;
+  readonly rounds: number;
+  /** From the first launch to the end of the wait for the device. */
+  readonly wall: Spread;
+  /**
+   * What the kernels would take with all cores to themselves: the processor time of a software driver's threads over
+   * the cores. Hardly moved by a busy machine. Undefined for dispatch-bound cases, whose time is the host's too, and
+   * where it cannot be read.
+   */
+  readonly alone: Spread | undefined;
 }
 
 export interface Fault {
@@ -73,7 +85,7 @@ export async function measure(
       onProgress?.(
         `${round < 0 ? "warm-up" : `round ${round + 1}/${rounds}`}, ${i + 1}/${clocks.length}: ${clock.case.name}`,
       );
-      await clock.run(round >= 0);
+      await clock.run({ warmUp: round < 0 });
     }
   return { timings: clocks.map((clock) => clock.timing()), faults };
 }
@@ -95,44 +107,57 @@ class Clock {
   readonly case: Case;
   readonly #engine: Engine;
   readonly #times: number[] = [];
-  #expected = 0;
+  readonly #alone: number[] = [];
+  #least = Infinity;
 
   constructor(engine: Engine, c: Case) {
     this.case = c;
     this.#engine = engine;
   }
 
-  /** Submits the work and waits for it. */
-  async run(keep: boolean): Promise<void> {
+  /** Submits the work and waits for it. A warm-up is not kept. */
+  async run({ warmUp }: { warmUp: boolean }): Promise<void> {
     const engine = this.#engine;
+    const before = engine.driver.software ? threadsTime() : undefined;
     const start = performance.now();
     engine.scope(() => this.case.run(engine));
     engine.stream.flush();
-    await this.#rest(start);
+    if (!warmUp) await this.#rest(start);
     await engine.sync();
     const ms = performance.now() - start;
-    this.#expected = this.#expected === 0 ? ms : Math.min(this.#expected, ms);
-    if (keep) this.#times.push(ms);
+    this.#least = Math.min(this.#least, ms);
+    if (warmUp) return;
+    this.#times.push(ms);
+    const after = before === undefined ? undefined : threadsTime();
+    if (before !== undefined && after !== undefined) this.#alone.push((after - before) / cores());
   }
 
   timing(): Timing {
-    const sorted = [...this.#times].sort((a, b) => a - b);
-    const at = (q: number) => quantile(sorted, q);
+    const { bound } = this.case;
+    const rounds = this.#times.length;
+    const readable = this.#alone.length === rounds && bound !== "dispatch";
     return {
       case: this.case,
-      times: this.#times,
-      median: at(0.5),
-      lower: at(0.25),
-      upper: at(0.75),
-      best: sorted[0]!,
+      rounds,
+      wall: spread(this.#times),
+      alone: readable ? spread(this.#alone) : undefined,
     };
   }
 
-  /** While a promise waits for the device the binding polls with a whole core, which a software driver needs: sleep first. */
+  /**
+   * While a promise waits for the device the binding polls with a whole core, which a software driver needs: sleep
+   * through the first half of the shortest time so far. A longer sleep might outlast the work and be all that is seen.
+   */
   async #rest(start: number): Promise<void> {
-    const left = 0.8 * this.#expected - (performance.now() - start);
+    const left = 0.5 * this.#least - (performance.now() - start);
     if (this.#engine.driver.software && left >= 2) await sleep(left);
   }
+}
+
+function spread(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  const [median, lower, upper, best] = [0.5, 0.25, 0.75, 0].map((q) => quantile(sorted, q));
+  return { median: median!, lower: lower!, upper: upper!, best: best! };
 }
 
 /** Of sorted values, between neighbours by proportion. */

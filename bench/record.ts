@@ -2,9 +2,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { ColdSteps } from "./cold.ts";
-import type { Measured, Timing } from "./harness.ts";
+import type { Measured, Spread, Timing } from "./harness.ts";
 import type { LoadWatch } from "./load.ts";
-import { type Rates, rate, units } from "./rates.ts";
+import { type Rates, rate, steadiest, units } from "./rates.ts";
 
 /** Of a run as a whole: the first line of its file. */
 export interface RunRecord {
@@ -17,21 +17,19 @@ export interface RunRecord {
   readonly load: ReturnType<LoadWatch["report"]>;
 }
 
-/** Of a case: a line each after that. Times in milliseconds. */
+/** Of a case: a line each after that. The rate and its share are of the steadiest times. */
 export interface CaseRecord {
   readonly kind: "case";
   readonly name: string;
   readonly group: string;
   readonly shape: string;
   readonly bound: string;
-  readonly median: number;
-  readonly lower: number;
-  readonly upper: number;
-  readonly best: number;
   readonly rounds: number;
-  readonly rate: number | undefined;
+  readonly wall: Spread;
+  readonly alone?: Spread | undefined;
+  readonly rate?: number | undefined;
   readonly unit: string;
-  readonly ofRoofline: number | undefined;
+  readonly ofRoofline?: number | undefined;
 }
 
 export const adapterName = ({ driver }: Engine): string => driver.description || driver.device || "unnamed";
@@ -48,22 +46,10 @@ export const describeRun = (engine: Engine, load: LoadWatch): RunRecord => ({
 
 const describeCase = (t: Timing, rates: Rates): CaseRecord => {
   const { name, group, shape, bound } = t.case;
-  const { median, lower, upper, best, times } = t;
-  return {
-    kind: "case",
-    name,
-    group,
-    shape,
-    bound,
-    median,
-    lower,
-    upper,
-    best,
-    rounds: times.length,
-    rate: rate(t),
-    unit: units[bound],
-    ofRoofline: rates.ofRoofline(t),
-  };
+  const { rounds, wall, alone } = t;
+  const by = steadiest(t);
+  const figures = { rate: rate(t, by), unit: units[bound], ofRoofline: rates.ofRoofline(t, by) };
+  return { kind: "case", name, group, shape, bound, rounds, wall, alone, ...figures };
 };
 
 /** Writes a run as JSON lines. */
@@ -101,7 +87,8 @@ export function readRecord(path: string): { run: RunRecord; cases: ReadonlyMap<s
   };
 }
 
-/** How a case's time changed: new over old, and whether their middle halves lie apart. */
+/** How a case's time changed: new over old, and whether the middle halves lie apart. */
 export function change(t: Timing, old: CaseRecord): { ratio: number; beyondSpread: boolean } {
-  return { ratio: t.median / old.median, beyondSpread: t.lower > old.upper || t.upper < old.lower };
+  const [now, then] = t.alone && old.alone ? [t.alone, old.alone] : [t.wall, old.wall];
+  return { ratio: now.median / then.median, beyondSpread: now.lower > then.upper || now.upper < then.lower };
 }

@@ -1,7 +1,7 @@
 import type { Profile } from "../engine/profiler.ts";
 import type { ColdStep, ColdSteps } from "./cold.ts";
 import type { Measured, Timing } from "./harness.ts";
-import { type Rates, rate, units } from "./rates.ts";
+import { type Rates, rate, steadiest, units } from "./rates.ts";
 import { type CaseRecord, change, type RunRecord } from "./record.ts";
 import { verdicts } from "./targets.ts";
 
@@ -42,7 +42,7 @@ function promises({ adapter }: RunRecord, rates: Rates): string[] {
     [undefined, "-     "],
   ]);
   return [
-    `targets (for lavapipe on two idle cores${note}): medians, in brackets the best rounds`,
+    `targets (for lavapipe on two idle cores${note}): medians, in brackets without the other processes`,
     ...verdicts(rates).map(({ text, met, detail }) => `  ${marks.get(met)}  ${text}: ${detail}`),
   ];
 }
@@ -50,16 +50,18 @@ function promises({ adapter }: RunRecord, rates: Rates): string[] {
 function table(timings: readonly Timing[], rates: Rates, old?: ReadonlyMap<string, CaseRecord>): string[] {
   const rows = timings.map((t) => {
     const { name, group, shape, bound } = t.case;
-    const figure = rate(t);
+    const by = steadiest(t);
+    const figure = rate(t, by);
     return [
       name,
       shape,
-      digits(t.median),
-      `${digits(t.lower)} - ${digits(t.upper)}`,
-      digits(t.best),
+      digits(t.wall.median),
+      `${digits(t.wall.lower)} - ${digits(t.wall.upper)}`,
+      digits(t.wall.best),
+      t.alone ? digits(t.alone.median) : "",
       figure === undefined ? "" : `${digits(figure)} ${units[bound]}`,
-      share(rates.ofRoofline(t)),
-      group === "conv2d" ? share(rates.ofMatmul(t)) : "",
+      share(rates.ofRoofline(t, by)),
+      group === "conv2d" ? share(rates.ofMatmul(t, by)) : "",
       ...(old ? [compared(t, old.get(name))] : []),
     ];
   });
@@ -69,13 +71,18 @@ function table(timings: readonly Timing[], rates: Rates, old?: ReadonlyMap<strin
     "median ms",
     "middle half",
     "best ms",
+    "alone ms",
     "rate",
     "of roofline",
     "of matmul",
-    ...(old ? ["to old"] : []),
   ];
-  return aligned([titles, ...rows], 2);
+  return [...aligned([old ? [...titles, "to old"] : titles, ...rows], 2), ...legend];
 }
+
+const legend = [
+  "alone: a software driver's processor time over the cores, without other processes and waiting; rates and shares",
+  "are of it where it can be read, else of the median",
+];
 
 function compared(t: Timing, old: CaseRecord | undefined): string {
   if (!old) return "new";

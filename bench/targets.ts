@@ -5,7 +5,7 @@ import { convName, residual } from "./kernels/conv2d.bench.ts";
 import { cases as langevin } from "./kernels/langevin.bench.ts";
 import { reference } from "./kernels/matmul.bench.ts";
 import { cases as unary } from "./kernels/unary.bench.ts";
-import { type By, type Rates, rate } from "./rates.ts";
+import { type By, milliseconds, type Rates, rate } from "./rates.ts";
 
 /** What the project promises on lavapipe with two processor cores. */
 interface Target {
@@ -22,12 +22,12 @@ export interface Verdict {
   readonly text: string;
   /** By the medians; undefined when none of the cases was measured. */
   readonly met: boolean | undefined;
-  /** The figures that miss, or the one that nearly does; in brackets what the best rounds give. */
+  /** The figures that miss, or the one that nearly does; in brackets what they would be on an idle machine. */
   readonly detail: string;
 }
 
 const percent = (v: number): string => `${(100 * v).toFixed(0)} %`;
-const milliseconds = (v: number): string => `${v.toFixed(1)} ms`;
+const inMilliseconds = (v: number): string => `${v.toFixed(1)} ms`;
 
 const targets: readonly Target[] = [
   {
@@ -56,18 +56,18 @@ const targets: readonly Target[] = [
   {
     text: "1,000 tiny ops below 60 ms",
     cases: [tiny.eager],
-    figure: (t, _, by) => t[by],
+    figure: (t, _, by) => milliseconds(t, by),
     goal: 60,
     below: true,
-    show: milliseconds,
+    show: inMilliseconds,
   },
   {
     text: "1,000 tiny ops replayed below 15 ms",
     cases: [tiny.replayed],
-    figure: (t, _, by) => t[by],
+    figure: (t, _, by) => milliseconds(t, by),
     goal: 15,
     below: true,
-    show: milliseconds,
+    show: inMilliseconds,
   },
 ];
 
@@ -76,22 +76,19 @@ export const verdicts = (rates: Rates): Verdict[] =>
   targets.map(({ text, cases, figure, goal, below = false, show }) => {
     const figures = cases.flatMap((name) => {
       const t = rates.find(name);
-      const [median, best] = [t && figure(t, rates, "median"), t && figure(t, rates, "best")];
-      if (median === undefined || best === undefined) return [];
-      return [
-        {
-          median,
-          met: below ? median < goal : median >= goal,
-          line: `${name} ${show(median)} (${show(best)})`,
-        },
-      ];
+      const median = t && figure(t, rates, "median");
+      if (!t || median === undefined) return [];
+      const alone = figure(t, rates, "alone") ?? figure(t, rates, "best");
+      const line = `${name} ${show(median)} (${alone === undefined ? "" : show(alone)})`;
+      return [{ median, met: below ? median < goal : median >= goal, line }];
     });
     const missed = figures.filter((f) => !f.met);
     const [worst] = figures.toSorted((a, b) => (below ? b.median - a.median : a.median - b.median));
     if (!worst) return { text, met: undefined, detail: "not measured" };
-    const detail =
-      missed.length > 0
-        ? missed.map((f) => f.line).join(", ")
-        : `${figures.length > 1 ? "least: " : ""}${worst.line}`;
-    return { text, met: missed.length === 0, detail };
+    const least = figures.length > 1 ? `least: ${worst.line}` : worst.line;
+    return {
+      text,
+      met: missed.length === 0,
+      detail: missed.length > 0 ? missed.map((f) => f.line).join(", ") : least,
+    };
   });

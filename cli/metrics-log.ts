@@ -39,7 +39,7 @@ export class MetricsLog {
 
   add(metrics: readonly Metrics[]): void {
     if (metrics.length === 0) return;
-    this.#all.push(...metrics);
+    for (const one of metrics) this.#all.push(one);
     this.#write(() => appendFileSync(this.#path, metrics.map((m) => `${JSON.stringify(m)}\n`).join("")));
   }
 

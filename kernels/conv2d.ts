@@ -231,7 +231,7 @@ export const convWeightRows = defineKernel({
     splits: "u32",
   },
   variants: convVariants().flatMap((v) =>
-    (v.kw > 3 ? [1] : [1, v.kw]).map((khs): ConvWeightVariant => ({ ...v, khs })),
+    (v.kw > 3 || v.kw === 1 ? [1] : [1, v.kw]).map((khs): ConvWeightVariant => ({ ...v, khs })),
   ),
   main: (v: ConvWeightVariant) => {
     const loads = Math.ceil(rowSpan(v) / 4);

@@ -164,8 +164,10 @@ async function save(run: Run, log: MetricsLog): Promise<void> {
 /** Says of a fault that ended the training where it can be taken up again. */
 function withCheckpoint(fault: unknown, { folder }: Run): unknown {
   const path = join(folder, files.checkpoint);
-  const last = existsSync(path) ? path : "none yet";
-  if (fault instanceof DivergedError) fault.message += `; the last good checkpoint is ${last}`;
-  else if (fault instanceof DeviceError) fault.message += `; the last checkpoint is ${last}`;
+  const there = existsSync(path);
+  if (fault instanceof DivergedError)
+    fault.message += there ? `; the last good checkpoint is ${path}` : "; there is no checkpoint yet";
+  else if (fault instanceof DeviceError)
+    fault.message += there ? `; go on from ${path} with --resume` : "; there is no checkpoint yet";
   return fault;
 }

@@ -32,19 +32,22 @@ describe("a step", () => {
 
   test("is refused when too many are unread", async () => {
     using run = smallRun(engine);
-    await losses(run, 64);
+    await losses(run, 1);
     for (let i = 0; i < 64; i++) run.trainer.advance();
     expect(() => run.trainer.advance()).toThrow(
       new UsageError("advance: 64 steps are unread; await reports() first"),
     );
     const reports = await run.trainer.reports();
-    expect(reports.map((r) => r.step)).toEqual(Array.from({ length: 64 }, (_, i) => 64 + i));
+    expect(reports.map((r) => r.step)).toEqual(Array.from({ length: 64 }, (_, i) => 1 + i));
   });
 });
 
 test("the first ten losses are those of the day this was written", async () => {
   using run = smallRun(engine);
-  const pinned: number[] = [];
+  // Mesa's lavapipe and SwiftShader agree on them to 2e-7.
+  const pinned = [
+    38.4714, 36.52135, 32.41677, 28.93658, 31.12107, 27.20744, 25.58033, 32.66912, 24.97776, 23.96863,
+  ];
   const found = await losses(run, 10);
   expect(found.length).toBe(pinned.length);
   for (const [i, loss] of found.entries())
@@ -103,9 +106,9 @@ describe("a checkpoint", () => {
     using plain = smallRun(engine, { optimizer: { lr: 1e-3 } });
     using averaged = smallRun(engine);
     const checkpoint = readCheckpoint(await packCheckpoint(plain.network, plain.trainer, ""), "test");
-    expect(() =>
-      restore(checkpoint, averaged.network, averaged.trainer),
-    ).toThrowErrorMatchingInlineSnapshot(`[UsageError: checkpoint: ema.begin_conv.weight is missing; was the model or emaDecay changed since?]`);
+    expect(() => restore(checkpoint, averaged.network, averaged.trainer)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: checkpoint: ema.begin_conv.weight is missing; was the model or emaDecay changed since?]`,
+    );
   });
 });
 

@@ -1,0 +1,27 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { cpus } from "node:os";
+
+/**
+ * Processor time, in milliseconds, that the threads of this process but its main one have had so far: on a software
+ * driver the kernels' own work, which other processes delay but do not add to. Undefined off Linux.
+ */
+export function threadsTime(): number | undefined {
+  try {
+    const tasks = readdirSync("/proc/self/task").filter((id) => Number(id) !== process.pid);
+    return tasks.reduce((total, id) => total + timeOf(id), 0) / 1e6;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Nanoseconds; a thread that has ended since it was listed counts as none. */
+function timeOf(id: string): number {
+  try {
+    return Number(readFileSync(`/proc/self/task/${id}/schedstat`, "utf8").split(" ")[0]);
+  } catch {
+    return 0;
+  }
+}
+
+/** Cores that share the work. */
+export const cores = (): number => cpus().length;

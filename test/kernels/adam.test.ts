@@ -1,0 +1,158 @@
+import { describe, expect, test } from "vitest";
+import { Adam } from "../../engine/optim/adam.ts";
+import { clipGradients } from "../../engine/optim/clip.ts";
+import { Sgd } from "../../engine/optim/sgd.ts";
+import { type Array64, map, zeros } from "../../engine/oracle/array.ts";
+import * as oracle from "../../engine/oracle/updates.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { adam, sgd } from "../../kernels/adam.ts";
+import { fromHost, upload } from "../support/check-op.ts";
+import { normal } from "../support/draw.ts";
+import { engine } from "../support/engine.ts";
+import { expectNear } from "../support/near.ts";
+
+const SIZE = 1029;
+const STEPS = 20;
+const gradient = (step: number) => map(normal([SIZE], 100 + step), (g) => Math.fround(g * (1 + 0.1 * step)));
+
+/** What a run leaves, by name. */
+async function read(tensors: Record<string, Tensor>): Promise<Record<string, Array64>> {
+  const names = Object.keys(tensors);
+  const host = await engine.readAll(Object.values(tensors));
+  for (const t of Object.values(tensors)) t.dispose();
+  return Object.fromEntries(names.map((name, i) => [name, fromHost(host[i]!, [SIZE])]));
+}
+
+const near = (got: Record<string, Array64>, expected: Record<string, Array64 | null>) => {
+  for (const [name, value] of Object.entries(expected)) if (value) expectNear(got[name]!.data, value, { terms: STEPS }, name);
+};
+
+describe("the kernels over 20 steps", () => {
+  test.each(adam.variants)("adam, ema $ema, clip $clip, $vecs vec4s", async (variant) => {
+    const attrs = { lr: 0.01, beta1: 0.9, beta2: 0.99, eps: 1e-6, weightDecay: 0.02, emaDecay: 0.9, clipScale: variant.clip ? 0.4 : 1 };
+    let state: oracle.AdamState = { param: normal([SIZE], 1), m: zeros([SIZE]), v: zeros([SIZE]), ema: normal([SIZE], 2) };
+    const t = { param: upload(state.param), m: upload(state.m), v: upload(state.v), ema: upload(state.ema!) };
+    const clip = engine.tensor([0.4]);
+    for (let step = 1; step <= STEPS; step++) {
+      const grad = gradient(step);
+      state = oracle.adam({ ...state, grad }, { ...attrs, step });
+      const g = upload(grad);
+      const { lr, clipScale, ...rest } = attrs;
+      const params = { ...rest, count: SIZE, rate: lr / (1 - attrs.beta1 ** step), rootScale: 1 / Math.sqrt(1 - attrs.beta2 ** step) };
+      engine.launch(adam, variant, { ...t, grad: g, clip }, params);
+      g.dispose();
+    }
+    clip.dispose();
+    near(await read(t), { ...state, ema: variant.ema ? state.ema : normal([SIZE], 2) });
+  });
+
+  test.each(sgd.variants)("sgd, ema $ema, clip $clip, $vecs vec4s", async (variant) => {
+    const [lr, momentum, weightDecay, emaDecay] = [0.01, 0.9, 0.02, 0.9];
+    let state: oracle.SgdState = { param: normal([SIZE], 1), buffer: zeros([SIZE]) };
+    let shadow = normal([SIZE], 2);
+    const t = { param: upload(state.param), m: upload(state.buffer), ema: upload(shadow) };
+    const clip = engine.tensor([0.4]);
+    for (let step = 1; step <= STEPS; step++) {
+      const grad = gradient(step);
+      state = oracle.sgd({ ...state, grad: map(grad, (g) => (variant.clip ? 0.4 : 1) * g) }, { lr, momentum, weightDecay });
+      if (variant.ema) shadow = map(shadow, (s, i) => s - (1 - emaDecay) * (s - state.param.data[i]!));
+      const g = upload(grad);
+      engine.launch(sgd, variant, { ...t, grad: g, clip }, { count: SIZE, rate: lr, momentum, weightDecay, emaDecay });
+      g.dispose();
+    }
+    clip.dispose();
+    near(await read(t), { param: state.param, m: state.buffer, ema: shadow });
+  });
+
+  test.each([adam, sgd] as const)("a negative factor leaves everything as it is", async (kernel) => {
+    const before = normal([SIZE], 1);
+    const t = { param: upload(before), m: upload(before), v: upload(before), ema: upload(before) };
+    const [grad, clip] = [upload(map(before, () => Number.NaN)), engine.tensor([-1])];
+    const names = Object.keys(kernel.params).filter((name) => name !== "count");
+    const params = { count: SIZE, ...Object.fromEntries(names.map((name) => [name, 0.5])) };
+    engine.launch(kernel as typeof adam, { ema: true, clip: true, vecs: 1 }, { ...t, grad, clip }, params as never);
+    for (const value of Object.values(await read(t))) expect(value.data).toEqual(before.data);
+    for (const x of [grad, clip]) x.dispose();
+  });
+});
+
+describe("the optimizers", () => {
+  const make = () => {
+    const params = new Map([["w", engine.asVariable(upload(normal([SIZE], 1)))], ["b", engine.asVariable(upload(normal([3], 2)))]]);
+    const grads = () => [upload(gradient(1)), upload(normal([3], 7))];
+    return { params, grads };
+  };
+
+  test("Adam with warmup and a running average is the oracle's, capture or not", async () => {
+    const options = { lr: 0.02, beta1: 0.5, weightDecay: 0.1, warmup: 5, emaDecay: 0.99 };
+    const results = [];
+    for (const captured of [false, true]) {
+      const { params, grads } = make();
+      const adam = new Adam(params, options);
+      const g = grads();
+      let capture: ReturnType<typeof engine.capture<void>> | undefined;
+      for (let step = 0; step < STEPS; step++) {
+        adam.advance();
+        if (!captured) adam.apply(g);
+        else if (!capture) capture = engine.capture(() => adam.apply(g));
+        else capture.replay();
+      }
+      results.push(await engine.readAll([params.get("w")!, adam.tensors().get("ema.w")!]));
+      expect(adam.state).toEqual({ steps: STEPS, emaUpdates: STEPS });
+      capture?.dispose();
+      adam.dispose();
+      for (const t of [...g, ...params.values()]) t.dispose();
+    }
+    expect(results[1]).toEqual(results[0]);
+
+    let state: oracle.AdamState = { param: normal([SIZE], 1), m: zeros([SIZE]), v: zeros([SIZE]), ema: normal([SIZE], 1) };
+    for (let n = 1; n <= STEPS; n++) {
+      const lr = 0.02 * Math.min((n - 1) / 5, 1);
+      const emaDecay = Math.min(0.99, (1 + n) / (10 + n));
+      const attrs = { lr, beta1: 0.5, beta2: 0.999, eps: 1e-8, weightDecay: 0.1, step: n, emaDecay, clipScale: 1 };
+      state = oracle.adam({ ...state, grad: gradient(1) }, attrs);
+    }
+    const [w, ema] = results[0]!;
+    expectNear(w!, state.param, { terms: STEPS });
+    expectNear(ema!, state.ema!, { terms: STEPS });
+  });
+
+  test("Sgd with momentum is the oracle's", async () => {
+    const { params, grads } = make();
+    const sgd = new Sgd(params, { lr: 0.01, momentum: 0.8 });
+    const g = grads();
+    let state: oracle.SgdState = { param: normal([SIZE], 1), buffer: zeros([SIZE]) };
+    for (let step = 0; step < 5; step++) {
+      sgd.advance();
+      sgd.apply(g);
+      state = oracle.sgd({ ...state, grad: gradient(1) }, { lr: 0.01, momentum: 0.8, weightDecay: 0 });
+    }
+    expectNear(await params.get("w")!.data(), state.param);
+    sgd.dispose();
+    for (const t of [...g, ...params.values()]) t.dispose();
+  });
+
+  test("clipGradients: factor and joint norm, none above, a mark when they are not finite", async () => {
+    const a = engine.tensor([3, 0, 0], [3]);
+    const b = engine.tensor(new Float32Array(16).fill(1), [4, 4]); // norm 4
+    const results = engine.scope(() => [clipGradients([a, b], 1), clipGradients([a, b], 10), clipGradients([a, b]), clipGradients([a, engine.tensor([Number.NaN])]), clipGradients([engine.tensor([3e38, 3e38])])]);
+    const [clipped, loose, absent, nan, overflow] = (await engine.readAll(results)).map((v) => [...v]);
+    expect(clipped![0]).toBeCloseTo(0.2, 6);
+    expect(clipped![1]).toBeCloseTo(5, 5);
+    expect(loose![0]).toBe(1);
+    expect(absent![0]).toBe(1);
+    expect([nan![0], overflow![0]]).toEqual([-1, -1]);
+    for (const t of [a, b, ...results]) t.dispose();
+  });
+
+  test("options out of range", () => {
+    const { params } = make();
+    expect(() => new Adam(params, { lr: 0 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Adam: got lr 0, expected a positive number]`);
+    expect(() => new Adam(params, { lr: 1, beta1: 1 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Adam: got beta1 1, beta2 0.999, eps 1e-8, expected betas in [0, 1) and eps > 0]`);
+    expect(() => new Adam(params, { lr: 1, weightDecay: -1 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Adam: got weightDecay -1, expected 0 or more]`);
+    expect(() => new Adam(params, { lr: 1, warmup: -1 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Adam: got warmup -1, expected 0 or more steps]`);
+    expect(() => new Adam(params, { lr: 1, emaDecay: 1 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Adam: got emaDecay 1, expected a number in [0, 1)]`);
+    expect(() => new Sgd(params, { lr: 1, momentum: 1 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Sgd: got momentum 1, expected a number in [0, 1)]`);
+    expect(() => clipGradients([])).toThrowErrorMatchingInlineSnapshot(`[UsageError: clipGradients: got no gradients, expected at least one]`);
+  });
+});

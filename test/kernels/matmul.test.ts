@@ -1,0 +1,75 @@
+import { describe, test } from "vitest";
+import { type Array64, map } from "../../engine/oracle/array.ts";
+import { matmul } from "../../engine/oracle/matmul.ts";
+import { matmulRegister, matmulShared } from "../../kernels/matmul.ts";
+import { pack } from "../../kernels/pack.ts";
+import { normal } from "../support/draw.ts";
+import { launched } from "../support/kernels.ts";
+import { expectNear } from "../support/near.ts";
+
+const sizes = [
+  [1, 1, 1, 1], [2, 5, 3, 7], [1, 8, 64, 16], [3, 9, 65, 17], [1, 65, 67, 33], [2, 130, 5, 3], [1, 3, 130, 64],
+] as const; // batch, m, n, k
+
+/** [batch, k, columns] with columns filled up to vec4s, as pack.ts lays them out. */
+function packed(x: Array64, at: (b: number, k: number, i: number) => number, batch: number, k: number, columns: number): Array64 {
+  const width = Math.ceil(columns / 4) * 4;
+  const data = new Float64Array(batch * k * width);
+  for (let b = 0; b < batch; b++)
+    for (let row = 0; row < k; row++)
+      for (let i = 0; i < columns; i++) data[(b * k + row) * width + i] = x.data[at(b, row, i)]!;
+  return { shape: [batch, k, width], data };
+}
+
+const near = (c: ArrayLike<number>, a: Array64, b: Array64, k: number, what: string) => {
+  const magnitude = matmul(map(a, Math.abs), map(b, Math.abs));
+  expectNear(c, matmul(a, b), { terms: k, magnitude }, what);
+};
+
+test.each(matmulRegister.variants)("register tiles of $rows x $columns", async (variant) => {
+  for (const [batch, m, n, k] of sizes) {
+    const [a, b] = [normal([batch, m, k], 1), normal([batch, k, n], 2)];
+    const left = packed(a, (i, row, column) => (i * m + column) * k + row, batch, k, m);
+    const right = packed(b, (i, row, column) => (i * k + row) * n + column, batch, k, n);
+    const [aVecs, bVecs] = [Math.ceil(m / 4), Math.ceil(n / 4)];
+    const params = { batch, m, n, k, aVecs, bVecs, aBatch: k * aVecs, bBatch: k * bVecs };
+    const { c } = await launched(matmulRegister, variant, { a: left, b: right }, { c: [batch, m, n] }, params);
+    near(c!, a, b, k, `${batch} x ${m} x ${n} x ${k}`);
+  }
+});
+
+describe.each(matmulShared.variants)("shared tiles of $tile, slabs of $slab", (variant) => {
+  test.each([[false, false], [true, false], [false, true], [true, true]])("transposed: left %s, right %s", async (tA, tB) => {
+    for (const [batch, m, n, k] of sizes) {
+      const [a, b] = [normal(tA ? [batch, k, m] : [batch, m, k], 1), normal(tB ? [batch, n, k] : [batch, k, n], 2)];
+      const params = {
+        batch, m, n, k,
+        aBatch: m * k, aRow: tA ? 1 : k, aColumn: tA ? m : 1,
+        bBatch: n * k, bRow: tB ? 1 : n, bColumn: tB ? k : 1,
+      };
+      const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
+      const options = { transposeA: tA, transposeB: tB };
+      const magnitude = matmul(map(a, Math.abs), map(b, Math.abs), options);
+      expectNear(c!, matmul(a, b, options), { terms: k, magnitude }, `${batch} x ${m} x ${n} x ${k}`);
+    }
+  });
+
+  test("one matrix for a batch", async () => {
+    const [batch, m, n, k] = [3, 6, 5, 4];
+    const [a, b] = [normal([m, k], 1), normal([batch, k, n], 2)];
+    const params = { batch, m, n, k, aBatch: 0, aRow: k, aColumn: 1, bBatch: n * k, bRow: n, bColumn: 1 };
+    const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
+    near(c!, a, b, k, "broadcast");
+  });
+});
+
+test("pack lays any strides out in vec4s, zeros behind", async () => {
+  for (const [batch, rows, columns, turned] of [[1, 3, 5, false], [2, 4, 7, true], [3, 1, 1, false], [1, 6, 8, true]] as const) {
+    const x = normal([batch, rows, columns], 1);
+    const at = (b: number, r: number, c: number) => b * rows * columns + (turned ? c * rows + r : r * columns + c);
+    const expected = packed(x, at, batch, rows, columns);
+    const params = { batch, rows, columns, batchStride: rows * columns, rowStride: turned ? 1 : columns, columnStride: turned ? rows : 1 };
+    const { y } = await launched(pack, {}, { x }, { y: expected.shape }, params);
+    expectNear(y!, expected);
+  }
+});

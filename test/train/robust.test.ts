@@ -1,0 +1,171 @@
+/** What a run survives: real processes that are killed, interrupted, or lose their device. */
+import { type ChildProcess, execFile } from "node:child_process";
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { type Checkpoint, readCheckpoint } from "../../train/index.ts";
+import { newFolder, stein, tiny } from "../cli/stein.ts";
+
+const checkpointOf = (run: string): Checkpoint => {
+  const path = join(run, "checkpoint.safetensors");
+  return readCheckpoint(readFileSync(path), path);
+};
+
+/** Everything a run writes down but the time it took. */
+const metricsOf = (run: string) =>
+  readFileSync(join(run, "metrics.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => {
+      const { seconds, ...rest } = JSON.parse(line) as {
+        step: number;
+        loss: number;
+        gradNorm: number;
+        seconds: number;
+      };
+      expect(seconds).toBeGreaterThan(0);
+      return rest;
+    });
+
+const linesOf = (run: string): number => {
+  const path = join(run, "metrics.jsonl");
+  return existsSync(path) ? readFileSync(path, "utf8").split("\n").length - 1 : 0;
+};
+
+/** Waits until a run has written so many lines of metrics; what checkpoint there is meanwhile is a whole one. */
+async function untilLines(child: ChildProcess, run: string, lines: number): Promise<void> {
+  while (child.exitCode === null && linesOf(run) < lines) {
+    if (existsSync(join(run, "checkpoint.safetensors"))) checkpointOf(run);
+    await sleep(5);
+  }
+}
+
+/** Runs stein and does `act` to the child meanwhile. */
+async function during(args: readonly string[], cwd: string, act: (child: ChildProcess) => Promise<void>) {
+  let acting: Promise<void> | undefined;
+  const outcome = await stein(args, { cwd, onStart: (child) => (acting = act(child)) });
+  await acting;
+  return outcome;
+}
+
+test("killed at any moment and resumed, a run ends in the same bits as one that was left alone", async () => {
+  const cwd = newFolder({ "run.yaml": tiny({ training: { steps: 60, checkpointEvery: 3 } }) });
+  const [whole, broken] = [join(cwd, "whole"), join(cwd, "broken")];
+  expect((await stein(["train", "run.yaml", "--out", "whole"], { cwd })).code).toBe(0);
+
+  const go = ["train", "run.yaml", "--out", "broken", "--resume"];
+  const stopped: number[] = []; // the step that each start left in the checkpoint
+  let killed = 0;
+  for (const more of [0, 9, 14, 11]) {
+    const { code } = await during(go, cwd, async (child) => {
+      await untilLines(child, broken, Math.max(linesOf(broken) - 3, 0) + more);
+      await sleep(Math.random() * (more === 0 ? 1500 : 60)); // the first is killed while it starts
+      child.kill("SIGKILL");
+    });
+    if (code === null) killed++;
+    if (existsSync(join(broken, "checkpoint.safetensors"))) stopped.push(checkpointOf(broken).step);
+  }
+  expect(killed).toBeGreaterThanOrEqual(2); // all four, unless the device is fast
+  expect(stopped.length).toBeGreaterThanOrEqual(2);
+  expect(stopped).toEqual([...stopped].sort((a, b) => a - b));
+
+  // What a crash may leave besides: half a line, lines of steps that will be taken again, half a file.
+  appendFileSync(
+    join(broken, "metrics.jsonl"),
+    '{"step":59,"loss":1,"gradNorm":1,"seconds":1}\n{"step":60,"lo',
+  );
+  writeFileSync(join(broken, "checkpoint.safetensors.4711-3.tmp"), "half");
+  const { code, stdout } = await stein(go, { cwd });
+  expect(stdout.split("\n")[0]).toBe(`broken: going on at step ${stopped.at(-1)}`);
+  expect(code).toBe(0);
+
+  expect(metricsOf(broken)).toEqual(metricsOf(whole));
+  expect(metricsOf(broken).map(({ step }) => step)).toEqual([...Array(60).keys()]);
+  for (const name of ["checkpoint.safetensors", "checkpoint.previous.safetensors", "config.yaml"])
+    expect(readFileSync(join(broken, name)).equals(readFileSync(join(whole, name))), name).toBe(true);
+  expect(readdirSync(broken).sort()).toEqual(readdirSync(whole).sort());
+
+  const again = await stein(go, { cwd });
+  expect(again.stdout).toBe("broken has taken 60 of 60 steps: raise training.steps to go on\n");
+  expect(again.announced).toEqual([]);
+  expect(again.code).toBe(0);
+});
+
+describe("asked to stop", () => {
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("by %s, a run ends at a whole step with a checkpoint and code %i", async (signal, code) => {
+    const cwd = newFolder({ "run.yaml": tiny({ training: { steps: 100_000, checkpointEvery: 50_000 } }) });
+    const run = join(cwd, "run");
+    const outcome = await during(["train", "run.yaml", "--out", "run"], cwd, async (child) => {
+      await untilLines(child, run, 5);
+      child.kill(signal);
+    });
+    expect(outcome.code).toBe(code);
+    const { step } = checkpointOf(run);
+    expect(step).toBeGreaterThanOrEqual(5);
+    expect(metricsOf(run).map((m) => m.step)).toEqual([...Array(step).keys()]);
+    expect(outcome.complaints.slice(-2)).toEqual([
+      "stopping after this step; once more to stop at once",
+      `stein: stopped after ${step} of 100000 steps; go on with: stein train run/config.yaml --out run --resume`,
+    ]);
+    expect(outcome.stdout).not.toContain("draw images with");
+  });
+});
+
+describe("a run that diverges", () => {
+  const diverge = async (training: Record<string, unknown>) => {
+    const cwd = newFolder({ "run.yaml": tiny({ training: { steps: 30, ...training } }) });
+    const outcome = await stein(["train", "run.yaml", "--out", "run"], { cwd });
+    expect(outcome.code).toBe(2);
+    return { says: outcome.complaints.at(-1)!, run: join(cwd, "run") };
+  };
+
+  test("stops with the step, the layer and the last good checkpoint, whose weights are finite", async () => {
+    const { says, run } = await diverge({ lr: 1e30, checkpointEvery: 1 });
+    expect(says).toMatch(
+      /^stein: train: the loss is not finite at step 1, first in NcsnSmall\.[\w.]+, op \w+ \[[\d,]+\]; lower training\.lr or set training\.gradClip; the last good checkpoint is run\/checkpoint\.safetensors$/,
+    );
+    const { step, network, ema } = checkpointOf(run);
+    expect(step).toBe(1);
+    for (const [name, { data }] of [...network, ...ema]) expect(data.every(Number.isFinite), name).toBe(true);
+    expect(metricsOf(run).map((m) => m.step)).toEqual([0]);
+  });
+
+  test("before any checkpoint says that there is none", async () => {
+    const { says } = await diverge({ lr: 1e30, checkpointEvery: 20 });
+    expect(says).toMatch(/; lower training\.lr or set training\.gradClip; there is no checkpoint yet$/);
+  });
+
+  test("can be resumed with a lower learning rate", async () => {
+    const { run } = await diverge({ lr: 1e30, checkpointEvery: 1, warmup: 3 });
+    expect(checkpointOf(run).step).toBe(2); // the first step of a warmup moves nothing
+    const cwd = newFolder({ "run.yaml": tiny({ training: { steps: 4, lr: 1e-5, warmup: 3 } }) });
+    const { code, stdout } = await stein(["train", "run.yaml", "--out", run, "--resume"], { cwd });
+    expect(stdout).toContain("going on at step 2");
+    expect([code, checkpointOf(run).step]).toEqual([0, 4]);
+  });
+});
+
+test("a run whose device is lost says so, and its last checkpoint is whole", async () => {
+  const cwd = newFolder({ "run.yaml": tiny({ training: { steps: 100_000, checkpointEvery: 4 } }) });
+  const run = join(cwd, "run");
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const child = fileURLToPath(new URL("child/lost.ts", import.meta.url));
+  const args = ["--import", "tsx", child, join(cwd, "run.yaml"), run, "9"];
+  const printed = await new Promise<string>((resolve) => {
+    execFile(process.execPath, args, { cwd: root, timeout: 110_000 }, (_, stdout) => resolve(stdout));
+  });
+  const { name, message } = JSON.parse(printed.trimEnd().split("\n").at(-1)!) as Error;
+  expect(name).toBe("DeviceError");
+  expect(message).toMatch(
+    /^the device was lost \(.*\).*; go on from .*checkpoint\.safetensors with --resume$/,
+  );
+  const { step } = checkpointOf(run);
+  expect(step % 4).toBe(0);
+  expect(step).toBeGreaterThanOrEqual(8);
+  expect(metricsOf(run).length).toBeGreaterThanOrEqual(step);
+});
