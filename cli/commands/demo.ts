@@ -36,7 +36,7 @@ export function demoCommand(program: Command): void {
       const engine = await Engine.create();
       try {
         const run = openRun(engine, config, out, images);
-        await train(run);
+        await train(run, { minutes: engine.driver.source === "embedded" ? 15 : 7 });
         const { network, trainer } = run;
         for (const [name, average] of trainer.optimizer.ema?.shadow ?? [])
           engine.copy(average, network.parameters().get(name)!);

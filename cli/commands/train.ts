@@ -66,9 +66,9 @@ export function trainCommand(program: Command): void {
 
 /**
  * Trains from where the trainer stands to the configured number of steps. Throws Interrupted when a signal ended it
- * earlier; a checkpoint is written then too.
+ * earlier; a checkpoint is written then too. `minutes`: end early, without an error, where a driver is that slow.
  */
-export async function train(run: Run): Promise<void> {
+export async function train(run: Run, { minutes = Infinity }: { minutes?: number } = {}): Promise<void> {
   const { trainer, config, folder } = run;
   const { steps } = config.training;
   const log = new MetricsLog(join(folder, files.metrics), trainer.step);
@@ -78,7 +78,7 @@ export async function train(run: Run): Promise<void> {
   const stop = stopOnSignal();
   try {
     await compile(run);
-    await loop(run, log, stop);
+    await loop(run, log, stop, minutes);
     await save(run, log);
   } catch (fault) {
     throw withCheckpoint(fault, run);
@@ -91,7 +91,9 @@ export async function train(run: Run): Promise<void> {
       `stopped after ${trainer.step} of ${steps} steps; go on with: ` +
         `stein train ${join(folder, files.config)} --out ${folder} --resume`,
     );
-  const last = Math.min(50, steps);
+  if (trainer.step < steps)
+    console.log(`this driver is slow: training ended after ${trainer.step} of ${steps} steps, at ${minutes} minutes`);
+  const last = Math.min(50, trainer.step);
   const { peak } = trainer.engine.memory();
   console.log(
     `loss ${log.recent(last).toFixed(2)}, mean of the last ${last} steps; peak device memory ${mebibytes(peak)}`,
@@ -124,14 +126,15 @@ async function compile({ trainer }: Run): Promise<void> {
 /** Milliseconds between two waits for the device that the loop aims at: few enough for Ctrl-C, many for speed. */
 const WAIT = { least: 200, most: 800 };
 
-async function loop(run: Run, log: MetricsLog, stop: Stop): Promise<void> {
+async function loop(run: Run, log: MetricsLog, stop: Stop, minutes: number): Promise<void> {
   const { trainer, config } = run;
   const { steps, checkpointEvery } = config.training;
   const progress = new Progress("training", steps);
   const before = log.seconds;
   const start = performance.now();
   let stride = 1; // steps between two waits
-  while (trainer.step < steps && !stop.asked) {
+  const late = () => performance.now() - start > minutes * 60_000;
+  while (trainer.step < steps && !stop.asked && !late()) {
     const first = performance.now();
     const checkpoint = (Math.floor(trainer.step / checkpointEvery) + 1) * checkpointEvery;
     const until = Math.min(steps, checkpoint, trainer.step + stride);
