@@ -4,7 +4,7 @@ import { array64 } from "../engine/oracle/array.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { verify } from "../engine/verify.ts";
 import type { Case } from "./harness.ts";
-import { drawn } from "./inputs.ts";
+import { drawn, kept } from "./inputs.ts";
 
 /** Largest error allowed, as a share of the largest value: float32 sums of a few thousand terms stay well below. */
 const TOLERANCE = 2e-5;
@@ -45,27 +45,28 @@ export const sized = <S>(full: S, small: S, work: (engine: Engine, size: S) => u
   check: (engine) => agrees(engine, () => work(engine, small)),
 });
 
+/** What is differentiated, at two sizes: variables and an op of them. */
+interface Differentiable<S> {
+  readonly full: S;
+  readonly small: S;
+  readonly variables: (engine: Engine, size: S) => Tensor[];
+  readonly op: (xs: Tensor[], size: S) => Tensor;
+}
+
+const cotangent = (y: Tensor) => (y.size === 1 ? {} : { cotangent: drawn(y.engine, y.shape, 99) });
+
 /**
  * An op forward and backward. The check holds the op and its derivative in ops to the oracle, and the fused
  * derivative, which is what runs, to that in ops.
  */
-export function differentiated<S>(
-  full: S,
-  small: S,
-  variables: (engine: Engine, size: S) => Tensor[],
-  op: (xs: Tensor[], size: S) => Tensor,
-): Runnable {
-  const gradients = (engine: Engine, size: S, createGraph: boolean): Tensor[] => {
+export function bothPasses<S>({ full, small, variables, op }: Differentiable<S>): Runnable {
+  const gradients = (engine: Engine, size: S, createGraph = false): Tensor[] => {
     const xs = variables(engine, size);
     const y = op(xs, size);
-    return grad(
-      y,
-      xs,
-      y.size === 1 ? { createGraph } : { createGraph, cotangent: drawn(engine, y.shape, 99) },
-    );
+    return grad(y, xs, { createGraph, ...cotangent(y) });
   };
   return {
-    run: (engine) => void gradients(engine, full, false),
+    run: (engine) => void gradients(engine, full),
     check: async (engine) => {
       const wrong = await agrees(engine, () => gradients(engine, small, true));
       if (wrong !== undefined) return wrong;
@@ -79,6 +80,19 @@ export function differentiated<S>(
         if (far !== undefined) return far;
       }
       return undefined;
+    },
+  };
+}
+
+/** The backward pass alone: the forward is done once, under a key of its own, and its graph kept. */
+export function backward<S>(key: string, what: Differentiable<S>): Runnable {
+  const { full, variables, op } = what;
+  return {
+    check: bothPasses(what).check,
+    run: (engine) => {
+      const xs = variables(engine, full);
+      const y = kept(engine, `graph of ${key}`, () => engine.untrack(op(xs, full)));
+      grad(y, xs, { retainGraph: true, ...cotangent(y) });
     },
   };
 }

@@ -22,7 +22,7 @@ try {
   await main();
 } catch (fault) {
   const known = fault instanceof UsageError || fault instanceof DeviceError;
-  console.error(known ? `bench: ${fault.message}` : fault);
+  console.error(known ? fault.message : fault);
   process.exitCode = fault instanceof UsageError ? 2 : 1;
 }
 
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
     onProgress("first steps in new processes");
     const cold = cases.some((c) => c.name === dilatedName) ? await coldSteps() : undefined;
     onProgress("");
-    console.log(report(run, measured, rates, old?.cases));
+    console.log(report(run, measured, rates, old));
     if (cold) console.log(`\n${coldReport(cold)}`);
     if (options.json !== undefined) writeRecord(options.json, run, measured, rates, cold);
     if (options.profile)
@@ -71,7 +71,7 @@ function readOptions() {
       throw new Error(`got --rounds ${values.rounds}, expected a whole number from 1`);
     return { ...values, rounds };
   } catch (cause) {
-    throw new UsageError(`${cause instanceof Error ? cause.message : cause}\n${help}`);
+    throw new UsageError(`bench: ${cause instanceof Error ? cause.message : cause}\n${help}`);
   }
 }
 

@@ -68,8 +68,13 @@ export function writeRecord(
   writeFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 }
 
+export interface OldRecord {
+  readonly run: RunRecord;
+  readonly cases: ReadonlyMap<string, CaseRecord>;
+}
+
 /** An earlier run by the names of its cases. Throws UsageError for a file that holds none. */
-export function readRecord(path: string): { run: RunRecord; cases: ReadonlyMap<string, CaseRecord> } {
+export function readRecord(path: string): OldRecord {
   let lines: (RunRecord | CaseRecord)[];
   try {
     lines = readFileSync(path, "utf8")

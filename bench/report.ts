@@ -2,16 +2,11 @@ import type { Profile } from "../engine/profiler.ts";
 import type { ColdStep, ColdSteps } from "./cold.ts";
 import type { Measured, Timing } from "./harness.ts";
 import { type Rates, rate, steadiest, units } from "./rates.ts";
-import { type CaseRecord, change, type RunRecord } from "./record.ts";
+import { type CaseRecord, change, type OldRecord, type RunRecord } from "./record.ts";
 import { verdicts } from "./targets.ts";
 
 /** Everything about a run, as text: where and how quietly it ran, the targets, the table, what was wrong. */
-export function report(
-  run: RunRecord,
-  measured: Measured,
-  rates: Rates,
-  old?: ReadonlyMap<string, CaseRecord>,
-): string {
+export function report(run: RunRecord, measured: Measured, rates: Rates, old?: OldRecord): string {
   const faults = measured.faults.map(({ case: c, what }) => `WRONG, not timed: ${c.name}: ${what}`);
   return [
     ...header(run),
@@ -23,31 +18,38 @@ export function report(
   ].join("\n");
 }
 
-function header({ adapter, driver, node, platform, date, load }: RunRecord): string[] {
-  const { before, after, others, cores } = load;
-  const noisy = others > 0.1 ? ": noisy, trust shares more than times" : "";
+/** Did other processes take so much that times are theirs as much as ours? */
+const isBusy = ({ load }: RunRecord): boolean => load.others > 0.1;
+
+function header(run: RunRecord): string[] {
+  const { adapter, driver, node, platform, date } = run;
+  const { before, after, others, cores } = run.load;
   return [
     `adapter  ${adapter}${driver.software ? " (software: a processor does the work)" : ""}`,
     `host     Node ${node}, ${platform}, ${date}`,
     `load     average ${before.toFixed(1)} before and ${after.toFixed(1)} after on ${cores} cores; ` +
-      `other processes took ${percent(others)} of them${noisy}`,
+      `other processes took ${percent(others)} of them${isBusy(run) ? ": NOISY" : ""}`,
   ];
 }
 
-function promises({ adapter }: RunRecord, rates: Rates): string[] {
-  const note = /llvmpipe/i.test(adapter) ? "" : ", which this is not";
+function promises(run: RunRecord, rates: Rates): string[] {
+  const where = /llvmpipe/i.test(run.adapter) ? "" : ", which this is not";
+  const by = isBusy(run) ? "without the other processes as far as known, in brackets as measured" : "medians";
   const marks = new Map([
     [true, "met   "],
     [false, "MISSED"],
     [undefined, "-     "],
   ]);
   return [
-    `targets (for lavapipe on two idle cores${note}): medians, in brackets without the other processes`,
-    ...verdicts(rates).map(({ text, met, detail }) => `  ${marks.get(met)}  ${text}: ${detail}`),
+    `targets (for lavapipe on two idle cores${where}): ${by}`,
+    ...verdicts(rates, isBusy(run)).flatMap(({ text, met, figures }) => [
+      `  ${marks.get(met)}  ${text}${met === undefined ? ": not measured" : ""}`,
+      ...figures.map((line) => `            ${line}`),
+    ]),
   ];
 }
 
-function table(timings: readonly Timing[], rates: Rates, old?: ReadonlyMap<string, CaseRecord>): string[] {
+function table(timings: readonly Timing[], rates: Rates, old?: OldRecord): string[] {
   const rows = timings.map((t) => {
     const { name, group, shape, bound } = t.case;
     const by = steadiest(t);
@@ -62,7 +64,7 @@ function table(timings: readonly Timing[], rates: Rates, old?: ReadonlyMap<strin
       figure === undefined ? "" : `${digits(figure)} ${units[bound]}`,
       share(rates.ofRoofline(t, by)),
       group === "conv2d" ? share(rates.ofMatmul(t, by)) : "",
-      ...(old ? [compared(t, old.get(name))] : []),
+      ...(old ? [compared(t, old.cases.get(name))] : []),
     ];
   });
   const titles = [
@@ -76,7 +78,11 @@ function table(timings: readonly Timing[], rates: Rates, old?: ReadonlyMap<strin
     "of roofline",
     "of matmul",
   ];
-  return [...aligned([old ? [...titles, "to old"] : titles, ...rows], 2), ...legend];
+  const columns = old ? [...titles, "to old"] : titles;
+  const ratio = old
+    ? [`to old: times over those of ${old.run.date} on ${old.run.adapter}; capitals beyond the spread`]
+    : [];
+  return [...aligned([columns, ...rows], 2), ...legend, ...ratio];
 }
 
 const legend = [
@@ -87,7 +93,7 @@ const legend = [
 function compared(t: Timing, old: CaseRecord | undefined): string {
   if (!old) return "new";
   const { ratio, beyondSpread } = change(t, old);
-  return `${ratio.toFixed(2)}${beyondSpread ? (ratio > 1 ? " SLOWER" : " faster") : ""}`;
+  return `${ratio.toFixed(2)}${beyondSpread ? (ratio > 1 ? " SLOWER" : " FASTER") : ""}`;
 }
 
 /** The first step of a process, with and without compiled shaders on the disk. */

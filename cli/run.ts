@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type ImageSet, imageSize, order, split } from "../data/dataset.ts";
 import { type ImageSetSpec, openImageSet } from "../data/index.ts";
@@ -101,6 +101,23 @@ export async function saveCheckpoint({ network, trainer, config, folder }: Run):
   const path = join(folder, files.checkpoint);
   if (existsSync(path)) writeFileAtomic(join(folder, files.previous), readFileSync(path));
   writeFileAtomic(path, bytes);
+}
+
+/**
+ * Makes the last checkpoint of fewer than `step` steps the run's checkpoint. Returns how many steps it has; undefined
+ * when there is none, and then nothing is changed.
+ */
+export function rollBack(folder: string, step: number): number | undefined {
+  const path = join(folder, files.checkpoint);
+  for (const name of [files.checkpoint, files.previous]) {
+    const candidate = join(folder, name);
+    if (!existsSync(candidate)) continue;
+    const { step: taken } = openCheckpoint(candidate);
+    if (taken >= step) continue;
+    if (candidate !== path) renameSync(candidate, path);
+    return taken;
+  }
+  return undefined;
 }
 
 /** A checkpoint from a run's folder or a file. Throws UsageError when there is none or it is damaged. */

@@ -45,7 +45,7 @@ export async function packCheckpoint(
   );
   const { steps, emaUpdates } = optimizer.state;
   for (const [name, { data }] of entries)
-    if (!allFinite(data)) throw new DivergedError(`${name} is not finite after step ${steps - 1}`, steps - 1);
+    if (!allFinite(data)) throw new DivergedError(`${name} is not finite after step ${steps - 1}`, steps);
   return writeSafetensors(entries, {
     format: FORMAT,
     step: `${steps}`,

@@ -42,7 +42,7 @@ export interface StepReport {
 
 /** Training stopped because something in it was not finite. Where the gradients were not, no weight was moved by them. */
 export class DivergedError extends UsageError {
-  /** Steps taken before the one at fault. */
+  /** Steps taken before the one at fault: a checkpoint of fewer steps is a good one. */
   readonly step: number;
   /** The unread reports of the steps before it. */
   readonly before: readonly StepReport[];

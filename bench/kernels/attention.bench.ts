@@ -1,7 +1,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import { attention } from "../../engine/ops/index.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
-import { differentiated, sized } from "../checks.ts";
+import { bothPasses, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, times, variable } from "../inputs.ts";
 
@@ -29,6 +29,6 @@ export const cases: readonly Case[] = [
     name: "attention, both passes",
     bytes: 48 * n * channels * positions,
     flops: 14 * pairs,
-    ...differentiated(full, small, qkv(variable), ([q, k, v]) => attention(q!, k!, v!)),
+    ...bothPasses({ full, small, variables: qkv(variable), op: ([q, k, v]) => attention(q!, k!, v!) }),
   },
 ];

@@ -1,8 +1,9 @@
 import type { Engine } from "../../engine/engine.ts";
-import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "../../engine/ops/index.ts";
-import { sized } from "../checks.ts";
+import { conv2d } from "../../engine/ops/index.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { backward, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
-import { drawn, times } from "../inputs.ts";
+import { drawn, times, variable } from "../inputs.ts";
 
 interface Layer {
   n: number;
@@ -13,31 +14,13 @@ interface Layer {
   dilation: number;
 }
 
-const passes = {
-  forward: (engine: Engine, l: Layer) =>
-    conv2d(input(engine, l), weight(engine, l), undefined, { padding: pad(l), dilation: l.dilation }),
-  "input gradient": (engine: Engine, l: Layer) =>
-    conv2dInputGrad(output(engine, l), weight(engine, l), { ...attrs(l), inputSize: [l.size, l.size] }),
-  "weight gradient": (engine: Engine, l: Layer) =>
-    conv2dWeightGrad(output(engine, l), input(engine, l), { ...attrs(l), kernelSize: [l.kernel, l.kernel] }),
-};
-export type ConvPass = keyof typeof passes;
-
-const input = (engine: Engine, { n, ci, size }: Layer) => drawn(engine, [n, ci, size, size], 1);
-const output = (engine: Engine, { n, co, size }: Layer) => drawn(engine, [n, co, size, size], 2);
-const weight = (engine: Engine, { ci, co, kernel }: Layer) => drawn(engine, [co, ci, kernel, kernel], 3);
-const pad = ({ kernel, dilation }: Layer) => (dilation * (kernel - 1)) / 2;
-const attrs = (l: Layer) => {
-  const p = pad(l);
-  return { stride: [1, 1], padding: [p, p, p, p], dilation: [l.dilation, l.dilation] } as const;
-};
-
-const label = ({ ci, co, size, kernel, dilation }: Layer) =>
-  `conv ${times([kernel, kernel])} ${ci}->${co} ${times([size, size])}${dilation > 1 ? ` dilation ${dilation}` : ""}`;
-export const convName = (layer: Layer, pass: ConvPass): string => `${label(layer)} ${pass}`;
+const inputShape = ({ n, ci, size }: Layer) => [n, ci, size, size];
+const weightShape = ({ ci, co, kernel }: Layer) => [co, ci, kernel, kernel];
+const convolve = (x: Tensor, w: Tensor, { kernel, dilation }: Layer): Tensor =>
+  conv2d(x, w, undefined, { padding: (dilation * (kernel - 1)) / 2, dilation });
 
 /** Fewer channels and images than the layer's own, which the float64 loops can bear, and its tiles. */
-const small = (l: Layer): Layer => ({
+const reduced = (l: Layer): Layer => ({
   ...l,
   n: 2,
   ci: Math.min(l.ci, 12),
@@ -45,17 +28,44 @@ const small = (l: Layer): Layer => ({
   size: Math.min(l.size, 20),
 });
 
-const all = (layer: Layer): Case[] =>
-  (Object.keys(passes) as ConvPass[]).map((pass) => {
+/** Each pass alone, the gradients by what autograd takes for them. */
+const passes = {
+  forward: (full: Layer, small: Layer) =>
+    sized(full, small, (engine, l) =>
+      convolve(drawn(engine, inputShape(l), 1), drawn(engine, weightShape(l), 2), l),
+    ),
+  "input gradient": (full: Layer, small: Layer) =>
+    backward(`${label(full)} to input`, {
+      full,
+      small,
+      variables: (engine: Engine, l) => [variable(engine, inputShape(l), 1)],
+      op: ([x], l) => convolve(x!, drawn(x!.engine, weightShape(l), 2), l),
+    }),
+  "weight gradient": (full: Layer, small: Layer) =>
+    backward(`${label(full)} to weight`, {
+      full,
+      small,
+      variables: (engine: Engine, l) => [variable(engine, weightShape(l), 2)],
+      op: ([w], l) => convolve(drawn(w!.engine, inputShape(l), 1), w!, l),
+    }),
+};
+export const convPasses = Object.keys(passes) as (keyof typeof passes)[];
+
+const label = ({ ci, co, size, kernel, dilation }: Layer) =>
+  `conv ${times([kernel, kernel])} ${ci}->${co} ${times([size, size])}${dilation > 1 ? ` dilation ${dilation}` : ""}`;
+export const convName = (layer: Layer, pass: keyof typeof passes): string => `${label(layer)} ${pass}`;
+
+const casesOf = (layer: Layer): Case[] =>
+  convPasses.map((pass) => {
     const { n, ci, co, size, kernel } = layer;
     return {
       name: convName(layer, pass),
       group: "conv2d",
-      shape: times([n, ci, size, size]),
+      shape: times(inputShape(layer)),
       bound: "compute",
       bytes: 4 * (n * (ci + co) * size * size + co * ci * kernel * kernel),
       flops: 2 * n * co * ci * kernel * kernel * size * size,
-      ...sized(layer, small(layer), passes[pass]),
+      ...passes[pass](layer, reduced(layer)),
     };
   });
 
@@ -74,4 +84,4 @@ export const cases: readonly Case[] = [
   { n: 8, ci: 128, co: 128, size: 16, kernel: 3, dilation: 1 },
   { n: 32, ci: 16, co: 16, size: 28, kernel: 3, dilation: 1 },
   { n: 8, ci: 64, co: 64, size: 32, kernel: 1, dilation: 1 },
-].flatMap(all);
+].flatMap(casesOf);

@@ -3,7 +3,7 @@ import { dsmLoss, dsmPerturb } from "../../engine/ops/index.ts";
 import { randomNormal } from "../../engine/oracle/philox.ts";
 import * as oracle from "../../engine/oracle/updates.ts";
 import { type Draw, purposes } from "../../engine/random.ts";
-import { differentiated, near, toArray64 } from "../checks.ts";
+import { bothPasses, near, toArray64 } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, kept, sizeOf, times, variable } from "../inputs.ts";
 
@@ -44,11 +44,11 @@ export const cases: readonly Case[] = [
     name: "DSM loss, both passes",
     bytes: 20 * elements,
     flops: 8 * elements,
-    ...differentiated(
+    ...bothPasses({
       full,
       small,
-      (engine, size) => [variable(engine, size)],
-      ([score], size) => dsmLoss(score!, drawn(score!.engine, size, 2), sigma(score!.engine, size[0]!)),
-    ),
+      variables: (engine, size) => [variable(engine, size)],
+      op: ([score], size) => dsmLoss(score!, drawn(score!.engine, size, 2), sigma(score!.engine, size[0]!)),
+    }),
   },
 ];

@@ -1,6 +1,6 @@
 import type { Engine } from "../../engine/engine.ts";
 import { embedding } from "../../engine/ops/index.ts";
-import { differentiated, sized } from "../checks.ts";
+import { bothPasses, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, labels, variable } from "../inputs.ts";
 
@@ -27,11 +27,11 @@ export const cases: readonly Case[] = [
     name: "embedding, both passes",
     bytes: 12 * moved + 4 * full.rows * full.width,
     flops: moved,
-    ...differentiated(
+    ...bothPasses({
       full,
       small,
-      (engine, size) => [variable(engine, [size.rows, size.width])],
-      ([table], size) => embedding(table!, indices(table!.engine, size)),
-    ),
+      variables: (engine, size) => [variable(engine, [size.rows, size.width])],
+      op: ([table], size) => embedding(table!, indices(table!.engine, size)),
+    }),
   },
 ];

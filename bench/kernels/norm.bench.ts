@@ -1,6 +1,6 @@
 import { groupNorm, instanceNorm, instanceNormPlus } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { differentiated, sized } from "../checks.ts";
+import { bothPasses, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, sizeOf, times, variable } from "../inputs.ts";
 
@@ -42,12 +42,12 @@ export const cases: readonly Case[] = Object.entries(norms).flatMap(
         name: `${name}, both passes`,
         bytes: 32 * elements,
         flops: 32 * elements,
-        ...differentiated(
+        ...bothPasses({
           full,
           small,
-          (engine, size) => shapes(size).map((s, i) => variable(engine, s, i + 1)),
-          (xs) => apply(...(xs as [Tensor])),
-        ),
+          variables: (engine, size) => shapes(size).map((s, i) => variable(engine, s, i + 1)),
+          op: (xs) => apply(...(xs as [Tensor])),
+        }),
       },
     ];
   },

@@ -1,6 +1,6 @@
 import { avgPool2d, maxPool2d } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { differentiated, sized } from "../checks.ts";
+import { bothPasses, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, sizeOf, times, variable } from "../inputs.ts";
 
@@ -36,12 +36,12 @@ export const cases: readonly Case[] = Object.entries(pools).flatMap(
         name: `${name}, both passes`,
         bytes: 2 * bytes,
         flops: 2 * flops,
-        ...differentiated(
+        ...bothPasses({
           full,
           small,
-          (engine, size) => [variable(engine, size)],
-          ([x]) => apply(x!),
-        ),
+          variables: (engine, size) => [variable(engine, size)],
+          op: ([x]) => apply(x!),
+        }),
       },
     ];
   },

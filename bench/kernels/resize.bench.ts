@@ -1,6 +1,6 @@
 import { resizeBilinear, resizeNearest } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { differentiated, sized } from "../checks.ts";
+import { bothPasses, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, sizeOf, times, variable } from "../inputs.ts";
 
@@ -31,12 +31,12 @@ export const cases: readonly Case[] = Object.entries(modes).flatMap(([name, appl
       name: `${name}, both passes`,
       bytes: 40 * elements,
       flops: 64 * elements,
-      ...differentiated(
+      ...bothPasses({
         full,
         small,
-        (engine, size) => [variable(engine, size)],
-        ([x]) => apply(x!),
-      ),
+        variables: (engine, size) => [variable(engine, size)],
+        op: ([x]) => apply(x!),
+      }),
     },
   ];
 });

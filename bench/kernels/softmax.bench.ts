@@ -1,5 +1,5 @@
 import { softmax } from "../../engine/ops/index.ts";
-import { differentiated, sized } from "../checks.ts";
+import { bothPasses, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, sizeOf, times, variable } from "../inputs.ts";
 
@@ -20,11 +20,11 @@ export const cases: readonly Case[] = [
     name: "softmax, both passes",
     bytes: 20 * sizeOf(full),
     flops: 8 * sizeOf(full),
-    ...differentiated(
+    ...bothPasses({
       full,
       small,
-      (engine, size) => [variable(engine, size)],
-      ([x]) => softmax(x!),
-    ),
+      variables: (engine, size) => [variable(engine, size)],
+      op: ([x]) => softmax(x!),
+    }),
   },
 ];

@@ -12,7 +12,7 @@ import { Interrupted, type Stop, stopOnSignal } from "../interrupt.ts";
 import { MetricsLog } from "../metrics-log.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { Progress } from "../progress.ts";
-import { checkFolder, files, openImages, openRun, type Run, saveCheckpoint } from "../run.ts";
+import { checkFolder, files, openImages, openRun, type Run, rollBack, saveCheckpoint } from "../run.ts";
 import { verifyStep } from "../verify.ts";
 
 interface TrainOptions {
@@ -92,7 +92,9 @@ export async function train(run: Run, { minutes = Infinity }: { minutes?: number
         `stein train ${join(folder, files.config)} --out ${folder} --resume`,
     );
   if (trainer.step < steps)
-    console.log(`this driver is slow: training ended after ${trainer.step} of ${steps} steps, at ${minutes} minutes`);
+    console.log(
+      `this driver is slow: training ended after ${trainer.step} of ${steps} steps, at ${minutes} minutes`,
+    );
   const last = Math.min(50, trainer.step);
   const { peak } = trainer.engine.memory();
   console.log(
@@ -167,10 +169,10 @@ async function save(run: Run, log: MetricsLog): Promise<void> {
 /** Says of a fault that ended the training where it can be taken up again. */
 function withCheckpoint(fault: unknown, { folder }: Run): unknown {
   const path = join(folder, files.checkpoint);
-  const there = existsSync(path);
-  if (fault instanceof DivergedError)
-    fault.message += there ? `; the last good checkpoint is ${path}` : "; there is no checkpoint yet";
-  else if (fault instanceof DeviceError)
-    fault.message += there ? `; go on from ${path} with --resume` : "; there is no checkpoint yet";
+  if (fault instanceof DivergedError) {
+    const good = rollBack(folder, fault.step); // one of that step would diverge again
+    fault.message += `; the last good checkpoint is ${good === undefined ? "none" : `${path} of step ${good}`}`;
+  } else if (fault instanceof DeviceError)
+    fault.message += existsSync(path) ? `; go on from ${path} with --resume` : "; there is no checkpoint yet";
   return fault;
 }

@@ -153,11 +153,12 @@ const takeOp: Op<object> = defineOp({
   },
   vjp: ({ inputs: [, index], dy, shapes }) => {
     const inputSize: Pair = [shapes[0]![2]!, shapes[0]![3]!];
-    // Every entry of index names its own place: windows of the whole map find them all.
+    // Every entry of index names its own place: windows so large and so far before the map that each sees all of it.
+    const [oh, ow] = [dy.dim(2), dy.dim(3)];
     const attrs = {
-      kernel: inputSize,
+      kernel: [inputSize[0] + oh, inputSize[1] + ow] as const,
       stride: [1, 1] as const,
-      padding: [inputSize[0] - 1, 0, inputSize[1] - 1, 0] as const,
+      padding: [oh, 0, ow, 0] as const,
     };
     return [maxGradOp(dy.engine, [dy, index!], { ...attrs, inputSize })];
   },

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll } from "vitest";
 import { stringify } from "yaml";
 
 const bin = fileURLToPath(new URL("../../bin/stein.js", import.meta.url));
@@ -77,9 +76,9 @@ async function enter(): Promise<() => void> {
 }
 
 const scratch = mkdtempSync(join(tmpdir(), "stein-test-"));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+process.once("exit", () => rmSync(scratch, { recursive: true, force: true })); // test files share this module
 
-/** A new folder holding files by name, gone when the test file ends. */
+/** A new folder holding files by name, gone when the tests end. */
 export function newFolder(contents: Record<string, string | Uint8Array> = {}): string {
   const folder = mkdtempSync(join(scratch, "t-"));
   for (const [name, content] of Object.entries(contents)) writeFileSync(join(folder, name), content);

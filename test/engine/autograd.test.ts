@@ -1,10 +1,23 @@
 import { describe, expect, test } from "vitest";
 import { grad } from "../../engine/autograd.ts";
 import { UsageError } from "../../engine/errors.ts";
-import {
-  add, attention, conv2d, exp, floor, instanceNorm, instanceNormPlus, mul, silu, sin, softmax, square, sub, sum,
-} from "../../engine/ops/index.ts";
 import { defineOp } from "../../engine/op.ts";
+import {
+  add,
+  attention,
+  conv2d,
+  exp,
+  floor,
+  instanceNorm,
+  instanceNormPlus,
+  mul,
+  silu,
+  sin,
+  softmax,
+  square,
+  sub,
+  sum,
+} from "../../engine/ops/index.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import { attention as attentionOracle } from "../../engine/oracle/attention.ts";
 import { conv2d as convOracle } from "../../engine/oracle/conv2d.ts";
@@ -24,9 +37,21 @@ describe("networks, held to their oracles with first and second derivative", () 
 
   test("convolution, norm with its activation, convolution", () =>
     checkOp({
-      op: (x, w1, gamma, w2) => conv2d(instanceNormPlus(conv2d(x!, w1!, undefined, conv), { gamma, activation: "silu" }), w2!, undefined, conv),
+      op: (x, w1, gamma, w2) =>
+        conv2d(
+          instanceNormPlus(conv2d(x!, w1!, undefined, conv), { gamma, activation: "silu" }),
+          w2!,
+          undefined,
+          conv,
+        ),
       oracle: (x, w1, gamma, w2) => {
-        const h = normOracle(convOracle(x!, w1!, null, conv), { ...plain, activation: "silu", plus: true }, gamma!, null, null);
+        const h = normOracle(
+          convOracle(x!, w1!, null, conv),
+          { ...plain, activation: "silu", plus: true },
+          gamma!,
+          null,
+          null,
+        );
         return convOracle(h, w2!, null, conv);
       },
       inputs: [normal([2, 2, 4, 3], 1), normal([3, 2, 3, 3], 2), normal([3], 3), normal([2, 3, 3, 3], 4)],
@@ -37,7 +62,8 @@ describe("networks, held to their oracles with first and second derivative", () 
   test("two norms that share a gamma, one behind the other", () =>
     checkOp({
       op: (x, gamma) => instanceNorm(silu(instanceNorm(x, { gamma })), { gamma }),
-      oracle: (x, gamma) => normOracle(applyUnary("silu", normOracle(x, plain, gamma, null, null)), plain, gamma, null, null),
+      oracle: (x, gamma) =>
+        normOracle(applyUnary("silu", normOracle(x, plain, gamma, null, null)), plain, gamma, null, null),
       inputs: [normal([2, 3, 3, 3], 1), normal([3], 2)],
       seed: 4,
       terms: 100,
@@ -94,7 +120,10 @@ describe("what is asked for", () => {
   test("zeros where y does not depend on x, whose handles the caller owns", async () => {
     const [x, z] = [engine.variable([1, 2]), engine.variable([3])];
     const before = live();
-    const [dx, dz] = grad(engine.scope(() => sum(square(x))), [x, z]);
+    const [dx, dz] = grad(
+      engine.scope(() => sum(square(x))),
+      [x, z],
+    );
     expect([...(await dx!.data()), ...(await dz!.data())]).toEqual([2, 4, 0]);
     for (const t of [dx!, dz!]) t.dispose();
     expect(live() - before).toBeLessThanOrEqual(256); // y itself
@@ -127,7 +156,11 @@ describe("what is asked for", () => {
       expect(square(x).detach().requiresGrad).toBe(false);
       expect(square(x.detach()).requiresGrad).toBe(false);
       expect(square(x).requiresGrad).toBe(true);
-      expect(() => engine.noGrad(() => { throw new UsageError("inside"); })).toThrow("inside");
+      expect(() =>
+        engine.noGrad(() => {
+          throw new UsageError("inside");
+        }),
+      ).toThrow("inside");
       expect(engine.recording).toBe(true);
     });
     const [dx] = engine.scope(() => grad(mul(x, square(x).detach()), [x]));
@@ -229,15 +262,39 @@ describe("memory", () => {
 
 describe("messages", () => {
   test("no graph", () => {
-    expect(() => grad(engine.ones([]), [])).toThrowErrorMatchingInlineSnapshot(`[UsageError: grad: y has no graph; compute it from a parameter or engine.variable]`);
+    expect(() => grad(engine.ones([]), [])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: grad: y has no graph; compute it from a parameter or engine.variable]`,
+    );
     const x = engine.variable([1]);
-    expect(() => grad(engine.scope(() => square(x)), [engine.ones([2, 2])])).toThrowErrorMatchingInlineSnapshot(`[UsageError: grad: wrt[0] [2,2] has no graph; use engine.variable]`);
+    expect(() =>
+      grad(
+        engine.scope(() => square(x)),
+        [engine.ones([2, 2])],
+      ),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: grad: wrt[0] [2,2] has no graph; use engine.variable]`,
+    );
   });
 
   test("a cotangent is needed, and of y's shape", () => {
     const x = engine.variable([1, 2]);
-    expect(() => grad(engine.scope(() => square(x)), [x])).toThrowErrorMatchingInlineSnapshot(`[UsageError: grad: got y [2] with cotangent none, expected a cotangent of y's shape (none only for one element)]`);
-    expect(() => grad(engine.scope(() => square(x)), [x], { cotangent: engine.ones([3]) })).toThrowErrorMatchingInlineSnapshot(`[UsageError: grad: got y [2] with cotangent [3], expected a cotangent of y's shape (none only for one element)]`);
+    expect(() =>
+      grad(
+        engine.scope(() => square(x)),
+        [x],
+      ),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: grad: got y [2] with cotangent none, expected a cotangent of y's shape (none only for one element)]`,
+    );
+    expect(() =>
+      grad(
+        engine.scope(() => square(x)),
+        [x],
+        { cotangent: engine.ones([3]) },
+      ),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: grad: got y [2] with cotangent [3], expected a cotangent of y's shape (none only for one element)]`,
+    );
   });
 
   test("a second backward pass without retainGraph", () => {
@@ -246,15 +303,24 @@ describe("messages", () => {
       const y = sin(square(x));
       grad(y, [x], { retainGraph: true });
       grad(y, [x]);
-      expect(() => grad(y, [x])).toThrowErrorMatchingInlineSnapshot(`[UsageError: grad: the graph through sin was freed by an earlier grad; pass retainGraph: true]`);
+      expect(() => grad(y, [x])).toThrowErrorMatchingInlineSnapshot(
+        `[UsageError: grad: the graph through sin was freed by an earlier grad; pass retainGraph: true]`,
+      );
     });
   });
 
   test("an op without a derivative", () => {
-    const opaque = defineOp<object>({ name: "opaque", forward: (e, [x]) => e.empty(x!.shape), vjp: "none", oracle: ([x]) => x! });
+    const opaque = defineOp<object>({
+      name: "opaque",
+      forward: (e, [x]) => e.empty(x!.shape),
+      vjp: "none",
+      oracle: ([x]) => x!,
+    });
     const x = engine.variable([1]);
     engine.scope(() => {
-      expect(() => grad(opaque(engine, [x], {}), [x])).toThrowErrorMatchingInlineSnapshot(`[UsageError: grad: opaque has no derivative]`);
+      expect(() => grad(opaque(engine, [x], {}), [x])).toThrowErrorMatchingInlineSnapshot(
+        `[UsageError: grad: opaque has no derivative]`,
+      );
       expect(() => grad(floor(x), [x])).not.toThrow();
     });
   });

@@ -2,7 +2,19 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { grad } from "../../engine/autograd.ts";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
-import { add, conv2d, crossEntropy, exp, mul, reshape, silu, softmax, square, sub, sum } from "../../engine/ops/index.ts";
+import {
+  add,
+  conv2d,
+  crossEntropy,
+  exp,
+  mul,
+  reshape,
+  silu,
+  softmax,
+  square,
+  sub,
+  sum,
+} from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
 import { Scalar } from "../../engine/scalar.ts";
 import type { Tensor } from "../../engine/tensor.ts";
@@ -24,51 +36,56 @@ beforeAll(async () => {
 afterAll(() => plain.destroy());
 
 describe("replays", () => {
-  test.each(["poisoned", "plain"])("of a training step are the eager steps, while Scalars and inputs change (%s)", async (which) => {
-    const device = which === "plain" ? plain : engine;
-    const first = normal([3, 2, 3, 3], 1);
-    const inputs = Array.from({ length: 5 }, (_, i) => Float32Array.from(normal([4, 2, 5, 5], 10 + i).data));
+  test.each(["poisoned", "plain"])(
+    "of a training step are the eager steps, while Scalars and inputs change (%s)",
+    async (which) => {
+      const device = which === "plain" ? plain : engine;
+      const first = normal([3, 2, 3, 3], 1);
+      const inputs = Array.from({ length: 5 }, (_, i) =>
+        Float32Array.from(normal([4, 2, 5, 5], 10 + i).data),
+      );
 
-    const run = async (captured: boolean): Promise<Float32Array[]> => {
-      const w = device.variable(Float32Array.from(first.data), first.shape);
-      const x = device.tensor(inputs[0]!, [4, 2, 5, 5]);
-      const [rate, step] = [new Scalar(0), new Scalar(0)];
-      const body = (): { loss: Tensor } => {
-        const noise = randn(device, x.shape, { seed: 7, purpose: "user", step });
-        const y = silu(conv2d(add(x, mul(noise, rate)), w, undefined, { padding: 1 }));
-        const loss = sum(square(sub(y, exp(mul(y, 0.1)))));
-        const [dw] = grad(loss, [w]);
-        device.copy(sub(w.detach(), mul(dw!, rate)), w);
-        return { loss };
-      };
-      const results: Float32Array[] = [];
-      let capture: ReturnType<typeof engine.capture<{ loss: Tensor }>> | undefined;
-      for (const [i, data] of inputs.entries()) {
-        x.write(data);
-        rate.value = 1e-3 * (i + 1);
-        step.value = i;
-        if (!captured) {
-          const { loss } = device.scope(body);
-          results.push(Float32Array.of(await loss.item()));
-          loss.dispose();
-        } else {
-          if (!capture) capture = device.capture(body);
-          else capture.replay();
-          results.push((await capture.result.loss.data()) as Float32Array);
+      const run = async (captured: boolean): Promise<Float32Array[]> => {
+        const w = device.variable(Float32Array.from(first.data), first.shape);
+        const x = device.tensor(inputs[0]!, [4, 2, 5, 5]);
+        const [rate, step] = [new Scalar(0), new Scalar(0)];
+        const body = (): { loss: Tensor } => {
+          const noise = randn(device, x.shape, { seed: 7, purpose: "user", step });
+          const y = silu(conv2d(add(x, mul(noise, rate)), w, undefined, { padding: 1 }));
+          const loss = sum(square(sub(y, exp(mul(y, 0.1)))));
+          const [dw] = grad(loss, [w]);
+          device.copy(sub(w.detach(), mul(dw!, rate)), w);
+          return { loss };
+        };
+        const results: Float32Array[] = [];
+        let capture: ReturnType<typeof engine.capture<{ loss: Tensor }>> | undefined;
+        for (const [i, data] of inputs.entries()) {
+          x.write(data);
+          rate.value = 1e-3 * (i + 1);
+          step.value = i;
+          if (!captured) {
+            const { loss } = device.scope(body);
+            results.push(Float32Array.of(await loss.item()));
+            loss.dispose();
+          } else {
+            if (!capture) capture = device.capture(body);
+            else capture.replay();
+            results.push((await capture.result.loss.data()) as Float32Array);
+          }
         }
-      }
-      results.push((await w.data()) as Float32Array);
-      capture?.dispose();
-      for (const t of [w, x]) t.dispose();
-      return results;
-    };
+        results.push((await w.data()) as Float32Array);
+        capture?.dispose();
+        for (const t of [w, x]) t.dispose();
+        return results;
+      };
 
-    const before = device.memory().live;
-    const [eager, replayed] = [await run(false), await run(true)];
-    expect(device.memory().live).toBe(before);
-    for (const [i, values] of eager.entries())
-      expectNear(replayed[i]!, fromHost(values, [values.length]), { terms: 100 }, `step ${i}`);
-  });
+      const before = device.memory().live;
+      const [eager, replayed] = [await run(false), await run(true)];
+      expect(device.memory().live).toBe(before);
+      for (const [i, values] of eager.entries())
+        expectNear(replayed[i]!, fromHost(values, [values.length]), { terms: 100 }, `step ${i}`);
+    },
+  );
 
   test("neighbouring elementwise kernels run as one, with the same results", async () => {
     const x = plain.tensor([1, 2, 3, 4, 5]);
@@ -184,7 +201,9 @@ describe("disposing", () => {
     const x = engine.ones([5]);
     const capture = engine.capture(() => add(x, 1));
     capture.dispose();
-    await expect(engine.read(capture.result)).rejects.toThrowErrorMatchingInlineSnapshot(`[UsageError: tensor [5]: its capture was disposed; read or copy it before]`);
+    await expect(engine.read(capture.result)).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor [5]: its capture was disposed; read or copy it before]`,
+    );
     expect(await engine.scope(() => sum(x)).item()).toBe(5); // the engine goes on
     x.dispose();
   });
@@ -193,13 +212,17 @@ describe("disposing", () => {
 describe("messages", () => {
   test("captures do not nest, and do not wait", async () => {
     const x = engine.ones([2]);
-    expect(() => engine.capture(() => engine.capture(() => x))).toThrowErrorMatchingInlineSnapshot(`[UsageError: capture: already recording; captures do not nest]`);
+    expect(() => engine.capture(() => engine.capture(() => x))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: capture: already recording; captures do not nest]`,
+    );
     let reading: Promise<unknown> | undefined;
     const capture = engine.capture(() => {
       reading = engine.read(x);
       reading.catch(() => {});
     });
-    await expect(reading).rejects.toThrowErrorMatchingInlineSnapshot(`[UsageError: read: a captured step cannot wait for the device]`);
+    await expect(reading).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: read: a captured step cannot wait for the device]`,
+    );
     capture.dispose();
     x.dispose();
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { add, conv2d, instanceNorm, log, mul, silu, sum } from "../../engine/ops/index.ts";
 import { defineOp } from "../../engine/op.ts";
+import { add, conv2d, instanceNorm, log, mul, silu, sum } from "../../engine/ops/index.ts";
 import { Scalar } from "../../engine/scalar.ts";
 import { findNonFinite, verify } from "../../engine/verify.ts";
 import { unary } from "../../kernels/unary.ts";
@@ -37,7 +37,12 @@ describe("tensors from the host and back", () => {
 
   test("full, zeros, ones, of any length", async () => {
     for (const n of [1, 3, 4, 5, 255, 1025]) {
-      const all = [engine.full([n], -2.5), engine.zeros([n]), engine.ones([n], "i32"), engine.full([n], 7, "u32")];
+      const all = [
+        engine.full([n], -2.5),
+        engine.zeros([n]),
+        engine.ones([n], "i32"),
+        engine.full([n], 7, "u32"),
+      ];
       const values = await engine.readAll(all);
       [-2.5, 0, 1, 7].forEach((v, i) => expect([...values[i]!], `${n}`).toEqual(Array(n).fill(v)));
       for (const t of all) t.dispose();
@@ -74,15 +79,33 @@ describe("tensors from the host and back", () => {
 
   test("messages", async () => {
     const x = engine.ones([2, 3]);
-    expect(() => engine.tensor([1, 2, 3], [2])).toThrowErrorMatchingInlineSnapshot(`[UsageError: tensor: got 3 values for shape [2], expected 2]`);
-    expect(() => engine.tensor([], [0])).toThrowErrorMatchingInlineSnapshot(`[UsageError: tensor: got shape [0], expected whole lengths of at least 1]`);
-    expect(() => engine.zeros([2, -1])).toThrowErrorMatchingInlineSnapshot(`[UsageError: full: got shape [2,-1], expected whole lengths of at least 1]`);
-    expect(() => x.write(new Float32Array(5))).toThrowErrorMatchingInlineSnapshot(`[UsageError: write: got 5 values for a tensor [2,3], expected 6]`);
-    expect(() => x.write(new Int32Array(6))).toThrowErrorMatchingInlineSnapshot(`[UsageError: write: got i32 for a tensor of f32]`);
-    expect(() => engine.tensor(Int32Array.of(1), [1], "f32")).toThrowErrorMatchingInlineSnapshot(`[UsageError: tensor: got i32 values, expected f32]`);
-    expect(() => engine.tensor(Float64Array.of(1) as never)).toThrowErrorMatchingInlineSnapshot(`[UsageError: tensor: got a Float64Array, expected a Float32Array, Int32Array or Uint32Array]`);
-    expect(() => engine.copy(x, engine.ones([5]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: copy: got [2,3] into [5], expected equal sizes]`);
-    await expect(x.item()).rejects.toThrowErrorMatchingInlineSnapshot(`[UsageError: item: got a tensor [2,3], expected one element; use data()]`);
+    expect(() => engine.tensor([1, 2, 3], [2])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor: got 3 values for shape [2], expected 2]`,
+    );
+    expect(() => engine.tensor([], [0])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor: got shape [0], expected whole lengths of at least 1]`,
+    );
+    expect(() => engine.zeros([2, -1])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: full: got shape [2,-1], expected whole lengths of at least 1]`,
+    );
+    expect(() => x.write(new Float32Array(5))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: write: got 5 values for a tensor [2,3], expected 6]`,
+    );
+    expect(() => x.write(new Int32Array(6))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: write: got i32 for a tensor of f32]`,
+    );
+    expect(() => engine.tensor(Int32Array.of(1), [1], "f32")).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor: got i32 values, expected f32]`,
+    );
+    expect(() => engine.tensor(Float64Array.of(1) as never)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor: got a Float64Array, expected a Float32Array, Int32Array or Uint32Array]`,
+    );
+    expect(() => engine.copy(x, engine.ones([5]))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: copy: got [2,3] into [5], expected equal sizes]`,
+    );
+    await expect(x.item()).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: item: got a tensor [2,3], expected one element; use data()]`,
+    );
   });
 });
 

@@ -16,6 +16,8 @@ test("errors carry their name, cause and parts", () => {
   expect(error).toMatchObject({ name: "DeviceError", kernel: "fill", line: 3, cause });
   expect(new DeviceError("no").kernel).toBeUndefined();
   expect(new UsageError("no")).toMatchObject({ name: "UsageError", message: "no" });
-  expect(() => invariant(false, "two and two")).toThrowErrorMatchingInlineSnapshot(`[Error: internal: two and two]`);
+  expect(() => invariant(false, "two and two")).toThrowErrorMatchingInlineSnapshot(
+    `[Error: internal: two and two]`,
+  );
   expect(() => invariant(1, "fine")).not.toThrow();
 });

@@ -36,8 +36,12 @@ async function expectWell(): Promise<void> {
 
 describe("a shader that does not compile", () => {
   test("is named with its variant, line and text", async () => {
-    const compiling = engine.programs.compile([engine.programs.find(broken as unknown as Kernel, { size: 8 })]);
-    await expect(compiling).rejects.toThrow(/^broken \{"size":8\}: WGSL line 7: [^]*: y\[id\.x\] = 1\.0 \+ 2u;$/);
+    const compiling = engine.programs.compile([
+      engine.programs.find(broken as unknown as Kernel, { size: 8 }),
+    ]);
+    await expect(compiling).rejects.toThrow(
+      /^broken \{"size":8\}: WGSL line 7: [^]*: y\[id\.x\] = 1\.0 \+ 2u;$/,
+    );
     await expect(compiling).rejects.toMatchObject({ name: "DeviceError", kernel: "broken", line: 7 });
     await engine.sync().catch(() => {}); // the module reported itself, too
     await expectWell();
@@ -65,7 +69,9 @@ test("a dispatch the device refuses is told of at the next wait", async () => {
 
 test("a parameter that is missing is a fault of ours", () => {
   const y = engine.ones([8]);
-  expect(() => engine.launch(tooWide, { size: 8 }, { y }, {} as { count: number })).toThrowErrorMatchingInlineSnapshot(`[Error: internal: too_wide: parameter count is missing]`);
+  expect(() =>
+    engine.launch(tooWide, { size: 8 }, { y }, {} as { count: number }),
+  ).toThrowErrorMatchingInlineSnapshot(`[Error: internal: too_wide: parameter count is missing]`);
   y.dispose();
 });
 
@@ -75,9 +81,15 @@ test("a destroyed engine says so", async () => {
   expect(await own.scope(() => sum(x)).item()).toBe(4);
   own.destroy();
   own.destroy();
-  await expect(x.data()).rejects.toThrowErrorMatchingInlineSnapshot(`[DeviceError: engine: it was destroyed; create another]`);
-  await expect(own.sync()).rejects.toThrowErrorMatchingInlineSnapshot(`[DeviceError: engine: it was destroyed; create another]`);
-  expect(() => add(x, 1)).toThrowErrorMatchingInlineSnapshot(`[DeviceError: engine: it was destroyed; create another]`);
+  await expect(x.data()).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[DeviceError: engine: it was destroyed; create another]`,
+  );
+  await expect(own.sync()).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[DeviceError: engine: it was destroyed; create another]`,
+  );
+  expect(() => add(x, 1)).toThrowErrorMatchingInlineSnapshot(
+    `[DeviceError: engine: it was destroyed; create another]`,
+  );
   await expectWell();
 });
 

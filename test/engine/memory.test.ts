@@ -44,7 +44,10 @@ describe("the report", () => {
 });
 
 test("a training loop of 1,000 steps is flat: no byte and no buffer more after the first", async () => {
-  const x = engine.tensor(Float32Array.from({ length: 64 }, (_, i) => Math.sin(i)), [4, 1, 4, 4]);
+  const x = engine.tensor(
+    Float32Array.from({ length: 64 }, (_, i) => Math.sin(i)),
+    [4, 1, 4, 4],
+  );
   const w = engine.variable(new Float32Array(18).fill(0.1), [2, 1, 3, 3]);
   const step = (rate: number) =>
     engine.scope(() => {
@@ -71,7 +74,9 @@ describe("the budget", () => {
 
   test("what exceeds it is refused, by name, with both numbers", () => {
     const x = small.ones([200_000]);
-    expect(() => small.ones([100, 1000])).toThrowErrorMatchingInlineSnapshot(`[DeviceError: tensor [100,1000]: out of memory: asked for 0.4 MiB with 0.8 MiB in use, the budget is 1.0 MiB; use a smaller batch, or raise Engine.create({ memoryBudget })]`);
+    expect(() => small.ones([100, 1000])).toThrowErrorMatchingInlineSnapshot(
+      `[DeviceError: tensor [100,1000]: out of memory: asked for 0.4 MiB with 0.8 MiB in use, the budget is 1.0 MiB; use a smaller batch, or raise Engine.create({ memoryBudget })]`,
+    );
     expect(() => small.ones([100, 1000])).toThrow(DeviceError);
     x.dispose();
     const y = small.ones([100, 1000]); // there is room now
@@ -92,6 +97,8 @@ describe("the budget", () => {
 
   test("one buffer cannot exceed what the adapter allows", async () => {
     const huge = engine.device.limits.maxBufferSize;
-    expect(() => engine.ones([Math.floor(huge / 4) + 1024])).toThrow(/^tensor \[\d+\]: out of memory: asked for [\d.]+ MiB, one buffer of this adapter holds at most [\d.]+ MiB; use a smaller batch or image$/);
+    expect(() => engine.ones([Math.floor(huge / 4) + 1024])).toThrow(
+      /^tensor \[\d+\]: out of memory: asked for [\d.]+ MiB, one buffer of this adapter holds at most [\d.]+ MiB; use a smaller batch or image$/,
+    );
   });
 });

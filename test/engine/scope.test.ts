@@ -106,9 +106,15 @@ describe("handles", () => {
     const x = engine.ones([2, 3]);
     const y = add(x, 1);
     x.dispose();
-    expect(() => add(x, y)).toThrowErrorMatchingInlineSnapshot(`[UsageError: tensor [2,3]: its tensor was disposed; keep it out of the scope]`);
-    expect(() => x.write(new Float32Array(6))).toThrowErrorMatchingInlineSnapshot(`[UsageError: tensor [2,3]: its tensor was disposed; keep it out of the scope]`);
-    await expect(x.data()).rejects.toThrowErrorMatchingInlineSnapshot(`[UsageError: tensor [2,3]: its tensor was disposed; keep it out of the scope]`);
+    expect(() => add(x, y)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor [2,3]: its tensor was disposed; keep it out of the scope]`,
+    );
+    expect(() => x.write(new Float32Array(6))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor [2,3]: its tensor was disposed; keep it out of the scope]`,
+    );
+    await expect(x.data()).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor [2,3]: its tensor was disposed; keep it out of the scope]`,
+    );
     y.dispose();
   });
 

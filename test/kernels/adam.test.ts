@@ -24,13 +24,27 @@ async function read(tensors: Record<string, Tensor>): Promise<Record<string, Arr
 }
 
 const near = (got: Record<string, Array64>, expected: Record<string, Array64 | null>) => {
-  for (const [name, value] of Object.entries(expected)) if (value) expectNear(got[name]!.data, value, { terms: STEPS }, name);
+  for (const [name, value] of Object.entries(expected))
+    if (value) expectNear(got[name]!.data, value, { terms: STEPS }, name);
 };
 
 describe("the kernels over 20 steps", () => {
   test.each(adam.variants)("adam, ema $ema, clip $clip, $vecs vec4s", async (variant) => {
-    const attrs = { lr: 0.01, beta1: 0.9, beta2: 0.99, eps: 1e-6, weightDecay: 0.02, emaDecay: 0.9, clipScale: variant.clip ? 0.4 : 1 };
-    let state: oracle.AdamState = { param: normal([SIZE], 1), m: zeros([SIZE]), v: zeros([SIZE]), ema: normal([SIZE], 2) };
+    const attrs = {
+      lr: 0.01,
+      beta1: 0.9,
+      beta2: 0.99,
+      eps: 1e-6,
+      weightDecay: 0.02,
+      emaDecay: 0.9,
+      clipScale: variant.clip ? 0.4 : 1,
+    };
+    let state: oracle.AdamState = {
+      param: normal([SIZE], 1),
+      m: zeros([SIZE]),
+      v: zeros([SIZE]),
+      ema: normal([SIZE], 2),
+    };
     const t = { param: upload(state.param), m: upload(state.m), v: upload(state.v), ema: upload(state.ema!) };
     const clip = engine.tensor([0.4]);
     for (let step = 1; step <= STEPS; step++) {
@@ -38,7 +52,12 @@ describe("the kernels over 20 steps", () => {
       state = oracle.adam({ ...state, grad }, { ...attrs, step });
       const g = upload(grad);
       const { lr, clipScale, ...rest } = attrs;
-      const params = { ...rest, count: SIZE, rate: lr / (1 - attrs.beta1 ** step), rootScale: 1 / Math.sqrt(1 - attrs.beta2 ** step) };
+      const params = {
+        ...rest,
+        count: SIZE,
+        rate: lr / (1 - attrs.beta1 ** step),
+        rootScale: 1 / Math.sqrt(1 - attrs.beta2 ** step),
+      };
       engine.launch(adam, variant, { ...t, grad: g, clip }, params);
       g.dispose();
     }
@@ -54,10 +73,18 @@ describe("the kernels over 20 steps", () => {
     const clip = engine.tensor([0.4]);
     for (let step = 1; step <= STEPS; step++) {
       const grad = gradient(step);
-      state = oracle.sgd({ ...state, grad: map(grad, (g) => (variant.clip ? 0.4 : 1) * g) }, { lr, momentum, weightDecay });
+      state = oracle.sgd(
+        { ...state, grad: map(grad, (g) => (variant.clip ? 0.4 : 1) * g) },
+        { lr, momentum, weightDecay },
+      );
       if (variant.ema) shadow = map(shadow, (s, i) => s - (1 - emaDecay) * (s - state.param.data[i]!));
       const g = upload(grad);
-      engine.launch(sgd, variant, { ...t, grad: g, clip }, { count: SIZE, rate: lr, momentum, weightDecay, emaDecay });
+      engine.launch(
+        sgd,
+        variant,
+        { ...t, grad: g, clip },
+        { count: SIZE, rate: lr, momentum, weightDecay, emaDecay },
+      );
       g.dispose();
     }
     clip.dispose();
@@ -70,7 +97,12 @@ describe("the kernels over 20 steps", () => {
     const [grad, clip] = [upload(map(before, () => Number.NaN)), engine.tensor([-1])];
     const names = Object.keys(kernel.params).filter((name) => name !== "count");
     const params = { count: SIZE, ...Object.fromEntries(names.map((name) => [name, 0.5])) };
-    engine.launch(kernel as typeof adam, { ema: true, clip: true, vecs: 1 }, { ...t, grad, clip }, params as never);
+    engine.launch(
+      kernel as typeof adam,
+      { ema: true, clip: true, vecs: 1 },
+      { ...t, grad, clip },
+      params as never,
+    );
     for (const value of Object.values(await read(t))) expect(value.data).toEqual(before.data);
     for (const x of [grad, clip]) x.dispose();
   });
@@ -78,7 +110,10 @@ describe("the kernels over 20 steps", () => {
 
 describe("the optimizers", () => {
   const make = () => {
-    const params = new Map([["w", engine.asVariable(upload(normal([SIZE], 1)))], ["b", engine.asVariable(upload(normal([3], 2)))]]);
+    const params = new Map([
+      ["w", engine.asVariable(upload(normal([SIZE], 1)))],
+      ["b", engine.asVariable(upload(normal([3], 2)))],
+    ]);
     const grads = () => [upload(gradient(1)), upload(normal([3], 7))];
     return { params, grads };
   };
@@ -105,11 +140,25 @@ describe("the optimizers", () => {
     }
     expect(results[1]).toEqual(results[0]);
 
-    let state: oracle.AdamState = { param: normal([SIZE], 1), m: zeros([SIZE]), v: zeros([SIZE]), ema: normal([SIZE], 1) };
+    let state: oracle.AdamState = {
+      param: normal([SIZE], 1),
+      m: zeros([SIZE]),
+      v: zeros([SIZE]),
+      ema: normal([SIZE], 1),
+    };
     for (let n = 1; n <= STEPS; n++) {
       const lr = 0.02 * Math.min((n - 1) / 5, 1);
       const emaDecay = Math.min(0.99, (1 + n) / (10 + n));
-      const attrs = { lr, beta1: 0.5, beta2: 0.999, eps: 1e-8, weightDecay: 0.1, step: n, emaDecay, clipScale: 1 };
+      const attrs = {
+        lr,
+        beta1: 0.5,
+        beta2: 0.999,
+        eps: 1e-8,
+        weightDecay: 0.1,
+        step: n,
+        emaDecay,
+        clipScale: 1,
+      };
       state = oracle.adam({ ...state, grad: gradient(1) }, attrs);
     }
     const [w, ema] = results[0]!;
@@ -135,7 +184,13 @@ describe("the optimizers", () => {
   test("clipGradients: factor and joint norm, none above, a mark when they are not finite", async () => {
     const a = engine.tensor([3, 0, 0], [3]);
     const b = engine.tensor(new Float32Array(16).fill(1), [4, 4]); // norm 4
-    const results = engine.scope(() => [clipGradients([a, b], 1), clipGradients([a, b], 10), clipGradients([a, b]), clipGradients([a, engine.tensor([Number.NaN])]), clipGradients([engine.tensor([3e38, 3e38])])]);
+    const results = engine.scope(() => [
+      clipGradients([a, b], 1),
+      clipGradients([a, b], 10),
+      clipGradients([a, b]),
+      clipGradients([a, engine.tensor([Number.NaN])]),
+      clipGradients([engine.tensor([3e38, 3e38])]),
+    ]);
     const [clipped, loose, absent, nan, overflow] = (await engine.readAll(results)).map((v) => [...v]);
     expect(clipped![0]).toBeCloseTo(0.2, 6);
     expect(clipped![1]).toBeCloseTo(5, 5);
@@ -147,12 +202,26 @@ describe("the optimizers", () => {
 
   test("options out of range", () => {
     const { params } = make();
-    expect(() => new Adam(params, { lr: 0 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Adam: got lr 0, expected a positive number]`);
-    expect(() => new Adam(params, { lr: 1, beta1: 1 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Adam: got beta1 1, beta2 0.999, eps 1e-8, expected betas in [0, 1) and eps > 0]`);
-    expect(() => new Adam(params, { lr: 1, weightDecay: -1 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Adam: got weightDecay -1, expected 0 or more]`);
-    expect(() => new Adam(params, { lr: 1, warmup: -1 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Adam: got warmup -1, expected 0 or more steps]`);
-    expect(() => new Adam(params, { lr: 1, emaDecay: 1 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Adam: got emaDecay 1, expected a number in [0, 1)]`);
-    expect(() => new Sgd(params, { lr: 1, momentum: 1 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Sgd: got momentum 1, expected a number in [0, 1)]`);
-    expect(() => clipGradients([])).toThrowErrorMatchingInlineSnapshot(`[UsageError: clipGradients: got no gradients, expected at least one]`);
+    expect(() => new Adam(params, { lr: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Adam: got lr 0, expected a positive number]`,
+    );
+    expect(() => new Adam(params, { lr: 1, beta1: 1 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Adam: got beta1 1, beta2 0.999, eps 1e-8, expected betas in [0, 1) and eps > 0]`,
+    );
+    expect(() => new Adam(params, { lr: 1, weightDecay: -1 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Adam: got weightDecay -1, expected 0 or more]`,
+    );
+    expect(() => new Adam(params, { lr: 1, warmup: -1 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Adam: got warmup -1, expected 0 or more steps]`,
+    );
+    expect(() => new Adam(params, { lr: 1, emaDecay: 1 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Adam: got emaDecay 1, expected a number in [0, 1)]`,
+    );
+    expect(() => new Sgd(params, { lr: 1, momentum: 1 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Sgd: got momentum 1, expected a number in [0, 1)]`,
+    );
+    expect(() => clipGradients([])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: clipGradients: got no gradients, expected at least one]`,
+    );
   });
 });

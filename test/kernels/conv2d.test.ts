@@ -2,7 +2,14 @@ import { describe, test } from "vitest";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import { sum } from "../../engine/oracle/reduce.ts";
-import { convPackWeight, convPad, convRows, convWeightRows, convWeightTile, rowSpan } from "../../kernels/conv2d.ts";
+import {
+  convPackWeight,
+  convPad,
+  convRows,
+  convWeightRows,
+  convWeightTile,
+  rowSpan,
+} from "../../kernels/conv2d.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { normal } from "../support/draw.ts";
 import { launched } from "../support/kernels.ts";
@@ -47,9 +54,15 @@ function packedWeight(a: Array64, flip: boolean): Array64 {
 
 /** Every tile for 3 x 3, and those that the weight gradient takes: its wider ones spill and take long to compile. */
 const tiles = convRows.variants.filter((v) => v.kw === 3 && v.strideX === 1 && v.dilationX === 1);
-const hardware = (kind: Hardware["kind"]): Hardware => ({ kind, maxWorkgroupSize: 256, maxWorkgroupStorage: 16384 });
+const hardware = (kind: Hardware["kind"]): Hardware => ({
+  kind,
+  maxWorkgroupSize: 256,
+  maxWorkgroupStorage: 16384,
+});
 const weightTiles = [
-  ...[1, 3].flatMap((khs) => [4, 8].map((channels) => ({ ...convWeightTile(hardware("cpu"), channels), khs }))),
+  ...[1, 3].flatMap((khs) =>
+    [4, 8].map((channels) => ({ ...convWeightTile(hardware("cpu"), channels), khs })),
+  ),
   { ...convWeightTile(hardware("gpu"), 8), khs: 3 },
 ];
 const geometry = (columns: number) => {
@@ -64,45 +77,86 @@ test.each(tiles)("tiles of $rows channels and $columns columns, $lanes lanes", a
   const bias = normal([co], 4);
   const magnitude = oracle.conv2d(absolute(x), absolute(weight), absolute(bias), attrs);
   for (const useBias of [0, 1]) {
-    const params = { n, ci, co, oh: h, ow: w, lines, pitch, coVecs: up4(co) / 4, kh: 3, strideY: 1, dilationY: 1, useBias };
+    const params = {
+      n,
+      ci,
+      co,
+      oh: h,
+      ow: w,
+      lines,
+      pitch,
+      coVecs: up4(co) / 4,
+      kh: 3,
+      strideY: 1,
+      dilationY: 1,
+      useBias,
+    };
     const inputs = { x: padded(x, lines, pitch, 1, 1), w: packedWeight(weight, false), bias };
     const { y } = await launched(convRows, variant, inputs, { y: [n, co, h, w] }, params);
-    expectNear(y!, oracle.conv2d(x, weight, useBias ? bias : null, attrs), { terms: ci * 9, magnitude }, `bias ${useBias}`);
+    expectNear(
+      y!,
+      oracle.conv2d(x, weight, useBias ? bias : null, attrs),
+      { terms: ci * 9, magnitude },
+      `bias ${useBias}`,
+    );
   }
 });
 
-test.each(weightTiles)("weight gradients in tiles of $rows channels and $columns columns, $lanes lanes, $khs kernel rows at once", async (tile) => {
-  const { lines, pitch, across } = geometry(tile.columns);
-  const dyPitch = across * tile.columns;
-  const full = { ...attrs, kernelSize: [3, 3] } as const;
-  const expected = oracle.conv2dWeightGrad(dy, x, full);
-  const magnitude = oracle.conv2dWeightGrad(absolute(dy), absolute(x), full);
-  for (const splits of [1, 2]) {
-    const params = { n, ci, co, oh: h, lines, pitch, dyPitch, kh: 3, strideY: 1, dilationY: 1, splits };
-    const inputs = { x: padded(x, lines, pitch, 1, 1), dy: padded(dy, h, dyPitch, 0, 0) };
-    const variant = { kw: 3, strideX: 1, dilationX: 1, ...tile };
-    const { dw } = await launched(convWeightRows, variant, inputs, { dw: [splits, co, ci, 3, 3] }, params);
-    const total = sum({ shape: [splits, co, ci, 3, 3], data: Float64Array.from(dw!) }, [0]);
-    expectNear(total.data, expected, { terms: n * h * w, magnitude }, `${splits} splits`);
-  }
-});
+test.each(weightTiles)(
+  "weight gradients in tiles of $rows channels and $columns columns, $lanes lanes, $khs kernel rows at once",
+  async (tile) => {
+    const { lines, pitch, across } = geometry(tile.columns);
+    const dyPitch = across * tile.columns;
+    const full = { ...attrs, kernelSize: [3, 3] } as const;
+    const expected = oracle.conv2dWeightGrad(dy, x, full);
+    const magnitude = oracle.conv2dWeightGrad(absolute(dy), absolute(x), full);
+    for (const splits of [1, 2]) {
+      const params = { n, ci, co, oh: h, lines, pitch, dyPitch, kh: 3, strideY: 1, dilationY: 1, splits };
+      const inputs = { x: padded(x, lines, pitch, 1, 1), dy: padded(dy, h, dyPitch, 0, 0) };
+      const variant = { kw: 3, strideX: 1, dilationX: 1, ...tile };
+      const { dw } = await launched(convWeightRows, variant, inputs, { dw: [splits, co, ci, 3, 3] }, params);
+      const total = sum({ shape: [splits, co, ci, 3, 3], data: Float64Array.from(dw!) }, [0]);
+      expectNear(total.data, expected, { terms: n * h * w, magnitude }, `${splits} splits`);
+    }
+  },
+);
 
 describe("layouts", () => {
   test.each(convPad.variants)("padded copy, $stuffed, $byLine", async (variant) => {
     const [stepY, stepX] = variant.stuffed ? [2, 3] : [1, 1];
-    for (const [lines, pitch, top, left] of [[9, 24, 2, 1], [4, 8, -1, -2], [17, 72, 3, 5], [1, 4, 0, 0]] as const) {
+    for (const [lines, pitch, top, left] of [
+      [9, 24, 2, 1],
+      [4, 8, -1, -2],
+      [17, 72, 3, 5],
+      [1, 4, 0, 0],
+    ] as const) {
       const params = { planes: n * ci, height: h, width: w, lines, pitch, top, left, stepY, stepX };
       const { y } = await launched(convPad, variant, { x }, { y: [n * ci, lines, pitch] }, params);
-      expectNear(y!, padded(x, lines, pitch, top, left, [stepY, stepX]), {}, `${lines} x ${pitch} from ${top}, ${left}`);
+      expectNear(
+        y!,
+        padded(x, lines, pitch, top, left, [stepY, stepX]),
+        {},
+        `${lines} x ${pitch} from ${top}, ${left}`,
+      );
     }
   });
 
   test.each(convPackWeight.variants)("packed weight, flip $flip", async ({ flip }) => {
-    for (const shape of [[13, 5, 3, 3], [4, 8, 1, 1], [1, 1, 5, 2]] as const) {
+    for (const shape of [
+      [13, 5, 3, 3],
+      [4, 8, 1, 1],
+      [1, 1, 5, 2],
+    ] as const) {
       const a = normal(shape, 1);
       const expected = packedWeight(a, flip);
       const [outputs, inputs, kh, kw] = shape;
-      const { y } = await launched(convPackWeight, { flip }, { w: a }, { y: expected.shape }, { co: outputs, ci: inputs, kh, kw });
+      const { y } = await launched(
+        convPackWeight,
+        { flip },
+        { w: a },
+        { y: expected.shape },
+        { co: outputs, ci: inputs, kh, kw },
+      );
       expectNear(y!, expected);
     }
   });

@@ -1,16 +1,35 @@
 import { describe, expect, test } from "vitest";
 import { type Array64, map, zip } from "../../engine/oracle/array.ts";
 import { applyBinary, type BinaryName as OracleName } from "../../engine/oracle/binary.ts";
-import { applyUnary, applyUnaryGrad, type UnaryGradName, type UnaryName as OracleUnary } from "../../engine/oracle/unary.ts";
-import { type BinaryName, binary, binaryBroadcast, binaryExpressions, binaryScalar } from "../../kernels/binary.ts";
-import { type ActivationName, activationGrad, activationGradients, type UnaryName, unary, unaryExpressions } from "../../kernels/unary.ts";
+import {
+  applyUnary,
+  applyUnaryGrad,
+  type UnaryName as OracleUnary,
+  type UnaryGradName,
+} from "../../engine/oracle/unary.ts";
+import {
+  type BinaryName,
+  binary,
+  binaryBroadcast,
+  binaryExpressions,
+  binaryScalar,
+} from "../../kernels/binary.ts";
+import {
+  type ActivationName,
+  activationGrad,
+  activationGradients,
+  type UnaryName,
+  unary,
+  unaryExpressions,
+} from "../../kernels/unary.ts";
 import { normal, uniform } from "../support/draw.ts";
 import { launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 const COUNT = 1037; // no multiple of a vec4, of four, or of a workgroup
 
-const mathematics = (op: UnaryName, x: Array64, a: number) => (op === "copy" ? x : applyUnary(op as OracleUnary, x, { alpha: a, slope: a }));
+const mathematics = (op: UnaryName, x: Array64, a: number) =>
+  op === "copy" ? x : applyUnary(op as OracleUnary, x, { alpha: a, slope: a });
 const ofTwo = (op: BinaryName, x: Array64, y: Array64): Array64 => {
   if (op === "rsub") return applyBinary("sub", y, x);
   if (op === "rdiv") return applyBinary("div", y, x);
@@ -26,18 +45,43 @@ describe.each([1, 4])("%d vec4s a thread", (vecs) => {
 
   test.each(Object.keys(activationGradients) as ActivationName[])("gradient of %s", async (op) => {
     const [x, dy] = [normal([COUNT], 1), normal([COUNT], 2)];
-    const { dx } = await launched(activationGrad, { op, vecs }, { x, dy }, { dx: [COUNT] }, { count: COUNT, a: 0.3 });
+    const { dx } = await launched(
+      activationGrad,
+      { op, vecs },
+      { x, dy },
+      { dx: [COUNT] },
+      { count: COUNT, a: 0.3 },
+    );
     const slope = applyUnaryGrad(op as UnaryGradName, x, { alpha: 0.3, slope: 0.3 });
-    expectNear(dx!, zip(slope, dy, (a, b) => a * b));
+    expectNear(
+      dx!,
+      zip(slope, dy, (a, b) => a * b),
+    );
   });
 
-  test.each(Object.keys(binaryExpressions) as BinaryName[])("binary %s, of arrays and with a number", async (op) => {
-    const [x, y] = [uniform(0.5, 2)([COUNT], 1), uniform(0.5, 2)([COUNT], 2)];
-    const both = await launched(binary, { op, vecs }, { x, y }, { z: [COUNT] }, { count: COUNT });
-    expectNear(both["z"]!, ofTwo(op, x, y));
-    const one = await launched(binaryScalar, { op, vecs }, { x }, { z: [COUNT] }, { count: COUNT, s: 1.25 });
-    expectNear(one["z"]!, ofTwo(op, x, map(x, () => 1.25)));
-  });
+  test.each(Object.keys(binaryExpressions) as BinaryName[])(
+    "binary %s, of arrays and with a number",
+    async (op) => {
+      const [x, y] = [uniform(0.5, 2)([COUNT], 1), uniform(0.5, 2)([COUNT], 2)];
+      const both = await launched(binary, { op, vecs }, { x, y }, { z: [COUNT] }, { count: COUNT });
+      expectNear(both["z"]!, ofTwo(op, x, y));
+      const one = await launched(
+        binaryScalar,
+        { op, vecs },
+        { x },
+        { z: [COUNT] },
+        { count: COUNT, s: 1.25 },
+      );
+      expectNear(
+        one["z"]!,
+        ofTwo(
+          op,
+          x,
+          map(x, () => 1.25),
+        ),
+      );
+    },
+  );
 });
 
 /** Strides of the last axes of a broadcast: whole vec4s and single elements, x, y or neither stretched. */
@@ -49,9 +93,19 @@ test.each([
 ])("broadcast $dims, strides $x and $y, vec $vec", async ({ vec, dims, x: sx, y: sy }) => {
   const count = dims[0]! * dims[1]!;
   const [x, y] = [normal([count], 1), normal([count], 2)];
-  const axis = (name: string, values: readonly number[]) => Object.fromEntries([0, 1, 2, 3, 4, 5].map((k) => [name + k, values[k] ?? (name === "d" ? 1 : 0)]));
-  const params = { count, ...axis("d", dims), ...axis("a", sx), ...axis("b", sy) } as Record<keyof typeof binaryBroadcast.params, number>;
-  const { z } = await launched(binaryBroadcast, { op: "sub" as const, rank: 2, vec, sx: sx[1]!, sy: sy[1]! }, { x, y }, { z: dims }, params);
+  const axis = (name: string, values: readonly number[]) =>
+    Object.fromEntries([0, 1, 2, 3, 4, 5].map((k) => [name + k, values[k] ?? (name === "d" ? 1 : 0)]));
+  const params = { count, ...axis("d", dims), ...axis("a", sx), ...axis("b", sy) } as Record<
+    keyof typeof binaryBroadcast.params,
+    number
+  >;
+  const { z } = await launched(
+    binaryBroadcast,
+    { op: "sub" as const, rank: 2, vec, sx: sx[1]!, sy: sy[1]! },
+    { x, y },
+    { z: dims },
+    params,
+  );
   const expected = Array.from({ length: count }, (_, i) => {
     const [r, c] = [Math.floor(i / dims[1]!), i % dims[1]!];
     return x.data[r * sx[0]! + c * sx[1]!]! - y.data[r * sy[0]! + c * sy[1]!]!;

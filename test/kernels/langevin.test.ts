@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { add, mul } from "../../engine/ops/index.ts";
-import { langevinStep as mathematics } from "../../engine/oracle/updates.ts";
 import { randomNormal } from "../../engine/oracle/philox.ts";
+import { langevinStep as mathematics } from "../../engine/oracle/updates.ts";
 import { type Draw, purposes, randn } from "../../engine/random.ts";
 import { Scalar } from "../../engine/scalar.ts";
 import { langevinStep } from "../../engine/updates.ts";
@@ -12,19 +12,22 @@ import { expectNear } from "../support/near.ts";
 
 const draw: Draw = { seed: 42, purpose: "sampler", step: 9, sampleOffset: 2 };
 
-test.each([[[3, 7]], [[1]], [[65, 2, 3]], [[2, 4, 5, 5]]])("one step on %j: the oracle's, and the same as draw and ops", async (shape) => {
-  const [x, score] = [normal(shape, 1), normal(shape, 2)];
-  const [a, b] = [0.05, 0.3];
-  const inPlace = upload(x);
-  const s = upload(score);
-  const unfused = engine.scope(() => add(add(inPlace, mul(s, a)), mul(randn(engine, shape, draw), b)));
-  langevinStep(inPlace, s, { a, b, draw });
-  const [fused, separate] = await engine.readAll([inPlace, unfused]);
-  const z = randomNormal(shape, { seed: [42, 0], step: 9, purpose: purposes.sampler, sampleOffset: 2 });
-  expectNear(fused!, mathematics(x, score, z, { a, b }));
-  expectNear(fused!, fromHost(separate!, shape), { magnitude: 0.5 });
-  for (const t of [inPlace, s, unfused]) t.dispose();
-});
+test.each([[[3, 7]], [[1]], [[65, 2, 3]], [[2, 4, 5, 5]]])(
+  "one step on %j: the oracle's, and the same as draw and ops",
+  async (shape) => {
+    const [x, score] = [normal(shape, 1), normal(shape, 2)];
+    const [a, b] = [0.05, 0.3];
+    const inPlace = upload(x);
+    const s = upload(score);
+    const unfused = engine.scope(() => add(add(inPlace, mul(s, a)), mul(randn(engine, shape, draw), b)));
+    langevinStep(inPlace, s, { a, b, draw });
+    const [fused, separate] = await engine.readAll([inPlace, unfused]);
+    const z = randomNormal(shape, { seed: [42, 0], step: 9, purpose: purposes.sampler, sampleOffset: 2 });
+    expectNear(fused!, mathematics(x, score, z, { a, b }));
+    expectNear(fused!, fromHost(separate!, shape), { magnitude: 0.5 });
+    for (const t of [inPlace, s, unfused]) t.dispose();
+  },
+);
 
 test("step and sizes may be Scalars, so that a captured chain moves on", async () => {
   const shape = [4, 6];
@@ -49,5 +52,9 @@ test("step and sizes may be Scalars, so that a captured chain moves on", async (
 });
 
 test("shapes that differ are refused", () => {
-  expect(() => langevinStep(engine.ones([2]), engine.ones([3]), { a: 1, b: 1, draw })).toThrowErrorMatchingInlineSnapshot(`[UsageError: langevinStep: got x [2], score [3], expected one shape]`);
+  expect(() =>
+    langevinStep(engine.ones([2]), engine.ones([3]), { a: 1, b: 1, draw }),
+  ).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: langevinStep: got x [2], score [3], expected one shape]`,
+  );
 });

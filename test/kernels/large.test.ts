@@ -1,6 +1,21 @@
 /** More than 65,535 workgroups: dispatches fold into rows, checked at sampled places, the last ones among them. */
 import { afterEach, expect, test } from "vitest";
-import { add, attention, avgPool2d, conv2d, embedding, flip, matmul, maxPool2d, mul, permute, resizeNearest, softmax, sum, upfirdn2d } from "../../engine/ops/index.ts";
+import {
+  add,
+  attention,
+  avgPool2d,
+  conv2d,
+  embedding,
+  flip,
+  matmul,
+  maxPool2d,
+  mul,
+  permute,
+  resizeNearest,
+  softmax,
+  sum,
+  upfirdn2d,
+} from "../../engine/ops/index.ts";
 import { randomNormal } from "../../engine/oracle/philox.ts";
 import { purposes, randn } from "../../engine/random.ts";
 import type { HostData, Tensor } from "../../engine/tensor.ts";
@@ -30,11 +45,18 @@ function expectAt(got: HostData, size: number, expected: (i: number) => number, 
   const step = Math.max(1, Math.floor(size / 5003));
   for (let i = 0; i < size; i += i < 300 || i >= size - 300 - step ? 1 : step) {
     const e = expected(i);
-    if (!(Math.abs(got[i]! - e) <= tolerance * Math.max(1, Math.abs(e)))) expect.fail(`element ${i} of ${size}: got ${got[i]}, expected ${e}`);
+    if (!(Math.abs(got[i]! - e) <= tolerance * Math.max(1, Math.abs(e))))
+      expect.fail(`element ${i} of ${size}: got ${got[i]}, expected ${e}`);
   }
 }
 
-async function through(shape: readonly number[], f: (x: Tensor) => Tensor, size: number, expected: (i: number) => number, tolerance = 0): Promise<void> {
+async function through(
+  shape: readonly number[],
+  f: (x: Tensor) => Tensor,
+  size: number,
+  expected: (i: number) => number,
+  tolerance = 0,
+): Promise<void> {
   const y = engine.scope(() => f(ramp(shape)));
   expectAt(await y.data(), size, expected, tolerance);
   y.dispose();
@@ -43,11 +65,16 @@ async function through(shape: readonly number[], f: (x: Tensor) => Tensor, size:
 test("elementwise on 20 million elements, a vec4 a thread: fill, unary, binary", async () => {
   const n = 20_000_003;
   expect(n / 4 / 64).toBeGreaterThan(MAX_GROUPS);
-  await through([n], (x) => {
-    const y = engine.empty([n]);
-    engine.launch(unary, { op: "neg", vecs: 1 }, { x, y }, { count: n, a: 0 });
-    return y;
-  }, n, (i) => -pattern(i));
+  await through(
+    [n],
+    (x) => {
+      const y = engine.empty([n]);
+      engine.launch(unary, { op: "neg", vecs: 1 }, { x, y }, { count: n, a: 0 });
+      return y;
+    },
+    n,
+    (i) => -pattern(i),
+  );
   const filled = engine.full([n], 3, "u32");
   expectAt(await filled.data(), n, () => 3);
   filled.dispose();
@@ -57,51 +84,104 @@ test("broadcasting, copying along strides, flipping", async () => {
   const [rows, columns] = [2053, 2049];
   expect(rows * columns).toBeGreaterThan(PAST);
   const size = rows * columns;
-  await through([rows, columns], (x) => add(x, engine.tensor(Float32Array.from({ length: columns }, (_, i) => i), [columns])), size, (i) => pattern(i) + (i % columns));
-  await through([rows, columns], (x) => permute(x, [1, 0]), size, (i) => pattern((i % rows) * columns + Math.floor(i / rows)));
-  await through([rows, columns], (x) => flip(x, [0, 1]), size, (i) => pattern(size - 1 - i));
+  await through(
+    [rows, columns],
+    (x) =>
+      add(
+        x,
+        engine.tensor(
+          Float32Array.from({ length: columns }, (_, i) => i),
+          [columns],
+        ),
+      ),
+    size,
+    (i) => pattern(i) + (i % columns),
+  );
+  await through(
+    [rows, columns],
+    (x) => permute(x, [1, 0]),
+    size,
+    (i) => pattern((i % rows) * columns + Math.floor(i / rows)),
+  );
+  await through(
+    [rows, columns],
+    (x) => flip(x, [0, 1]),
+    size,
+    (i) => pattern(size - 1 - i),
+  );
 });
 
 test("reductions with a thread or a workgroup for each of many results", async () => {
   const outer = PAST;
-  await through([outer, 2], (x) => sum(x, { axis: 1 }), outer, (i) => pattern(2 * i) + pattern(2 * i + 1));
+  await through(
+    [outer, 2],
+    (x) => sum(x, { axis: 1 }),
+    outer,
+    (i) => pattern(2 * i) + pattern(2 * i + 1),
+  );
   const groups = MAX_GROUPS + 4321;
-  await through([groups, 5], (x) => {
-    const y = engine.empty([groups]);
-    engine.launch(reduce, { op: "max", by: "group" }, { x, y }, { outer: groups, length: 5, inner: 1, segments: 1, scale: 1 });
-    return y;
-  }, groups, (i) => Math.max(...[0, 1, 2, 3, 4].map((k) => pattern(5 * i + k))));
+  await through(
+    [groups, 5],
+    (x) => {
+      const y = engine.empty([groups]);
+      engine.launch(
+        reduce,
+        { op: "max", by: "group" },
+        { x, y },
+        { outer: groups, length: 5, inner: 1, segments: 1, scale: 1 },
+      );
+      return y;
+    },
+    groups,
+    (i) => Math.max(...[0, 1, 2, 3, 4].map((k) => pattern(5 * i + k))),
+  );
 });
 
 test("softmax with a thread or a workgroup for each of many rows", async () => {
   const half = (i: number) => 1 / (1 + Math.exp((pattern(i ^ 1) - pattern(i)) / 500));
   await through([PAST, 2], (x) => softmax(mul(x, 1 / 500)), 2 * PAST, half, 1e-5);
   const rows = MAX_GROUPS + 99;
-  await through([rows, 2], (x) => {
-    const [z, y] = [mul(x, 1 / 500), engine.empty([rows, 2])];
-    engine.launch(softmaxKernel, { out: "softmax", by: "group" }, { x: z, y }, { rows, columns: 2 });
-    return y;
-  }, 2 * rows, half, 1e-5);
+  await through(
+    [rows, 2],
+    (x) => {
+      const [z, y] = [mul(x, 1 / 500), engine.empty([rows, 2])];
+      engine.launch(softmaxKernel, { out: "softmax", by: "group" }, { x: z, y }, { rows, columns: 2 });
+      return y;
+    },
+    2 * rows,
+    half,
+    1e-5,
+  );
 });
 
 test("matrix products of many batches", async () => {
   const batch = MAX_GROUPS + 777;
-  await through([batch, 2, 3], (x) => matmul(x, engine.tensor([1, 0, 2, -1, 0, 1], [3, 2])), batch * 4, (i) => {
-    const row = Math.floor(i / 2) * 3;
-    const [a, b, c] = [pattern(row), pattern(row + 1), pattern(row + 2)];
-    return i % 2 === 0 ? a + 2 * b : -b + c;
-  });
+  await through(
+    [batch, 2, 3],
+    (x) => matmul(x, engine.tensor([1, 0, 2, -1, 0, 1], [3, 2])),
+    batch * 4,
+    (i) => {
+      const row = Math.floor(i / 2) * 3;
+      const [a, b, c] = [pattern(row), pattern(row + 1), pattern(row + 2)];
+      return i % 2 === 0 ? a + 2 * b : -b + c;
+    },
+  );
 });
 
 test("a convolution of many tiles", async () => {
   const [h, w] = [2051, 2055];
   expect((h * w) / 8 / 8).toBeGreaterThan(MAX_GROUPS);
   const taps = engine.tensor([0, 0, 0, 1, 2, 0, 0, 0, -1], [1, 1, 3, 3]);
-  await through([1, 1, h, w], (x) => conv2d(x, taps, undefined, { padding: 1 }), h * w, (i) => {
-    const [r, c] = [Math.floor(i / w), i % w];
-    const at = (y: number, x: number) => (y >= 0 && y < h && x >= 0 && x < w ? pattern(y * w + x) : 0);
-    return at(r, c - 1) + 2 * at(r, c) - at(r + 1, c + 1);
-  });
+  await through(
+    [1, 1, h, w],
+    (x) => conv2d(x, taps, undefined, { padding: 1 }),
+    h * w,
+    (i) => {
+      const [r, c] = [Math.floor(i / w), i % w];
+      const at = (y: number, x: number) => (y >= 0 && y < h && x >= 0 && x < w ? pattern(y * w + x) : 0);
+      return at(r, c - 1) + 2 * at(r, c) - at(r + 1, c + 1);
+    },
+  );
   taps.dispose();
 });
 
@@ -110,23 +190,49 @@ test("pools, resizing and filters of large images", async () => {
   const size = h * w;
   const at = (y: number, x: number) => pattern(y * w + x);
   await through([1, 1, h, w], (x) => resizeNearest(x, [h, w]), size, pattern);
-  await through([1, 1, h, w], (x) => avgPool2d(x, { kernel: [1, 2], stride: 1, padding: [0, 0, 0, 1] }), size, (i) => {
-    const [r, c] = [Math.floor(i / w), i % w];
-    return (at(r, c) + (c + 1 < w ? at(r, c + 1) : 0)) / 2;
-  });
-  await through([1, 1, h, w], (x) => maxPool2d(x, { kernel: [2, 1], stride: 1, padding: [0, 1, 0, 0] }), size, (i) => {
-    const [r, c] = [Math.floor(i / w), i % w];
-    return r + 1 < h ? Math.max(at(r, c), at(r + 1, c)) : at(r, c);
-  });
-  await through([1, 1, h, w], (x) => upfirdn2d(x, engine.tensor([2], [1, 1])), size, (i) => 2 * pattern(i));
+  await through(
+    [1, 1, h, w],
+    (x) => avgPool2d(x, { kernel: [1, 2], stride: 1, padding: [0, 0, 0, 1] }),
+    size,
+    (i) => {
+      const [r, c] = [Math.floor(i / w), i % w];
+      return (at(r, c) + (c + 1 < w ? at(r, c + 1) : 0)) / 2;
+    },
+  );
+  await through(
+    [1, 1, h, w],
+    (x) => maxPool2d(x, { kernel: [2, 1], stride: 1, padding: [0, 1, 0, 0] }),
+    size,
+    (i) => {
+      const [r, c] = [Math.floor(i / w), i % w];
+      return r + 1 < h ? Math.max(at(r, c), at(r + 1, c)) : at(r, c);
+    },
+  );
+  await through(
+    [1, 1, h, w],
+    (x) => upfirdn2d(x, engine.tensor([2], [1, 1])),
+    size,
+    (i) => 2 * pattern(i),
+  );
 });
 
 test("embeddings of many labels, attention over many positions", async () => {
   const labels = engine.tensor(Int32Array.from({ length: PAST }, (_, i) => i % 3));
-  await through([3, 1], (table) => embedding(table, labels), PAST, (i) => pattern(i % 3));
+  await through(
+    [3, 1],
+    (table) => embedding(table, labels),
+    PAST,
+    (i) => pattern(i % 3),
+  );
   labels.dispose();
   const t = MAX_GROUPS * 32 + 77; // one key: every query gets its value
-  await through([1, 1, t], (q) => attention(mul(q, 0.01), engine.tensor([0.5], [1, 1, 1]), engine.tensor([-3], [1, 1, 1])), t, () => -3, 1e-6);
+  await through(
+    [1, 1, t],
+    (q) => attention(mul(q, 0.01), engine.tensor([0.5], [1, 1, 1]), engine.tensor([-3], [1, 1, 1])),
+    t,
+    () => -3,
+    1e-6,
+  );
 });
 
 test("draws of 17 million numbers", async () => {
@@ -136,7 +242,12 @@ test("draws of 17 million numbers", async () => {
   const got = await x.data();
   for (const sample of [0, 8, 15, 16]) {
     // The last block of a sample is reached by its counter alone: draw only its first elements and compare.
-    const expected = randomNormal([1, 1000], { seed: [1, 0], step: 2, purpose: purposes.user, sampleOffset: sample });
+    const expected = randomNormal([1, 1000], {
+      seed: [1, 0],
+      step: 2,
+      purpose: purposes.user,
+      sampleOffset: sample,
+    });
     expectAt(got.subarray(sample * size, sample * size + 1000), 1000, (i) => expected.data[i]!, 2e-6);
   }
   expect(got.every((z) => Math.abs(z) < 5.8)).toBe(true);

@@ -8,11 +8,23 @@ import { launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 const sizes = [
-  [1, 1, 1, 1], [2, 5, 3, 7], [1, 8, 64, 16], [3, 9, 65, 17], [1, 65, 67, 33], [2, 130, 5, 3], [1, 3, 130, 64],
+  [1, 1, 1, 1],
+  [2, 5, 3, 7],
+  [1, 8, 64, 16],
+  [3, 9, 65, 17],
+  [1, 65, 67, 33],
+  [2, 130, 5, 3],
+  [1, 3, 130, 64],
 ] as const; // batch, m, n, k
 
 /** [batch, k, columns] with columns filled up to vec4s, as pack.ts lays them out. */
-function packed(x: Array64, at: (b: number, k: number, i: number) => number, batch: number, k: number, columns: number): Array64 {
+function packed(
+  x: Array64,
+  at: (b: number, k: number, i: number) => number,
+  batch: number,
+  k: number,
+  columns: number,
+): Array64 {
   const width = Math.ceil(columns / 4) * 4;
   const data = new Float64Array(batch * k * width);
   for (let b = 0; b < batch; b++)
@@ -33,19 +45,40 @@ test.each(matmulRegister.variants)("register tiles of $rows x $columns", async (
     const right = packed(b, (i, row, column) => (i * k + row) * n + column, batch, k, n);
     const [aVecs, bVecs] = [Math.ceil(m / 4), Math.ceil(n / 4)];
     const params = { batch, m, n, k, aVecs, bVecs, aBatch: k * aVecs, bBatch: k * bVecs };
-    const { c } = await launched(matmulRegister, variant, { a: left, b: right }, { c: [batch, m, n] }, params);
+    const { c } = await launched(
+      matmulRegister,
+      variant,
+      { a: left, b: right },
+      { c: [batch, m, n] },
+      params,
+    );
     near(c!, a, b, k, `${batch} x ${m} x ${n} x ${k}`);
   }
 });
 
 describe.each(matmulShared.variants)("shared tiles of $tile, slabs of $slab", (variant) => {
-  test.each([[false, false], [true, false], [false, true], [true, true]])("transposed: left %s, right %s", async (tA, tB) => {
+  test.each([
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ])("transposed: left %s, right %s", async (tA, tB) => {
     for (const [batch, m, n, k] of sizes) {
-      const [a, b] = [normal(tA ? [batch, k, m] : [batch, m, k], 1), normal(tB ? [batch, n, k] : [batch, k, n], 2)];
+      const [a, b] = [
+        normal(tA ? [batch, k, m] : [batch, m, k], 1),
+        normal(tB ? [batch, n, k] : [batch, k, n], 2),
+      ];
       const params = {
-        batch, m, n, k,
-        aBatch: m * k, aRow: tA ? 1 : k, aColumn: tA ? m : 1,
-        bBatch: n * k, bRow: tB ? 1 : n, bColumn: tB ? k : 1,
+        batch,
+        m,
+        n,
+        k,
+        aBatch: m * k,
+        aRow: tA ? 1 : k,
+        aColumn: tA ? m : 1,
+        bBatch: n * k,
+        bRow: tB ? 1 : n,
+        bColumn: tB ? k : 1,
       };
       const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
       const options = { transposeA: tA, transposeB: tB };
@@ -64,11 +97,24 @@ describe.each(matmulShared.variants)("shared tiles of $tile, slabs of $slab", (v
 });
 
 test("pack lays any strides out in vec4s, zeros behind", async () => {
-  for (const [batch, rows, columns, turned] of [[1, 3, 5, false], [2, 4, 7, true], [3, 1, 1, false], [1, 6, 8, true]] as const) {
+  for (const [batch, rows, columns, turned] of [
+    [1, 3, 5, false],
+    [2, 4, 7, true],
+    [3, 1, 1, false],
+    [1, 6, 8, true],
+  ] as const) {
     const x = normal([batch, rows, columns], 1);
-    const at = (b: number, r: number, c: number) => b * rows * columns + (turned ? c * rows + r : r * columns + c);
+    const at = (b: number, r: number, c: number) =>
+      b * rows * columns + (turned ? c * rows + r : r * columns + c);
     const expected = packed(x, at, batch, rows, columns);
-    const params = { batch, rows, columns, batchStride: rows * columns, rowStride: turned ? 1 : columns, columnStride: turned ? rows : 1 };
+    const params = {
+      batch,
+      rows,
+      columns,
+      batchStride: rows * columns,
+      rowStride: turned ? 1 : columns,
+      columnStride: turned ? rows : 1,
+    };
     const { y } = await launched(pack, {}, { x }, { y: expected.shape }, params);
     expectNear(y!, expected);
   }

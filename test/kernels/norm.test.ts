@@ -1,20 +1,35 @@
 import { describe, test } from "vitest";
 import type { Array64 } from "../../engine/oracle/array.ts";
-import { type NormActivation, normActivations, normGradSums, normMoments } from "../../kernels/norm.ts";
 import { unaryGrad } from "../../engine/oracle/unary.ts";
+import { type NormActivation, normActivations, normGradSums, normMoments } from "../../kernels/norm.ts";
 import { normal } from "../support/draw.ts";
 import { launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
-const sizes = [[1, 1], [3, 5], [65, 9], [4, 63], [2, 64], [3, 65], [2, 1000]] as const;
+const sizes = [
+  [1, 1],
+  [3, 5],
+  [65, 9],
+  [4, 63],
+  [2, 64],
+  [3, 65],
+  [2, 1000],
+] as const;
 
-function eachMap(x: Array64, width: number, f: (values: Float64Array, map: number) => [number, number]): Array64 {
+function eachMap(
+  x: Array64,
+  width: number,
+  f: (values: Float64Array, map: number) => [number, number],
+): Array64 {
   const maps = x.shape[0]!;
-  const data = Array.from({ length: maps }, (_, m) => f(x.data.subarray(m * width, (m + 1) * width), m)).flat();
+  const data = Array.from({ length: maps }, (_, m) =>
+    f(x.data.subarray(m * width, (m + 1) * width), m),
+  ).flat();
   return { shape: [maps, 2], data: Float64Array.from(data) };
 }
 
-const slope = (act: NormActivation, z: number, a: number): number => (act === "none" ? 1 : unaryGrad[act](z, { slope: a }));
+const slope = (act: NormActivation, z: number, a: number): number =>
+  act === "none" ? 1 : unaryGrad[act](z, { slope: a });
 
 describe.each(["thread", "group"] as const)("by %s", (by) => {
   test("moments: mean and centred squares of each map", async () => {
@@ -47,7 +62,13 @@ describe.each(["thread", "group"] as const)("by %s", (by) => {
         return [s1, s2];
       });
       const params = { maps, hw, channels, perSample: 0, useGamma: 1, useBeta: 1, useAlpha: 1, slope: 0.2 };
-      const { sums } = await launched(normGradSums, { act, by }, { x, dy, statistics, gamma, beta, alpha }, { sums: [maps, 2] }, params);
+      const { sums } = await launched(
+        normGradSums,
+        { act, by },
+        { x, dy, statistics, gamma, beta, alpha },
+        { sums: [maps, 2] },
+        params,
+      );
       expectNear(sums!, expected, { terms: hw, magnitude: 10 * hw }, `${maps} x ${hw}`);
     }
   });

@@ -12,7 +12,11 @@ import { expectNear } from "../support/near.ts";
 const SIZE = 700_001; // 2.67 MiB: three pieces, the last one odd
 let small: Engine;
 beforeAll(async () => {
-  small = await Engine.create({ poison: true, quiet: true, limits: { maxStorageBufferBindingSize: 1 << 20 } });
+  small = await Engine.create({
+    poison: true,
+    quiet: true,
+    limits: { maxStorageBufferBindingSize: 1 << 20 },
+  });
 });
 afterAll(() => small.destroy());
 
@@ -22,7 +26,8 @@ describe("in pieces", () => {
     const x = small.tensor(data);
     const y = small.scope(() => add(mul(relu(x), x), mul(small.full([SIZE], 3), 2)));
     const got = await y.data();
-    for (let i = 0; i < SIZE; i++) if (got[i] !== Math.max(data[i]!, 0) * data[i]! + 6) expect.fail(`element ${i}: ${got[i]}`);
+    for (let i = 0; i < SIZE; i++)
+      if (got[i] !== Math.max(data[i]!, 0) * data[i]! + 6) expect.fail(`element ${i}: ${got[i]}`);
     for (const t of [x, y]) t.dispose();
   });
 
@@ -38,14 +43,25 @@ describe("in pieces", () => {
 
   test("Adam with a factor and a running average, beside a small parameter", async () => {
     const [w, b] = [normal([SIZE], 1), normal([5], 2)];
-    const params = new Map([w, b].map((p, i) => [`p${i}`, small.variable(Float32Array.from(p.data), p.shape)]));
+    const params = new Map(
+      [w, b].map((p, i) => [`p${i}`, small.variable(Float32Array.from(p.data), p.shape)]),
+    );
     const adam = new Adam(params, { lr: 0.1, emaDecay: 0.5 });
     const grads = [normal([SIZE], 3), normal([5], 4)];
     const given = grads.map((g) => small.tensor(Float32Array.from(g.data)));
     const clip = small.tensor([0.25, 1]);
     adam.advance();
     adam.apply(given, clip);
-    const attrs = { lr: 0.1, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, step: 1, emaDecay: 2 / 11, clipScale: 0.25 };
+    const attrs = {
+      lr: 0.1,
+      beta1: 0.9,
+      beta2: 0.999,
+      eps: 1e-8,
+      weightDecay: 0,
+      step: 1,
+      emaDecay: 2 / 11,
+      clipScale: 0.25,
+    };
     for (const [i, param] of [w, b].entries()) {
       const zero = zeros(param.shape);
       const expected = adamOracle({ param, m: zero, v: zero, ema: param, grad: grads[i]! }, attrs);
@@ -61,8 +77,12 @@ describe("whole or not at all", () => {
   test("other kernels name themselves, the tensor and both sizes, before any work", async () => {
     const image = small.zeros([1, 3, 400, 400]);
     const weight = small.zeros([2, 3, 3, 3]);
-    expect(() => conv2d(image, weight, undefined, { padding: 1 })).toThrowErrorMatchingInlineSnapshot(`[DeviceError: conv_pad: x [1,3,400,400] takes 1.8 MiB, this adapter binds at most 1.0 MiB at once; use a smaller batch]`);
-    expect(() => sum(image)).toThrowErrorMatchingInlineSnapshot(`[DeviceError: reduce: x [1,3,400,400] takes 1.8 MiB, this adapter binds at most 1.0 MiB at once; use a smaller batch]`);
+    expect(() => conv2d(image, weight, undefined, { padding: 1 })).toThrowErrorMatchingInlineSnapshot(
+      `[DeviceError: conv_pad: x [1,3,400,400] takes 1.8 MiB, this adapter binds at most 1.0 MiB at once; use a smaller batch]`,
+    );
+    expect(() => sum(image)).toThrowErrorMatchingInlineSnapshot(
+      `[DeviceError: reduce: x [1,3,400,400] takes 1.8 MiB, this adapter binds at most 1.0 MiB at once; use a smaller batch]`,
+    );
     expect(() => matmul(small.zeros([600, 500]), small.zeros([500, 3]))).toThrow(DeviceError);
     expect(() => sum(image)).toThrow(expect.objectContaining({ kernel: "reduce" }));
     const rest = small.scope(() => sum(small.ones([1000])));
@@ -72,6 +92,8 @@ describe("whole or not at all", () => {
 
   test("a buffer above a limit of its own", async () => {
     using tiny = await Engine.create({ quiet: true, limits: { maxBufferSize: 1 << 16 } });
-    expect(() => tiny.ones([100_000])).toThrowErrorMatchingInlineSnapshot(`[DeviceError: tensor [100000]: out of memory: asked for 0.4 MiB, one buffer of this adapter holds at most 0.1 MiB; use a smaller batch or image]`);
+    expect(() => tiny.ones([100_000])).toThrowErrorMatchingInlineSnapshot(
+      `[DeviceError: tensor [100000]: out of memory: asked for 0.4 MiB, one buffer of this adapter holds at most 0.1 MiB; use a smaller batch or image]`,
+    );
   });
 });

@@ -33,13 +33,19 @@ describe("the oracle's numbers", () => {
   });
 
   test("uniform, bit for bit", async () => {
-    for (const shape of shapes) expect([...(await values(rand(engine, shape, spec)))]).toEqual([...randomUniform(shape, oracleSpec).data]);
+    for (const shape of shapes)
+      expect([...(await values(rand(engine, shape, spec)))]).toEqual([
+        ...randomUniform(shape, oracleSpec).data,
+      ]);
   });
 
   test("normal, to 1e-6 of their scale", async () => {
     for (const shape of [...shapes, [100, 1000]]) {
       const expected = randomNormal(shape, oracleSpec);
-      const magnitude = { shape: expected.shape, data: expected.data.map((z) => 0.5 * Math.max(1, Math.abs(z))) };
+      const magnitude = {
+        shape: expected.shape,
+        data: expected.data.map((z) => 0.5 * Math.max(1, Math.abs(z))),
+      };
       expectNear(await values(randn(engine, shape, spec)), expected, { magnitude });
     }
   });
@@ -48,14 +54,26 @@ describe("the oracle's numbers", () => {
 describe("draws", () => {
   test("do not depend on the batch they are in", async () => {
     const whole = await values(randn(engine, [7, 3, 5], { ...spec, sampleOffset: 0 }));
-    const parts = [await values(randn(engine, [4, 3, 5], { ...spec, sampleOffset: 0 })), await values(randn(engine, [3, 15], { ...spec, sampleOffset: 4 }))];
+    const parts = [
+      await values(randn(engine, [4, 3, 5], { ...spec, sampleOffset: 0 })),
+      await values(randn(engine, [3, 15], { ...spec, sampleOffset: 4 })),
+    ];
     expect(parts.flatMap((p) => [...p])).toEqual([...whole]);
   });
 
   test("differ with the seed (all of its 53 bits), step, purpose and sample", async () => {
     const base: Draw = { seed: 1, purpose: "user", step: 0 };
-    const others: Draw[] = [base, { ...base, seed: 2 }, { ...base, seed: 1 + 2 ** 32 }, { ...base, step: 1 }, { ...base, purpose: "prior" }, { ...base, sampleOffset: 1 }];
-    const firsts = await Promise.all(others.map(async (d) => (await values(randbits(engine, [1, 4], d))).join()));
+    const others: Draw[] = [
+      base,
+      { ...base, seed: 2 },
+      { ...base, seed: 1 + 2 ** 32 },
+      { ...base, step: 1 },
+      { ...base, purpose: "prior" },
+      { ...base, sampleOffset: 1 },
+    ];
+    const firsts = await Promise.all(
+      others.map(async (d) => (await values(randbits(engine, [1, 4], d))).join()),
+    );
     expect(new Set(firsts).size).toBe(others.length);
   });
 
@@ -76,15 +94,66 @@ describe("draws", () => {
     };
     // Moments of N(0,1): 0, 1, 0, 3 with variances 1, 2, 15, 96; of U[0,1): 1/2, 1/3.
     const scores = {
-      mean: zScore(mean(normal, (z) => z), 0, 1, n),
-      variance: zScore(mean(normal, (z) => z * z), 1, Math.sqrt(2), n),
-      skewness: zScore(mean(normal, (z) => z ** 3), 0, Math.sqrt(15), n),
-      kurtosis: zScore(mean(normal, (z) => z ** 4), 3, Math.sqrt(96), n),
-      beyond3: zScore(mean(normal, (z) => (Math.abs(z) > 3 ? 1 : 0)), 0.0026998, Math.sqrt(0.0026998), n),
-      uniformMean: zScore(mean(uniform, (u) => u), 0.5, Math.sqrt(1 / 12), n),
-      uniformSquare: zScore(mean(uniform, (u) => u * u), 1 / 3, Math.sqrt(1 / 5 - 1 / 9), n),
-      neighbours: zScore(mean(normal.map((z, i) => z * normal[(i + 1) % n]!), (v) => v), 0, 1, n),
-      pairs: zScore(mean(normal.map((z, i) => z * normal[i ^ 2]!), (v) => v), 0, Math.SQRT2, n),
+      mean: zScore(
+        mean(normal, (z) => z),
+        0,
+        1,
+        n,
+      ),
+      variance: zScore(
+        mean(normal, (z) => z * z),
+        1,
+        Math.sqrt(2),
+        n,
+      ),
+      skewness: zScore(
+        mean(normal, (z) => z ** 3),
+        0,
+        Math.sqrt(15),
+        n,
+      ),
+      kurtosis: zScore(
+        mean(normal, (z) => z ** 4),
+        3,
+        Math.sqrt(96),
+        n,
+      ),
+      beyond3: zScore(
+        mean(normal, (z) => (Math.abs(z) > 3 ? 1 : 0)),
+        0.0026998,
+        Math.sqrt(0.0026998),
+        n,
+      ),
+      uniformMean: zScore(
+        mean(uniform, (u) => u),
+        0.5,
+        Math.sqrt(1 / 12),
+        n,
+      ),
+      uniformSquare: zScore(
+        mean(uniform, (u) => u * u),
+        1 / 3,
+        Math.sqrt(1 / 5 - 1 / 9),
+        n,
+      ),
+      neighbours: zScore(
+        mean(
+          normal.map((z, i) => z * normal[(i + 1) % n]!),
+          (v) => v,
+        ),
+        0,
+        1,
+        n,
+      ),
+      pairs: zScore(
+        mean(
+          normal.map((z, i) => z * normal[i ^ 2]!),
+          (v) => v,
+        ),
+        0,
+        Math.SQRT2,
+        n,
+      ),
     };
     for (const [name, z] of Object.entries(scores)) expect(Math.abs(z), name).toBeLessThan(4.5);
     for (const u of uniform) if (!(u >= 0 && u < 1)) expect.fail(`uniform: ${u}`);
@@ -92,8 +161,14 @@ describe("draws", () => {
   });
 
   test("want a seed they can hold, and a shape", () => {
-    expect(() => randn(engine, [2], { ...spec, seed: -1 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: random: got seed -1, expected a whole number from 0 to 2^53 - 1]`);
-    expect(() => randn(engine, [2], { ...spec, seed: 2 ** 53 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: random: got seed 9007199254740992, expected a whole number from 0 to 2^53 - 1]`);
-    expect(() => rand(engine, [2, 0], spec)).toThrowErrorMatchingInlineSnapshot(`[UsageError: random: got shape [2,0], expected whole lengths of at least 1]`);
+    expect(() => randn(engine, [2], { ...spec, seed: -1 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: random: got seed -1, expected a whole number from 0 to 2^53 - 1]`,
+    );
+    expect(() => randn(engine, [2], { ...spec, seed: 2 ** 53 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: random: got seed 9007199254740992, expected a whole number from 0 to 2^53 - 1]`,
+    );
+    expect(() => rand(engine, [2, 0], spec)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: random: got shape [2,0], expected whole lengths of at least 1]`,
+    );
   });
 });

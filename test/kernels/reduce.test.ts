@@ -8,19 +8,36 @@ import { expectNear } from "../support/near.ts";
 
 const mathematics: Record<ReduceName, (x: Array64) => Array64> = {
   sum: (x) => oracle.sum(x, [1]),
-  sumSquares: (x) => oracle.sum(map(x, (v) => v * v), [1]),
+  sumSquares: (x) =>
+    oracle.sum(
+      map(x, (v) => v * v),
+      [1],
+    ),
   max: (x) => oracle.max(x, [1]),
   min: (x) => oracle.min(x, [1]),
 };
 
 describe.each(["thread", "group"] as const)("by %s", (by) => {
   test.each(["sum", "sumSquares", "max", "min"] as const)("%s", async (op) => {
-    for (const [outer, length, inner] of [[1, 1, 1], [3, 2, 1], [2, 63, 1], [1, 64, 3], [5, 65, 2], [70, 130, 1], [1, 1000, 7]] as const) {
+    for (const [outer, length, inner] of [
+      [1, 1, 1],
+      [3, 2, 1],
+      [2, 63, 1],
+      [1, 64, 3],
+      [5, 65, 2],
+      [70, 130, 1],
+      [1, 1000, 7],
+    ] as const) {
       const x = normal([outer, length, inner], 1);
       const params = { outer, length, inner, segments: 1, scale: 0.5 };
       const { y } = await launched(reduce, { op, by }, { x }, { y: [outer, inner] }, params);
       const magnitude = op === "sum" ? mathematics.sum(map(x, Math.abs)) : "largest";
-      expectNear(y!, map(mathematics[op](x), (v) => 0.5 * v), { terms: length, magnitude }, `[${outer},${length},${inner}]`);
+      expectNear(
+        y!,
+        map(mathematics[op](x), (v) => 0.5 * v),
+        { terms: length, magnitude },
+        `[${outer},${length},${inner}]`,
+      );
     }
   });
 
@@ -33,7 +50,8 @@ describe.each(["thread", "group"] as const)("by %s", (by) => {
       for (let s = 0; s < 7; s++)
         for (let i = 0; i < 3; i++) {
           let total = 0;
-          for (let k = s * size; k < Math.min(100, (s + 1) * size); k++) total += x.data[(o * 100 + k) * 3 + i]!;
+          for (let k = s * size; k < Math.min(100, (s + 1) * size); k++)
+            total += x.data[(o * 100 + k) * 3 + i]!;
           expect(y![(o * 7 + s) * 3 + i]).toBeCloseTo(total, 4);
         }
   });

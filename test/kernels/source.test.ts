@@ -11,17 +11,20 @@ const kernels = await allKernels();
 
 /** Words that WGSL keeps for itself, among those a parameter or an array might be called. Others fail to compile on a device. */
 const reserved = new Set(
-  ("as async await become cast catch class common compile const default delete demote do else enum explicit export extends extern " +
+  (
+    "as async await become cast catch class common compile const default delete demote do else enum explicit export extends extern " +
     "external false filter final finally for friend from get global goto groupshared handle if impl implements import in inline " +
     "instanceof interface layout let loop macro match meta mod module move mut mutable namespace new nil null of operator package " +
     "partition pass patch precise precision premerge priv private process protected pub public readonly ref register regardless " +
     "require resource return self set shared signed sizeof smooth snorm static std struct subroutine super switch target template " +
-    "this throw trait true try type typedef union unless unorm unsafe unsized use using var varying virtual volatile where while with write yield")
-    .split(" "),
+    "this throw trait true try type typedef union unless unorm unsafe unsized use using var varying virtual volatile where while with write yield"
+  ).split(" "),
 );
 
 test("the index lists every kernel, and every name is one kernel's", () => {
-  const listed = Object.values(index).filter(isKernel).map((k) => k.name);
+  const listed = Object.values(index)
+    .filter(isKernel)
+    .map((k) => k.name);
   expect(listed.sort()).toEqual(kernels.map((k) => k.name).sort());
   expect(new Set(listed).size).toBe(listed.length);
 });
@@ -58,18 +61,32 @@ describe.each(kernels.map((k) => [k.name, k] as const))("%s", (_, kernel) => {
 });
 
 test("a long line of workgroups folds into rows of at most 65,535, with less than a row to spare", () =>
-  check(fc.record({ count: fc.integer({ min: 0, max: 4e9 }), perGroup: fc.constantFrom(1, 8, 64, 256) }), ({ count, perGroup }) => {
-    const [x, y, z] = linearGroups(count, perGroup);
-    const needed = Math.max(1, Math.ceil(count / perGroup));
-    expect(Math.max(x, y)).toBeLessThanOrEqual(MAX_GROUPS);
-    expect(z).toBe(1);
-    expect(x * y).toBeGreaterThanOrEqual(needed);
-    expect(x * y - needed).toBeLessThan(y);
-  }, 300));
+  check(
+    fc.record({ count: fc.integer({ min: 0, max: 4e9 }), perGroup: fc.constantFrom(1, 8, 64, 256) }),
+    ({ count, perGroup }) => {
+      const [x, y, z] = linearGroups(count, perGroup);
+      const needed = Math.max(1, Math.ceil(count / perGroup));
+      expect(Math.max(x, y)).toBeLessThanOrEqual(MAX_GROUPS);
+      expect(z).toBe(1);
+      expect(x * y).toBeGreaterThanOrEqual(needed);
+      expect(x * y - needed).toBeLessThan(y);
+    },
+    300,
+  ));
 
 test("fused kernels rename parameters and share helpers", () => {
   const step = { kernel: unary as never, variant: { op: "elu", vecs: 1 } };
-  const text = source(fuse([{ ...step, arrays: [0, 1] }, { ...step, arrays: [1, 2] }], [false, true, true], 1), {});
+  const text = source(
+    fuse(
+      [
+        { ...step, arrays: [0, 1] },
+        { ...step, arrays: [1, 2] },
+      ],
+      [false, true, true],
+      1,
+    ),
+    {},
+  );
   expect(text).toContain("count: u32, a_0: f32, a_1: f32");
   expect(text.match(/fn expm1_\(/g)).toHaveLength(1);
   expect(text).toContain("var<storage, read> t0");

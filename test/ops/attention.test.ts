@@ -22,16 +22,20 @@ const problems = fc.record({
 });
 
 test("queries and keys of any number: value, first and second derivative", () =>
-  check(problems, async ({ n, c, t, s, scale, seed }) => {
-    const inputs = [normal([n, c, t], seed), normal([n, c, s], seed + 1), normal([n, c, s], seed + 2)];
-    await checkOp({
-      op: (q, k, v) => attention(q!, k!, v!, { scale }),
-      oracle: (q, k, v) => oracle.attention(q!, k!, v!, scale ?? 1 / Math.sqrt(c)),
-      inputs,
-      seed,
-      terms: c * s,
-    });
-  }, 15));
+  check(
+    problems,
+    async ({ n, c, t, s, scale, seed }) => {
+      const inputs = [normal([n, c, t], seed), normal([n, c, s], seed + 1), normal([n, c, s], seed + 2)];
+      await checkOp({
+        op: (q, k, v) => attention(q!, k!, v!, { scale }),
+        oracle: (q, k, v) => oracle.attention(q!, k!, v!, scale ?? 1 / Math.sqrt(c)),
+        inputs,
+        seed,
+        terms: c * s,
+      });
+    },
+    15,
+  ));
 
 test("sharp weights: large products neither overflow nor lose the winner", async () => {
   const [q, k, v] = [1, 2, 3].map((i) => normal([2, 8, 21], i)) as [Array64, Array64, Array64];
@@ -54,13 +58,27 @@ describe("messages", () => {
 
   test("a dtype other than f32, in any place", () => {
     const labels = engine.ones([2, 4, 3], "i32");
-    expect(() => attention(labels, q, q)).toThrowErrorMatchingInlineSnapshot(`[UsageError: attention: got dtype i32, expected f32]`);
-    expect(() => attention(q, labels, q)).toThrowErrorMatchingInlineSnapshot(`[UsageError: attention: got dtype i32, expected f32]`);
-    expect(() => attention(q, q, labels)).toThrowErrorMatchingInlineSnapshot(`[UsageError: attention: got dtype i32, expected f32]`);
+    expect(() => attention(labels, q, q)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: attention: got dtype i32, expected f32]`,
+    );
+    expect(() => attention(q, labels, q)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: attention: got dtype i32, expected f32]`,
+    );
+    expect(() => attention(q, q, labels)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: attention: got dtype i32, expected f32]`,
+    );
   });
   test("shapes", () => {
-    expect(() => attention(q, engine.ones([2, 5, 3]), q)).toThrowErrorMatchingInlineSnapshot(`[UsageError: attention: got [2,4,3], [2,5,3], [2,4,3], expected q [n,c,t], k and v [n,c,s]]`);
-    expect(() => attention(q, engine.ones([2, 4, 6]), engine.ones([2, 4, 7]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: attention: got [2,4,3], [2,4,6], [2,4,7], expected q [n,c,t], k and v [n,c,s]]`);
-    expect(() => attention(engine.ones([4, 3]), q, q)).toThrowErrorMatchingInlineSnapshot(`[UsageError: attention: got [4,3], [2,4,3], [2,4,3], expected q [n,c,t], k and v [n,c,s]]`);
+    expect(() => attention(q, engine.ones([2, 5, 3]), q)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: attention: got [2,4,3], [2,5,3], [2,4,3], expected q [n,c,t], k and v [n,c,s]]`,
+    );
+    expect(() =>
+      attention(q, engine.ones([2, 4, 6]), engine.ones([2, 4, 7])),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: attention: got [2,4,3], [2,4,6], [2,4,7], expected q [n,c,t], k and v [n,c,s]]`,
+    );
+    expect(() => attention(engine.ones([4, 3]), q, q)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: attention: got [4,3], [2,4,3], [2,4,3], expected q [n,c,t], k and v [n,c,s]]`,
+    );
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { grad } from "../../engine/autograd.ts";
 import * as ops from "../../engine/ops/binary.ts";
 import type { Operand } from "../../engine/ops/elementwise.ts";
-import { array64, type Array64, scalar } from "../../engine/oracle/array.ts";
+import { type Array64, array64, scalar } from "../../engine/oracle/array.ts";
 import { applyBinary } from "../../engine/oracle/binary.ts";
 import { Scalar } from "../../engine/scalar.ts";
 import type { Tensor } from "../../engine/tensor.ts";
@@ -58,32 +58,54 @@ describe("derivatives", () => {
   };
 
   test.each(smooth)("%s, first and second", (name) =>
-    check(seed, async (seed) => {
-      const inputs = [draws[name][0]([4, 7], seed), draws[name][1]([4, 7], seed + 100)];
-      await checkOp({ op: ops[name], oracle: (x, y) => applyBinary(name, x, y), inputs, seed });
-    }, 5));
+    check(
+      seed,
+      async (seed) => {
+        const inputs = [draws[name][0]([4, 7], seed), draws[name][1]([4, 7], seed + 100)];
+        await checkOp({ op: ops[name], oracle: (x, y) => applyBinary(name, x, y), inputs, seed });
+      },
+      5,
+    ),
+  );
 
   test.each(smooth)("%s with a number on either side", (name) =>
-    check(seed, async (seed) => {
-      const sides: [op: (x: Tensor) => Tensor, oracle: (x: Array64) => Array64][] = [
-        [(x) => ops[name](x, 1.7), (x) => applyBinary(name, x, scalar(1.7))],
-        [(x) => ops[name](1.7, x), (x) => applyBinary(name, scalar(1.7), x)],
-        [(x) => ops[name](x, new Scalar(-0.6)), (x) => applyBinary(name, x, scalar(-0.6))],
-        [(x) => ops[name](new Scalar(-0.6), x), (x) => applyBinary(name, scalar(-0.6), x)],
-      ];
-      for (const [op, oracle] of sides) await checkOp({ op, oracle, inputs: [uniform(0.5, 2)([9], seed)], seed });
-    }, 4));
+    check(
+      seed,
+      async (seed) => {
+        const sides: [op: (x: Tensor) => Tensor, oracle: (x: Array64) => Array64][] = [
+          [(x) => ops[name](x, 1.7), (x) => applyBinary(name, x, scalar(1.7))],
+          [(x) => ops[name](1.7, x), (x) => applyBinary(name, scalar(1.7), x)],
+          [(x) => ops[name](x, new Scalar(-0.6)), (x) => applyBinary(name, x, scalar(-0.6))],
+          [(x) => ops[name](new Scalar(-0.6), x), (x) => applyBinary(name, scalar(-0.6), x)],
+        ];
+        for (const [op, oracle] of sides)
+          await checkOp({ op, oracle, inputs: [uniform(0.5, 2)([9], seed)], seed });
+      },
+      4,
+    ),
+  );
 
   test.each(extreme)("%s, away from ties", (name) =>
-    check(seed, async (seed) => {
-      const x = normal([5, 5], seed);
-      const gap = awayFromZero(0.05)([5, 5], seed + 1);
-      const y = { shape: x.shape, data: x.data.map((v, i) => Math.fround(v + gap.data[i]!)) };
-      await checkOp({ op: ops[name], oracle: (a, b) => applyBinary(name, a, b), inputs: [x, y], seed });
-      const [s, z] = [0.25, awayFromZero(0.05)([11], seed)];
-      const shifted = { shape: z.shape, data: z.data.map((v) => Math.fround(v + s)) };
-      await checkOp({ op: (a) => ops[name](a, s), oracle: (a) => applyBinary(name, a, scalar(s)), inputs: [shifted], seed, derivatives: 2 });
-    }, 4));
+    check(
+      seed,
+      async (seed) => {
+        const x = normal([5, 5], seed);
+        const gap = awayFromZero(0.05)([5, 5], seed + 1);
+        const y = { shape: x.shape, data: x.data.map((v, i) => Math.fround(v + gap.data[i]!)) };
+        await checkOp({ op: ops[name], oracle: (a, b) => applyBinary(name, a, b), inputs: [x, y], seed });
+        const [s, z] = [0.25, awayFromZero(0.05)([11], seed)];
+        const shifted = { shape: z.shape, data: z.data.map((v) => Math.fround(v + s)) };
+        await checkOp({
+          op: (a) => ops[name](a, s),
+          oracle: (a) => applyBinary(name, a, scalar(s)),
+          inputs: [shifted],
+          seed,
+          derivatives: 2,
+        });
+      },
+      4,
+    ),
+  );
 
   test.each(extreme)("%s shares the gradient at ties", async (name) => {
     const x = engine.variable([1, 2]);
@@ -112,17 +134,28 @@ describe("derivatives", () => {
 
 describe("messages", () => {
   test("two numbers", () => {
-    expect(() => ops.add(1, 2)).toThrowErrorMatchingInlineSnapshot(`[UsageError: add: got two numbers, expected a tensor among them]`);
+    expect(() => ops.add(1, 2)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: add: got two numbers, expected a tensor among them]`,
+    );
   });
 
   test("a dtype other than f32, on either side", () => {
     const x = engine.ones([2]);
     const i = engine.ones([2], "i32");
-    for (const [a, b] of [[i, x], [x, i], [i, 1], [1, i]] as [Operand, Operand][])
-      expect(() => ops.mul(a, b)).toThrowErrorMatchingInlineSnapshot(`[UsageError: mul: got dtype i32, expected f32]`);
+    for (const [a, b] of [
+      [i, x],
+      [x, i],
+      [i, 1],
+      [1, i],
+    ] as [Operand, Operand][])
+      expect(() => ops.mul(a, b)).toThrowErrorMatchingInlineSnapshot(
+        `[UsageError: mul: got dtype i32, expected f32]`,
+      );
   });
 
   test("shapes that do not broadcast", () => {
-    expect(() => ops.sub(engine.ones([2, 3]), engine.ones([2, 4]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: sub: got shapes [2,3] and [2,4], axis -1 differs (3 and 4); expected equal lengths or 1]`);
+    expect(() => ops.sub(engine.ones([2, 3]), engine.ones([2, 4]))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: sub: got shapes [2,3] and [2,4], axis -1 differs (3 and 4); expected equal lengths or 1]`,
+    );
   });
 });

@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  type ConvAttrs, conv2d, conv2dInputGrad, conv2dWeightGrad, convTranspose2d, fourPads, type Pair, pair,
+  type ConvAttrs,
+  conv2d,
+  conv2dInputGrad,
+  conv2dWeightGrad,
+  convTranspose2d,
+  fourPads,
+  type Pair,
+  pair,
 } from "../../engine/ops/conv2d.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import { applyBinary } from "../../engine/oracle/binary.ts";
@@ -24,13 +31,29 @@ interface Problem {
 
 const int = (min: number, max: number) => fc.integer({ min, max });
 
-const outSize = ({ size, kernel, attrs: { stride, dilation, padding: [t, b, l, r] } }: Problem): Pair => [
+const outSize = ({
+  size,
+  kernel,
+  attrs: {
+    stride,
+    dilation,
+    padding: [t, b, l, r],
+  },
+}: Problem): Pair => [
   Math.floor((size[0] + t + b - dilation[0] * (kernel[0] - 1) - 1) / stride[0]) + 1,
   Math.floor((size[1] + l + r - dilation[1] * (kernel[1] - 1) - 1) / stride[1]) + 1,
 ];
-const products = (p: Problem) => p.n * p.ci * p.co * p.kernel[0] * p.kernel[1] * outSize(p)[0] * outSize(p)[1];
+const products = (p: Problem) =>
+  p.n * p.ci * p.co * p.kernel[0] * p.kernel[1] * outSize(p)[0] * outSize(p)[1];
 
-const vertical = fc.record({ height: int(1, 12), kh: int(1, 5), stride: int(1, 3), dilation: int(1, 3), top: int(-2, 4), bottom: int(-2, 4) });
+const vertical = fc.record({
+  height: int(1, 12),
+  kh: int(1, 5),
+  stride: int(1, 3),
+  dilation: int(1, 3),
+  top: int(-2, 4),
+  bottom: int(-2, 4),
+});
 const batch = int(1, 4);
 
 /** Widths for which a thread computes 4 columns. */
@@ -54,23 +77,46 @@ const narrow: fc.Arbitrary<Problem> = fc
     vertical,
     seed,
   })
-  .map(({ n, ci, co, across: [kw, strideX, dilationX], width, left, right, vertical: v, seed }): Problem => ({
-    n, ci, co, seed,
-    size: [v.height, width],
-    kernel: [v.kh, kw!],
-    attrs: { stride: [v.stride, strideX!], dilation: [v.dilation, dilationX!], padding: [v.top, v.bottom, left, right] },
-  }))
+  .map(
+    ({ n, ci, co, across: [kw, strideX, dilationX], width, left, right, vertical: v, seed }): Problem => ({
+      n,
+      ci,
+      co,
+      seed,
+      size: [v.height, width],
+      kernel: [v.kh, kw!],
+      attrs: {
+        stride: [v.stride, strideX!],
+        dilation: [v.dilation, dilationX!],
+        padding: [v.top, v.bottom, left, right],
+      },
+    }),
+  )
   .filter((p) => fits(p) && isFour(outSize(p)[1]));
 
 /** Three by three, with any number of channels and columns, so with all tiles. */
 const wide: fc.Arbitrary<Problem> = fc
-  .record({ n: batch, ci: int(1, 20), co: int(1, 20), width: int(1, 20), left: int(-1, 3), right: int(-1, 3), vertical, seed })
-  .map(({ n, ci, co, width, left, right, vertical: v, seed }): Problem => ({
-    n, ci, co, seed,
-    size: [v.height, width],
-    kernel: [3, 3],
-    attrs: { stride: [v.stride, 1], dilation: [v.dilation, 1], padding: [v.top, v.bottom, left, right] },
-  }))
+  .record({
+    n: batch,
+    ci: int(1, 20),
+    co: int(1, 20),
+    width: int(1, 20),
+    left: int(-1, 3),
+    right: int(-1, 3),
+    vertical,
+    seed,
+  })
+  .map(
+    ({ n, ci, co, width, left, right, vertical: v, seed }): Problem => ({
+      n,
+      ci,
+      co,
+      seed,
+      size: [v.height, width],
+      kernel: [3, 3],
+      attrs: { stride: [v.stride, 1], dilation: [v.dilation, 1], padding: [v.top, v.bottom, left, right] },
+    }),
+  )
   .filter(fits);
 
 const problems = fc.oneof(narrow, wide);
@@ -79,72 +125,146 @@ const absolute = (x: Array64) => map(x, Math.abs);
 const shapes = ({ n, ci, co, size, kernel }: Problem) => ({ x: [n, ci, ...size], w: [co, ci, ...kernel] });
 
 test("conv2d: value, first and second derivative, with and without bias", () =>
-  check(fc.record({ problem: problems, biased: fc.boolean() }), async ({ problem, biased }) => {
-    const { attrs, seed, co, ci, kernel } = problem;
-    const { x, w } = shapes(problem);
-    const inputs = [normal(x, seed), normal(w, seed + 1), ...(biased ? [normal([co], seed + 2)] : [])];
-    const mathematics = (x: Array64, w: Array64, bias?: Array64) => oracle.conv2d(x, w, bias ?? null, attrs);
-    const [ax, aw, ab] = inputs.map(absolute);
-    await checkOp({
-      op: (x, w, bias) => conv2d(x!, w!, bias, attrs),
-      oracle: mathematics,
-      inputs,
+  check(
+    fc.record({ problem: problems, biased: fc.boolean() }),
+    async ({ problem, biased }) => {
+      const { attrs, seed, co, ci, kernel } = problem;
+      const { x, w } = shapes(problem);
+      const inputs = [normal(x, seed), normal(w, seed + 1), ...(biased ? [normal([co], seed + 2)] : [])];
+      const mathematics = (x: Array64, w: Array64, bias?: Array64) =>
+        oracle.conv2d(x, w, bias ?? null, attrs);
+      const [ax, aw, ab] = inputs.map(absolute);
+      await checkOp({
+        op: (x, w, bias) => conv2d(x!, w!, bias, attrs),
+        oracle: mathematics,
+        inputs,
+        seed,
+        terms: ci * kernel[0] * kernel[1],
+        magnitude: mathematics(ax!, aw!, ab),
+      });
+    },
+    25,
+  ));
+
+test("one by one without stride or padding, a matrix product: value, first and second derivative", () =>
+  check(
+    fc.record({
+      n: batch,
+      ci: int(1, 20),
+      co: int(1, 20),
+      height: int(1, 9),
+      width: int(1, 9),
+      biased: fc.boolean(),
       seed,
-      terms: ci * kernel[0] * kernel[1],
-      magnitude: mathematics(ax!, aw!, ab),
-    });
-  }, 25));
+    }),
+    async ({ n, ci, co, height, width, biased, seed }) => {
+      const attrs: ConvAttrs = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1] };
+      const inputs = [
+        normal([n, ci, height, width], seed),
+        normal([co, ci, 1, 1], seed + 1),
+        ...(biased ? [normal([co], seed + 2)] : []),
+      ];
+      const mathematics = (x: Array64, w: Array64, bias?: Array64) =>
+        oracle.conv2d(x, w, bias ?? null, attrs);
+      const [ax, aw, ab] = inputs.map(absolute);
+      await checkOp({
+        op: (x, w, bias) => conv2d(x!, w!, bias),
+        oracle: mathematics,
+        inputs,
+        seed,
+        terms: ci,
+        magnitude: mathematics(ax!, aw!, ab),
+      });
+    },
+    10,
+  ));
 
 test("its gradient in the input, and that one's derivatives", () =>
-  check(problems, async (problem) => {
-    const { attrs, seed, n, co, kernel, size: inputSize } = problem;
-    const inputs = [normal([n, co, ...outSize(problem)], seed), normal(shapes(problem).w, seed + 1)];
-    const full = { ...attrs, inputSize };
-    const mathematics = (dy: Array64, w: Array64) => oracle.conv2dInputGrad(dy, w, full);
-    await checkOp({
-      op: (dy, w) => conv2dInputGrad(dy, w, full),
-      oracle: mathematics,
-      inputs,
-      seed,
-      terms: co * kernel[0] * kernel[1],
-      magnitude: mathematics(absolute(inputs[0]!), absolute(inputs[1]!)),
-    });
-  }, 15));
+  check(
+    problems,
+    async (problem) => {
+      const { attrs, seed, n, co, kernel, size: inputSize } = problem;
+      const inputs = [normal([n, co, ...outSize(problem)], seed), normal(shapes(problem).w, seed + 1)];
+      const full = { ...attrs, inputSize };
+      const mathematics = (dy: Array64, w: Array64) => oracle.conv2dInputGrad(dy, w, full);
+      await checkOp({
+        op: (dy, w) => conv2dInputGrad(dy, w, full),
+        oracle: mathematics,
+        inputs,
+        seed,
+        terms: co * kernel[0] * kernel[1],
+        magnitude: mathematics(absolute(inputs[0]!), absolute(inputs[1]!)),
+      });
+    },
+    15,
+  ));
 
 test("its gradient in the weight, and that one's derivatives", () =>
-  check(problems, async (problem) => {
-    const { attrs, seed, n, co, kernel: kernelSize } = problem;
-    const size = outSize(problem);
-    const inputs = [normal([n, co, ...size], seed), normal(shapes(problem).x, seed + 1)];
-    const full = { ...attrs, kernelSize };
-    const mathematics = (dy: Array64, x: Array64) => oracle.conv2dWeightGrad(dy, x, full);
-    await checkOp({
-      op: (dy, x) => conv2dWeightGrad(dy, x, full),
-      oracle: mathematics,
-      inputs,
-      seed,
-      terms: n * size[0] * size[1],
-      magnitude: mathematics(absolute(inputs[0]!), absolute(inputs[1]!)),
-    });
-  }, 15));
+  check(
+    problems,
+    async (problem) => {
+      const { attrs, seed, n, co, kernel: kernelSize } = problem;
+      const size = outSize(problem);
+      const inputs = [normal([n, co, ...size], seed), normal(shapes(problem).x, seed + 1)];
+      const full = { ...attrs, kernelSize };
+      const mathematics = (dy: Array64, x: Array64) => oracle.conv2dWeightGrad(dy, x, full);
+      await checkOp({
+        op: (dy, x) => conv2dWeightGrad(dy, x, full),
+        oracle: mathematics,
+        inputs,
+        seed,
+        terms: n * size[0] * size[1],
+        magnitude: mathematics(absolute(inputs[0]!), absolute(inputs[1]!)),
+      });
+    },
+    15,
+  ));
 
 test("convTranspose2d is the gradient of a convolution, plus a bias", () =>
-  check(fc.record({ problem: narrow, more: fc.tuple(int(0, 2), int(0, 2)) }), async ({ problem: p, more }) => {
-    const { attrs: { stride, dilation, padding: [t, b, l, r] }, kernel, seed } = p;
-    const extra: Pair = [Math.min(more[0], stride[0] - 1), Math.min(more[1], stride[1] - 1)];
-    const inputSize: Pair = [
-      (p.size[0] - 1) * stride[0] - t - b + dilation[0] * (kernel[0] - 1) + extra[0] + 1,
-      (p.size[1] - 1) * stride[1] - l - r + dilation[1] * (kernel[1] - 1) + extra[1] + 1,
-    ];
-    fc.pre(inputSize[0] >= 1 && inputSize[0] <= 60 && isFour(inputSize[1]));
-    const mathematics = (x: Array64, w: Array64, bias: Array64) =>
-      applyBinary("add", oracle.conv2dInputGrad(x, w, { ...p.attrs, inputSize }), reshape(bias, [p.ci, 1, 1]));
-    const inputs = [normal([p.n, p.co, ...p.size], seed), normal(shapes(p).w, seed + 1), normal([p.ci], seed + 2)];
-    const magnitude = mathematics(...(inputs.map(absolute) as [Array64, Array64, Array64]));
-    const terms = p.co * kernel[0] * kernel[1];
-    const options = { ...p.attrs, outputPadding: extra };
-    await checkOp({ op: (x, w, bias) => convTranspose2d(x!, w!, bias, options), oracle: mathematics, inputs, seed, terms, magnitude, derivatives: 1 });
-  }, 10));
+  check(
+    fc.record({ problem: narrow, more: fc.tuple(int(0, 2), int(0, 2)) }),
+    async ({ problem: p, more }) => {
+      const {
+        attrs: {
+          stride,
+          dilation,
+          padding: [t, b, l, r],
+        },
+        kernel,
+        seed,
+      } = p;
+      const extra: Pair = [Math.min(more[0], stride[0] - 1), Math.min(more[1], stride[1] - 1)];
+      const inputSize: Pair = [
+        (p.size[0] - 1) * stride[0] - t - b + dilation[0] * (kernel[0] - 1) + extra[0] + 1,
+        (p.size[1] - 1) * stride[1] - l - r + dilation[1] * (kernel[1] - 1) + extra[1] + 1,
+      ];
+      fc.pre(inputSize[0] >= 1 && inputSize[0] <= 60 && isFour(inputSize[1]));
+      const mathematics = (x: Array64, w: Array64, bias: Array64) =>
+        applyBinary(
+          "add",
+          oracle.conv2dInputGrad(x, w, { ...p.attrs, inputSize }),
+          reshape(bias, [p.ci, 1, 1]),
+        );
+      const inputs = [
+        normal([p.n, p.co, ...p.size], seed),
+        normal(shapes(p).w, seed + 1),
+        normal([p.ci], seed + 2),
+      ];
+      const magnitude = mathematics(...(inputs.map(absolute) as [Array64, Array64, Array64]));
+      const terms = p.co * kernel[0] * kernel[1];
+      const options = { ...p.attrs, outputPadding: extra };
+      await checkOp({
+        op: (x, w, bias) => convTranspose2d(x!, w!, bias, options),
+        oracle: mathematics,
+        inputs,
+        seed,
+        terms,
+        magnitude,
+        derivatives: 1,
+      });
+    },
+    10,
+  ));
 
 // Tiles are 4 or 8 columns wide, 4 or 8 channels high; dw is split over images when there are few weights.
 test.each([
@@ -159,7 +279,14 @@ test.each([
   const mathematics = (x: Array64, w: Array64) => oracle.conv2d(x, w, null, attrs);
   const inputs = [normal(x, 3), normal(w, 4)];
   const magnitude = mathematics(absolute(inputs[0]!), absolute(inputs[1]!));
-  await checkOp({ op: (x, w) => conv2d(x, w, undefined, { padding }), oracle: mathematics, inputs, seed: 3, magnitude, terms: 25 });
+  await checkOp({
+    op: (x, w) => conv2d(x, w, undefined, { padding }),
+    oracle: mathematics,
+    inputs,
+    seed: 3,
+    magnitude,
+    terms: 25,
+  });
 });
 
 test("options are one number, a pair, or four paddings", () => {
@@ -175,32 +302,66 @@ describe("messages", () => {
   const w = engine.zeros([4, 3, 3, 3]);
 
   test("a dtype other than f32", () => {
-    expect(() => conv2d(engine.zeros([2, 3, 8, 8], "i32"), w)).toThrowErrorMatchingInlineSnapshot(`[UsageError: conv2d: got dtype i32, expected f32]`);
-    expect(() => conv2d(x, engine.zeros([4, 3, 3, 3], "u32"))).toThrowErrorMatchingInlineSnapshot(`[UsageError: conv2d: got dtype u32, expected f32]`);
+    expect(() => conv2d(engine.zeros([2, 3, 8, 8], "i32"), w)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2d: got dtype i32, expected f32]`,
+    );
+    expect(() => conv2d(x, engine.zeros([4, 3, 3, 3], "u32"))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2d: got dtype u32, expected f32]`,
+    );
   });
   test("ranks", () => {
-    expect(() => conv2d(engine.zeros([3, 8, 8]), w)).toThrowErrorMatchingInlineSnapshot(`[UsageError: conv2d: got x [3,8,8], weight [4,3,3,3], expected rank 4 both]`);
+    expect(() => conv2d(engine.zeros([3, 8, 8]), w)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2d: got x [3,8,8], weight [4,3,3,3], expected rank 4 both]`,
+    );
   });
   test("channels", () => {
-    expect(() => conv2d(x, engine.zeros([4, 1, 3, 3]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: conv2d: got x [2,3,8,8] with weight [4,1,3,3], expected weight [4,3,kh,kw]; build the layer with inChannels: 3]`);
-    expect(() => convTranspose2d(x, w)).toThrowErrorMatchingInlineSnapshot(`[UsageError: convTranspose2d: got x [2,3,8,8] with weight [4,3,3,3], expected weight [3,co,kh,kw]]`);
+    expect(() => conv2d(x, engine.zeros([4, 1, 3, 3]))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2d: got x [2,3,8,8] with weight [4,1,3,3], expected weight [4,3,kh,kw]; build the layer with inChannels: 3]`,
+    );
+    expect(() => convTranspose2d(x, w)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: convTranspose2d: got x [2,3,8,8] with weight [4,3,3,3], expected weight [3,co,kh,kw]]`,
+    );
   });
   test("the bias", () => {
-    expect(() => conv2d(x, w, engine.zeros([3]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: conv2d: got bias [3], expected [4]]`);
-    expect(() => convTranspose2d(engine.zeros([2, 4, 8, 8]), w, engine.zeros([4]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: convTranspose2d: got bias [4], expected [3]]`);
+    expect(() => conv2d(x, w, engine.zeros([3]))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2d: got bias [3], expected [4]]`,
+    );
+    expect(() =>
+      convTranspose2d(engine.zeros([2, 4, 8, 8]), w, engine.zeros([4])),
+    ).toThrowErrorMatchingInlineSnapshot(`[UsageError: convTranspose2d: got bias [4], expected [3]]`);
   });
   test("stride, dilation and padding", () => {
-    expect(() => conv2d(x, w, undefined, { stride: 0 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: conv2d: got stride [0,0], expected whole numbers of at least 1]`);
-    expect(() => conv2d(x, w, undefined, { dilation: [1, 1.5] })).toThrowErrorMatchingInlineSnapshot(`[UsageError: conv2d: got dilation [1,1.5], expected whole numbers of at least 1]`);
-    expect(() => conv2d(x, w, undefined, { padding: 0.5 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: conv2d: got padding [0.5,0.5,0.5,0.5], expected whole numbers]`);
+    expect(() => conv2d(x, w, undefined, { stride: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2d: got stride [0,0], expected whole numbers of at least 1]`,
+    );
+    expect(() => conv2d(x, w, undefined, { dilation: [1, 1.5] })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2d: got dilation [1,1.5], expected whole numbers of at least 1]`,
+    );
+    expect(() => conv2d(x, w, undefined, { padding: 0.5 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2d: got padding [0.5,0.5,0.5,0.5], expected whole numbers]`,
+    );
   });
   test("outputPadding", () => {
     const y = engine.zeros([1, 4, 3, 3]);
-    expect(() => convTranspose2d(y, w, undefined, { stride: 2, outputPadding: 2 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: convTranspose2d: got outputPadding [2,2], expected whole numbers from 0 to below the stride [2,2]]`);
-    expect(() => convTranspose2d(y, w, undefined, { stride: 2, outputPadding: [0, -1] })).toThrowErrorMatchingInlineSnapshot(`[UsageError: convTranspose2d: got outputPadding [0,-1], expected whole numbers from 0 to below the stride [2,2]]`);
+    expect(() =>
+      convTranspose2d(y, w, undefined, { stride: 2, outputPadding: 2 }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: convTranspose2d: got outputPadding [2,2], expected whole numbers from 0 to below the stride [2,2]]`,
+    );
+    expect(() =>
+      convTranspose2d(y, w, undefined, { stride: 2, outputPadding: [0, -1] }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: convTranspose2d: got outputPadding [0,-1], expected whole numbers from 0 to below the stride [2,2]]`,
+    );
   });
   test("no output", () => {
-    expect(() => conv2d(engine.zeros([1, 3, 2, 2]), w)).toThrowErrorMatchingInlineSnapshot(`[UsageError: conv2d: got x [1,3,2,2] with kernel 3x3, padding [0,0,0,0], dilation [1,1]: the kernel does not fit; pad more or use a larger image]`);
-    expect(() => convTranspose2d(engine.zeros([1, 4, 1, 1]), w, undefined, { padding: 2 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: convTranspose2d: got x [1,4,1,1] with kernel 3x3, padding [2,2,2,2]: the padding crops all of the output; pad less]`);
+    expect(() => conv2d(engine.zeros([1, 3, 2, 2]), w)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2d: got x [1,3,2,2] with kernel 3x3, padding [0,0,0,0], dilation [1,1]: the kernel does not fit; pad more or use a larger image]`,
+    );
+    expect(() =>
+      convTranspose2d(engine.zeros([1, 4, 1, 1]), w, undefined, { padding: 2 }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: convTranspose2d: got x [1,4,1,1] with kernel 3x3, padding [2,2,2,2]: the padding crops all of the output; pad less]`,
+    );
   });
 });

@@ -16,20 +16,29 @@ const problems = fc.record({
 });
 
 test("rows of a table, with repeated labels: value, first and second derivative", () =>
-  check(problems, async ({ rows, width, shape, seed }) => {
-    const at = labels(shape, rows, seed);
-    const given = upload(at, "i32");
-    await checkOp({ op: (t) => embedding(t, given), oracle: (t) => oracle.embedding(t, at), inputs: [normal([rows, width], seed)], seed });
-    await checkOp({
-      op: (dy) => embeddingGrad(dy, given, rows),
-      oracle: (dy) => oracle.embeddingGrad(dy, at, rows),
-      inputs: [normal([...shape, width], seed)],
-      seed,
-      terms: at.data.length,
-      magnitude: at.data.length,
-    });
-    given.dispose();
-  }, 12));
+  check(
+    problems,
+    async ({ rows, width, shape, seed }) => {
+      const at = labels(shape, rows, seed);
+      const given = upload(at, "i32");
+      await checkOp({
+        op: (t) => embedding(t, given),
+        oracle: (t) => oracle.embedding(t, at),
+        inputs: [normal([rows, width], seed)],
+        seed,
+      });
+      await checkOp({
+        op: (dy) => embeddingGrad(dy, given, rows),
+        oracle: (dy) => oracle.embeddingGrad(dy, at, rows),
+        inputs: [normal([...shape, width], seed)],
+        seed,
+        terms: at.data.length,
+        magnitude: at.data.length,
+      });
+      given.dispose();
+    },
+    12,
+  ));
 
 test("a label outside the table gives NaN, its neighbours are untouched", async () => {
   const table = engine.tensor([1, 2, 3, 4], [2, 2]);
@@ -41,8 +50,14 @@ test("a label outside the table gives NaN, its neighbours are untouched", async 
 describe("messages", () => {
   test("table and labels", () => {
     const at = engine.tensor(Int32Array.of(0));
-    expect(() => embedding(engine.ones([3]), at)).toThrowErrorMatchingInlineSnapshot(`[UsageError: embedding: got table f32 [3], labels i32, expected f32 [rows,width] and i32]`);
-    expect(() => embedding(engine.ones([3, 2]), engine.ones([1]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: embedding: got table f32 [3,2], labels f32, expected f32 [rows,width] and i32]`);
-    expect(() => embedding(engine.ones([3, 2], "i32"), at)).toThrowErrorMatchingInlineSnapshot(`[UsageError: embedding: got table i32 [3,2], labels i32, expected f32 [rows,width] and i32]`);
+    expect(() => embedding(engine.ones([3]), at)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: embedding: got table f32 [3], labels i32, expected f32 [rows,width] and i32]`,
+    );
+    expect(() => embedding(engine.ones([3, 2]), engine.ones([1]))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: embedding: got table f32 [3,2], labels f32, expected f32 [rows,width] and i32]`,
+    );
+    expect(() => embedding(engine.ones([3, 2], "i32"), at)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: embedding: got table i32 [3,2], labels i32, expected f32 [rows,width] and i32]`,
+    );
   });
 });

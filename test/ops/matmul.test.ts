@@ -30,11 +30,22 @@ const leading = fc
   );
 
 const problems: fc.Arbitrary<Problem> = fc
-  .record({ lead: leading, m: int(1, 40), n: int(1, 40), k: int(1, 40), transposeA: fc.boolean(), transposeB: fc.boolean(), seed })
+  .record({
+    lead: leading,
+    m: int(1, 40),
+    n: int(1, 40),
+    k: int(1, 40),
+    transposeA: fc.boolean(),
+    transposeB: fc.boolean(),
+    seed,
+  })
   .map(({ lead, m, n, k, transposeA, transposeB, seed }) => ({
     a: [...lead.a, ...(transposeA ? [k, m] : [m, k])],
     b: [...lead.b, ...(transposeB ? [n, k] : [k, n])],
-    k, transposeA, transposeB, seed,
+    k,
+    transposeA,
+    transposeB,
+    seed,
   }));
 
 async function checkMatmul({ a, b, k, transposeA, transposeB, seed }: Problem): Promise<void> {
@@ -42,10 +53,18 @@ async function checkMatmul({ a, b, k, transposeA, transposeB, seed }: Problem): 
   const inputs = [normal(a, seed), normal(b, seed + 1)];
   const magnitude = oracle.matmul(map(inputs[0]!, Math.abs), map(inputs[1]!, Math.abs), options);
   const mathematics = (x: Array64, y: Array64) => oracle.matmul(x, y, options);
-  await checkOp({ op: (x, y) => matmul(x, y, options), oracle: mathematics, inputs, seed, terms: k, magnitude });
+  await checkOp({
+    op: (x, y) => matmul(x, y, options),
+    oracle: mathematics,
+    inputs,
+    seed,
+    terms: k,
+    magnitude,
+  });
 }
 
-test("products of broadcast batches, either side transposed: value, first and second derivative", () => check(problems, checkMatmul, 30));
+test("products of broadcast batches, either side transposed: value, first and second derivative", () =>
+  check(problems, checkMatmul, 30));
 
 const plain = { transposeA: false, transposeB: false, seed: 3 };
 test.each([
@@ -64,23 +83,39 @@ test("a square, by itself and by its own transpose", async () => {
   await checkOp({
     op: (x) => matmul(x, x, { transposeB: true }),
     oracle: (x) => oracle.matmul(x, x, { transposeB: true }),
-    inputs, seed: 3, terms: 7,
+    inputs,
+    seed: 3,
+    terms: 7,
   });
 });
 
 describe("messages", () => {
   test("a dtype other than f32", () => {
-    expect(() => matmul(engine.ones([2, 2], "i32"), engine.ones([2, 2]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: matmul: got dtype i32, expected f32]`);
-    expect(() => matmul(engine.ones([2, 2]), engine.ones([2, 2], "i32"))).toThrowErrorMatchingInlineSnapshot(`[UsageError: matmul: got dtype i32, expected f32]`);
+    expect(() => matmul(engine.ones([2, 2], "i32"), engine.ones([2, 2]))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: matmul: got dtype i32, expected f32]`,
+    );
+    expect(() => matmul(engine.ones([2, 2]), engine.ones([2, 2], "i32"))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: matmul: got dtype i32, expected f32]`,
+    );
   });
   test("a vector", () => {
-    expect(() => matmul(engine.ones([3]), engine.ones([3, 2]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: matmul: got [3] and [3,2], expected rank 2 or more; reshape first]`);
+    expect(() => matmul(engine.ones([3]), engine.ones([3, 2]))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: matmul: got [3] and [3,2], expected rank 2 or more; reshape first]`,
+    );
   });
   test("inner lengths", () => {
-    expect(() => matmul(engine.ones([2, 3]), engine.ones([4, 5]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: matmul: got [2,3] and [4,5], inner lengths 3 and 4 differ]`);
-    expect(() => matmul(engine.ones([3, 2]), engine.ones([3, 5]), { transposeA: true, transposeB: true })).toThrowErrorMatchingInlineSnapshot(`[UsageError: matmul: got [3,2] transposed and [3,5] transposed, inner lengths 3 and 5 differ]`);
+    expect(() => matmul(engine.ones([2, 3]), engine.ones([4, 5]))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: matmul: got [2,3] and [4,5], inner lengths 3 and 4 differ]`,
+    );
+    expect(() =>
+      matmul(engine.ones([3, 2]), engine.ones([3, 5]), { transposeA: true, transposeB: true }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: matmul: got [3,2] transposed and [3,5] transposed, inner lengths 3 and 5 differ]`,
+    );
   });
   test("batches", () => {
-    expect(() => matmul(engine.ones([2, 3, 4]), engine.ones([5, 4, 3]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: matmul: got shapes [2] and [5], axis -1 differs (2 and 5); expected equal lengths or 1]`);
+    expect(() => matmul(engine.ones([2, 3, 4]), engine.ones([5, 4, 3]))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: matmul: got shapes [2] and [5], axis -1 differs (2 and 5); expected equal lengths or 1]`,
+    );
   });
 });

@@ -1,11 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { NormActivation } from "../../kernels/norm.ts";
-import { activate, groupNorm, instanceNorm, instanceNormPlus, type NormOptions } from "../../engine/ops/norm.ts";
+import {
+  activate,
+  groupNorm,
+  instanceNorm,
+  instanceNormPlus,
+  type NormOptions,
+} from "../../engine/ops/norm.ts";
 import { type Array64, array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/norm.ts";
 import { applyUnary } from "../../engine/oracle/unary.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import type { NormActivation } from "../../kernels/norm.ts";
 import { checkOp, upload } from "../support/check-op.ts";
 import { awayFromZero, normal, rounded, uniform } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
@@ -29,24 +35,28 @@ interface Problem {
 }
 
 const int = (min: number, max: number) => fc.integer({ min, max });
-const problems: fc.Arbitrary<Problem> = fc.record({
-  kind: fc.constantFrom<Kind>("instance", "plus", "group"),
-  shape: fc.tuple(int(1, 3), int(1, 3), int(1, 6), int(2, 6)),
-  groups: int(1, 4),
-  gamma: fc.boolean(),
-  beta: fc.boolean(),
-  alpha: fc.boolean(),
-  perSample: fc.boolean(),
-  eps: fc.constantFrom(1e-5, 1e-2),
-  seed,
-}).map((p) => {
-  const [n, c, h, w] = p.shape;
-  return { ...p, shape: [n, p.kind === "group" ? c * p.groups : c, h, w] };
-});
+const problems: fc.Arbitrary<Problem> = fc
+  .record({
+    kind: fc.constantFrom<Kind>("instance", "plus", "group"),
+    shape: fc.tuple(int(1, 3), int(1, 3), int(1, 6), int(2, 6)),
+    groups: int(1, 4),
+    gamma: fc.boolean(),
+    beta: fc.boolean(),
+    alpha: fc.boolean(),
+    perSample: fc.boolean(),
+    eps: fc.constantFrom(1e-5, 1e-2),
+    seed,
+  })
+  .map((p) => {
+    const [n, c, h, w] = p.shape;
+    return { ...p, shape: [n, p.kind === "group" ? c * p.groups : c, h, w] };
+  });
 
 /** What stands for the norm, on tensors and in the oracle, over the inputs that are there. */
 function norms(p: Problem, activation: NormActivation) {
-  const names = ["gamma", "beta", ...(p.kind === "plus" ? ["alpha"] : [])].filter((name) => p[name as "gamma"]);
+  const names = ["gamma", "beta", ...(p.kind === "plus" ? ["alpha"] : [])].filter(
+    (name) => p[name as "gamma"],
+  );
   const [n, c] = p.shape as [number, number];
   const slope = 0.2;
   const pick = <T>(given: readonly T[], name: string): T | undefined => given[names.indexOf(name)];
@@ -58,11 +68,20 @@ function norms(p: Problem, activation: NormActivation) {
   };
   const mathematics = (x: Array64, ...given: Array64[]): Array64 => {
     const [gamma, beta, alpha] = ["gamma", "beta", "alpha"].map((name) => pick(given, name) ?? null);
-    const attrs = { groups: p.kind === "group" ? p.groups : c, eps: p.eps, activation, slope, plus: p.kind === "plus" };
+    const attrs = {
+      groups: p.kind === "group" ? p.groups : c,
+      eps: p.eps,
+      activation,
+      slope,
+      plus: p.kind === "plus",
+    };
     return oracle.norm(x, attrs, gamma!, beta!, alpha!);
   };
   const parameter = p.perSample ? [n, c] : [c];
-  const inputs = (seed: number) => [normal(p.shape, seed), ...names.map((_, i) => normal(parameter, seed + 1 + i))];
+  const inputs = (seed: number) => [
+    normal(p.shape, seed),
+    ...names.map((_, i) => normal(parameter, seed + 1 + i)),
+  ];
   return { op, mathematics, inputs };
 }
 
@@ -76,18 +95,35 @@ function clearOfKinks(p: Problem): Array64[] {
 }
 
 test.each(activations)("norms with activation %s: value, first and second derivative", (activation) =>
-  check(problems, async (p) => {
-    const kinked = !["none", "silu"].includes(activation);
-    const tame = kinked ? { ...p, shape: [p.shape[0]!, p.shape[1]!, 2, 3], groups: p.groups, beta: true } : p;
-    const { op, mathematics, inputs } = norms(tame, activation);
-    const drawn = kinked ? clearOfKinks(tame) : inputs(p.seed);
-    await checkOp({ op, oracle: mathematics, inputs: drawn, seed: p.seed, terms: 36 });
-  }, 12));
+  check(
+    problems,
+    async (p) => {
+      const kinked = !["none", "silu"].includes(activation);
+      const tame = kinked
+        ? { ...p, shape: [p.shape[0]!, p.shape[1]!, 2, 3], groups: p.groups, beta: true }
+        : p;
+      const { op, mathematics, inputs } = norms(tame, activation);
+      const drawn = kinked ? clearOfKinks(tame) : inputs(p.seed);
+      await checkOp({ op, oracle: mathematics, inputs: drawn, seed: p.seed, terms: 36 });
+    },
+    12,
+  ),
+);
 
 test("a mean far from 0 costs no more digits than float32 has there", async () => {
   const x = rounded(map(normal([2, 4, 8, 8], 1), (v) => 1000 + v));
   for (const kind of ["instance", "plus", "group"] as const) {
-    const p: Problem = { kind, shape: x.shape, groups: 2, gamma: false, beta: false, alpha: false, perSample: false, eps: 1e-5, seed: 1 };
+    const p: Problem = {
+      kind,
+      shape: x.shape,
+      groups: 2,
+      gamma: false,
+      beta: false,
+      alpha: false,
+      perSample: false,
+      eps: 1e-5,
+      seed: 1,
+    };
     const { op, mathematics } = norms(p, "none");
     const y = op(upload(x));
     expectNear(await y.data(), mathematics(x), { magnitude: 1000 }, kind);
@@ -98,7 +134,20 @@ test("a mean far from 0 costs no more digits than float32 has there", async () =
 test("constant maps give beta, not NaN, and so do their gradients", async () => {
   const x = array64([1, 2, 2, 2], Array(8).fill(3));
   const beta = array64([2], [0.5, -1]);
-  const { op, mathematics } = norms({ kind: "instance", shape: x.shape, groups: 1, gamma: false, beta: true, alpha: false, perSample: false, eps: 1e-5, seed: 1 }, "none");
+  const { op, mathematics } = norms(
+    {
+      kind: "instance",
+      shape: x.shape,
+      groups: 1,
+      gamma: false,
+      beta: true,
+      alpha: false,
+      perSample: false,
+      eps: 1e-5,
+      seed: 1,
+    },
+    "none",
+  );
   const y = op(upload(x), upload(beta));
   expect([...(await y.data())]).toEqual([...mathematics(x, beta).data]);
   y.dispose();
@@ -113,9 +162,22 @@ test("one channel has no mean to compare with: ++ leaves it out", async () => {
 });
 
 test("a single group is layer norm over an image, a pixel alone is normalised by its group", async () => {
-  const shapes = [[2, 6, 3, 5], [3, 8, 1, 1]];
+  const shapes = [
+    [2, 6, 3, 5],
+    [3, 8, 1, 1],
+  ];
   for (const shape of shapes) {
-    const p: Problem = { kind: "group", shape, groups: shape[1] === 6 ? 1 : 2, gamma: true, beta: true, alpha: false, perSample: false, eps: 1e-5, seed: 1 };
+    const p: Problem = {
+      kind: "group",
+      shape,
+      groups: shape[1] === 6 ? 1 : 2,
+      gamma: true,
+      beta: true,
+      alpha: false,
+      perSample: false,
+      eps: 1e-5,
+      seed: 1,
+    };
     const { op, mathematics, inputs } = norms(p, "none");
     await checkOp({ op, oracle: mathematics, inputs: inputs(5), seed: 5, terms: 90 });
   }
@@ -127,7 +189,8 @@ test.each(activations)("activate by the name %s", async (name) => {
   await checkOp({
     op: (t) => (name === "none" ? activate(t, name) : activate(t, name, 0.3)),
     oracle: (t) => (name === "none" ? t : applyUnary(name, t, attrs)),
-    inputs: [x], seed: 1,
+    inputs: [x],
+    seed: 1,
     derivatives: name === "none" ? 0 : 2,
   });
 });
@@ -146,24 +209,48 @@ describe("messages", () => {
   const eight = engine.ones([8]);
 
   test("dtype and rank", () => {
-    expect(() => instanceNorm(engine.ones([2, 4, 3, 3], "i32"))).toThrowErrorMatchingInlineSnapshot(`[UsageError: instanceNorm: got dtype i32, expected f32]`);
-    expect(() => groupNorm(engine.ones([2, 4, 3]), 2)).toThrowErrorMatchingInlineSnapshot(`[UsageError: groupNorm: got x [2,4,3], expected [n,c,h,w]]`);
+    expect(() => instanceNorm(engine.ones([2, 4, 3, 3], "i32"))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNorm: got dtype i32, expected f32]`,
+    );
+    expect(() => groupNorm(engine.ones([2, 4, 3]), 2)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: groupNorm: got x [2,4,3], expected [n,c,h,w]]`,
+    );
   });
   test("groups", () => {
-    expect(() => groupNorm(x, 3)).toThrowErrorMatchingInlineSnapshot(`[UsageError: groupNorm: got 3 groups for 4 channels, expected a divisor of 4]`);
-    expect(() => groupNorm(x, 0)).toThrowErrorMatchingInlineSnapshot(`[UsageError: groupNorm: got 0 groups for 4 channels, expected a divisor of 4]`);
+    expect(() => groupNorm(x, 3)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: groupNorm: got 3 groups for 4 channels, expected a divisor of 4]`,
+    );
+    expect(() => groupNorm(x, 0)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: groupNorm: got 0 groups for 4 channels, expected a divisor of 4]`,
+    );
   });
   test("eps", () => {
-    expect(() => instanceNormPlus(x, { eps: 0 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: instanceNormPlus: got eps 0, expected a positive number]`);
-    expect(() => instanceNormPlus(x, { eps: Number.NaN })).toThrowErrorMatchingInlineSnapshot(`[UsageError: instanceNormPlus: got eps NaN, expected a positive number]`);
+    expect(() => instanceNormPlus(x, { eps: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNormPlus: got eps 0, expected a positive number]`,
+    );
+    expect(() => instanceNormPlus(x, { eps: Number.NaN })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNormPlus: got eps NaN, expected a positive number]`,
+    );
   });
   test("the activation", () => {
-    expect(() => instanceNorm(x, { activation: "gelu" as "elu" })).toThrowErrorMatchingInlineSnapshot(`[UsageError: instanceNorm: got activation gelu, expected one of none, elu, silu, relu, leakyRelu; did you mean elu?]`);
-    expect(() => instanceNorm(x, { activation: "swish" as "silu" })).toThrowErrorMatchingInlineSnapshot(`[UsageError: instanceNorm: got activation swish, expected one of none, elu, silu, relu, leakyRelu]`);
+    expect(() => instanceNorm(x, { activation: "gelu" as "elu" })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNorm: got activation gelu, expected one of none, elu, silu, relu, leakyRelu; did you mean elu?]`,
+    );
+    expect(() => instanceNorm(x, { activation: "swish" as "silu" })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNorm: got activation swish, expected one of none, elu, silu, relu, leakyRelu]`,
+    );
   });
   test("parameters", () => {
-    expect(() => instanceNorm(x, { gamma: eight })).toThrowErrorMatchingInlineSnapshot(`[UsageError: instanceNorm: got a parameter [8] for x [2,4,3,3], expected all [4] or all [2,4]]`);
-    expect(() => instanceNormPlus(x, { gamma: engine.ones([4]), alpha: engine.ones([2, 4]) })).toThrowErrorMatchingInlineSnapshot(`[UsageError: instanceNormPlus: got a parameter [2,4] for x [2,4,3,3], expected all [4] or all [2,4]]`);
-    expect(() => instanceNorm(x, { beta: engine.ones([3, 4]) })).toThrowErrorMatchingInlineSnapshot(`[UsageError: instanceNorm: got a parameter [3,4] for x [2,4,3,3], expected all [4] or all [2,4]]`);
+    expect(() => instanceNorm(x, { gamma: eight })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNorm: got a parameter [8] for x [2,4,3,3], expected all [4] or all [2,4]]`,
+    );
+    expect(() =>
+      instanceNormPlus(x, { gamma: engine.ones([4]), alpha: engine.ones([2, 4]) }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNormPlus: got a parameter [2,4] for x [2,4,3,3], expected all [4] or all [2,4]]`,
+    );
+    expect(() => instanceNorm(x, { beta: engine.ones([3, 4]) })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNorm: got a parameter [3,4] for x [2,4,3,3], expected all [4] or all [2,4]]`,
+    );
   });
 });

@@ -23,8 +23,14 @@ test("values, to the rounding of the exponent's product with the logarithm", asy
 test("zero, one, negative bases and whole exponents", async () => {
   const bases = [0, 1, -1, 2, -2, -0.5, 3.5, -7];
   const exponents = [0, 1, 2, 3, -1, -2, 7, 0.5, -0.5, 1 / 3].map(Math.fround);
-  const x = array64([80], bases.flatMap((b) => exponents.map(() => b)));
-  const y = array64([80], bases.flatMap(() => exponents));
+  const x = array64(
+    [80],
+    bases.flatMap((b) => exponents.map(() => b)),
+  );
+  const y = array64(
+    [80],
+    bases.flatMap(() => exponents),
+  );
   const z = pow(upload(x), upload(y));
   const expected = applyBinary("pow", x, y);
   expectNear(await z.data(), expected, { magnitude: map(expected, (e) => 10 * Math.abs(e)) });
@@ -33,19 +39,47 @@ test("zero, one, negative bases and whole exponents", async () => {
 
 describe("derivatives", () => {
   test("in base and exponent, broadcast", () =>
-    check(seed, async (seed) => {
-      const inputs = [uniform(0.5, 2)([3, 1, 4], seed), normal([2, 1], seed + 1)];
-      await checkOp({ op: (x, y) => pow(x!, y!), oracle: (x, y) => applyBinary("pow", x!, y!), inputs, seed, terms: 10 });
-    }, 4));
+    check(
+      seed,
+      async (seed) => {
+        const inputs = [uniform(0.5, 2)([3, 1, 4], seed), normal([2, 1], seed + 1)];
+        await checkOp({
+          op: (x, y) => pow(x!, y!),
+          oracle: (x, y) => applyBinary("pow", x!, y!),
+          inputs,
+          seed,
+          terms: 10,
+        });
+      },
+      4,
+    ));
 
   test.each([2, 3, -1, 0.5, -2.5, 1])("with the exponent %d", (s) =>
-    checkOp({ op: (x) => pow(x, s), oracle: (x) => applyBinary("pow", x, scalar(s)), inputs: [uniform(0.5, 2)([9], 1)], seed: 3, terms: 10 }));
+    checkOp({
+      op: (x) => pow(x, s),
+      oracle: (x) => applyBinary("pow", x, scalar(s)),
+      inputs: [uniform(0.5, 2)([9], 1)],
+      seed: 3,
+      terms: 10,
+    }),
+  );
 
   test.each([2, 3])("of negative bases with the whole exponent %d", (s) =>
-    checkOp({ op: (x) => pow(x, s), oracle: (x) => applyBinary("pow", x, scalar(s)), inputs: [uniform(-2, -0.5)([9], 1)], seed: 3, terms: 10 }));
+    checkOp({
+      op: (x) => pow(x, s),
+      oracle: (x) => applyBinary("pow", x, scalar(s)),
+      inputs: [uniform(-2, -0.5)([9], 1)],
+      seed: 3,
+      terms: 10,
+    }),
+  );
 
   test("at base 0 they are finite where the mathematics is", async () => {
-    for (const [s, slope] of [[2, 0], [1, 1], [3, 0]] as const) {
+    for (const [s, slope] of [
+      [2, 0],
+      [1, 1],
+      [3, 0],
+    ] as const) {
       const x = engine.variable([0]);
       const [dx] = engine.scope(() => grad(pow(x, s), [x]));
       expect(await dx!.item(), `x^${s}`).toBe(slope);
@@ -58,12 +92,18 @@ test("an exponent that is a Scalar has a value, but no derivative", async () => 
   const x = engine.variable([3]);
   const y = engine.scope(() => pow(x, new Scalar(2)));
   expect(await y.item()).toBeCloseTo(9, 5);
-  expect(() => grad(y, [x])).toThrowErrorMatchingInlineSnapshot(`[UsageError: pow: got a Scalar exponent, expected a number for a derivative]`);
+  expect(() => grad(y, [x])).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: pow: got a Scalar exponent, expected a number for a derivative]`,
+  );
   for (const t of [x, y]) t.dispose();
 });
 
 test("a dtype other than f32 is refused, on either side", () => {
   const [x, i] = [engine.ones([2]), engine.ones([2], "i32")];
-  expect(() => pow(i, 2)).toThrowErrorMatchingInlineSnapshot(`[UsageError: pow: got dtype i32, expected f32]`);
-  expect(() => pow(x, i)).toThrowErrorMatchingInlineSnapshot(`[UsageError: pow: got dtype i32, expected f32]`);
+  expect(() => pow(i, 2)).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: pow: got dtype i32, expected f32]`,
+  );
+  expect(() => pow(x, i)).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: pow: got dtype i32, expected f32]`,
+  );
 });

@@ -22,18 +22,23 @@ const reductions = fc
   }));
 
 test.each(["sum", "mean"] as const)("%s over any axes: value, first and second derivative", (name) =>
-  check(fc.record({ reduction: reductions, keepDims: fc.boolean(), seed }), async ({ reduction: { shape, axis }, keepDims, seed }) => {
-    const op = name === "sum" ? sum : mean;
-    const x = normal(shape, seed);
-    await checkOp({
-      op: (x) => op(x, { axis, keepDims }),
-      oracle: (x) => oracle[name](x, axis, keepDims),
-      inputs: [x],
-      seed,
-      terms: shapeSize(shape),
-      magnitude: oracle[name](map(x, Math.abs), axis, keepDims),
-    });
-  }, 20));
+  check(
+    fc.record({ reduction: reductions, keepDims: fc.boolean(), seed }),
+    async ({ reduction: { shape, axis }, keepDims, seed }) => {
+      const op = name === "sum" ? sum : mean;
+      const x = normal(shape, seed);
+      await checkOp({
+        op: (x) => op(x, { axis, keepDims }),
+        oracle: (x) => oracle[name](x, axis, keepDims),
+        inputs: [x],
+        seed,
+        terms: shapeSize(shape),
+        magnitude: oracle[name](map(x, Math.abs), axis, keepDims),
+      });
+    },
+    20,
+  ),
+);
 
 test("all axes if none is named, one by its number", async () => {
   const x = normal([3, 4, 5], 1);
@@ -51,23 +56,42 @@ test("all axes if none is named, one by its number", async () => {
 });
 
 // Chains are cut at 1,024, and cut again.
-test.each([1023, 1024, 1025, 5000, 1_100_000])("long sums of %d stay trees: inside, outside and alone", async (length) => {
-  const shapes = length > 1e6 ? [[length]] : [[length], [3, length], [length, 3], [2, length, 3]];
-  for (const shape of shapes) {
-    const x = normal(shape, 1);
-    const axis = shape.indexOf(length);
-    const y = sum(upload(x), { axis });
-    const tolerance = { terms: Math.log2(length), magnitude: oracle.sum(map(x, Math.abs), [axis]) };
-    expectNear(await y.data(), oracle.sum(x, [axis]), tolerance, `[${shape}]`);
-    y.dispose();
-  }
-});
+test.each([1023, 1024, 1025, 5000, 1_100_000])(
+  "long sums of %d stay trees: inside, outside and alone",
+  async (length) => {
+    const shapes = length > 1e6 ? [[length]] : [[length], [3, length], [length, 3], [2, length, 3]];
+    for (const shape of shapes) {
+      const x = normal(shape, 1);
+      const axis = shape.indexOf(length);
+      const y = sum(upload(x), { axis });
+      const tolerance = { terms: Math.log2(length), magnitude: oracle.sum(map(x, Math.abs), [axis]) };
+      expectNear(await y.data(), oracle.sum(x, [axis]), tolerance, `[${shape}]`);
+      y.dispose();
+    }
+  },
+);
 
 test("sums of squares, also over several axes and long ones", async () => {
-  for (const [shape, axes] of [[[7], [0]], [[3, 1500], [0, 1]], [[4, 3, 5], [0, 2]]] as const) {
+  for (const [shape, axes] of [
+    [[7], [0]],
+    [
+      [3, 1500],
+      [0, 1],
+    ],
+    [
+      [4, 3, 5],
+      [0, 2],
+    ],
+  ] as const) {
     const x = normal(shape, 2);
     const y = engine.scope(() => reduceAxes(engine, "sumSquares", upload(x), axes, 0.5));
-    const expected = map(oracle.sum(map(x, (v) => v * v), axes), (v) => 0.5 * v);
+    const expected = map(
+      oracle.sum(
+        map(x, (v) => v * v),
+        axes,
+      ),
+      (v) => 0.5 * v,
+    );
     expectNear(await y.data(), expected, { terms: 16 });
     y.dispose();
   }
@@ -75,21 +99,40 @@ test("sums of squares, also over several axes and long ones", async () => {
 
 describe("the adjoint pair", () => {
   test("broadcastTo: value, first and second derivative", () =>
-    check(fc.record({ reduction: reductions, lead: fc.array(int(1, 3), { maxLength: 2 }), seed }), async ({ reduction: { shape, axis }, lead, seed }) => {
-      const axes = axis.map((a) => (a < 0 ? a + shape.length : a));
-      const from = shape.map((d, i) => (axes.includes(i) ? 1 : d));
-      const to = [...lead, ...shape].slice(-6);
-      await checkOp({
-        op: (x) => broadcastTo(x, to),
-        oracle: (x) => shapes.broadcastTo(x, to),
-        inputs: [normal(from, seed)],
-        seed,
-        derivatives: from.length === to.length && axis.length === 0 ? 0 : 2,
-      });
-    }, 15));
+    check(
+      fc.record({ reduction: reductions, lead: fc.array(int(1, 3), { maxLength: 2 }), seed }),
+      async ({ reduction: { shape, axis }, lead, seed }) => {
+        const axes = axis.map((a) => (a < 0 ? a + shape.length : a));
+        const from = shape.map((d, i) => (axes.includes(i) ? 1 : d));
+        const to = [...lead, ...shape].slice(-6);
+        await checkOp({
+          op: (x) => broadcastTo(x, to),
+          oracle: (x) => shapes.broadcastTo(x, to),
+          inputs: [normal(from, seed)],
+          seed,
+          derivatives: from.length === to.length && axis.length === 0 ? 0 : 2,
+        });
+      },
+      15,
+    ));
 
   test("sumTo undoes it", async () => {
-    for (const [from, to] of [[[2, 3, 4], [4]], [[2, 3, 4], [1, 3, 1]], [[5], []], [[2, 1, 3], [1, 3]], [[2, 3], [2, 3]]] as const) {
+    for (const [from, to] of [
+      [[2, 3, 4], [4]],
+      [
+        [2, 3, 4],
+        [1, 3, 1],
+      ],
+      [[5], []],
+      [
+        [2, 1, 3],
+        [1, 3],
+      ],
+      [
+        [2, 3],
+        [2, 3],
+      ],
+    ] as const) {
       const x = normal(from, 1);
       const y = sumTo(upload(x), to);
       const lead = from.length - to.length;
@@ -103,11 +146,20 @@ describe("the adjoint pair", () => {
 
 describe("reshape", () => {
   test("value, first and second derivative; one length may be -1", () =>
-    check(fc.record({ parts: fc.array(int(1, 4), { minLength: 1, maxLength: 4 }), cut: int(0, 4), seed }), async ({ parts, cut, seed }) => {
-      const to = [shapeSize(parts.slice(0, cut)), -1];
-      const full = [to[0]!, shapeSize(parts.slice(cut))];
-      await checkOp({ op: (x) => reshape(x, to), oracle: (x) => shapes.reshape(x, full), inputs: [normal(parts, seed)], seed });
-    }, 6));
+    check(
+      fc.record({ parts: fc.array(int(1, 4), { minLength: 1, maxLength: 4 }), cut: int(0, 4), seed }),
+      async ({ parts, cut, seed }) => {
+        const to = [shapeSize(parts.slice(0, cut)), -1];
+        const full = [to[0]!, shapeSize(parts.slice(cut))];
+        await checkOp({
+          op: (x) => reshape(x, to),
+          oracle: (x) => shapes.reshape(x, full),
+          inputs: [normal(parts, seed)],
+          seed,
+        });
+      },
+      6,
+    ));
 
   test("makes no copy", () => {
     const x = engine.zeros([4, 6]);
@@ -138,24 +190,52 @@ describe("messages", () => {
   const x = engine.ones([2, 3]);
 
   test("axes", () => {
-    expect(() => sum(x, { axis: 2 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: sum: got axis 2 for shape [2,3], expected -2 to 1]`);
-    expect(() => mean(x, { axis: -3 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: mean: got axis -3 for shape [2,3], expected -2 to 1]`);
-    expect(() => sum(x, { axis: [0, -2] })).toThrowErrorMatchingInlineSnapshot(`[UsageError: sum: got axes [0,-2], an axis is named twice]`);
-    expect(() => sum(engine.ones([]), { axis: 0 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: sum: got axis 0 for shape [], expected none: a scalar has no axes]`);
+    expect(() => sum(x, { axis: 2 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: sum: got axis 2 for shape [2,3], expected -2 to 1]`,
+    );
+    expect(() => mean(x, { axis: -3 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: mean: got axis -3 for shape [2,3], expected -2 to 1]`,
+    );
+    expect(() => sum(x, { axis: [0, -2] })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: sum: got axes [0,-2], an axis is named twice]`,
+    );
+    expect(() => sum(engine.ones([]), { axis: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: sum: got axis 0 for shape [], expected none: a scalar has no axes]`,
+    );
   });
   test("a dtype other than f32", () => {
-    expect(() => sum(engine.ones([2], "i32"))).toThrowErrorMatchingInlineSnapshot(`[UsageError: sum: got dtype i32, expected f32]`);
-    expect(() => mean(engine.ones([2], "u32"))).toThrowErrorMatchingInlineSnapshot(`[UsageError: mean: got dtype u32, expected f32]`);
+    expect(() => sum(engine.ones([2], "i32"))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: sum: got dtype i32, expected f32]`,
+    );
+    expect(() => mean(engine.ones([2], "u32"))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: mean: got dtype u32, expected f32]`,
+    );
   });
   test("reshape", () => {
-    expect(() => reshape(x, [4])).toThrowErrorMatchingInlineSnapshot(`[UsageError: reshape: got [2,3] to [4], expected 6 elements]`);
-    expect(() => reshape(x, [4, -1])).toThrowErrorMatchingInlineSnapshot(`[UsageError: reshape: got [2,3] to [4,-1], expected 6 elements]`);
-    expect(() => reshape(x, [-1, -1])).toThrowErrorMatchingInlineSnapshot(`[UsageError: reshape: got [2,3] to [-1,-1], expected 6 elements]`);
-    expect(() => reshape(x, [0, -1])).toThrowErrorMatchingInlineSnapshot(`[UsageError: reshape: got [2,3] to [0,-1], expected 6 elements]`);
+    expect(() => reshape(x, [4])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: reshape: got [2,3] to [4], expected 6 elements]`,
+    );
+    expect(() => reshape(x, [4, -1])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: reshape: got [2,3] to [4,-1], expected 6 elements]`,
+    );
+    expect(() => reshape(x, [-1, -1])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: reshape: got [2,3] to [-1,-1], expected 6 elements]`,
+    );
+    expect(() => reshape(x, [0, -1])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: reshape: got [2,3] to [0,-1], expected 6 elements]`,
+    );
   });
   test("broadcastTo", () => {
-    expect(() => broadcastTo(x, [2, 4])).toThrowErrorMatchingInlineSnapshot(`[UsageError: broadcastTo: got shapes [2,3] and [2,4], axis -1 differs (3 and 4); expected equal lengths or 1]`);
-    expect(() => broadcastTo(x, [1, 3])).toThrowErrorMatchingInlineSnapshot(`[UsageError: broadcastTo: got [2,3], it does not stretch to [1,3]]`);
-    expect(() => broadcastTo(engine.ones([1, 2, 1, 2, 1, 2, 1]), [2, 2, 2, 2, 2, 2, 2])).toThrowErrorMatchingInlineSnapshot(`[UsageError: copy: got 7 axes in different order, expected at most 6; reshape first]`);
+    expect(() => broadcastTo(x, [2, 4])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: broadcastTo: got shapes [2,3] and [2,4], axis -1 differs (3 and 4); expected equal lengths or 1]`,
+    );
+    expect(() => broadcastTo(x, [1, 3])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: broadcastTo: got [2,3], it does not stretch to [1,3]]`,
+    );
+    expect(() =>
+      broadcastTo(engine.ones([1, 2, 1, 2, 1, 2, 1]), [2, 2, 2, 2, 2, 2, 2]),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: copy: got 7 axes in different order, expected at most 6; reshape first]`,
+    );
   });
 });

@@ -15,26 +15,37 @@ const problems = fc.record({
   seed,
 });
 
-test.each([false, true])("resizeBilinear with alignCorners %s: value, first and second derivative", (alignCorners) =>
-  check(problems, async ({ shape, size, seed }) => {
-    await checkOp({
-      op: (x) => resizeBilinear(x, size, { alignCorners }),
-      oracle: (x) => oracle.resizeBilinear(x, { size, alignCorners }),
-      inputs: [normal(shape, seed)],
-      seed,
-      terms: 20, // places near 20 are rounded before their fraction is taken
-    });
-  }, 15));
+test.each([false, true])(
+  "resizeBilinear with alignCorners %s: value, first and second derivative",
+  (alignCorners) =>
+    check(
+      problems,
+      async ({ shape, size, seed }) => {
+        await checkOp({
+          op: (x) => resizeBilinear(x, size, { alignCorners }),
+          oracle: (x) => oracle.resizeBilinear(x, { size, alignCorners }),
+          inputs: [normal(shape, seed)],
+          seed,
+          terms: 20, // places near 20 are rounded before their fraction is taken
+        });
+      },
+      15,
+    ),
+);
 
 test("resizeNearest: value, first and second derivative", () =>
-  check(problems, async ({ shape, size, seed }) => {
-    await checkOp({
-      op: (x) => resizeNearest(x, size),
-      oracle: (x) => oracle.resizeNearest(x, { size }),
-      inputs: [normal(shape, seed)],
-      seed,
-    });
-  }, 15));
+  check(
+    problems,
+    async ({ shape, size, seed }) => {
+      await checkOp({
+        op: (x) => resizeNearest(x, size),
+        oracle: (x) => oracle.resizeNearest(x, { size }),
+        inputs: [normal(shape, seed)],
+        seed,
+      });
+    },
+    15,
+  ));
 
 test("the same size is the same image", async () => {
   const x = normal([1, 2, 5, 7], 1);
@@ -47,7 +58,11 @@ test("the same size is the same image", async () => {
 
 test("long lines: 1000 to 333 and back, by whole numbers in nearest", async () => {
   const x = normal([1, 1, 1, 1000], 1);
-  for (const size of [[1, 333], [1, 3000], [1, 999]] as const) {
+  for (const size of [
+    [1, 333],
+    [1, 3000],
+    [1, 999],
+  ] as const) {
     const nearest = resizeNearest(upload(x), size);
     expectNear(await nearest.data(), oracle.resizeNearest(x, { size }));
     const smooth = resizeBilinear(upload(x), size);
@@ -56,10 +71,35 @@ test("long lines: 1000 to 333 and back, by whole numbers in nearest", async () =
   }
 });
 
+test("nearest looks at the right input where in / out, rounded, would miss it", async () => {
+  for (const [from, to] of [
+    [26, 22],
+    [14, 46],
+    [28, 46],
+    [26, 44],
+  ] as const) {
+    const x = normal([1, 1, from, 2], 1);
+    const y = resizeNearest(upload(x), [to, 2]);
+    expectNear(
+      await y.data(),
+      oracle.resizeNearest(x, { size: [to, 2] }),
+      { magnitude: 0 },
+      `${from} to ${to}`,
+    );
+    y.dispose();
+  }
+});
+
 describe("messages", () => {
   test("dtype, rank and size", () => {
-    expect(() => resizeNearest(engine.ones([1, 1, 2, 2], "i32"), [2, 2])).toThrowErrorMatchingInlineSnapshot(`[UsageError: resizeNearest: got dtype i32, expected f32]`);
-    expect(() => resizeBilinear(engine.ones([1, 2, 2]), [2, 2])).toThrowErrorMatchingInlineSnapshot(`[UsageError: resizeBilinear: got x [1,2,2] to [2,2], expected [n,c,h,w] and whole numbers of at least 1]`);
-    expect(() => resizeBilinear(engine.ones([1, 1, 2, 2]), [2.5, 2])).toThrowErrorMatchingInlineSnapshot(`[UsageError: resizeBilinear: got x [1,1,2,2] to [2.5,2], expected [n,c,h,w] and whole numbers of at least 1]`);
+    expect(() => resizeNearest(engine.ones([1, 1, 2, 2], "i32"), [2, 2])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: resizeNearest: got dtype i32, expected f32]`,
+    );
+    expect(() => resizeBilinear(engine.ones([1, 2, 2]), [2, 2])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: resizeBilinear: got x [1,2,2] to [2,2], expected [n,c,h,w] and whole numbers of at least 1]`,
+    );
+    expect(() => resizeBilinear(engine.ones([1, 1, 2, 2]), [2.5, 2])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: resizeBilinear: got x [1,1,2,2] to [2.5,2], expected [n,c,h,w] and whole numbers of at least 1]`,
+    );
   });
 });

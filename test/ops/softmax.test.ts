@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { crossEntropy, logSoftmax, logsumexp, softmax } from "../../engine/ops/softmax.ts";
-import { array64, type Array64 } from "../../engine/oracle/array.ts";
+import { type Array64, array64 } from "../../engine/oracle/array.ts";
 import * as reduce from "../../engine/oracle/reduce.ts";
 import * as oracle from "../../engine/oracle/softmax.ts";
 import { checkOp, upload } from "../support/check-op.ts";
@@ -20,18 +20,38 @@ const names = Object.keys(ops) as (keyof typeof ops)[];
 const int = (min: number, max: number) => fc.integer({ min, max });
 
 test.each(names)("%s over the last axis: value, first and second derivative", (name) => {
-  const shapes = fc.oneof(fc.array(int(1, 6), { minLength: 1, maxLength: 4 }), fc.tuple(int(1, 40), int(1, 90)), fc.tuple(int(60, 140)));
-  return check(fc.record({ shape: shapes, seed }), async ({ shape, seed }) => {
-    await checkOp({ op: ops[name], oracle: oracles[name], inputs: [normal(shape, seed)], seed, terms: shape.at(-1) });
-  }, 15);
+  const shapes = fc.oneof(
+    fc.array(int(1, 6), { minLength: 1, maxLength: 4 }),
+    fc.tuple(int(1, 40), int(1, 90)),
+    fc.tuple(int(60, 140)),
+  );
+  return check(
+    fc.record({ shape: shapes, seed }),
+    async ({ shape, seed }) => {
+      await checkOp({
+        op: ops[name],
+        oracle: oracles[name],
+        inputs: [normal(shape, seed)],
+        seed,
+        terms: shape.at(-1),
+      });
+    },
+    15,
+  );
 });
 
-test.each(names)("%s of large numbers does not overflow, of distant ones does not lose the small", async (name) => {
-  const x = array64([5, 3], [1e4, 1e4 - 1, -1e4, 3e38, -3e38, 0, -200, -201, -202, 80, 0, -20, 0, 0, 0].map(Math.fround));
-  const y = ops[name](upload(x));
-  expectNear(await y.data(), oracles[name](x), { magnitude: "own", floor: 1e-6 });
-  y.dispose();
-});
+test.each(names)(
+  "%s of large numbers does not overflow, of distant ones does not lose the small",
+  async (name) => {
+    const x = array64(
+      [5, 3],
+      [1e4, 1e4 - 1, -1e4, 3e38, -3e38, 0, -200, -201, -202, 80, 0, -20, 0, 0, 0].map(Math.fround),
+    );
+    const y = ops[name](upload(x));
+    expectNear(await y.data(), oracles[name](x), { magnitude: "own", floor: 1e-6 });
+    y.dispose();
+  },
+);
 
 test.each(names)("%s: NaN anywhere in a row is NaN in all of that row, and in no other", async (name) => {
   for (const columns of [3, 200]) {
@@ -56,19 +76,23 @@ test("rows of softmax sum to 1", async () => {
 });
 
 test("crossEntropy of logits and labels", () =>
-  check(fc.record({ n: int(1, 9), c: int(1, 12), seed }), async ({ n, c, seed }) => {
-    const classes = labels([n], c, seed);
-    const given = upload(classes, "i32");
-    await checkOp({
-      op: (logits) => crossEntropy(logits, given),
-      oracle: (logits) => oracle.crossEntropy(logits, classes),
-      inputs: [normal([n, c], seed)],
-      seed,
-      terms: n * c,
-      magnitude: 10,
-    });
-    given.dispose();
-  }, 8));
+  check(
+    fc.record({ n: int(1, 9), c: int(1, 12), seed }),
+    async ({ n, c, seed }) => {
+      const classes = labels([n], c, seed);
+      const given = upload(classes, "i32");
+      await checkOp({
+        op: (logits) => crossEntropy(logits, given),
+        oracle: (logits) => oracle.crossEntropy(logits, classes),
+        inputs: [normal([n, c], seed)],
+        seed,
+        terms: n * c,
+        magnitude: 10,
+      });
+      given.dispose();
+    },
+    8,
+  ));
 
 test("crossEntropy of confident logits", async () => {
   const logits = rounded(array64([2, 3], [100, 0, -100, 3, 90, -5]));
@@ -80,16 +104,34 @@ test("crossEntropy of confident logits", async () => {
 
 describe("messages", () => {
   test("a scalar has no last axis", () => {
-    expect(() => softmax(engine.ones([]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: softmax: got a scalar, expected at least one axis]`);
-    expect(() => logSoftmax(engine.ones([]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: logSoftmax: got a scalar, expected at least one axis]`);
-    expect(() => logsumexp(engine.ones([]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: logsumexp: got a scalar, expected at least one axis]`);
+    expect(() => softmax(engine.ones([]))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: softmax: got a scalar, expected at least one axis]`,
+    );
+    expect(() => logSoftmax(engine.ones([]))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: logSoftmax: got a scalar, expected at least one axis]`,
+    );
+    expect(() => logsumexp(engine.ones([]))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: logsumexp: got a scalar, expected at least one axis]`,
+    );
   });
   test("a dtype other than f32", () => {
-    expect(() => softmax(engine.ones([2], "i32"))).toThrowErrorMatchingInlineSnapshot(`[UsageError: softmax: got dtype i32, expected f32]`);
+    expect(() => softmax(engine.ones([2], "i32"))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: softmax: got dtype i32, expected f32]`,
+    );
   });
   test("labels", () => {
-    expect(() => crossEntropy(engine.ones([2, 3]), engine.ones([2]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: crossEntropy: got logits [2,3], labels f32 [2], expected [n,c] and i32 [n]]`);
-    expect(() => crossEntropy(engine.ones([2, 3]), engine.ones([3], "i32"))).toThrowErrorMatchingInlineSnapshot(`[UsageError: crossEntropy: got logits [2,3], labels i32 [3], expected [n,c] and i32 [n]]`);
-    expect(() => crossEntropy(engine.ones([2, 3, 1]), engine.ones([2], "i32"))).toThrowErrorMatchingInlineSnapshot(`[UsageError: crossEntropy: got logits [2,3,1], labels i32 [2], expected [n,c] and i32 [n]]`);
+    expect(() => crossEntropy(engine.ones([2, 3]), engine.ones([2]))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: crossEntropy: got logits [2,3], labels f32 [2], expected [n,c] and i32 [n]]`,
+    );
+    expect(() =>
+      crossEntropy(engine.ones([2, 3]), engine.ones([3], "i32")),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: crossEntropy: got logits [2,3], labels i32 [3], expected [n,c] and i32 [n]]`,
+    );
+    expect(() =>
+      crossEntropy(engine.ones([2, 3, 1]), engine.ones([2], "i32")),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: crossEntropy: got logits [2,3,1], labels i32 [2], expected [n,c] and i32 [n]]`,
+    );
   });
 });

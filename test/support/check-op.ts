@@ -65,7 +65,10 @@ export async function checkOp(c: OpCase): Promise<void> {
 
     const unfused = grad(y, xs, { cotangent: weight, createGraph: true });
     const along = unfused.map((g, i) => sum(mul(g, upload(v[i]!))));
-    const second = grad(along.reduce((a, b) => add(a, b)), [...xs, weight]);
+    const second = grad(
+      along.reduce((a, b) => add(a, b)),
+      [...xs, weight],
+    );
     watch?.stop();
     return release({ y, first, unfused, second, single }, [weight, ...xs]);
   });
@@ -79,12 +82,25 @@ export async function checkOp(c: OpCase): Promise<void> {
 
   expectNear(value!, expected, c);
   const take = (n: number) => grads.splice(0, n);
-  const [dx, dxUnfused, dS, dxSingle] = [take(first.length), take(unfused.length), take(second.length), take(single.length)];
+  const [dx, dxUnfused, dS, dxSingle] = [
+    take(first.length),
+    take(unfused.length),
+    take(second.length),
+    take(single.length),
+  ];
   dx.forEach((g, i) => {
-    const along = (e: number) => dot(w.data, oracle(...inputs.map((x, k) => (k === i ? axpy(e, v[i]!, x) : x))).data);
+    const along = (e: number) =>
+      dot(w.data, oracle(...inputs.map((x, k) => (k === i ? axpy(e, v[i]!, x) : x))).data);
     const numeric = (along(STEP) - along(-STEP)) / (2 * STEP);
-    expectScalarNear(dot(g, v[i]!.data), numeric, FIRST, norm(g) * norm(v[i]!.data), `derivative in input ${i}`);
-    if (dxUnfused.length > 0) expectAlike(dxUnfused[i]!, g, `derivative in input ${i} for differentiating again`);
+    expectScalarNear(
+      dot(g, v[i]!.data),
+      numeric,
+      FIRST,
+      norm(g) * norm(v[i]!.data),
+      `derivative in input ${i}`,
+    );
+    if (dxUnfused.length > 0)
+      expectAlike(dxUnfused[i]!, g, `derivative in input ${i} for differentiating again`);
     if (i === alone) expectAlike(dxSingle[0]!, g, `derivative in input ${i}, the others frozen`);
   });
   if (dS.length === 0) return;
@@ -100,7 +116,8 @@ export async function checkOp(c: OpCase): Promise<void> {
 }
 
 /** A tensor of an oracle's array. */
-export const upload = (x: Array64, dtype: Dtype = "f32"): Tensor => engine.tensor([...x.data], x.shape, dtype);
+export const upload = (x: Array64, dtype: Dtype = "f32"): Tensor =>
+  engine.tensor([...x.data], x.shape, dtype);
 
 /** An oracle's array of a tensor's values. */
 export const fromHost = (data: ArrayLike<number>, shape: readonly number[]): Array64 => ({

@@ -33,7 +33,12 @@ export const distinct: Draw = (shape, seed) => {
   const size = sizeOf(shape);
   const keys = randomUniform([size], spec(seed)).data;
   const order = Array.from({ length: size }, (_, i) => i).sort((a, b) => keys[a]! - keys[b]!);
-  return rounded(array64(shape, order.map((rank) => (2 * rank + 1) / size - 1)));
+  return rounded(
+    array64(
+      shape,
+      order.map((rank) => (2 * rank + 1) / size - 1),
+    ),
+  );
 };
 
 /** Whole numbers from 0 to below `n`, for labels. */

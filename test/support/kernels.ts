@@ -1,6 +1,5 @@
 import { readdirSync } from "node:fs";
-import type { Shape } from "../../engine/oracle/array.ts";
-import type { Array64 } from "../../engine/oracle/array.ts";
+import type { Array64, Shape } from "../../engine/oracle/array.ts";
 import type { HostData, Tensor } from "../../engine/tensor.ts";
 import type { Kernel, Variant } from "../../kernels/kernel.ts";
 
@@ -14,9 +13,12 @@ export async function allKernels(): Promise<Kernel[]> {
 }
 
 export const isKernel = (value: unknown): value is Kernel =>
-  typeof value === "object" && value !== null && ["name", "main", "variants", "bindings"].every((key) => key in value);
+  typeof value === "object" &&
+  value !== null &&
+  ["name", "main", "variants", "bindings"].every((key) => key in value);
 
-export const showVariant = (kernel: { name: string }, variant: Variant): string => `${kernel.name} ${JSON.stringify(variant)}`;
+export const showVariant = (kernel: { name: string }, variant: Variant): string =>
+  `${kernel.name} ${JSON.stringify(variant)}`;
 
 /** What one launch of a variant computes: inputs by binding, outputs as shapes. Written to are all outputs. */
 export async function launched<B extends string, P extends string, V extends Variant>(
@@ -29,7 +31,8 @@ export async function launched<B extends string, P extends string, V extends Var
   const { engine } = await import("./engine.ts");
   const tensors = {} as Record<B, Tensor>;
   for (const [name, x] of Object.entries(inputs) as [B, Array64 | Int32Array<ArrayBuffer>][])
-    tensors[name] = x instanceof Int32Array ? engine.tensor(x) : engine.tensor(Float32Array.from(x.data), x.shape);
+    tensors[name] =
+      x instanceof Int32Array ? engine.tensor(x) : engine.tensor(Float32Array.from(x.data), x.shape);
   for (const [name, shape] of Object.entries(outputs) as [B, Shape][]) tensors[name] = engine.empty(shape);
   engine.launch(kernel, variant, tensors, params);
   const names = Object.keys(outputs) as B[];

@@ -32,7 +32,10 @@ export function expectNear(
   what = "value",
 ): void {
   expect(got.length, `${what}: number of elements`).toBe(expected.data.length);
-  const largest = expected.data.reduce((top, v) => (Number.isFinite(v) ? Math.max(top, Math.abs(v)) : top), 0);
+  const largest = expected.data.reduce(
+    (top, v) => (Number.isFinite(v) ? Math.max(top, Math.abs(v)) : top),
+    0,
+  );
   const sizeAt = (i: number): number => {
     if (magnitude === "largest") return largest;
     if (magnitude === "own") return Math.abs(expected.data[i]!);
@@ -44,14 +47,24 @@ export function expectNear(
     if (Object.is(a, e) || a === e) continue;
     const allowed = ROUNDING * Math.sqrt(terms) * sizeAt(i) + floor;
     if (!(Math.abs(a - e) <= allowed))
-      expect.fail(`${what}: element ${i} of [${expected.shape}]: got ${a}, expected ${e}, allowed ${allowed.toExponential(1)}`);
+      expect.fail(
+        `${what}: element ${i} of [${expected.shape}]: got ${a}, expected ${e}, allowed ${allowed.toExponential(1)}`,
+      );
   }
 }
 
 /** A number against another, within `rel` of a scale. */
-export function expectScalarNear(got: number, expected: number, rel: number, scale: number, what: string): void {
+export function expectScalarNear(
+  got: number,
+  expected: number,
+  rel: number,
+  scale: number,
+  what: string,
+): void {
   if (!(Math.abs(got - expected) <= rel * Math.max(scale, Math.abs(expected)) + 1e-30))
-    expect.fail(`${what}: got ${got}, expected ${expected}, allowed ${rel} of ${Math.max(scale, Math.abs(expected))}`);
+    expect.fail(
+      `${what}: got ${got}, expected ${expected}, allowed ${rel} of ${Math.max(scale, Math.abs(expected))}`,
+    );
 }
 
 /** How many standard errors a sample mean lies from where it should. */
