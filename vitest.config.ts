@@ -1,18 +1,20 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests that need no device: they run anywhere, in parallel, on every save. */
+/** Tests that need no device: they run anywhere, in parallel, on every save. All others are device tests. */
 const host = [
   "test/{oracle,data,pictures}/**/*.test.ts",
-  "test/train/metrics.test.ts",
-  "test/platform/{advice,platform}.test.ts",
-  "test/engine/{shapes,errors,buffers}.test.ts",
+  "test/cli/{help,log,messages}.test.ts",
+  "test/engine/{buffers,errors,safetensors,shapes}.test.ts",
   "test/kernels/source.test.ts",
+  "test/platform/{advice,platform}.test.ts",
+  "test/reference/compare.test.ts",
+  "test/train/metrics.test.ts",
 ];
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "host", include: host } },
+      { test: { name: "host", include: host, testTimeout: 30_000 } },
       {
         test: {
           name: "device",

@@ -30,7 +30,7 @@ export async function near(
   let [worst, largest] = [0, 1e-30];
   values.forEach((v, i) => {
     const error = Math.abs(v - expected[i]!);
-    worst = error <= worst ? worst : error; // NaN counts
+    if (!(error <= worst)) worst = Number.isNaN(error) ? Infinity : error;
     largest = Math.max(largest, Math.abs(expected[i]!));
   });
   return worst <= TOLERANCE * largest ? undefined : `${what}: error ${(worst / largest).toExponential(1)}`;

@@ -110,7 +110,7 @@ describe("networks, held to their oracles with first and second derivative", () 
       return grad(y, [x])[0]!;
     });
     const expected = [0.3, -1.2, 2].map((v) => -12 * v * Math.sin(v * v) - 8 * v ** 3 * Math.cos(v * v)); // of sin x^2
-    (await third.data()).forEach((g, i) => expect(g).toBeCloseTo(expected[i]!, 4));
+    for (const [i, g] of (await third.data()).entries()) expect(g).toBeCloseTo(expected[i]!, 4);
     third.dispose();
     x.dispose();
   });

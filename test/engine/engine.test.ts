@@ -44,7 +44,8 @@ describe("tensors from the host and back", () => {
         engine.full([n], 7, "u32"),
       ];
       const values = await engine.readAll(all);
-      [-2.5, 0, 1, 7].forEach((v, i) => expect([...values[i]!], `${n}`).toEqual(Array(n).fill(v)));
+      for (const [i, v] of [-2.5, 0, 1, 7].entries())
+        expect([...values[i]!], `${n}`).toEqual(Array(n).fill(v));
       for (const t of all) t.dispose();
     }
   });

@@ -40,7 +40,7 @@ describe("a shader that does not compile", () => {
       engine.programs.find(broken as unknown as Kernel, { size: 8 }),
     ]);
     await expect(compiling).rejects.toThrow(
-      /^broken \{"size":8\}: WGSL line 7: [^]*: y\[id\.x\] = 1\.0 \+ 2u;$/,
+      /^broken \{"size":8\}: WGSL line 7: [\s\S]*: y\[id\.x\] = 1\.0 \+ 2u;$/,
     );
     await expect(compiling).rejects.toMatchObject({ name: "DeviceError", kernel: "broken", line: 7 });
     await engine.sync().catch(() => {}); // the module reported itself, too

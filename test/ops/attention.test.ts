@@ -49,7 +49,7 @@ test("one key: all queries get its value", async () => {
   const [q, k, v] = [normal([1, 5, 7], 1), normal([1, 5, 1], 2), normal([1, 5, 1], 3)];
   const y = attention(upload(q), upload(k), upload(v));
   const got = await y.data();
-  got.forEach((value, i) => expect(value).toBeCloseTo(v.data[Math.floor(i / 7)]!, 6));
+  for (const [i, value] of got.entries()) expect(value).toBeCloseTo(v.data[Math.floor(i / 7)]!, 6);
   y.dispose();
 });
 

@@ -76,7 +76,7 @@ test("maxPool2d: a third derivative, over windows that share their winners", asy
   const attrs = { kernel: [3, 2], stride: [1, 1], padding: [1, 0, 0, 1] } as const;
   const { index } = oracle.maxPool2d(x, attrs);
   const wins = new Float64Array(x.data.length);
-  index.data.forEach((at, i) => wins[Math.floor(i / (index.data.length / 2)) * 20 + at]!++);
+  for (const [i, at] of index.data.entries()) wins[Math.floor(i / (index.data.length / 2)) * 20 + at]!++;
   const t = engine.asVariable(upload(x));
   const third = engine.scope(() => {
     const y = maxPool2d(t, attrs);

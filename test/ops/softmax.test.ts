@@ -60,7 +60,8 @@ test.each(names)("%s: NaN anywhere in a row is NaN in all of that row, and in no
     const y = ops[name](upload(x));
     const got = await y.data();
     const half = got.length / 2;
-    got.forEach((v, i) => expect(Number.isNaN(v), `${columns} columns, element ${i}`).toBe(i < half));
+    for (const [i, v] of got.entries())
+      expect(Number.isNaN(v), `${columns} columns, element ${i}`).toBe(i < half);
     y.dispose();
   }
 });

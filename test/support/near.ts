@@ -17,18 +17,19 @@ export interface Tolerance {
    * sums under cancellation each element's sum of magnitudes: the oracle of the inputs' absolute values.
    */
   magnitude?: "own" | "largest" | number | Array64;
-  /** Smaller differences count as none: the smallest normal float32, since drivers may flush what is below. */
+  /** Smaller differences count as none: twice the smallest normal float32, since drivers may flush what is below,
+   * and an intermediate is often half of the result. */
   floor?: number;
 }
 
-const SMALLEST_NORMAL = 1.18e-38;
+const FLUSHED = 2.4e-38;
 const LARGEST = 3.4028235e38;
 
 /** Compares element by element; NaN is near NaN only, an infinity only itself and what overflows float32. */
 export function expectNear(
   got: ArrayLike<number>,
   expected: Array64,
-  { terms = 1, magnitude = "largest", floor = SMALLEST_NORMAL }: Tolerance = {},
+  { terms = 1, magnitude = "largest", floor = FLUSHED }: Tolerance = {},
   what = "value",
 ): void {
   expect(got.length, `${what}: number of elements`).toBe(expected.data.length);
