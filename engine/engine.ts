@@ -371,7 +371,7 @@ export class Engine {
       return buffer;
     });
     try {
-      await Promise.all(staging.map((b) => b.mapAsync(GPUMapMode.READ)));
+      await this.#wait(() => Promise.all(staging.map((b) => b.mapAsync(GPUMapMode.READ))));
       this.#check();
       return staging.map((b, i) => hostArray(b.getMappedRange().slice(0), tensors[i]!.dtype));
     } catch (cause) {
@@ -400,7 +400,7 @@ export class Engine {
   /** Waits until the device has done all that was asked. Throws DeviceError if any of it failed. */
   async sync(): Promise<void> {
     this.stream.flush();
-    await this.device.queue.onSubmittedWorkDone();
+    await this.#wait(() => this.device.queue.onSubmittedWorkDone());
     this.#check();
   }
 
@@ -420,6 +420,10 @@ export class Engine {
     this.destroy();
   }
 
+  #wait<T>(wait: () => Promise<T>): Promise<T> {
+    return this.hardware.kind === "cpu" ? this.stream.patience.during(this.stream.dispatches, wait) : wait();
+  }
+
   #newPool(): BufferPool {
     return new BufferPool(this.device, this.#ledger, this.#maxBufferSize, () => this.stream.flush());
   }
@@ -432,7 +436,7 @@ export class Engine {
   }
 
   #fill(t: Tensor, bits: number): void {
-    this.launchLinear(fill, { size: 64 }, { y: t }, { bits }, t.size);
+    this.launchLinear(fill, { vecs: vecsPerThread(this.hardware) }, { y: t }, { bits }, t.size);
   }
 
   #fail(error: DeviceError): void {

@@ -1,4 +1,4 @@
-import { type RandomVariant, randomFill } from "../kernels/random.ts";
+import { blockVariant, type RandomVariant, randomFill } from "../kernels/random.ts";
 import type { Engine } from "./engine.ts";
 import { UsageError } from "./errors.ts";
 import type { ScalarLike } from "./scalar.ts";
@@ -50,7 +50,8 @@ export function drawNumbers(shape: Shape, { seed, purpose, step = 0, sampleOffse
 function draw(engine: Engine, law: RandomVariant["law"], shape: Shape, spec: Draw): Tensor {
   requireShape("random", shape);
   const y = engine.empty(shape, law === "bits" ? "u32" : "f32");
-  engine.launch(randomFill, { law }, { y }, drawNumbers(shape, spec));
+  const numbers = drawNumbers(shape, spec);
+  engine.launch(randomFill, { ...blockVariant(engine.hardware, numbers.sampleSize), law }, { y }, numbers);
   return y;
 }
 

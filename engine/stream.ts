@@ -1,5 +1,6 @@
 import type { Groups } from "../kernels/kernel.ts";
 import type { Block } from "./buffers.ts";
+import { Patience } from "./patience.ts";
 import { type Program, type ProgramCache, SLOT } from "./programs.ts";
 import { numberOf, Scalar, type ScalarLike } from "./scalar.ts";
 
@@ -36,6 +37,7 @@ export class CommandStream {
   serial = 0;
   /** Dispatches sent so far. */
   dispatches = 0;
+  readonly patience = new Patience();
 
   constructor(device: GPUDevice, programs: ProgramCache) {
     this.#device = device;
@@ -77,6 +79,7 @@ export class CommandStream {
   /** Submits what is pending. */
   flush(): void {
     if (!this.#encoder) return;
+    this.patience.submitted();
     this.#pass?.end();
     this.#params.upload(0, this.#pending);
     this.#device.queue.submit([this.#encoder.finish()]);

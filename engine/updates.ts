@@ -1,4 +1,5 @@
 import { langevinStep as langevinKernel } from "../kernels/langevin.ts";
+import { blockVariant } from "../kernels/random.ts";
 import { UsageError } from "./errors.ts";
 import { type Draw, drawNumbers } from "./random.ts";
 import type { ScalarLike } from "./scalar.ts";
@@ -18,5 +19,7 @@ export function langevinStep(
     throw new UsageError(
       `langevinStep: got x ${showShape(x.shape)}, score ${showShape(score.shape)}, expected one shape`,
     );
-  x.engine.launch(langevinKernel, {}, { x, score }, { ...drawNumbers(x.shape, draw), a, b });
+  const numbers = drawNumbers(x.shape, draw);
+  const variant = blockVariant(x.engine.hardware, numbers.sampleSize);
+  x.engine.launch(langevinKernel, variant, { x, score }, { ...numbers, a, b });
 }

@@ -62,6 +62,8 @@ export const binaryScalar = defineLanewise({
 });
 
 export const MAX_RANK = 6;
+/** Neighbouring places a thread computes. */
+const RUN = 4;
 export type BroadcastVariant = {
   op: BinaryName;
   rank: number;
@@ -72,10 +74,20 @@ export type BroadcastVariant = {
   sy: number;
 };
 
+const fourAtOnce = ({ sx, sy }: BroadcastVariant): string => `
+        let v = ${sx === 1 ? "x[i / 4u]" : "vec4f(x[i])"};
+        let w = ${sy === 1 ? "y[j / 4u]" : "vec4f(y[j])"};
+        z[base / 4u] = vec4f(f(v.x, w.x), f(v.y, w.y), f(v.z, w.z), f(v.w, w.w));`;
+
 /** z = f(x, y) with NumPy broadcasting over up to six axes; strides in elements, the last axis walked by sx, sy. */
 export const binaryBroadcast = defineKernel({
   name: "binary_broadcast",
-  bindings: { x: "read f32", y: "read f32", z: "read_write f32" },
+  bindings: (v: BroadcastVariant) =>
+    ({
+      x: v.vec && v.sx === 1 ? "read vec4f" : "read f32",
+      y: v.vec && v.sy === 1 ? "read vec4f" : "read f32",
+      z: v.vec ? "read_write vec4f" : "read_write f32",
+    }) as const,
   params: {
     count: "u32",
     ...axisParams("d"),
@@ -100,7 +112,8 @@ export const binaryBroadcast = defineKernel({
     return `
     ${f(v.op)}
     ${linearMain(64)}
-      let base = thread * ${step}u;
+      for (var run = 0u; run < ${RUN}u; run++) {
+      let base = (thread * ${RUN}u + run) * ${step}u;
       if (base >= p.count) { return; }
       var rest = base;
       var i = 0u;
@@ -116,10 +129,11 @@ export const binaryBroadcast = defineKernel({
           ? `at = rest; ${move}`
           : `at = rest % p.d${axis}; rest = rest / p.d${axis}; ${move}`;
       })}
-      ${unroll(step, (q) => `z[base + ${q}u] = f(x[i + ${q * v.sx}u], y[j + ${q * v.sy}u]);`)}
+      ${v.vec ? fourAtOnce(v) : "z[base] = f(x[i], y[j]);"}
+      }
     }`;
   },
-  dispatch: ({ count }, v) => linearGroups(Math.ceil(count / (v.vec ? 4 : 1)), 64),
+  dispatch: ({ count }, v) => linearGroups(Math.ceil(count / (v.vec ? 4 : 1) / RUN), 64),
   cost: ({ count }) => ({ bytes: 8 * count, flops: count }),
 });
 

@@ -333,9 +333,5 @@ export function convTile(hw: Hardware, co: number, ow: number): Tile {
   return { rows: co <= 4 ? 4 : 8, columns: rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8, lanes: lanesOf(hw) };
 }
 
-/** The same for the weight gradient, whose tile is all the taps: four columns leave them in registers. */
-export const convWeightTile = (hw: Hardware, co: number): Tile => ({
-  rows: co <= 4 ? 4 : 8,
-  columns: 4,
-  lanes: lanesOf(hw),
-});
+/** The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers. */
+export const convWeightTile = (hw: Hardware): Tile => ({ rows: 4, columns: 4, lanes: lanesOf(hw) });

@@ -1,19 +1,36 @@
 import { defineKernel, linearGroups, linearMain } from "./kernel.ts";
 import { math } from "./lib/math.ts";
-import { blockGroups, drawLib, drawParams, forEachBlock, realLanes } from "./random.ts";
+import {
+  type BlockVariant,
+  blockGroups,
+  blockType,
+  blockVariants,
+  drawLib,
+  drawParams,
+  forEachBlock,
+} from "./random.ts";
 
 /** noisy = x + sigma z with z ~ N(0, I) drawn here and kept for the loss. sigma [samples]; the rest [samples, sampleSize]. */
 export const dsmPerturb = defineKernel({
   name: "dsm_perturb",
-  bindings: { x: "read f32", sigma: "read f32", noisy: "read_write f32", z: "read_write f32" },
+  bindings: (v: BlockVariant) =>
+    ({
+      x: `read ${blockType(v)}`,
+      sigma: "read f32",
+      noisy: `read_write ${blockType(v)}`,
+      zs: `read_write ${blockType(v)}`,
+    }) as const,
   params: drawParams,
   lib: drawLib,
-  variants: [{}],
-  main: () =>
-    forEachBlock(`let draw = normal4(words(block, sample));
-    let s = sigma[sample];
-    ${realLanes((q) => `z[i + ${q}u] = draw[${q}]; noisy[i + ${q}u] = x[i + ${q}u] + s * draw[${q}];`)}`),
-  dispatch: (p) => blockGroups(p),
+  variants: blockVariants,
+  main: (v) =>
+    forEachBlock(
+      v,
+      "normal4(words(block, sample))",
+      (at, draw) => `zs[${at}] = ${draw}; noisy[${at}] = x[${at}] + s * ${draw};`,
+      "let s = sigma[sample];",
+    ),
+  dispatch: (p, v) => blockGroups(p, v),
   cost: ({ samples, sampleSize }) => ({ bytes: 12 * samples * sampleSize, flops: 2 * samples * sampleSize }),
 });
 

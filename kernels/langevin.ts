@@ -1,5 +1,13 @@
 import { defineKernel } from "./kernel.ts";
-import { blockGroups, drawLib, drawParams, forEachBlock, realLanes } from "./random.ts";
+import {
+  type BlockVariant,
+  blockGroups,
+  blockType,
+  blockVariants,
+  drawLib,
+  drawParams,
+  forEachBlock,
+} from "./random.ts";
 
 /**
  * x <- x + a score + b z in place, z ~ N(0, I) drawn in the kernel: 12 bytes an element and no noise in memory.
@@ -7,13 +15,17 @@ import { blockGroups, drawLib, drawParams, forEachBlock, realLanes } from "./ran
  */
 export const langevinStep = defineKernel({
   name: "langevin_step",
-  bindings: { score: "read f32", x: "read_write f32" },
+  bindings: (v: BlockVariant) =>
+    ({ score: `read ${blockType(v)}`, x: `read_write ${blockType(v)}` }) as const,
   params: { ...drawParams, a: "f32", b: "f32" },
   lib: drawLib,
-  variants: [{}],
-  main: () =>
-    forEachBlock(`let z = normal4(words(block, sample));
-    ${realLanes((q) => `x[i + ${q}u] += p.a * score[i + ${q}u] + p.b * z[${q}];`)}`),
-  dispatch: (p) => blockGroups(p),
+  variants: blockVariants,
+  main: (v) =>
+    forEachBlock(
+      v,
+      "normal4(words(block, sample))",
+      (at, z) => `x[${at}] += p.a * score[${at}] + p.b * ${z};`,
+    ),
+  dispatch: (p, v) => blockGroups(p, v),
   cost: ({ samples, sampleSize }) => ({ bytes: 12 * samples * sampleSize, flops: 4 * samples * sampleSize }),
 });

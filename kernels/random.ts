@@ -1,4 +1,4 @@
-import { defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
+import { defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
 import { bits, log, trig } from "./lib/math.ts";
 import { normal, philox } from "./lib/philox.ts";
 
@@ -25,43 +25,77 @@ export const drawLib: readonly string[] = [
   }`,
 ];
 
-/** `body` once for each block of four neighbours of a sample: `sample`, `block`, the index `i` of the first, `left` of them real. */
-export const forEachBlock = (body: string): string => `
+export type BlockVariant = {
+  /** Blocks a thread handles in a row: a CPU driver wants whole cache lines. */
+  run: number;
+  /** Blocks are vec4s of the tensors: a sample's size is a multiple of 4. */
+  vec: boolean;
+};
+export const blockVariants: readonly BlockVariant[] = [1, 4].flatMap((run) =>
+  [true, false].map((vec) => ({ run, vec })),
+);
+
+/** The variant for samples of this size. */
+export const blockVariant = (hw: Hardware, sampleSize: number): BlockVariant => ({
+  run: hw.kind === "cpu" ? 4 : 1,
+  vec: sampleSize % 4 === 0,
+});
+
+/** Element type of the tensors that blocks walk. */
+export const blockType = ({ vec }: BlockVariant) => (vec ? "vec4f" : "f32");
+
+/**
+ * `line(at, z)` for each of a thread's blocks of four neighbours, as one vec4 `at` the block's place or for each of its
+ * real elements; `draw` is what it draws, from `words(block, sample)`; `once` comes first, with `sample` known.
+ */
+export const forEachBlock = (
+  { run, vec }: BlockVariant,
+  draw: string,
+  line: (at: string, z: string) => string,
+  once = "",
+): string => `
   ${linearMain(64)}
     let blocks = (p.sampleSize + 3u) / 4u;
-    let sample = thread / blocks;
-    if (sample >= p.samples) { return; }
-    let block = thread % blocks;
-    let i = sample * p.sampleSize + block * 4u;
-    let left = p.sampleSize - block * 4u;
-    ${body}
+    for (var q = 0u; q < ${run}u; q++) {
+      let at = thread * ${run}u + q;
+      let sample = at / blocks;
+      if (sample >= p.samples) { return; }
+      let block = at % blocks;
+      let z = ${draw};
+      ${once}
+      ${vec ? line("at", "z") : scalarLines(line)}
+    }
   }`;
 
-export const blockGroups = ({ samples, sampleSize }: { samples: number; sampleSize: number }) =>
-  linearGroups(samples * Math.ceil(sampleSize / 4), 64);
+const scalarLines = (line: (at: string, z: string) => string): string => `
+      let i = sample * p.sampleSize + block * 4u;
+      let left = p.sampleSize - block * 4u;
+      ${unroll(4, (k) => (k === 0 ? line("i", "z.x") : `if (left > ${k}u) { ${line(`i + ${k}u`, `z[${k}]`)} }`))}`;
 
-/** The lanes of `line(q)` that stand inside the sample. */
-export const realLanes = (line: (q: number) => string): string =>
-  unroll(4, (q) => (q === 0 ? line(0) : `if (left > ${q}u) { ${line(q)} }`));
+export const blockGroups = (
+  { samples, sampleSize }: { samples: number; sampleSize: number },
+  { run }: BlockVariant,
+) => linearGroups(Math.ceil((samples * Math.ceil(sampleSize / 4)) / run), 64);
 
-export type RandomVariant = { law: "normal" | "uniform" | "bits" };
+export type RandomVariant = BlockVariant & { law: "normal" | "uniform" | "bits" };
+
+const draws = {
+  normal: "normal4(words(block, sample))",
+  uniform: "uniform4(words(block, sample))",
+  bits: "words(block, sample)",
+};
 
 /** y [samples, sampleSize] of independent draws: standard normal, uniform on [0, 1), or raw words. */
 export const randomFill = defineKernel({
   name: "random_fill",
-  bindings: ({ law }: RandomVariant) =>
-    ({ y: law === "bits" ? "read_write u32" : "read_write f32" }) as const,
+  bindings: (v: RandomVariant) =>
+    ({ y: `read_write ${v.law === "bits" ? (v.vec ? "vec4u" : "u32") : blockType(v)}` }) as const,
   params: drawParams,
   lib: drawLib,
-  variants: [{ law: "normal" }, { law: "uniform" }, { law: "bits" }] as RandomVariant[],
-  main: ({ law }: RandomVariant) => {
-    const draw = {
-      normal: "normal4(words(block, sample))",
-      uniform: "uniform4(words(block, sample))",
-      bits: "words(block, sample)",
-    };
-    return forEachBlock(`let z = ${draw[law]};\n${realLanes((q) => `y[i + ${q}u] = z[${q}];`)}`);
-  },
-  dispatch: (p) => blockGroups(p),
+  variants: (["normal", "uniform", "bits"] as const).flatMap((law) =>
+    blockVariants.map((v): RandomVariant => ({ ...v, law })),
+  ),
+  main: (v: RandomVariant) => forEachBlock(v, draws[v.law], (at, z) => `y[${at}] = ${z};`),
+  dispatch: (p, v) => blockGroups(p, v),
   cost: ({ samples, sampleSize }) => ({ bytes: 4 * samples * sampleSize, flops: 0 }),
 });

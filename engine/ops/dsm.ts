@@ -1,4 +1,5 @@
 import { dsmLossGrad, dsmLoss as lossKernel, dsmPerturb as perturbKernel } from "../../kernels/dsm.ts";
+import { blockVariant } from "../../kernels/random.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/updates.ts";
@@ -19,7 +20,9 @@ export function dsmPerturb(x: Tensor, sigma: Tensor, draw: Draw): { noisy: Tenso
   const { engine } = x;
   const noisy = engine.empty(x.shape);
   const z = engine.empty(x.shape);
-  engine.launch(perturbKernel, {}, { x, sigma, noisy, z }, drawNumbers(x.shape, draw));
+  const numbers = drawNumbers(x.shape, draw);
+  const variant = blockVariant(engine.hardware, numbers.sampleSize);
+  engine.launch(perturbKernel, variant, { x, sigma, noisy, zs: z }, numbers);
   return { noisy, z };
 }
 

@@ -14,15 +14,17 @@ fn special(pattern: u32, x: f32) -> f32 { return bitcast<f32>(pattern | (bitcast
 export const exp = /* wgsl */ `
 fn exp_(x: f32) -> f32 {
   let c = clamp(x, -87.3, 88.72283);
-  let k = floor(c * 1.44269504 + 0.5);
+  // Adding 1.5 2^23 rounds to the nearest whole number and leaves it in the low bits: no floor, no conversion.
+  let n = bitcast<i32>(c * 1.44269504 + 12582912.0) - 0x4b400000;
+  let k = f32(n);
   let r = (c - k * 0.693359375) + k * 2.12194440e-4;
   var y = 1.9875691500e-4 * r + 1.3981999507e-3;
   y = y * r + 8.3334519073e-3;
   y = y * r + 4.1665795894e-2;
   y = y * r + 1.6666665459e-1;
   y = y * r + 5.0000001201e-1;
-  let half = i32(k) >> 1u; // 2^128 alone would overflow: scale twice
-  y = (y * r * r + r + 1.0) * bitcast<f32>(u32(half + 127) << 23u) * bitcast<f32>(u32(i32(k) - half + 127) << 23u);
+  let half = n >> 1u; // 2^128 alone would overflow: scale twice
+  y = (y * r * r + r + 1.0) * bitcast<f32>(u32(half + 127) << 23u) * bitcast<f32>(u32(n - half + 127) << 23u);
   y = select(y, 0.0, x < -87.3);
   y = select(y, special(0x7f800000u, x), x > 88.72283);
   return select(y, x, is_nan(x));

@@ -60,10 +60,9 @@ const hardware = (kind: Hardware["kind"]): Hardware => ({
   maxWorkgroupStorage: 16384,
 });
 const weightTiles = [
-  ...[1, 3].flatMap((khs) =>
-    [4, 8].map((channels) => ({ ...convWeightTile(hardware("cpu"), channels), khs })),
-  ),
-  { ...convWeightTile(hardware("gpu"), 8), khs: 3 },
+  ...[1, 3].map((khs) => ({ ...convWeightTile(hardware("cpu")), khs })),
+  { ...convWeightTile(hardware("gpu")), khs: 3 },
+  { rows: 8, columns: 8, lanes: 8, khs: 1 },
 ];
 const geometry = (columns: number) => {
   const across = Math.ceil(w / columns);

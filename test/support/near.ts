@@ -17,8 +17,10 @@ export interface Tolerance {
    * sums under cancellation each element's sum of magnitudes: the oracle of the inputs' absolute values.
    */
   magnitude?: "own" | "largest" | number | Array64;
-  /** Smaller differences count as none: twice the smallest normal float32, since drivers may flush what is below,
-   * and an intermediate is often half of the result. */
+  /**
+   * Smaller differences count as none: twice the smallest normal float32, since drivers may flush what is below,
+   * and an intermediate is often half of the result.
+   */
   floor?: number;
 }
 

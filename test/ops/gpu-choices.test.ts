@@ -1,0 +1,134 @@
+/**
+ * Ops choose their kernels by the kind of adapter. These are the choices for GPUs, run on whatever adapter there is:
+ * shared tiles, a workgroup for each row or map, a vec4 a thread.
+ */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { conv2d } from "../../engine/ops/conv2d.ts";
+import {
+  add,
+  exp,
+  groupNorm,
+  instanceNormPlus,
+  logsumexp,
+  matmul,
+  max,
+  mean,
+  mul,
+  softmax,
+  sum,
+} from "../../engine/ops/index.ts";
+import { type Array64, map } from "../../engine/oracle/array.ts";
+import { applyBinary } from "../../engine/oracle/binary.ts";
+import { conv2d as convOracle } from "../../engine/oracle/conv2d.ts";
+import { matmul as matmulOracle } from "../../engine/oracle/matmul.ts";
+import { norm } from "../../engine/oracle/norm.ts";
+import * as reduce from "../../engine/oracle/reduce.ts";
+import { softmax as softmaxOracle } from "../../engine/oracle/softmax.ts";
+import type { Hardware } from "../../kernels/kernel.ts";
+import { checkOp } from "../support/check-op.ts";
+import { distinct, normal } from "../support/draw.ts";
+import { engine } from "../support/engine.ts";
+
+const given = engine.hardware;
+const pretend = (hardware: Hardware) => Object.assign(engine, { hardware });
+beforeAll(() => pretend({ ...given, kind: "gpu" }));
+afterAll(() => pretend(given));
+
+test("elementwise", () =>
+  checkOp({
+    op: (x, y) => add(mul(x!, y!), exp(x!)),
+    oracle: (x, y) => applyBinary("add", applyBinary("mul", x!, y!), map(x!, Math.exp)),
+    inputs: [normal([37, 5], 1), normal([37, 5], 2)],
+    seed: 3,
+  }));
+
+test.each([
+  [false, false],
+  [true, false],
+  [false, true],
+  [true, true],
+])("matmul, transposed %s and %s", async (transposeA, transposeB) => {
+  const options = { transposeA, transposeB };
+  const inputs = [normal(transposeA ? [3, 9, 70] : [3, 70, 9], 1), normal(transposeB ? [67, 9] : [9, 67], 2)];
+  await checkOp({
+    op: (a, b) => matmul(a!, b!, options),
+    oracle: (a, b) => matmulOracle(a!, b!, options),
+    inputs,
+    seed: 3,
+    terms: 70,
+    magnitude: matmulOracle(map(inputs[0]!, Math.abs), map(inputs[1]!, Math.abs), options),
+  });
+});
+
+test("reductions along the last axis, and of all", async () => {
+  const x = normal([3, 700], 1);
+  const magnitude = (axes: number[]) => reduce.sum(map(x, Math.abs), axes);
+  await checkOp({
+    op: (t) => sum(t, { axis: 1 }),
+    oracle: (t) => reduce.sum(t, [1]),
+    inputs: [x],
+    seed: 3,
+    terms: 700,
+    magnitude: magnitude([1]),
+  });
+  await checkOp({
+    op: (t) => mean(t),
+    oracle: (t) => reduce.mean(t, null),
+    inputs: [x],
+    seed: 3,
+    terms: 2100,
+    magnitude: 1,
+  });
+  await checkOp({
+    op: (t) => max(t, { axis: 1 }),
+    oracle: (t) => reduce.max(t, [1]),
+    inputs: [distinct([3, 300], 2)],
+    seed: 3,
+  });
+});
+
+test("softmax and logsumexp", async () => {
+  const inputs = [normal([5, 200], 1)];
+  await checkOp({ op: softmax, oracle: softmaxOracle, inputs, seed: 3, terms: 200 });
+  await checkOp({ op: logsumexp, oracle: (x) => reduce.logsumexp(x, [-1]), inputs, seed: 3, terms: 200 });
+});
+
+test("norms", async () => {
+  const inputs = [normal([2, 4, 9, 11], 1), normal([4], 2), normal([4], 3)];
+  const attrs = { eps: 1e-5, activation: "silu" } as const;
+  const parts = (plus: boolean, groups: number) => (x?: Array64, gamma?: Array64, beta?: Array64) =>
+    norm(x!, { ...attrs, groups, plus }, gamma!, beta!, null);
+  await checkOp({
+    op: (x, gamma, beta) => instanceNormPlus(x!, { gamma, beta, ...attrs }),
+    oracle: parts(true, 4),
+    inputs,
+    seed: 3,
+    terms: 99,
+  });
+  await checkOp({
+    op: (x, gamma, beta) => groupNorm(x!, 2, { gamma, beta, ...attrs }),
+    oracle: parts(false, 2),
+    inputs,
+    seed: 4,
+    terms: 198,
+  });
+});
+
+test("convolution", async () => {
+  const attrs = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1] } as const;
+  const inputs = [normal([2, 3, 5, 4], 1), normal([3, 3, 3, 3], 2)];
+  const oracle = (x?: Array64, w?: Array64) => convOracle(x!, w!, null, attrs);
+  const magnitude = oracle(map(inputs[0]!, Math.abs), map(inputs[1]!, Math.abs));
+  await checkOp({
+    op: (x, w) => conv2d(x!, w!, undefined, { padding: 1 }),
+    oracle,
+    inputs,
+    seed: 3,
+    terms: 27,
+    magnitude,
+  });
+});
+
+test("the pretence is known to the engine", () => {
+  expect(engine.hardware.kind).toBe("gpu");
+});
