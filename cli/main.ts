@@ -13,7 +13,7 @@ import { endLine } from "./progress.ts";
 const { signals } = constants;
 
 process.stdout.on("error", (fault: NodeJS.ErrnoException) => {
-  if (fault.code === "EPIPE") process.exit(128 + signals.SIGPIPE); // the reader, such as head, has enough
+  if (fault.code === "EPIPE") process.exit(141); // the reader, such as head, has enough: 128 + SIGPIPE, as others end
   throw fault;
 });
 

@@ -2,9 +2,10 @@ import { expect, test } from "vitest";
 import { add, mul } from "../../engine/ops/index.ts";
 import { randomNormal } from "../../engine/oracle/philox.ts";
 import { langevinStep as mathematics } from "../../engine/oracle/updates.ts";
-import { type Draw, purposes, randn } from "../../engine/random.ts";
+import { type Draw, drawNumbers, purposes, randn } from "../../engine/random.ts";
 import { Scalar } from "../../engine/scalar.ts";
 import { langevinStep } from "../../engine/updates.ts";
+import { langevinStep as kernel } from "../../kernels/langevin.ts";
 import { fromHost, upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
@@ -28,6 +29,16 @@ test.each([[[3, 7]], [[1]], [[65, 2, 3]], [[2, 4, 5, 5]]])(
     for (const t of [inPlace, s, unfused]) t.dispose();
   },
 );
+
+test.each(kernel.variants)("by runs of $run blocks, whole ones only: $vec", async (variant) => {
+  const shape = variant.vec ? [5, 12] : [5, 13];
+  const [x, score] = [normal(shape, 1), normal(shape, 2)];
+  const t = { x: upload(x), score: upload(score) };
+  engine.launch(kernel, variant, t, { ...drawNumbers(shape, draw), a: 0.05, b: 0.3 });
+  const z = randomNormal(shape, { seed: [42, 0], step: 9, purpose: purposes.sampler, sampleOffset: 2 });
+  expectNear(await t.x.data(), mathematics(x, score, z, { a: 0.05, b: 0.3 }));
+  for (const tensor of Object.values(t)) tensor.dispose();
+});
 
 test("step and sizes may be Scalars, so that a captured chain moves on", async () => {
   const shape = [4, 6];

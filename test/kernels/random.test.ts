@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { sizeOf } from "../../engine/oracle/array.ts";
 import { type Four, philox4x32, randomNormal, randomUniform } from "../../engine/oracle/philox.ts";
-import { type Draw, purposes, rand, randbits, randn } from "../../engine/random.ts";
+import { type Draw, drawNumbers, purposes, rand, randbits, randn } from "../../engine/random.ts";
 import { Scalar } from "../../engine/scalar.ts";
 import type { HostData, Shape, Tensor } from "../../engine/tensor.ts";
+import { randomFill } from "../../kernels/random.ts";
 import { engine } from "../support/engine.ts";
 import { expectNear, zScore } from "../support/near.ts";
 
@@ -49,6 +50,21 @@ describe("the oracle's numbers", () => {
       expectNear(await values(randn(engine, shape, spec)), expected, { magnitude });
     }
   });
+});
+
+test.each(randomFill.variants)("$law by runs of $run blocks, whole ones only: $vec", async (variant) => {
+  for (const shape of variant.vec
+    ? [
+        [3, 8],
+        [70, 4],
+        [1, 1000],
+      ]
+    : [[3, 7], [5], [2, 1001]]) {
+    const y = engine.empty(shape, variant.law === "bits" ? "u32" : "f32");
+    engine.launch(randomFill, variant, { y }, drawNumbers(shape, spec));
+    const api = { normal: randn, uniform: rand, bits: randbits }[variant.law](engine, shape, spec);
+    expect(await values(y), `[${shape}]`).toEqual(await values(api));
+  }
 });
 
 describe("draws", () => {
