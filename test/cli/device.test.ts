@@ -1,9 +1,11 @@
 /** The commands that open a device, from doctor to demo. */
 import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readSafetensors, writeSafetensors } from "../../engine/safetensors.ts";
-import { newFolder, type Outcome, stein, tiny } from "./stein.ts";
+import { newFolder, type Outcome, removeFolders, stein, tiny } from "./stein.ts";
+
+afterAll(removeFolders);
 
 /** stein doctor --json */
 interface Doctor {

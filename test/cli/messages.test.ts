@@ -1,11 +1,13 @@
 /** What a user is told who asks for something that cannot be. None of these needs a device. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, test } from "vitest";
+import { afterAll, describe, test } from "vitest";
 import { parseConfig, writeConfig } from "../../cli/config.ts";
 import { writeSafetensors } from "../../engine/safetensors.ts";
 import { convRows, randomFill } from "../../kernels/index.ts";
-import { newFolder, stein, tiny } from "./stein.ts";
+import { newFolder, removeFolders, stein, tiny } from "./stein.ts";
+
+afterAll(removeFolders);
 
 interface Case {
   args: string;

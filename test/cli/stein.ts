@@ -75,14 +75,18 @@ async function enter(): Promise<() => void> {
   };
 }
 
-const scratch = mkdtempSync(join(tmpdir(), "stein-test-"));
-process.once("exit", () => rmSync(scratch, { recursive: true, force: true })); // test files share this module
+const folders: string[] = [];
 
-/** A new folder holding files by name, gone when the tests end. */
+/** A new folder holding files by name; a test file that makes some says `afterAll(removeFolders)`. */
 export function newFolder(contents: Record<string, string | Uint8Array> = {}): string {
-  const folder = mkdtempSync(join(scratch, "t-"));
+  const folder = mkdtempSync(join(tmpdir(), "stein-test-"));
+  folders.push(folder);
   for (const [name, content] of Object.entries(contents)) writeFileSync(join(folder, name), content);
   return folder;
+}
+
+export function removeFolders(): void {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
 
 type Sections = Record<string, Record<string, unknown>>;

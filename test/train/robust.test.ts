@@ -4,9 +4,11 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } 
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { type Checkpoint, readCheckpoint } from "../../train/index.ts";
-import { newFolder, stein, tiny } from "../cli/stein.ts";
+import { newFolder, removeFolders, stein, tiny } from "../cli/stein.ts";
+
+afterAll(removeFolders);
 
 const checkpointOf = (run: string): Checkpoint => {
   const path = join(run, "checkpoint.safetensors");
