@@ -1,3 +1,6 @@
+/// <reference lib="dom" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
+/// <reference types="@webgpu/types" preserve="true" />
 import { fill } from "../kernels/fill.ts";
 import type { Hardware, Kernel, Variant } from "../kernels/kernel.ts";
 import { vecsPerThread } from "../kernels/lanewise.ts";
