@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 const host = [
   "test/{oracle,data,pictures}/**/*.test.ts",
   "test/cli/{help,log,messages}.test.ts",
-  "test/engine/{buffers,errors,safetensors,shapes}.test.ts",
+  "test/engine/{buffers,errors,patience,safetensors,shapes}.test.ts",
   "test/kernels/source.test.ts",
   "test/platform/{advice,platform}.test.ts",
   "test/reference/compare.test.ts",

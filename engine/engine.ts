@@ -18,6 +18,7 @@ import { type Program, ProgramCache } from "./programs.ts";
 import { numberOf, type ScalarLike } from "./scalar.ts";
 import { requireShape, shapeSize, showShape } from "./shapes.ts";
 import { type BlockRange, type Command, CommandStream } from "./stream.ts";
+import { copyStrided } from "./strided.ts";
 import { type Dtype, dtypeOf, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
 import { type VerifyReport, verify } from "./verify.ts";
 
@@ -391,13 +392,16 @@ export class Engine {
       throw new UsageError(
         `copy: got ${showShape(from.shape)} into ${showShape(to.shape)}, expected equal sizes`,
       );
-    this.launchLinear(
-      unary,
-      { op: "copy", vecs: vecsPerThread(this.hardware) },
-      { x: from, y: to },
-      { a: 0 },
-      from.size,
-    );
+    // Integers as bits: a float kernel might flush them to zero as subnormals.
+    if (from.dtype !== "f32") copyStrided(this, from, to, [from.size], [1], [1], 0, 0);
+    else
+      this.launchLinear(
+        unary,
+        { op: "copy", vecs: vecsPerThread(this.hardware) },
+        { x: from, y: to },
+        { a: 0 },
+        from.size,
+      );
   }
 
   /** Waits until the device has done all that was asked. Throws DeviceError if any of it failed. */

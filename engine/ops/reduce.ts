@@ -1,16 +1,12 @@
-import { MAX_RANK } from "../../kernels/binary.ts";
-import { stridedCopy } from "../../kernels/copy.ts";
 import { type ReduceName, reduce } from "../../kernels/reduce.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/reduce.ts";
 import * as oracleShape from "../oracle/shape.ts";
-import type { ScalarLike } from "../scalar.ts";
 import {
   broadcastShapes,
   broadcastStrides,
-  collapse,
   normalAxes,
   reducedShape,
   sameShape,
@@ -18,6 +14,7 @@ import {
   showShape,
   stridesOf,
 } from "../shapes.ts";
+import { copyStrided } from "../strided.ts";
 import type { Shape, Tensor } from "../tensor.ts";
 import { requireFloat } from "./require.ts";
 import { scale } from "./scale.ts";
@@ -167,37 +164,6 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
       `broadcastTo: got ${showShape(x.shape)}, it does not stretch to ${showShape(shape)}`,
     );
   return broadcastOp(x.engine, [x], { shape });
-}
-
-/** Walks `dims`, copying x[xStart + i . s] to y[yStart + i . t]. Throws UsageError past six axes that do not join. */
-export function copyStrided(
-  engine: Engine,
-  x: Tensor,
-  y: Tensor,
-  dims: Shape,
-  s: Shape,
-  t: Shape,
-  xStart: ScalarLike,
-  yStart: ScalarLike,
-): void {
-  const walk = collapse(dims, [s, t]);
-  const rank = walk.dims.length;
-  if (rank > MAX_RANK)
-    throw new UsageError(
-      `copy: got ${rank} axes in different order, expected at most ${MAX_RANK}; reshape first`,
-    );
-  const params: Record<string, ScalarLike> = { count: shapeSize(dims), xStart, yStart };
-  for (let k = 0; k < MAX_RANK; k++) {
-    params[`d${k}`] = walk.dims[k] ?? 1;
-    params[`s${k}`] = (walk.strides[0]![k] ?? 0) >>> 0;
-    params[`t${k}`] = walk.strides[1]![k] ?? 0;
-  }
-  engine.launch(
-    stridedCopy,
-    { rank },
-    { x, y },
-    params as Record<keyof typeof stridedCopy.params, ScalarLike>,
-  );
 }
 
 /** Sum over axes. [...] -> [...] without the axes, or with length 1. */

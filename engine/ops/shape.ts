@@ -2,8 +2,8 @@ import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/shape.ts";
 import { normalAxes, showShape, stridesOf } from "../shapes.ts";
+import { copyStrided } from "../strided.ts";
 import type { Shape, Tensor } from "../tensor.ts";
-import { copyStrided } from "./reduce.ts";
 
 // All of these copy along strides. Slice and pad with zeros are each other's adjoint; a permutation's is its inverse.
 
