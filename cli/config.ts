@@ -65,6 +65,7 @@ const sampling = section({
   stepsPerLevel: count.default(100),
   epsilon: positive.default(2e-5),
   denoise: z.boolean({ error: "expected true or false" }).default(true),
+  prior: z.enum(["uniform", "normal"]).default("uniform"),
   seed: wholeFrom(0).default(0),
 });
 

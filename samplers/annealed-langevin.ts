@@ -1,7 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import { add, scale } from "../engine/ops/index.ts";
-import { rand } from "../engine/random.ts";
+import { rand, randn } from "../engine/random.ts";
 import { Scalar } from "../engine/scalar.ts";
 import { sameShape, showShape } from "../engine/shapes.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
@@ -22,8 +22,13 @@ export interface AnnealedLangevinOptions {
   sampleOffset?: number;
   /** End with x + sigma_L^2 score, the mean of the denoised image (Song & Ermon 2020, section 4.3). */
   denoise?: boolean;
-  /** Where to start, [n,...]; it is overwritten. Uniform on [0, 1) unless given. */
+  /** Where to start, [n,...]; it is overwritten. Drawn from `prior` unless given. */
   start?: Tensor;
+  /**
+   * "uniform" on [0, 1), as the 2019 code, unless told; "normal": N(0, sigma_1^2), which has the spread of the noisy
+   * images that a network was trained on and so keeps small networks from losing their way.
+   */
+  prior?: "uniform" | "normal";
   /** Called after each step with the chain's state; it is awaited. */
   onStep?: (progress: SamplerStep) => void | Promise<void>;
 }
@@ -49,11 +54,24 @@ export async function annealedLangevin(
   shape: Shape,
   options: AnnealedLangevinOptions,
 ): Promise<Tensor> {
-  const { sigmas, stepsPerLevel, epsilon, seed, sampleOffset = 0, denoise = true, start, onStep } = options;
+  const {
+    sigmas,
+    stepsPerLevel,
+    epsilon,
+    seed,
+    sampleOffset = 0,
+    denoise = true,
+    start,
+    prior = "uniform",
+    onStep,
+  } = options;
   requireOptions(shape, options);
   const [n] = shape as [number];
   const last = sigmas.length - 1;
-  const x = engine.untrack(start ?? rand(engine, shape, { seed, purpose: "prior", sampleOffset }));
+  const draw = { seed, purpose: "prior", sampleOffset } as const;
+  const drawn = () =>
+    prior === "normal" ? scale(randn(engine, shape, draw), sigmas[0]!) : rand(engine, shape, draw);
+  const x = engine.untrack(start ?? engine.scope(drawn));
   const labels = engine.untrack(engine.zeros([n], "i32"));
   const [a, b, step] = [new Scalar(0), new Scalar(0), new Scalar(0)];
   const total = sigmas.length * stepsPerLevel;

@@ -51,6 +51,7 @@ export function sampleCommand(program: Command): void {
         epsilon: options.epsilon ?? sampling.epsilon,
         seed: options.seed ?? sampling.seed,
         denoise: options.denoise && sampling.denoise,
+        prior: sampling.prior,
       };
       const engine = await Engine.create();
       try {
