@@ -35,6 +35,8 @@ export const convPad = defineKernel({
     /** x's neighbours stand this far apart in the copy. */
     stepY: "u32",
     stepX: "u32",
+    /** Columns are dealt out over so many lines, by their place modulo this: a dilation becomes neighbours. */
+    phases: "u32",
   },
   variants: [true, false].flatMap((stuffed) =>
     [true, false].map((byLine): ConvPadVariant => ({ stuffed, byLine })),
@@ -45,17 +47,19 @@ export const convPad = defineKernel({
       let line = ${byLine ? "thread" : "thread / vecs"};
       let plane = line / p.lines;
       if (plane >= p.planes) { return; }
-      let row = i32(line % p.lines) - p.top;
+      let place = line % p.lines;
+      let row = i32(place / p.phases) - p.top;
+      let phase = i32(place % p.phases) - p.left;
       ${stuffed ? "let i = row / i32(p.stepY);" : "let i = row;"}
       let inside = row >= 0 && i < i32(p.height)${stuffed ? " && i * i32(p.stepY) == row" : ""};
       let base = i32(plane * p.height * p.width) + i * i32(p.width);
       let width = select(0, i32(p.width), inside);
       ${byLine ? "for (var v = 0u; v < vecs; v++) {" : "let v = thread % vecs; {"}
-        let column = i32(v * 4u) - p.left;
+        let column = i32(v * 4u * p.phases) + phase;
         ${unroll(
           4,
           (q) => `
-        let c${q} = column + ${q};
+        let c${q} = column + ${q} * i32(p.phases);
         ${stuffed ? `let j${q} = c${q} / i32(p.stepX);` : `let j${q} = c${q};`}
         let in${q} = c${q} >= 0 && j${q} < width${stuffed ? ` && j${q} * i32(p.stepX) == c${q}` : ""};
         let v${q} = select(0.0, x[select(0, base + j${q}, in${q})], in${q});`,

@@ -63,16 +63,18 @@ function padded(
   top: number,
   left: number,
   step: Pair = [1, 1],
+  phases = 1,
 ): Tensor {
   const planes = x.dim(0) * x.dim(1);
   const [height, width] = sizeOf(x);
-  if (lines === height && pitch === width && top === 0 && left === 0 && step[0] * step[1] === 1) return x;
+  if (lines === height && pitch === width && top === 0 && left === 0 && step[0] * step[1] * phases === 1)
+    return x;
   const y = engine.empty([planes, lines, pitch]);
   engine.launch(
     convPad,
     { stuffed: step[0] > 1 || step[1] > 1, byLine: engine.hardware.kind === "cpu" },
     { x, y },
-    { planes, height, width, lines, pitch, top, left, stepY: step[0], stepX: step[1] },
+    { planes, height, width, lines, pitch, top, left, stepY: step[0], stepX: step[1], phases },
   );
   return y;
 }
@@ -179,29 +181,38 @@ const weightGradOp = defineOp<WeightGradAttrs>({
     const size = sizeOf(dy!);
     const [kh, kw] = attrs.kernelSize;
     const tile = convWeightTile(engine.hardware);
-    const [lines, pitch] = extent(size, attrs.kernelSize, attrs, tile.columns);
-    const dyPitch = Math.ceil(size[1] / tile.columns) * tile.columns;
-    const xp = padded(engine, x!, lines, pitch, attrs.padding[0], attrs.padding[2]);
-    const dyp = padded(engine, dy!, size[0], dyPitch, 0, 0);
+    // Columns dealt out by their place modulo the dilation turn it into neighbours, and dilated rows into farther ones.
+    const phases = attrs.stride[0] * attrs.stride[1] === 1 ? attrs.dilation[1] : 1;
+    const dilation: Pair = [attrs.dilation[0], attrs.dilation[1] / phases];
+    const columns = Math.ceil(size[1] / phases);
+    const [lines, pitch] = extent(
+      [size[0], columns],
+      attrs.kernelSize,
+      { stride: attrs.stride, dilation },
+      tile.columns,
+    );
+    const dyPitch = Math.ceil(columns / tile.columns) * tile.columns;
+    const xp = padded(engine, x!, lines * phases, pitch, attrs.padding[0], attrs.padding[2], [1, 1], phases);
+    const dyp = padded(engine, dy!, size[0] * phases, dyPitch, 0, 0, [1, 1], phases);
     const khs = kh <= 3 && kw <= 3 ? kh : 1;
     const groups = Math.ceil((ci * kh) / khs / tile.lanes) * Math.ceil(co / tile.rows);
     const splits = Math.min(n, Math.max(1, Math.ceil((engine.hardware.kind === "cpu" ? 16 : 512) / groups)));
     const parts = engine.empty([splits, co, ci, kh, kw]);
     engine.launch(
       convWeightRows,
-      { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], khs, ...tile },
+      { kw, strideX: attrs.stride[1], dilationX: dilation[1], khs, ...tile },
       { x: xp, dy: dyp, dw: parts },
       {
         n,
         ci,
         co,
-        oh: size[0],
-        lines,
+        oh: size[0] * phases,
+        lines: lines * phases,
         pitch,
         dyPitch,
         kh,
         strideY: attrs.stride[0],
-        dilationY: attrs.dilation[0],
+        dilationY: dilation[0] * phases,
         splits,
       },
     );

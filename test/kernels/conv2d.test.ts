@@ -129,7 +129,18 @@ describe("layouts", () => {
       [17, 72, 3, 5],
       [1, 4, 0, 0],
     ] as const) {
-      const params = { planes: n * ci, height: h, width: w, lines, pitch, top, left, stepY, stepX };
+      const params = {
+        planes: n * ci,
+        height: h,
+        width: w,
+        lines,
+        pitch,
+        top,
+        left,
+        stepY,
+        stepX,
+        phases: 1,
+      };
       const { y } = await launched(convPad, variant, { x }, { y: [n * ci, lines, pitch] }, params);
       expectNear(
         y!,
@@ -138,6 +149,25 @@ describe("layouts", () => {
         `${lines} x ${pitch} from ${top}, ${left}`,
       );
     }
+  });
+
+  test.each([true, false])("columns dealt out over three lines, by line %s", async (byLine) => {
+    const [lines, pitch, phases] = [5, 8, 3];
+    const numbers = { planes: n * ci, height: h, width: w, top: 1, left: 2, stepY: 1, stepX: 1 };
+    const variant = { stuffed: false, byLine };
+    const params = { ...numbers, lines: lines * phases, pitch, phases };
+    const { y } = await launched(convPad, variant, { x }, { y: [n * ci, lines * phases, pitch] }, params);
+    const whole = padded(x, lines, pitch * phases, 1, 2);
+    const dealt = whole.data.map((_, at) => {
+      const [plane, line, column] = [
+        Math.floor(at / (lines * phases * pitch)),
+        Math.floor(at / pitch) % (lines * phases),
+        at % pitch,
+      ];
+      const [row, phase] = [Math.floor(line / phases), line % phases];
+      return whole.data[(plane * lines + row) * pitch * phases + column * phases + phase]!;
+    });
+    expectNear(y!, { shape: whole.shape, data: dealt }, {}, "dealt out");
   });
 
   test.each(convPackWeight.variants)("packed weight, flip $flip", async ({ flip }) => {
