@@ -8,7 +8,7 @@ import { unary } from "../kernels/unary.ts";
 import { BufferPool, MemoryLedger, type MemoryReport, mebibytes } from "./buffers.ts";
 import { Capture } from "./capture.ts";
 import { DeviceError, invariant, UsageError } from "./errors.ts";
-import { fuseLanewise } from "./fusion.ts";
+import { LanewiseFusion } from "./fusion.ts";
 import { GraphNode } from "./graph.ts";
 import { describeHardware, type LimitOverrides, openDevice } from "./hardware.ts";
 import type { Inputs, OpSpec } from "./op.ts";
@@ -55,6 +55,7 @@ export class Engine {
   /** Names of the modules whose forward is running, outermost first. */
   readonly path: string[] = [];
 
+  readonly #fusion: LanewiseFusion;
   readonly #ledger: MemoryLedger;
   readonly #keepAlive: readonly unknown[];
   readonly #poison: boolean;
@@ -65,7 +66,7 @@ export class Engine {
   /** What a capture's host values live in: no replay may write there, so nothing else ever does. */
   #constants: BufferPool | undefined;
   #dry: Set<Program> | undefined;
-  #noGrad = 0;
+  #recording = true;
   #fault: DeviceError | undefined;
   #destroyed = false;
 
@@ -100,7 +101,8 @@ export class Engine {
     this.#maxBufferSize = Math.min(device.limits.maxBufferSize, limits.maxBufferSize ?? Infinity);
     this.#pool = this.#newPool();
     this.programs = new ProgramCache(device, (error) => this.#fail(error));
-    this.stream = new CommandStream(device, this.programs);
+    this.#fusion = new LanewiseFusion(this.programs, device.limits.maxStorageBuffersPerShaderStage);
+    this.stream = new CommandStream(device, this.programs, this.#fusion);
     device.onuncapturederror = (event) => {
       event.preventDefault();
       this.#fail(new DeviceError(event.error.message));
@@ -201,16 +203,27 @@ export class Engine {
   }
 
   noGrad<T>(fn: () => T): T {
-    this.#noGrad++;
+    return this.#record(false, fn);
+  }
+
+  /** Records the graph inside `fn` again, within a `noGrad` too. */
+  withGrad<T>(fn: () => T): T {
+    return this.#record(true, fn);
+  }
+
+  /** Whether ops are recorded for a backward pass. */
+  get recording(): boolean {
+    return this.#recording;
+  }
+
+  /** Runs `fn` as if inside these modules. */
+  within<T>(path: readonly string[], fn: () => T): T {
+    const before = this.path.splice(0, Infinity, ...path);
     try {
       return fn();
     } finally {
-      this.#noGrad--;
+      this.path.splice(0, Infinity, ...before);
     }
-  }
-
-  get recording(): boolean {
-    return this.#noGrad === 0;
   }
 
   memory(): MemoryReport {
@@ -323,8 +336,7 @@ export class Engine {
     try {
       const result = this.scope(fn);
       forEachTensor(result, (t) => this.untrack(t));
-      const fused = fuseLanewise(commands, this.programs, this.device.limits.maxStorageBuffersPerShaderStage);
-      return new Capture(this.device, this.stream, pools, fused, result);
+      return new Capture(this.device, this.stream, pools, this.#fusion.captured(commands), result);
     } catch (error) {
       for (const pool of pools) pool.close();
       this.stream.forgetBindGroups();
@@ -425,6 +437,16 @@ export class Engine {
 
   [Symbol.dispose](): void {
     this.destroy();
+  }
+
+  #record<T>(recording: boolean, fn: () => T): T {
+    const before = this.#recording;
+    this.#recording = recording;
+    try {
+      return fn();
+    } finally {
+      this.#recording = before;
+    }
   }
 
   #wait<T>(wait: () => Promise<T>): Promise<T> {

@@ -10,32 +10,60 @@ const LONGEST = 16;
 
 type LanewiseKernel = Kernel & { readonly lanewise: (v: Variant) => Lanewise };
 
+/** Times an eager run is met before a kernel is compiled for it: most sequences of ops never come again. */
+const EAGER_AFTER = 4;
+
 /**
- * A captured step with neighbouring lanewise kernels over equally many elements run as one: fewer dispatches, the
- * same results. Every array is still written, for later kernels may read it.
+ * Runs neighbouring lanewise kernels over equally many elements as one: fewer dispatches, the same results. Every
+ * array is still written, for later kernels may read it.
  */
-export function fuseLanewise(
-  commands: readonly Command[],
-  programs: ProgramCache,
-  maxArrays: number,
-): Command[] {
-  const out: Command[] = [];
-  let run: Command[] = [];
-  const close = () => {
-    out.push(...(run.length > 1 ? [fused(run, programs)] : run));
-    run = [];
-  };
-  for (const command of commands) {
-    if (!isLanewise(command)) {
-      close();
-      out.push(command);
-      continue;
-    }
-    if (run.length > 0 && !fits(run, command, maxArrays)) close();
-    run.push(command);
+export class LanewiseFusion {
+  readonly #programs: ProgramCache;
+  readonly #maxArrays: number;
+  /** How often each run was met. */
+  readonly #met = new Map<string, number>();
+
+  constructor(programs: ProgramCache, maxArrays: number) {
+    this.#programs = programs;
+    this.#maxArrays = maxArrays;
   }
-  close();
-  return out;
+
+  /** For a step that will be replayed. */
+  captured(commands: readonly Command[]): Command[] {
+    return this.#fuse(commands, (run) => fused(run, this.#programs));
+  }
+
+  /** For commands that run once, in the order in which they came. */
+  eager(commands: readonly Command[]): Command[] {
+    return this.#fuse(commands, (run) => {
+      const key = keyOf(run);
+      const times = (this.#met.get(key) ?? 0) + 1;
+      this.#met.set(key, times);
+      return times < EAGER_AFTER ? undefined : fused(run, this.#programs);
+    });
+  }
+
+  #fuse(commands: readonly Command[], join: (run: readonly Command[]) => Command | undefined): Command[] {
+    const out: Command[] = [];
+    let run: Command[] = [];
+    const close = () => {
+      const one = run.length > 1 ? join(run) : undefined;
+      if (one) out.push(one);
+      else out.push(...run);
+      run = [];
+    };
+    for (const command of commands) {
+      if (!isLanewise(command)) {
+        close();
+        out.push(command);
+        continue;
+      }
+      if (run.length > 0 && !fits(run, command, this.#maxArrays)) close();
+      run.push(command);
+    }
+    close();
+    return out;
+  }
 }
 
 const isLanewise = ({ program, ranges }: Command): boolean =>
@@ -60,11 +88,30 @@ const arraysOf = (run: readonly Command[]): Block[] => [
   ...new Set(run.flatMap((c) => c.ranges.map((r) => r.block))),
 ];
 
-/** Fused kernels by what they are made of, so that a second capture of a step compiles nothing. */
+/** What a fused kernel is made of; each command's arrays by place among the run's. */
+function keyOf(run: readonly Command[]): string {
+  const blocks = arraysOf(run);
+  const steps = run.map((c) => `${c.program.label}:${c.ranges.map((r) => blocks.indexOf(r.block))}`);
+  return steps.join(";");
+}
+
+/** Fused kernels by key, so that a second capture of a step compiles nothing. */
 const known = new Map<string, Kernel>();
 
 function fused(run: readonly Command[], programs: ProgramCache): Command {
   const blocks = arraysOf(run);
+  const key = keyOf(run);
+  let kernel = known.get(key);
+  if (!kernel) known.set(key, (kernel = kernelOf(run, blocks)));
+  return {
+    program: programs.find(kernel, {}),
+    ranges: blocks.map((block) => run.flatMap((c) => c.ranges).find((r) => r.block === block)!),
+    params: [countOf(run[0]!), ...run.flatMap((c) => c.params.slice(1))],
+    groups: run[0]!.groups,
+  };
+}
+
+function kernelOf(run: readonly Command[], blocks: readonly Block[]): Kernel {
   const written = blocks.map((b) => run.some(({ ranges }) => ranges.at(-1)!.block === b));
   const steps = run.map(
     ({ program, ranges }): FusedStep => ({
@@ -73,14 +120,5 @@ function fused(run: readonly Command[], programs: ProgramCache): Command {
       arrays: ranges.map((r) => blocks.indexOf(r.block)),
     }),
   );
-  const vecs = run[0]!.program.variant["vecs"] as number;
-  const key = JSON.stringify([vecs, written, steps.map((s) => [s.kernel.name, s.variant, s.arrays])]);
-  let kernel = known.get(key);
-  if (!kernel) known.set(key, (kernel = fuse(steps, written, vecs)));
-  return {
-    program: programs.find(kernel, {}),
-    ranges: blocks.map((block) => run.flatMap((c) => c.ranges).find((r) => r.block === block)!),
-    params: [countOf(run[0]!), ...run.flatMap((c) => c.params.slice(1))],
-    groups: run[0]!.groups,
-  };
+  return fuse(steps, written, run[0]!.program.variant["vecs"] as number);
 }

@@ -10,7 +10,7 @@ export { clipGradients } from "./optim/clip.ts";
 export { Ema } from "./optim/ema.ts";
 export { Sgd, type SgdOptions } from "./optim/sgd.ts";
 export { type Profile, profile } from "./profiler.ts";
-export { type Draw, rand, randbits, randn } from "./random.ts";
+export { type Draw, type DrawSource, rand, randbits, randn } from "./random.ts";
 export { measureRoofline, type Roofline } from "./roofline.ts";
 export { readSafetensors, writeSafetensors } from "./safetensors.ts";
 export { Scalar, type ScalarLike } from "./scalar.ts";

@@ -31,9 +31,9 @@ export interface OpSpec<A> {
   /** A faster derivative by kernels of its own, used when no second derivative is asked for. */
   readonly fusedVjp?: Vjp<A>;
   /** What the derivative reads. Nothing if absent. */
-  readonly saves?: { readonly inputs?: readonly number[]; readonly output?: boolean };
-  /** The op in plain float64 loops, or "none" for random draws and updates in place. */
-  readonly oracle: (inputs: readonly (Array64 | undefined)[], attrs: A) => Array64;
+  readonly saves?: { readonly inputs?: readonly number[] | "all"; readonly output?: boolean };
+  /** The op in plain float64 loops, or "none" for one that only calls others. */
+  readonly oracle: "none" | ((inputs: readonly (Array64 | undefined)[], attrs: A) => Array64);
 }
 
 export type Op<A> = (engine: Engine, inputs: Inputs, attrs: A) => Tensor;
@@ -54,7 +54,7 @@ export function defineOp<A>(spec: OpSpec<A>): Op<A> {
         attrs,
         parents: inputs.map((x) => x?.node),
         shapes: inputs.map((x) => x?.shape),
-        inputs: inputs.map((x, i) => (kept.includes(i) ? x?.alias() : undefined)),
+        inputs: inputs.map((x, i) => (kept === "all" || kept.includes(i) ? x?.alias() : undefined)),
         output: output ? new Tensor(engine, y.storage.retain(), y.shape, y.dtype) : undefined,
         extras: extras.map((t) => t.alias()),
         freed: false,

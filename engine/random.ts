@@ -5,7 +5,7 @@ import type { ScalarLike } from "./scalar.ts";
 import { requireShape, shapeSize } from "./shapes.ts";
 import type { Shape, Tensor } from "./tensor.ts";
 
-/** What a draw is for: draws of different purposes never meet, whatever their steps. */
+/** What a draw is for, in 8 bits: draws of different purposes never meet, whatever their steps. */
 export const purposes = {
   init: 1,
   perturb: 2,
@@ -17,22 +17,28 @@ export const purposes = {
 } as const;
 export type Purpose = keyof typeof purposes;
 
-/**
- * Names a draw: the same Draw gives the same numbers on every adapter to rounding, whatever the batch. The first
- * axis of a shape counts samples, so that a batch split by `sampleOffset` draws what the whole would.
- */
-export interface Draw {
+/** Where the random numbers of a step come from, whatever each of them is for. */
+export interface DrawSource {
   /** A whole number below 2^53. */
   seed: number;
-  purpose: Purpose;
-  /** Which of the purpose's draws; a Scalar moves on between the replays of a captured step. */
+  /** Which of the seed's steps; a Scalar moves on between the replays of a captured step. */
   step?: ScalarLike;
   /** Index of the first sample. */
   sampleOffset?: number;
 }
 
+/**
+ * Names a draw: the same Draw gives the same numbers on every adapter to rounding, whatever the batch. The first
+ * axis of a shape counts samples, so that a batch split by `sampleOffset` draws what the whole would.
+ */
+export interface Draw extends DrawSource {
+  purpose: Purpose;
+  /** Which of a purpose's draws within one step: a whole number below 2^24. */
+  site?: number;
+}
+
 /** A draw as kernels take it. Throws UsageError for a seed that is not a whole number from 0 to 2^53 - 1. */
-export function drawNumbers(shape: Shape, { seed, purpose, step = 0, sampleOffset = 0 }: Draw) {
+export function drawNumbers(shape: Shape, { seed, purpose, step = 0, sampleOffset = 0, site = 0 }: Draw) {
   if (!Number.isSafeInteger(seed) || seed < 0)
     throw new UsageError(`random: got seed ${seed}, expected a whole number from 0 to 2^53 - 1`);
   const samples = shape.length === 0 ? 1 : shape[0]!;
@@ -42,7 +48,7 @@ export function drawNumbers(shape: Shape, { seed, purpose, step = 0, sampleOffse
     seedLow: seed % 2 ** 32,
     seedHigh: Math.floor(seed / 2 ** 32),
     step,
-    purpose: purposes[purpose],
+    purpose: purposes[purpose] + 256 * site,
     offset: sampleOffset,
   };
 }

@@ -1,5 +1,6 @@
 import type { Groups } from "../kernels/kernel.ts";
 import type { Block } from "./buffers.ts";
+import type { LanewiseFusion } from "./fusion.ts";
 import { Patience } from "./patience.ts";
 import { type Program, type ProgramCache, SLOT } from "./programs.ts";
 import { numberOf, Scalar, type ScalarLike } from "./scalar.ts";
@@ -19,37 +20,37 @@ export interface Command {
   readonly groups: Groups;
 }
 
-const SLOTS = 1024;
 /** Commands after which a submit goes out, so that the device works while the host still encodes. */
 const FLUSH_AFTER = 256;
 const GROUPS_KEPT = 8192;
 
-/** Collects dispatches into one pass and few submits. Bind groups are cached, parameters live in one uniform ring. */
+/**
+ * Collects dispatches into few submits of one pass each, neighbouring lanewise kernels that were met before as one.
+ * Bind groups are cached, parameters live in one uniform buffer.
+ */
 export class CommandStream {
   readonly #device: GPUDevice;
   readonly #programs: ProgramCache;
   readonly #params: ParamArena;
   readonly #bindGroups = new Map<string, GPUBindGroup>();
-  #encoder: GPUCommandEncoder | undefined;
-  #pass: GPUComputePassEncoder | undefined;
-  #pending = 0;
+  readonly #fusion: LanewiseFusion;
+  #pending: Command[] = [];
   /** Counts submits. */
   serial = 0;
   /** Dispatches sent so far. */
   dispatches = 0;
   readonly patience = new Patience();
 
-  constructor(device: GPUDevice, programs: ProgramCache) {
+  constructor(device: GPUDevice, programs: ProgramCache, fusion: LanewiseFusion) {
     this.#device = device;
     this.#programs = programs;
-    this.#params = new ParamArena(device, SLOTS);
+    this.#fusion = fusion;
+    this.#params = new ParamArena(device, FLUSH_AFTER);
   }
 
   dispatch(command: Command): void {
-    if (this.#pending === FLUSH_AFTER) this.flush();
-    const slot = this.#pending++;
-    this.#params.set(slot, command);
-    this.encode(this.#openPass(), command, this.bindGroup(command, this.#params), slot);
+    if (this.#pending.length === FLUSH_AFTER) this.flush();
+    this.#pending.push({ ...command, params: command.params.map(numberOf) });
     for (const { block } of command.ranges) block.serial = this.serial;
   }
 
@@ -78,13 +79,19 @@ export class CommandStream {
 
   /** Submits what is pending. */
   flush(): void {
-    if (!this.#encoder) return;
+    if (this.#pending.length === 0) return;
+    const commands = this.#fusion.eager(this.#pending);
+    this.#pending = [];
+    const encoder = this.#device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    commands.forEach((c, slot) => {
+      this.#params.set(slot, c);
+      this.encode(pass, c, this.bindGroup(c, this.#params), slot);
+    });
+    pass.end();
+    this.#params.upload(0, commands.length);
     this.patience.submitted();
-    this.#pass?.end();
-    this.#params.upload(0, this.#pending);
-    this.#device.queue.submit([this.#encoder.finish()]);
-    this.#encoder = this.#pass = undefined;
-    this.#pending = 0;
+    this.#device.queue.submit([encoder.finish()]);
     this.serial++;
   }
 
@@ -106,12 +113,6 @@ export class CommandStream {
   /** Bind groups name buffers: call after buffers were destroyed. */
   forgetBindGroups(): void {
     this.#bindGroups.clear();
-  }
-
-  #openPass(): GPUComputePassEncoder {
-    this.#encoder ??= this.#device.createCommandEncoder();
-    this.#pass ??= this.#encoder.beginComputePass();
-    return this.#pass;
   }
 }
 

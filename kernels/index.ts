@@ -2,9 +2,11 @@
 export { adam, sgd } from "./adam.ts";
 export { attention, attentionDelta, attentionGradKey, attentionGradQuery } from "./attention.ts";
 export { binary, binaryBroadcast, binaryScalar } from "./binary.ts";
+export { cast } from "./cast.ts";
 export { clipFactor } from "./clip.ts";
 export { convPackWeight, convPad, convRows, convWeightRows } from "./conv2d.ts";
 export { stridedCopy } from "./copy.ts";
+export { dropout } from "./dropout.ts";
 export { dsmLoss, dsmLossGrad, dsmPerturb } from "./dsm.ts";
 export { embedding, embeddingGrad } from "./embedding.ts";
 export { fill } from "./fill.ts";

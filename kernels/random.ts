@@ -1,5 +1,5 @@
 import { defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
-import { bits, log, trig } from "./lib/math.ts";
+import { trig } from "./lib/math.ts";
 import { normal, philox } from "./lib/philox.ts";
 
 /** Where a draw stands: see lib/philox.ts. `offset` is the index of the first sample. */
@@ -15,8 +15,6 @@ export const drawParams = {
 
 /** Everything a kernel needs to draw for itself: `words(block, sample)`, `normal4` and `uniform4`. */
 export const drawLib: readonly string[] = [
-  bits,
-  log,
   trig,
   philox,
   normal,
@@ -31,13 +29,13 @@ export type BlockVariant = {
   /** Blocks are vec4s of the tensors: a sample's size is a multiple of 4. */
   vec: boolean;
 };
-export const blockVariants: readonly BlockVariant[] = [1, 4].flatMap((run) =>
+export const blockVariants: readonly BlockVariant[] = [1, 8].flatMap((run) =>
   [true, false].map((vec) => ({ run, vec })),
 );
 
 /** The variant for samples of this size. */
 export const blockVariant = (hw: Hardware, sampleSize: number): BlockVariant => ({
-  run: hw.kind === "cpu" ? 4 : 1,
+  run: hw.kind === "cpu" ? 8 : 1,
   vec: sampleSize % 4 === 0,
 });
 
@@ -56,14 +54,16 @@ export const forEachBlock = (
 ): string => `
   ${linearMain(64)}
     let blocks = (p.sampleSize + 3u) / 4u;
-    for (var q = 0u; q < ${run}u; q++) {
-      let at = thread * ${run}u + q;
-      let sample = at / blocks;
+    let first = thread * ${run}u;
+    var sample = first / blocks;
+    var block = first - sample * blocks;
+    for (var at = first; at < first + ${run}u; at++) {
       if (sample >= p.samples) { return; }
-      let block = at % blocks;
       let z = ${draw};
       ${once}
       ${vec ? line("at", "z") : scalarLines(line)}
+      block++;
+      if (block == blocks) { block = 0u; sample++; }
     }
   }`;
 

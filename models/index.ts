@@ -1,5 +1,15 @@
 export { Init } from "./init.ts";
 export { countParameters, Module, type State } from "./module.ts";
-export { Ncsn, type NcsnOptions } from "./ncsn.ts";
+export { Ncsn, NcsnDeeper, type NcsnOptions } from "./ncsn.ts";
 export { NcsnSmall, type NcsnSmallOptions } from "./ncsn-small.ts";
+export { Ncsnv2, Ncsnv2Deeper, Ncsnv2Deepest, type Ncsnv2Options, ncsnv2For } from "./ncsnv2.ts";
 export { buildScoreNet, type ScoreNet, type ScoreNetOptions, scoreNetNames } from "./score-net.ts";
+export {
+  Mlp,
+  SmallScore,
+  type SmallScoreOptions,
+  ToyEnergy,
+  ToyNoiseScore,
+  ToyScore,
+  type ToyScoreOptions,
+} from "./toy/index.ts";

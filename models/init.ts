@@ -9,6 +9,7 @@ export class Init {
   readonly engine: Engine;
   readonly seed: number;
   #next = 0;
+  #sites = 0;
 
   constructor(engine: Engine, seed = 0) {
     this.engine = engine;
@@ -55,6 +56,11 @@ export class Init {
     const buffer = this.engine.untrack(parameter.detach());
     parameter.dispose();
     return buffer;
+  }
+
+  /** A number for a layer that draws at every run, in the order of construction. */
+  nextSite(): number {
+    return this.#sites++;
   }
 
   #draw() {

@@ -30,14 +30,25 @@ export abstract class Module<Args extends readonly unknown[] = never[], Out = un
       );
     engine.path.push(this.label ?? this.constructor.name);
     try {
-      return engine.scope(() => this.forward(...args));
+      return engine.scope(() => this.evaluate(engine, ...args));
     } finally {
       engine.path.pop();
     }
   }
 
+  /** How `run` comes to its result. */
+  protected evaluate(_engine: Engine, ...args: Args): Out {
+    return this.forward(...args);
+  }
+
   /** The name under which the module stands in its parent; set by `nameParts`. */
   declare label?: string;
+
+  /** The modules that are its fields, in official order. */
+  *parts(): Generator<Module> {
+    for (const [name, value] of Object.entries(this))
+      for (const [, module] of parts(name, value)) yield module;
+  }
 
   /** Every tensor with its official name, in official order. */
   *named(prefix = ""): Generator<[name: string, value: Tensor]> {
@@ -73,23 +84,11 @@ export abstract class Module<Args extends readonly unknown[] = never[], Out = un
     );
   }
 
-  /**
-   * Overwrites parameters and buffers. Throws UsageError listing every missing, unexpected and misshapen name,
-   * unexpected ones with the nearest of ours, before anything is written.
-   */
+  /** Overwrites parameters and buffers. Throws UsageError with all that does not fit, before anything is written. */
   load(state: State): void {
     const own = new Map(this.named());
-    const faults: string[] = [];
-    for (const [name, t] of own) {
-      const given = state.get(name);
-      if (!given) faults.push(`missing ${name} ${showShape(t.shape)}`);
-      else if (!sameShape(given.shape, t.shape))
-        faults.push(`${name}: got ${showShape(given.shape)}, expected ${showShape(t.shape)}`);
-    }
-    for (const name of state.keys())
-      if (!own.has(name)) faults.push(`unexpected ${name}${hint(nearest(name, own.keys()))}`);
-    if (faults.length > 0)
-      throw new UsageError(`load: the state does not fit the network: ${faults.join("; ")}`);
+    const faults = misfits(own, state);
+    if (faults.length > 0) throw new UsageError(`load: the state does not fit the network:${listed(faults)}`);
     for (const [name, t] of own) t.write(Float32Array.from(state.get(name)!.data));
   }
 
@@ -105,6 +104,28 @@ export function countParameters(module: Module): number {
   for (const t of module.parameters().values()) count += shapeSize(t.shape);
   return count;
 }
+
+interface Shaped {
+  readonly shape: readonly number[];
+}
+
+/** What keeps values from being a network's: every missing and misshapen name, every unexpected one with the nearest of ours. */
+export function misfits(own: ReadonlyMap<string, Shaped>, given: ReadonlyMap<string, Shaped>): string[] {
+  const faults: string[] = [];
+  for (const [name, { shape }] of own) {
+    const found = given.get(name);
+    if (!found) faults.push(`missing ${name} ${showShape(shape)}`);
+    else if (!sameShape(found.shape, shape))
+      faults.push(`${name}: got ${showShape(found.shape)}, expected ${showShape(shape)}`);
+  }
+  for (const name of given.keys())
+    if (!own.has(name)) faults.push(`unexpected ${name}${hint(nearest(name, own.keys()))}`);
+  return faults;
+}
+
+/** Faults as the end of a message: one behind a space, several on lines of their own. */
+export const listed = (faults: readonly string[]): string =>
+  faults.length === 1 ? ` ${faults[0]}` : faults.map((fault) => `\n  ${fault}`).join("");
 
 const hint = (name: string | undefined): string => (name === undefined ? "" : ` (did you mean ${name}?)`);
 

@@ -5,6 +5,7 @@ import { ResidualBlock } from "./blocks/index.ts";
 import type { Init } from "./init.ts";
 import { ConditionalInstanceNorm2dPlus, Conv2d, MeanPoolConv } from "./layers/index.ts";
 import { Module } from "./module.ts";
+import type { Network } from "./prediction.ts";
 
 export interface NcsnSmallOptions {
   /** Channels of the images. */
@@ -22,7 +23,8 @@ export interface NcsnSmallOptions {
  * and dilation (Song & Ermon 2019) on three levels that meet by addition instead of RefineNet's four cascades, and
  * the output divided by sigma (Song & Ermon 2020, technique 3). Ours; for full fidelity take "ncsn".
  */
-export class NcsnSmall extends Module<[x: Tensor, labels: Tensor], Tensor> {
+export class NcsnSmall extends Module<[x: Tensor, labels: Tensor], Tensor> implements Network<"score"> {
+  readonly predicts = "score" as const;
   readonly begin_conv: Conv2d;
   readonly fine: ResidualBlock;
   readonly down1: MeanPoolConv;

@@ -4,3 +4,4 @@ export {
   type LabelledScore,
   type SamplerStep,
 } from "./annealed-langevin.ts";
+export * from "./sde/index.ts";

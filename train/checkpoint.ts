@@ -46,11 +46,29 @@ export async function packCheckpoint(
   const { steps, emaUpdates } = optimizer.state;
   for (const [name, { data }] of entries)
     if (!allFinite(data)) throw new DivergedError(`${name} is not finite after step ${steps - 1}`, steps);
+  return write(entries, { step: steps, emaUpdates, image: trainer.imageShape, config });
+}
+
+/** A checkpoint's bytes for values that come from elsewhere, to be sampled from: no steps taken, no optimizer. */
+export function packValues({
+  network,
+  ema,
+  image,
+  config,
+}: Pick<Checkpoint, "network" | "ema" | "image" | "config">): Uint8Array<ArrayBuffer> {
+  const averages = [...ema].map(([name, entry]) => [`ema.${name}`, entry] as const);
+  return write(new Map([...network, ...averages]), { step: 0, emaUpdates: 0, image, config });
+}
+
+function write(
+  entries: State,
+  { step, emaUpdates, image, config }: Pick<Checkpoint, "step" | "emaUpdates" | "image" | "config">,
+): Uint8Array<ArrayBuffer> {
   return writeSafetensors(entries, {
     format: FORMAT,
-    step: `${steps}`,
+    step: `${step}`,
     emaUpdates: `${emaUpdates}`,
-    image: JSON.stringify(trainer.imageShape),
+    image: JSON.stringify(image),
     config,
   });
 }

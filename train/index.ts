@@ -1,6 +1,11 @@
 export { Batches } from "./batches.ts";
 export { type Checkpoint, packCheckpoint, readCheckpoint, restore, samplingState } from "./checkpoint.ts";
 export { type AnnealedDsmOptions, annealedDsm, type LabelledScore } from "./losses/annealed-dsm.ts";
+export { ddpmLoss } from "./losses/ddpm.ts";
+export type { Denoiser, ReductionOptions } from "./losses/denoising.ts";
+export { type LabelDraws, labelDraws, type TimeDraws, timeDraws } from "./losses/draws.ts";
+export { type SdeLossOptions, sdeLoss } from "./losses/sde.ts";
+export { smldLoss } from "./losses/smld.ts";
 export { mmdSquared, sampleQuality, slicedWasserstein } from "./metrics/index.ts";
 export { geometricSigmas, type SigmaOptions } from "./sigmas.ts";
 export { DivergedError, type StepReport, Trainer, type TrainerOptions } from "./trainer.ts";

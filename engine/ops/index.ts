@@ -12,6 +12,7 @@ export {
   mul,
   sub,
 } from "./binary.ts";
+export { cast } from "./cast.ts";
 export {
   type ConvOptions,
   conv2d,
@@ -21,6 +22,7 @@ export {
   type Padding,
   type Pair,
 } from "./conv2d.ts";
+export { dropout } from "./dropout.ts";
 export { dsmLoss, dsmPerturb } from "./dsm.ts";
 export type { Operand } from "./elementwise.ts";
 export { embedding } from "./embedding.ts";

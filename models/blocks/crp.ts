@@ -2,7 +2,7 @@ import { add, avgPool2d, maxPool2d } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
 import { type ActivationName, activation, Conv2d, type MakeNorm, type Norm } from "../layers/index.ts";
-import { Module } from "../module.ts";
+import { Block } from "./block.ts";
 
 export interface CRPOptions {
   stages: number;
@@ -16,7 +16,7 @@ export interface CRPOptions {
  * Chained residual pooling of RefineNet: every stage pools 5x5 neighbourhoods of the stage before and convolves;
  * the sum of all is the result. x [n,c,h,w] -> the same shape.
  */
-export class CRPBlock extends Module<[x: Tensor, labels?: Tensor], Tensor> {
+export class CRPBlock extends Block<[x: Tensor, labels?: Tensor]> {
   readonly convs: readonly Conv2d[];
   readonly norms: readonly Norm[];
   readonly pool: (x: Tensor) => Tensor;

@@ -1,3 +1,4 @@
+export { Block, setCheckpointing } from "./block.ts";
 export { CRPBlock, type CRPOptions } from "./crp.ts";
 export { MSFBlock } from "./msf.ts";
 export { RCUBlock, type RCUOptions } from "./rcu.ts";

@@ -2,13 +2,13 @@ import { add, type Pair, resizeBilinear } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
 import { Conv2d, type MakeNorm, type Norm } from "../layers/index.ts";
-import { Module } from "../module.ts";
+import { Block } from "./block.ts";
 
 /**
  * Multi-resolution fusion of RefineNet: each input normalised, convolved to `channels` and resized (bilinear, corners
  * aligned), then their sum. xs [n,in_i,h_i,w_i] and size [h,w] -> [n,channels,h,w].
  */
-export class MSFBlock extends Module<[xs: readonly Tensor[], size: Pair, labels?: Tensor], Tensor> {
+export class MSFBlock extends Block<[xs: readonly Tensor[], size: Pair, labels?: Tensor]> {
   readonly convs: readonly Conv2d[];
   readonly norms: readonly Norm[];
 

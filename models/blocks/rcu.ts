@@ -2,7 +2,7 @@ import { add } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
 import { type ActivationName, Conv2d, type MakeNorm, type Norm } from "../layers/index.ts";
-import { Module } from "../module.ts";
+import { Block } from "./block.ts";
 
 export interface RCUOptions {
   blocks: number;
@@ -16,7 +16,7 @@ export interface RCUOptions {
  * convolution, each block with a skip. x [n,c,h,w] -> the same shape. The parts bear the official names
  * 1_1_norm, 1_1_conv, 1_2_norm, ...: block, then stage, from 1.
  */
-export class RCUBlock extends Module<[x: Tensor, labels?: Tensor], Tensor> {
+export class RCUBlock extends Block<[x: Tensor, labels?: Tensor]> {
   readonly #blocks: readonly (readonly { norm: Norm; conv: Conv2d }[])[];
   readonly act: ActivationName;
 

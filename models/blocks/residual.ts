@@ -2,7 +2,7 @@ import { add } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
 import { type ActivationName, Conv2d, ConvMeanPool, type MakeNorm, type Norm } from "../layers/index.ts";
-import { Module } from "../module.ts";
+import { Block } from "./block.ts";
 
 export interface ResidualOptions {
   norm: MakeNorm;
@@ -19,7 +19,7 @@ export interface ResidualOptions {
  * Pre-activation residual block: x [n,in,h,w] -> [n,out,h',w'], h' = h/2 where it pools. Song & Ermon 2019,
  * appendix A, and 2020: ConditionalResidualBlock with a conditional norm, ResidualBlock with a plain one.
  */
-export class ResidualBlock extends Module<[x: Tensor, labels?: Tensor], Tensor> {
+export class ResidualBlock extends Block<[x: Tensor, labels?: Tensor]> {
   readonly conv1: Conv2d;
   readonly normalize2: Norm;
   readonly conv2: Conv2d | ConvMeanPool;

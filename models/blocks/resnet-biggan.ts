@@ -1,10 +1,12 @@
 import { add, mul } from "../../engine/ops/index.ts";
+import type { DrawSource } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
 import {
   type ActivationName,
   activation,
   Conv2d,
+  Dropout,
   GroupNorm,
   groupsFor,
   Linear,
@@ -12,7 +14,7 @@ import {
   type Resampler,
   resampler,
 } from "../layers/index.ts";
-import { Module } from "../module.ts";
+import { Block } from "./block.ts";
 
 export interface ResnetBigGANOptions {
   act: ActivationName;
@@ -26,17 +28,20 @@ export interface ResnetBigGANOptions {
   skipRescale?: boolean;
   /** Of the last convolution; 0 lets the block start as its skip. */
   initScale?: number;
+  /** Share of the elements dropped before the last convolution while training; none unless told. */
+  dropout?: number;
 }
 
 /**
  * Residual block of BigGAN (Brock et al. 2019) as in NCSN++: x [n,in,h,w], embedding [n,e] -> [n,out,h',w'],
  * h' = 2h, h/2 or h. Song et al. 2021, appendix H. ResnetBlockBigGANpp of layerspp.py.
  */
-export class ResnetBlockBigGAN extends Module<[x: Tensor, embedding?: Tensor], Tensor> {
+export class ResnetBlockBigGAN extends Block<[x: Tensor, embedding?: Tensor, masks?: DrawSource]> {
   readonly GroupNorm_0: GroupNorm;
   readonly Conv_0: Conv2d;
   readonly Dense_0?: Linear;
   readonly GroupNorm_1: GroupNorm;
+  readonly Dropout_0: Dropout;
   readonly Conv_1: Conv2d;
   readonly Conv_2?: Conv2d;
   readonly act: ActivationName;
@@ -46,11 +51,12 @@ export class ResnetBlockBigGAN extends Module<[x: Tensor, embedding?: Tensor], T
 
   constructor(init: Init, inChannels: number, outChannels: number, options: ResnetBigGANOptions) {
     super();
-    const { act, embedding, resample, fir, skipRescale = true, initScale = 0 } = options;
+    const { act, embedding, resample, fir, skipRescale = true, initScale = 0, dropout = 0 } = options;
     this.GroupNorm_0 = new GroupNorm(init, inChannels, { groups: groupsFor(inChannels) });
     this.Conv_0 = new Conv2d(init, inChannels, outChannels, { initScale: 1 });
     if (embedding !== undefined) this.Dense_0 = new Linear(init, embedding, outChannels, { initScale: 1 });
     this.GroupNorm_1 = new GroupNorm(init, outChannels, { groups: groupsFor(outChannels) });
+    this.Dropout_0 = new Dropout(init, dropout);
     this.Conv_1 = new Conv2d(init, outChannels, outChannels, { initScale });
     if (resample || inChannels !== outChannels)
       this.Conv_2 = new Conv2d(init, inChannels, outChannels, { kernel: 1, initScale: 1 });
@@ -60,11 +66,11 @@ export class ResnetBlockBigGAN extends Module<[x: Tensor, embedding?: Tensor], T
     this.resampler = resampler(init.engine, resample && fir);
   }
 
-  forward(x: Tensor, embedding?: Tensor): Tensor {
+  forward(x: Tensor, embedding?: Tensor, masks?: DrawSource): Tensor {
     const { act } = this;
     let h = this.Conv_0.run(this.#resample(this.GroupNorm_0.run(x, { act })));
     if (embedding && this.Dense_0) h = add(h, perChannel(this.Dense_0.run(activation(embedding, act)))); // [n,out,1,1]
-    h = this.Conv_1.run(this.GroupNorm_1.run(h, { act }));
+    h = this.Conv_1.run(this.Dropout_0.run(this.GroupNorm_1.run(h, { act }), masks));
     const skip = this.#resample(x);
     const sum = add(this.Conv_2 ? this.Conv_2.run(skip) : skip, h);
     return this.skipRescale ? mul(sum, Math.SQRT1_2) : sum;

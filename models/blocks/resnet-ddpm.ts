@@ -1,16 +1,18 @@
 import { add, mul } from "../../engine/ops/index.ts";
+import type { DrawSource } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
 import {
   type ActivationName,
   activation,
   Conv2d,
+  Dropout,
   GroupNorm,
   Linear,
   NIN,
   perChannel,
 } from "../layers/index.ts";
-import { Module } from "../module.ts";
+import { Block } from "./block.ts";
 
 export interface ResnetDDPMOptions {
   act: ActivationName;
@@ -24,17 +26,20 @@ export interface ResnetDDPMOptions {
   skipRescale?: boolean;
   /** Of the last convolution; 0 lets the block start as its skip. */
   initScale?: number;
+  /** Share of the elements dropped before the last convolution while training; none unless told. */
+  dropout?: number;
 }
 
 /**
  * Residual block of DDPM (Ho et al. 2020): x [n,in,h,w], embedding [n,e] -> [n,out,h,w].
  * ResnetBlockDDPM of layers.py, ResnetBlockDDPMpp of layerspp.py.
  */
-export class ResnetBlockDDPM extends Module<[x: Tensor, embedding?: Tensor], Tensor> {
+export class ResnetBlockDDPM extends Block<[x: Tensor, embedding?: Tensor, masks?: DrawSource]> {
   readonly GroupNorm_0: GroupNorm;
   readonly Conv_0: Conv2d;
   readonly Dense_0?: Linear;
   readonly GroupNorm_1: GroupNorm;
+  readonly Dropout_0: Dropout;
   readonly Conv_1: Conv2d;
   readonly Conv_2?: Conv2d;
   readonly NIN_0?: NIN;
@@ -43,11 +48,13 @@ export class ResnetBlockDDPM extends Module<[x: Tensor, embedding?: Tensor], Ten
 
   constructor(init: Init, inChannels: number, outChannels: number, options: ResnetDDPMOptions) {
     super();
-    const { act, embedding, groups, convShortcut = false, skipRescale = false, initScale = 0 } = options;
+    const { act, embedding, groups, convShortcut = false, skipRescale = false } = options;
+    const { initScale = 0, dropout = 0 } = options;
     this.GroupNorm_0 = new GroupNorm(init, inChannels, { groups: groups(inChannels) });
     this.Conv_0 = new Conv2d(init, inChannels, outChannels, { initScale: 1 });
     if (embedding !== undefined) this.Dense_0 = new Linear(init, embedding, outChannels, { initScale: 1 });
     this.GroupNorm_1 = new GroupNorm(init, outChannels, { groups: groups(outChannels) });
+    this.Dropout_0 = new Dropout(init, dropout);
     this.Conv_1 = new Conv2d(init, outChannels, outChannels, { initScale });
     if (inChannels !== outChannels) {
       if (convShortcut) this.Conv_2 = new Conv2d(init, inChannels, outChannels, { initScale: 1 });
@@ -57,11 +64,11 @@ export class ResnetBlockDDPM extends Module<[x: Tensor, embedding?: Tensor], Ten
     this.skipRescale = skipRescale;
   }
 
-  forward(x: Tensor, embedding?: Tensor): Tensor {
+  forward(x: Tensor, embedding?: Tensor, masks?: DrawSource): Tensor {
     const { act } = this;
     let h = this.Conv_0.run(this.GroupNorm_0.run(x, { act }));
     if (embedding && this.Dense_0) h = add(h, perChannel(this.Dense_0.run(activation(embedding, act))));
-    h = this.Conv_1.run(this.GroupNorm_1.run(h, { act }));
+    h = this.Conv_1.run(this.Dropout_0.run(this.GroupNorm_1.run(h, { act }), masks));
     const skip = (this.Conv_2 ?? this.NIN_0)?.run(x) ?? x;
     const sum = add(skip, h);
     return this.skipRescale ? mul(sum, Math.SQRT1_2) : sum;

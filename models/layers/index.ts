@@ -10,6 +10,7 @@ export {
   Embedding,
 } from "./conditional-norms.ts";
 export { Conv2d, type Conv2dOptions } from "./conv.ts";
+export { Dropout } from "./dropout.ts";
 export { Fir } from "./fir.ts";
 export { Linear, NIN } from "./linear.ts";
 export { type MakeNorm, Norm, type NormInput } from "./norm.ts";

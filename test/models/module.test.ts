@@ -71,9 +71,13 @@ describe("state", () => {
     state.set("rest.0.weight", { shape: [3, 2], data: new Float32Array(6) });
     state.set("first.weigth", { shape: [3, 2], data: new Float32Array(6) });
     state.set("optimizer", { shape: [1], data: new Float32Array(1) });
-    expect(() => net.load(state as State)).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: load: the state does not fit the network: missing first.bias [3]; rest.0.weight: got [3,2], expected [3,3]; unexpected first.weigth (did you mean first.weight?); unexpected optimizer]`,
-    );
+    expect(() => net.load(state as State)).toThrowErrorMatchingInlineSnapshot(`
+      [UsageError: load: the state does not fit the network:
+        missing first.bias [3]
+        rest.0.weight: got [3,2], expected [3,3]
+        unexpected first.weigth (did you mean first.weight?)
+        unexpected optimizer]
+    `);
     expect(await net.state()).toEqual(before);
   });
 });

@@ -140,7 +140,7 @@ describe("what does not fit is refused before any work", () => {
 
   test("options", () => {
     expect(build({ imageSize: 27 })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: Ncsn: got imageSize 27, expected an even number; the network halves the image once]`,
+      `[UsageError: Ncsn: got imageSize 27, expected a multiple of 2; the network halves the image once]`,
     );
     expect(build({ ngf: 0 })).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: Ncsn: got ngf 0, expected a whole number of at least 1]`,

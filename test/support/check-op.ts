@@ -155,6 +155,7 @@ class Watch {
       const values = await engine.readAll(present);
       const arrays = tensors.map((t) => t && fromHost(values[present.indexOf(t)]!, t.shape));
       for (const t of present) t.dispose();
+      if (event.spec.oracle === "none") continue;
       const expected = event.spec.oracle(arrays.slice(0, -1), event.attrs);
       const y = arrays.at(-1)!;
       const what = `${event.spec.name} ${JSON.stringify(event.attrs)}`;

@@ -1,0 +1,49 @@
+import { grad } from "./autograd.ts";
+import { invariant } from "./errors.ts";
+import { defineOp, type VjpContext } from "./op.ts";
+import type { Tensor } from "./tensor.ts";
+
+interface Attrs {
+  readonly f: (inputs: readonly (Tensor | undefined)[]) => Tensor;
+  /** How many of the op's inputs `f` takes; the parameters it reads by itself stand behind them. */
+  readonly arity: number;
+}
+
+/** Gradients of f's value at these inputs, which carry the graph it is differentiated through. */
+function again({ engine, attrs, inputs, dy, wants }: VjpContext<Attrs>, createGraph: boolean) {
+  const y = engine.withGrad(() => attrs.f(inputs.slice(0, attrs.arity)));
+  const wanted = inputs.filter((_, i) => wants[i]) as Tensor[];
+  const grads = grad(y, wanted, { cotangent: dy, createGraph });
+  return inputs.map((_, i) => (wants[i] ? grads.shift() : undefined));
+}
+
+const checkpointOp = defineOp<Attrs>({
+  name: "checkpoint",
+  forward: (engine, inputs, { f, arity }) => engine.noGrad(() => f(inputs.slice(0, arity))),
+  vjp: (context) => again(context, true),
+  fusedVjp: (context) => {
+    const { engine, attrs, inputs } = context;
+    // Leaves in place of the inputs: the graph behind those is not this pass's to walk or to free.
+    const leaves = inputs.map((x, i) =>
+      x?.node && i < attrs.arity ? engine.track(engine.asVariable(x.detach())) : x,
+    );
+    return again({ ...context, inputs: leaves }, false);
+  },
+  saves: { inputs: "all" },
+  oracle: "none",
+});
+
+/**
+ * y = f(inputs), of which the graph keeps nothing but the inputs: what f computes on its way is freed, and f runs once
+ * more in the backward pass. `parameters`: the tensors with a gradient that f reads beside its inputs. f must give
+ * the same value each time. Chen et al. 2016, "Training deep nets with sublinear memory cost".
+ */
+export function checkpoint(
+  f: (inputs: readonly (Tensor | undefined)[]) => Tensor,
+  inputs: readonly (Tensor | undefined)[],
+  parameters: readonly Tensor[],
+): Tensor {
+  const first = inputs.find((x) => x !== undefined) ?? parameters[0];
+  invariant(first, "checkpoint: no tensor among inputs and parameters");
+  return checkpointOp(first.engine, [...inputs, ...parameters], { f, arity: inputs.length });
+}

@@ -1,0 +1,40 @@
+import { grad } from "../engine/autograd.ts";
+import { UsageError } from "../engine/errors.ts";
+import { embedding, logSoftmax } from "../engine/ops/index.ts";
+import { showShape } from "../engine/shapes.ts";
+import type { Tensor } from "../engine/tensor.ts";
+
+/** Tells classes apart under noise: x [n,...] and the noise condition of each sample [n] -> logits [n,classes]. */
+export type NoisyClassifier = (x: Tensor, condition: Tensor) => Tensor;
+
+/**
+ * grad_x log p(y | x) at each sample's noise, which turns the score of all images into that of the images of a class:
+ * x [n,...], labels y [n] (i32) -> x's shape. Song et al. 2021, equation 14 and appendix I.1. Works inside
+ * `engine.noGrad`, too; a label that is no class gives NaN for its sample. Throws UsageError for labels of another
+ * shape or dtype.
+ */
+export function logProbGrad(
+  classifier: NoisyClassifier,
+  x: Tensor,
+  condition: Tensor,
+  labels: Tensor,
+): Tensor {
+  const { engine } = x;
+  if (labels.rank !== 1 || labels.dim(0) !== x.dim(0) || labels.dtype !== "i32")
+    throw new UsageError(
+      `logProbGrad: got labels ${labels.dtype} ${showShape(labels.shape)} for x ${showShape(x.shape)}, expected i32 [${x.dim(0)}]`,
+    );
+  const differentiate = () => {
+    const leaf = engine.track(engine.asVariable(x.detach()));
+    const logProbs = logSoftmax(classifier(leaf, condition)); // [n,classes]
+    return grad(logProbs, [leaf], { cotangent: oneHot(labels, logProbs.dim(1)) });
+  };
+  const [gradient] = engine.scope(() => engine.withGrad(differentiate));
+  return gradient!;
+}
+
+/** labels [n] (i32) -> [n,classes], 1 at the label. */
+function oneHot(labels: Tensor, classes: number): Tensor {
+  const identity = Float32Array.from({ length: classes ** 2 }, (_, i) => (i % (classes + 1) === 0 ? 1 : 0));
+  return embedding(labels.engine.tensor(identity, [classes, classes]), labels);
+}

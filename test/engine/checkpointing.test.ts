@@ -1,0 +1,118 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { grad } from "../../engine/autograd.ts";
+import { checkpoint } from "../../engine/checkpointing.ts";
+import { mean, mul, sin, square, sum } from "../../engine/ops/index.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { setCheckpointing } from "../../models/blocks/index.ts";
+import { Init } from "../../models/init.ts";
+import { Ncsn } from "../../models/ncsn.ts";
+import { engine } from "../support/engine.ts";
+
+const values = Float32Array.from({ length: 12 }, (_, i) => 0.1 * i - 0.4);
+
+describe("checkpoint", () => {
+  const x = engine.variable(values);
+  const w = engine.variable(values.map((v) => 1 - v));
+  afterAll(() => {
+    x.dispose();
+    w.dispose();
+  });
+  let runs = 0;
+  const f = (t: Tensor): Tensor => {
+    runs++;
+    return square(sin(mul(sin(t), w)));
+  };
+  const kept = (t: Tensor): Tensor => checkpoint(([a]) => f(a!), [t], [w]);
+
+  const gradients = async (through: (t: Tensor) => Tensor) => {
+    const results = engine.scope(() => {
+      const h = mul(x, 2); // the graph before the block is reached too
+      return grad(sum(through(h)), [x, w]);
+    });
+    return (await engine.readAll(results)).map((v) => [...v]);
+  };
+
+  test("gives the gradients of the plain graph, to inputs and parameters", async () => {
+    expect(await gradients(kept)).toEqual(await gradients(f));
+  });
+
+  test("runs once more in the backward pass, and only there", () => {
+    runs = 0;
+    engine.scope(() => {
+      const y = sum(kept(x));
+      expect(runs).toBe(1);
+      grad(y, [x]);
+      expect(runs).toBe(2);
+    });
+  });
+
+  test("second derivatives pass through it", async () => {
+    const second = async (through: (t: Tensor) => Tensor) => {
+      const results = engine.scope(() => {
+        const [first] = grad(sum(through(x)), [x], { createGraph: true });
+        return grad(sum(square(first!)), [x, w]);
+      });
+      return (await engine.readAll(results)).map((v) => [...v]);
+    };
+    const [got, plain] = [await second(kept), await second(f)];
+    for (const [k, row] of plain.entries())
+      for (const [i, v] of row.entries()) expect(got[k]![i]).toBeCloseTo(v, 4);
+  });
+});
+
+describe("setCheckpointing", () => {
+  const net = new Ncsn(new Init(engine, 1), { channels: 1, imageSize: 12, ngf: 4, numClasses: 3 });
+  afterAll(() => net.dispose());
+  const params = [...net.parameters().values()];
+
+  async function step(on: boolean) {
+    setCheckpointing(net, on);
+    await engine.sync();
+    const before = engine.memory().live;
+    engine.resetPeak();
+    let saved = 0;
+    const results = engine.scope(() => {
+      const x = engine.tensor(
+        Float32Array.from({ length: 4 * 144 }, (_, i) => Math.sin(i)),
+        [4, 1, 12, 12],
+      );
+      const labels = engine.tensor(Int32Array.from([0, 1, 2, 1]));
+      const loss = mean(square(net.run(x, labels)));
+      saved = engine.memory().live - before;
+      return [loss, ...grad(loss, params)];
+    });
+    const peak = engine.memory().peak - before;
+    const data = await engine.readAll(results);
+    for (const t of results) t.dispose();
+    return { data, saved, peak };
+  }
+
+  test("loss and gradients stay, but for the order of sums; less is kept and the peak is lower", async () => {
+    const plain = await step(false);
+    const blocks = await step(true);
+    for (const [k, row] of plain.data.entries()) {
+      const scale = row.reduce((top, v) => Math.max(top, Math.abs(v)), 1e-6);
+      for (const [i, v] of row.entries())
+        expect(Math.abs(blocks.data[k]![i]! - v) / scale).toBeLessThan(1e-4);
+    }
+    expect(blocks.saved).toBeLessThan(0.5 * plain.saved);
+    expect(blocks.peak).toBeLessThan(0.8 * plain.peak);
+  });
+
+  test("a fault inside a block is named in the second run too", () => {
+    setCheckpointing(net, true);
+    const paths = new Set<string>();
+    engine.observer = ({ path }) => paths.add(path);
+    try {
+      engine.scope(() => {
+        const x = engine.zeros([1, 1, 12, 12]);
+        const loss = mean(square(net.run(x, engine.zeros([1], "i32"))));
+        paths.clear();
+        grad(loss, params);
+      });
+    } finally {
+      engine.observer = undefined;
+    }
+    expect([...paths].some((p) => p.includes("refine4.output_convs"))).toBe(true);
+  });
+});
