@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
 import { DeviceError, UsageError } from "../engine/errors.ts";
+import { convertCommand } from "./commands/convert.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
@@ -25,7 +26,8 @@ const program = new Command("stein")
   .configureOutput({ outputError: (text, write) => write(`stein: ${complaint(text)}\n`) })
   .exitOverride();
 
-for (const add of [doctorCommand, demoCommand, trainCommand, sampleCommand, kernelsCommand]) add(program);
+for (const add of [doctorCommand, demoCommand, trainCommand, sampleCommand, convertCommand, kernelsCommand])
+  add(program);
 
 program.addHelpText(
   "after",

@@ -1,4 +1,12 @@
-import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import {
+  type Binding,
+  defineKernel,
+  type Hardware,
+  linearGroups,
+  linearMain,
+  range,
+  unroll,
+} from "./kernel.ts";
 
 /*
  * Convolution NCHW, weight [co, ci, kh, kw], any stride, padding and dilation. Everything heavy runs on a padded
@@ -119,6 +127,11 @@ export type ConvRowsVariant = {
   lanes: number;
 };
 
+export type ConvForwardVariant = ConvRowsVariant & {
+  /** What comes back is (sum + residual) * rescale: the end of a residual block. */
+  residual: boolean;
+};
+
 const lanes = ["x", "y", "z", "w"] as const;
 /** Inputs of one row that `columns` outputs see. */
 export const rowSpan = (v: { kw: number; strideX: number; dilationX: number; columns: number }): number =>
@@ -132,7 +145,14 @@ const nth = (name: string, k: number) => `${name}${k >> 2}.${lanes[k & 3]}`;
  */
 export const convRows = defineKernel({
   name: "conv_rows",
-  bindings: { x: "read vec4f", w: "read vec4f", bias: "read f32", y: "read_write f32" },
+  bindings: ({ residual }: ConvForwardVariant) =>
+    ({
+      x: "read vec4f",
+      w: "read vec4f",
+      bias: "read f32",
+      ...(residual && { residual: "read f32" }),
+      y: "read_write f32",
+    }) as Record<"x" | "w" | "bias" | "residual" | "y", Binding>,
   params: {
     n: "u32",
     ci: "u32",
@@ -146,9 +166,14 @@ export const convRows = defineKernel({
     strideY: "u32",
     dilationY: "u32",
     useBias: "u32",
+    /** From one sample's bias to the next's: 0 where all have the same. */
+    biasPitch: "u32",
+    rescale: "f32",
   },
-  variants: convVariants(),
-  main: (v: ConvRowsVariant) => {
+  variants: convVariants().flatMap((v) =>
+    [false, true].map((residual): ConvForwardVariant => ({ ...v, residual })),
+  ),
+  main: (v: ConvForwardVariant) => {
     const loads = Math.ceil(rowSpan(v) / 4);
     const rowVecs = v.rows / 4;
     return `
@@ -193,9 +218,9 @@ export const convRows = defineKernel({
         (r) => `
       if (row * 4u + ${r}u < p.co) {
         let co = row * 4u + ${r}u;
-        let b = select(0.0, bias[co * p.useBias], p.useBias == 1u);
+        let b = select(0.0, bias[(n * p.biasPitch + co) * p.useBias], p.useBias == 1u);
         let line = ((n * p.co + co) * p.oh + oh) * p.ow + column;
-        ${unroll(v.columns, (c) => `${c === 0 ? "" : `if (column + ${c}u < p.ow) `}{ y[line + ${c}u] = s${r}_${c} + b; }`)}
+        ${unroll(v.columns, (c) => `${c === 0 ? "" : `if (column + ${c}u < p.ow) `}{ y[line + ${c}u] = ${v.residual ? `(s${r}_${c} + b + residual[line + ${c}u]) * p.rescale` : `s${r}_${c} + b`}; }`)}
       }`,
       )}
     }`;

@@ -1,7 +1,11 @@
+export { logProbGrad, type NoisyClassifier } from "./classifier.ts";
+export { fromPyTorch, type NetworkValues, type PyTorchExport } from "./convert.ts";
+export { Ddpm, type DdpmOptions } from "./ddpm.ts";
 export { Init } from "./init.ts";
 export { countParameters, Module, type State } from "./module.ts";
 export { Ncsn, NcsnDeeper, type NcsnOptions } from "./ncsn.ts";
 export { NcsnSmall, type NcsnSmallOptions } from "./ncsn-small.ts";
+export { NcsnPP, type NcsnPPOptions } from "./ncsnpp.ts";
 export { Ncsnv2, Ncsnv2Deeper, Ncsnv2Deepest, type Ncsnv2Options, ncsnv2For } from "./ncsnv2.ts";
 export { buildScoreNet, type ScoreNet, type ScoreNetOptions, scoreNetNames } from "./score-net.ts";
 export {
@@ -13,3 +17,9 @@ export {
   ToyScore,
   type ToyScoreOptions,
 } from "./toy/index.ts";
+export {
+  type ChannelStatistics,
+  cifar10Statistics,
+  WideResNet,
+  type WideResNetOptions,
+} from "./wide-resnet.ts";

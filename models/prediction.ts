@@ -1,4 +1,5 @@
 import { add, div, mul, reshape, square } from "../engine/ops/index.ts";
+import type { DrawSource } from "../engine/random.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import type { Module } from "./module.ts";
 
@@ -8,9 +9,15 @@ import type { Module } from "./module.ts";
  */
 export type Prediction = "score" | "eps" | "x0";
 
+/** What a network is told while it is trained. */
+export interface Training {
+  /** Where the masks of dropout come from; nothing is dropped without. */
+  readonly dropout?: DrawSource;
+}
+
 /** A network that predicts P: x [n,c,h,w] and the noise condition of each sample [n] -> x's shape. */
 export interface Network<P extends Prediction = Prediction>
-  extends Module<[x: Tensor, condition: Tensor], Tensor> {
+  extends Module<[x: Tensor, condition: Tensor, training?: Training], Tensor> {
   readonly predicts: P;
 }
 
@@ -29,9 +36,11 @@ const predictor = <P extends Prediction>(
   f: (x: Tensor, condition: Tensor) => Tensor,
 ): Predictor<P> => Object.assign(f, { predicts });
 
-/** The network as a function, in a scope of its own at each call. */
-export const asPredictor = <P extends Prediction>(network: Network<P>): Predictor<P> =>
-  predictor(network.predicts, (x, condition) => network.run(x, condition));
+/** The network as a function, in a scope of its own at each call; as it is while trained if `training` is given. */
+export const asPredictor = <P extends Prediction>(
+  network: Network<P>,
+  training: Training = {},
+): Predictor<P> => predictor(network.predicts, (x, condition) => network.run(x, condition, training));
 
 /** score = -eps / sigma. Song et al. 2021, section 3.3. */
 export const epsToScore = (eps: Predictor<"eps">, sigma: Coefficient): Predictor<"score"> =>

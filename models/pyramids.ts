@@ -9,6 +9,7 @@ import {
   Downsample,
   GroupNorm,
   groupsFor,
+  type Resampler,
   Upsample,
 } from "./layers/index.ts";
 import type { Module } from "./module.ts";
@@ -36,8 +37,10 @@ export type OutputPyramid = (channels: number) => Collect;
 export interface PyramidOptions {
   /** Of the image. */
   channels: number;
-  /** Taps of the resampling filter; naive if absent. */
+  /** Taps of the filter of convolutions that resample; naive if absent. */
   fir?: readonly number[];
+  /** Makes images smaller and larger. */
+  resampler: Resampler;
   /** Divide sums by sqrt 2. */
   skipRescale: boolean;
   /** Of convolutions that give an output. */
@@ -50,14 +53,13 @@ export interface PyramidOptions {
 
 /** The image, made smaller, through a 1x1 convolution. */
 export const inputSkip =
-  (init: Init, { channels: image, fir, combine: method, place }: PyramidOptions): InputPyramid =>
+  (init: Init, { channels: image, resampler, combine: method, place }: PyramidOptions): InputPyramid =>
   (channels) => {
-    const down = place(new Downsample(init, image, { fir }));
     const combine = place(new Combine(init, image, channels, method));
     return {
       channels: method === "cat" ? 2 * channels : channels,
       run: (h, pyramid) => {
-        const smaller = down.run(pyramid);
+        const smaller = resampler.downsample(pyramid);
         return { h: combine.run(smaller, h), pyramid: smaller };
       },
     };
@@ -81,19 +83,16 @@ export const inputResidual = (init: Init, options: PyramidOptions): InputPyramid
 };
 
 /** A picture made of the features of every size; the sum of all, each made larger, is the output. */
-export const outputSkip = (init: Init, options: PyramidOptions): OutputPyramid => {
-  const { channels: image, fir, initScale, place } = options;
-  let smallest = true;
-  return (channels) => {
-    const up = smallest ? undefined : place(new Upsample(init, image, { fir }));
-    smallest = false;
+export const outputSkip =
+  (init: Init, options: PyramidOptions): OutputPyramid =>
+  (channels) => {
+    const { channels: image, initScale, resampler } = options;
     const picture = normThenConv(init, channels, image, initScale, options);
     return (h, collected) => ({
       h,
-      collected: up && collected ? add(up.run(collected), picture(h)) : picture(h),
+      collected: collected ? add(resampler.upsample(collected), picture(h)) : picture(h),
     });
   };
-};
 
 /** The sums of before, made larger by convolution: a residual path beside that of the features. */
 export const outputResidual = (init: Init, options: PyramidOptions): OutputPyramid => {

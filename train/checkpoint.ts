@@ -135,6 +135,6 @@ export function restore(checkpoint: Checkpoint, network: Module, trainer: Traine
 }
 
 /** Network values for sampling: the running averages where the run kept them. */
-export function samplingState({ network, ema }: Checkpoint): State {
+export function samplingState({ network, ema }: Pick<Checkpoint, "network" | "ema">): State {
   return new Map([...network].map(([name, entry]) => [name, ema.get(name) ?? entry]));
 }

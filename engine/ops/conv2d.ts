@@ -11,12 +11,13 @@ import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/conv2d.ts";
-import { showShape } from "../shapes.ts";
+import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./binary.ts";
 import { matmul } from "./matmul.ts";
 import { reduceAxes, reshape, sum } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
+import { scale } from "./scale.ts";
 
 // Three ops closed under differentiation. With y = C(x, w), dx = I(dy, w) and dw = W(dy, x) all bilinear,
 //   dC = I, W;   dI(g) = C(g, w) for dy and W(dy, g) for w;   dW(g) = C(x, g) for dy and I(dy, g) for x.
@@ -35,6 +36,16 @@ export interface ConvOptions {
   /** One number for all sides, [y, x], or [top, bottom, left, right]. Negative padding crops. */
   padding?: number | Pair | Padding;
   dilation?: number | Pair;
+}
+
+/** What follows the convolution in its kernel: (conv + bias + residual) * rescale. */
+export interface Epilogue {
+  /** [co], or [n,co] where each sample has its own. */
+  bias?: Tensor | undefined;
+  /** Of the output's shape. */
+  residual?: Tensor | undefined;
+  /** 1 unless told. */
+  rescale?: number;
 }
 
 /** Output length along one axis. */
@@ -97,7 +108,7 @@ function convolve(
   engine: Engine,
   x: Tensor,
   w: Tensor,
-  bias: Tensor | undefined,
+  { bias, residual, rescale = 1 }: Epilogue,
   size: Pair,
   attrs: ConvAttrs,
   flip: boolean,
@@ -114,8 +125,8 @@ function convolve(
   const y = engine.empty([x.dim(0), outputs, ...size]);
   engine.launch(
     convRows,
-    { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], ...tile },
-    { x: xp, w: wp, bias: bias ?? wp, y },
+    { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], ...tile, residual: residual !== undefined },
+    { x: xp, w: wp, bias: bias ?? wp, residual: residual ?? wp, y },
     {
       n: x.dim(0),
       ci: inputs,
@@ -129,24 +140,38 @@ function convolve(
       strideY: attrs.stride[0],
       dilationY: attrs.dilation[0],
       useBias: bias ? 1 : 0,
+      biasPitch: bias?.rank === 2 ? outputs : 0,
+      rescale,
     },
   );
   return y;
 }
 
-const convOp = defineOp<ConvAttrs>({
+/** rescale without a residual is left to `scale`. */
+const convOp = defineOp<ConvAttrs & { readonly rescale?: number }>({
   name: "conv2d",
-  forward: (engine, [x, w, bias], attrs) =>
-    convolve(engine, x!, w!, bias, outSize(sizeOf(x!), sizeOf(w!), attrs), attrs, false, [1, 1]),
-  vjp: ({ inputs: [x, w], dy, shapes, wants, attrs }) => [
-    wants[0] ? conv2dInputGrad(dy, w!, { ...attrs, inputSize: [shapes[0]![2]!, shapes[0]![3]!] }) : undefined,
-    wants[1]
-      ? conv2dWeightGrad(dy, x!, { ...attrs, kernelSize: [shapes[1]![2]!, shapes[1]![3]!] })
-      : undefined,
-    wants[2] ? sum(dy, { axis: [0, 2, 3] }) : undefined,
-  ],
+  forward: (engine, [x, w, bias, residual], { rescale = 1, ...attrs }) => {
+    const size = outSize(sizeOf(x!), sizeOf(w!), attrs);
+    return convolve(engine, x!, w!, { bias, residual, rescale }, size, attrs, false, [1, 1]);
+  },
+  vjp: ({ inputs: [x, w], dy, shapes, wants, attrs: { rescale = 1, ...attrs } }) => {
+    const g = rescale === 1 ? dy : scale(dy, rescale);
+    return [
+      wants[0]
+        ? conv2dInputGrad(g, w!, { ...attrs, inputSize: [shapes[0]![2]!, shapes[0]![3]!] })
+        : undefined,
+      wants[1]
+        ? conv2dWeightGrad(g, x!, { ...attrs, kernelSize: [shapes[1]![2]!, shapes[1]![3]!] })
+        : undefined,
+      wants[2] ? sum(g, { axis: shapes[2]!.length === 2 ? [2, 3] : [0, 2, 3] }) : undefined,
+      wants[3] ? g : undefined,
+    ];
+  },
   saves: { inputs: [0, 1] },
-  oracle: ([x, w, bias], attrs) => oracle.conv2d(x!, w!, bias ?? null, attrs),
+  oracle: ([x, w, bias, residual], { rescale = 1, ...attrs }) => {
+    const y = oracle.conv2d(x!, w!, bias ?? null, attrs);
+    return residual ? oracle.addRescaled(y, residual, rescale) : y;
+  },
 });
 
 export type InputGradAttrs = ConvAttrs & { readonly inputSize: Pair };
@@ -159,7 +184,7 @@ const inputGradOp = defineOp<InputGradAttrs>({
     const top = dilation[0] * (kh - 1) - padding[0];
     const left = dilation[1] * (kw - 1) - padding[2];
     const attrs: ConvAttrs = { stride: [1, 1], padding: [top, 0, left, 0], dilation };
-    return convolve(engine, dy!, w!, undefined, inputSize, attrs, true, stride);
+    return convolve(engine, dy!, w!, {}, inputSize, attrs, true, stride);
   },
   vjp: ({ inputs: [dy, w], dy: g, shapes, wants, attrs }) => [
     wants[0] ? convOp(g.engine, [g, w!], attrs) : undefined,
@@ -243,24 +268,45 @@ export function fourPads(p: number | Pair | Padding): Padding {
 }
 
 /**
- * Cross-correlation of x [n,ci,h,w] with weight [co,ci,kh,kw] plus bias [co] -> [n,co,oh,ow], as torch's conv2d
- * with groups = 1. Throws UsageError for shapes that do not fit, whole numbers below 1, or an empty output.
+ * Cross-correlation of x [n,ci,h,w] with weight [co,ci,kh,kw] plus bias, [co] or [n,co] -> [n,co,oh,ow], as torch's
+ * conv2d with groups = 1. With `residual` and `rescale`: (conv + bias + residual) rescale, in the same kernel.
+ * Throws UsageError for shapes that do not fit, whole numbers below 1, or an empty output.
  */
-export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: ConvOptions = {}): Tensor {
-  const attrs = requireConv("conv2d", x, weight, bias, weight.dim(0), options);
+export function conv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  options: ConvOptions & Omit<Epilogue, "bias"> = {},
+): Tensor {
+  const { residual, rescale = 1 } = options;
+  const attrs = requireConv("conv2d", x, weight, options);
+  const co = weight.dim(0);
   if (x.dim(1) !== weight.dim(1))
     throw new UsageError(
       `conv2d: got x ${showShape(x.shape)} with weight ${showShape(weight.shape)}, expected weight ` +
-        `[${weight.dim(0)},${x.dim(1)},kh,kw]; build the layer with inChannels: ${x.dim(1)}`,
+        `[${co},${x.dim(1)},kh,kw]; build the layer with inChannels: ${x.dim(1)}`,
     );
+  if (bias) requireBias("conv2d", bias, co, x.dim(0));
   const size = outSize(sizeOf(x), sizeOf(weight), attrs);
   if (size[0] < 1 || size[1] < 1)
     throw new UsageError(
       `conv2d: got x ${showShape(x.shape)} with kernel ${sizeOf(weight).join("x")}, padding [${attrs.padding}], ` +
         `dilation [${attrs.dilation}]: the kernel does not fit; pad more or use a larger image`,
     );
-  return isPointwise(weight, attrs) ? pointwise(x, weight, bias) : convOp(x.engine, [x, weight, bias], attrs);
+  const shape = [x.dim(0), co, ...size];
+  if (residual && !sameShape(residual.shape, shape))
+    throw new UsageError(
+      `conv2d: got residual ${showShape(residual.shape)}, expected the output's shape ${showShape(shape)}`,
+    );
+  if (isPointwise(weight, attrs)) return rescaled(pointwise(x, weight, bias), residual, rescale);
+  if (residual) return convOp(x.engine, [x, weight, bias, residual], { ...attrs, rescale });
+  return rescaled(convOp(x.engine, [x, weight, bias], attrs), undefined, rescale);
 }
+
+const rescaled = (y: Tensor, residual: Tensor | undefined, rescale: number): Tensor => {
+  const sum = residual ? add(y, residual) : y;
+  return rescale === 1 ? sum : scale(sum, rescale);
+};
 
 const isPointwise = (w: Tensor, { stride, padding }: ConvAttrs): boolean =>
   w.dim(2) * w.dim(3) * stride[0] * stride[1] === 1 && padding.every((p) => p === 0);
@@ -270,7 +316,7 @@ function pointwise(x: Tensor, weight: Tensor, bias: Tensor | undefined): Tensor 
   const [n, ci, h, w] = x.shape as [number, number, number, number];
   const co = weight.dim(0);
   const y = matmul(reshape(weight, [co, ci]), reshape(x, [n, ci, h * w]));
-  return reshape(bias ? add(y, reshape(bias, [co, 1])) : y, [n, co, h, w]);
+  return reshape(bias ? add(y, reshape(bias, [...bias.shape, 1])) : y, [n, co, h, w]);
 }
 
 export interface ConvTransposeOptions extends ConvOptions {
@@ -288,7 +334,8 @@ export function convTranspose2d(
   bias?: Tensor,
   options: ConvTransposeOptions = {},
 ): Tensor {
-  const attrs = requireConv("convTranspose2d", x, weight, bias, weight.dim(1), options);
+  const attrs = requireConv("convTranspose2d", x, weight, options);
+  if (bias) requireBias("convTranspose2d", bias, weight.dim(1));
   if (x.dim(1) !== weight.dim(0))
     throw new UsageError(
       `convTranspose2d: got x ${showShape(x.shape)} with weight ${showShape(weight.shape)}, expected weight [${x.dim(1)},co,kh,kw]`,
@@ -316,23 +363,23 @@ export function convTranspose2d(
   return bias ? add(y, reshape(bias, [-1, 1, 1])) : y;
 }
 
-function requireConv(
-  who: string,
-  x: Tensor,
-  weight: Tensor,
-  bias: Tensor | undefined,
-  co: number,
-  options: ConvOptions,
-): ConvAttrs {
+/** `n`: how many samples may have a bias of their own. */
+function requireBias(who: string, bias: Tensor, co: number, n?: number): void {
+  requireFloat(who, bias);
+  const each = n !== undefined && bias.rank === 2 && bias.dim(0) === n;
+  if (!(bias.rank === 1 || each) || bias.dim(-1) !== co)
+    throw new UsageError(
+      `${who}: got bias ${showShape(bias.shape)}, expected [${co}]${n === undefined ? "" : ` or [${n},${co}]`}`,
+    );
+}
+
+function requireConv(who: string, x: Tensor, weight: Tensor, options: ConvOptions): ConvAttrs {
   requireFloat(who, x);
   requireFloat(who, weight);
-  if (bias) requireFloat(who, bias);
   if (x.rank !== 4 || weight.rank !== 4)
     throw new UsageError(
       `${who}: got x ${showShape(x.shape)}, weight ${showShape(weight.shape)}, expected rank 4 both`,
     );
-  if (bias && (bias.rank !== 1 || bias.dim(0) !== co))
-    throw new UsageError(`${who}: got bias ${showShape(bias.shape)}, expected [${co}]`);
   const attrs = {
     stride: pair(options.stride ?? 1),
     padding: fourPads(options.padding ?? 0),

@@ -1,4 +1,4 @@
-import { type Array64, fourOf, zeros } from "./array.ts";
+import { type Array64, fourOf, map, zeros } from "./array.ts";
 import { type Pads, type Pair, windowCount } from "./window.ts";
 
 export interface Conv2dAttrs {
@@ -49,7 +49,7 @@ function checkShapes(y: Array64, w: Array64, x: Array64): void {
   }
 }
 
-/** x [N,Ci,H,W], w [Co,Ci,kh,kw], bias [Co] or null -> [N,Co,H',W']. Cross-correlation, as in PyTorch. */
+/** x [N,Ci,H,W], w [Co,Ci,kh,kw], bias [Co] or [N,Co] or null -> [N,Co,H',W']. Cross-correlation, as in PyTorch. */
 export function conv2d(x: Array64, w: Array64, bias: Array64 | null, attrs: Conv2dAttrs): Array64 {
   const [batch, , H, W] = fourOf(x);
   const [outChannels, , kh, kw] = fourOf(w);
@@ -60,13 +60,18 @@ export function conv2d(x: Array64, w: Array64, bias: Array64 | null, attrs: Conv
   const y = zeros([batch, outChannels, outH, outW]);
   if (bias) {
     y.data.forEach((_, flat) => {
-      y.data[flat] = bias.data[Math.floor(flat / (outH * outW)) % outChannels];
+      y.data[flat] = bias.data[Math.floor(flat / (outH * outW)) % bias.data.length];
     });
   }
   forEachProduct(y, w, x, attrs, (yAt, wAt, xAt) => {
     y.data[yAt] += w.data[wAt] * x.data[xAt];
   });
   return y;
+}
+
+/** (y + residual) rescale, y and residual of one shape. */
+export function addRescaled(y: Array64, residual: Array64, rescale: number): Array64 {
+  return map(y, (v, i) => (v + residual.data[i]!) * rescale);
 }
 
 /**

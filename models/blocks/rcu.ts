@@ -1,4 +1,3 @@
-import { add } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
 import { type ActivationName, Conv2d, type MakeNorm, type Norm } from "../layers/index.ts";
@@ -37,8 +36,11 @@ export class RCUBlock extends Block<[x: Tensor, labels?: Tensor]> {
   forward(x: Tensor, labels?: Tensor): Tensor {
     for (const stages of this.#blocks) {
       let h = x;
-      for (const { norm, conv } of stages) h = conv.run(norm.run(h, { labels, act: this.act }));
-      x = add(h, x);
+      for (const [i, { norm, conv }] of stages.entries()) {
+        const residual = i === stages.length - 1 ? x : undefined;
+        h = conv.run(norm.run(h, { labels, act: this.act }), { residual });
+      }
+      x = h;
     }
     return x;
   }

@@ -50,7 +50,8 @@ export class ResidualBlock extends Block<[x: Tensor, labels?: Tensor]> {
   forward(x: Tensor, labels?: Tensor): Tensor {
     const { act } = this;
     let h = this.conv1.run(this.normalize1.run(x, { labels, act }));
-    h = this.conv2.run(this.normalize2.run(h, { labels, act }));
-    return add(this.shortcut ? this.shortcut.run(x) : x, h);
+    h = this.normalize2.run(h, { labels, act });
+    const residual = this.shortcut ? this.shortcut.run(x) : x;
+    return this.conv2 instanceof Conv2d ? this.conv2.run(h, { residual }) : add(residual, this.conv2.run(h));
   }
 }

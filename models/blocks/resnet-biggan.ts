@@ -1,4 +1,3 @@
-import { add, mul } from "../../engine/ops/index.ts";
 import type { DrawSource } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
@@ -10,7 +9,6 @@ import {
   GroupNorm,
   groupsFor,
   Linear,
-  perChannel,
   type Resampler,
   resampler,
 } from "../layers/index.ts";
@@ -68,12 +66,13 @@ export class ResnetBlockBigGAN extends Block<[x: Tensor, embedding?: Tensor, mas
 
   forward(x: Tensor, embedding?: Tensor, masks?: DrawSource): Tensor {
     const { act } = this;
-    let h = this.Conv_0.run(this.#resample(this.GroupNorm_0.run(x, { act })));
-    if (embedding && this.Dense_0) h = add(h, perChannel(this.Dense_0.run(activation(embedding, act)))); // [n,out,1,1]
-    h = this.Conv_1.run(this.Dropout_0.run(this.GroupNorm_1.run(h, { act }), masks));
+    const shift = embedding && this.Dense_0?.run(activation(embedding, act)); // [n,out]
+    const h = this.Conv_0.run(this.#resample(this.GroupNorm_0.run(x, { act })), { shift });
     const skip = this.#resample(x);
-    const sum = add(this.Conv_2 ? this.Conv_2.run(skip) : skip, h);
-    return this.skipRescale ? mul(sum, Math.SQRT1_2) : sum;
+    const residual = this.Conv_2 ? this.Conv_2.run(skip) : skip;
+    const rescale = this.skipRescale ? Math.SQRT1_2 : 1;
+    const dropped = this.Dropout_0.run(this.GroupNorm_1.run(h, { act }), masks);
+    return this.Conv_1.run(dropped, { residual, rescale });
   }
 
   #resample(x: Tensor): Tensor {

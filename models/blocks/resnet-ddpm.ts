@@ -1,17 +1,7 @@
-import { add, mul } from "../../engine/ops/index.ts";
 import type { DrawSource } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
-import {
-  type ActivationName,
-  activation,
-  Conv2d,
-  Dropout,
-  GroupNorm,
-  Linear,
-  NIN,
-  perChannel,
-} from "../layers/index.ts";
+import { type ActivationName, activation, Conv2d, Dropout, GroupNorm, Linear, NIN } from "../layers/index.ts";
 import { Block } from "./block.ts";
 
 export interface ResnetDDPMOptions {
@@ -66,11 +56,11 @@ export class ResnetBlockDDPM extends Block<[x: Tensor, embedding?: Tensor, masks
 
   forward(x: Tensor, embedding?: Tensor, masks?: DrawSource): Tensor {
     const { act } = this;
-    let h = this.Conv_0.run(this.GroupNorm_0.run(x, { act }));
-    if (embedding && this.Dense_0) h = add(h, perChannel(this.Dense_0.run(activation(embedding, act))));
-    h = this.Conv_1.run(this.Dropout_0.run(this.GroupNorm_1.run(h, { act }), masks));
-    const skip = (this.Conv_2 ?? this.NIN_0)?.run(x) ?? x;
-    const sum = add(skip, h);
-    return this.skipRescale ? mul(sum, Math.SQRT1_2) : sum;
+    const shift = embedding && this.Dense_0?.run(activation(embedding, act)); // [n,out]
+    const h = this.Conv_0.run(this.GroupNorm_0.run(x, { act }), { shift });
+    const residual = (this.Conv_2 ?? this.NIN_0)?.run(x) ?? x;
+    const rescale = this.skipRescale ? Math.SQRT1_2 : 1;
+    const dropped = this.Dropout_0.run(this.GroupNorm_1.run(h, { act }), masks);
+    return this.Conv_1.run(dropped, { residual, rescale });
   }
 }

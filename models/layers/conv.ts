@@ -1,4 +1,4 @@
-import { type ConvOptions, conv2d } from "../../engine/ops/index.ts";
+import { add, type ConvOptions, conv2d } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
 import { Module } from "../module.ts";
@@ -12,8 +12,17 @@ export interface Conv2dOptions extends WeightOptions, Omit<ConvOptions, "padding
   padding?: ConvOptions["padding"];
 }
 
+/** What a convolution's kernel adds on its way out: (conv + bias + shift + residual) rescale. */
+export interface ConvInput {
+  /** A bias for each sample, [n,out]: the time embedding of a residual block. */
+  shift?: Tensor | undefined;
+  /** Of the output's shape: the skip of a residual block. */
+  residual?: Tensor | undefined;
+  rescale?: number;
+}
+
 /** Convolution: x [n,in,h,w] -> [n,out,h',w']. */
-export class Conv2d extends Module<[x: Tensor], Tensor> {
+export class Conv2d extends Module<[x: Tensor, input?: ConvInput], Tensor> {
   readonly weight: Tensor;
   readonly bias?: Tensor;
   readonly options: ConvOptions;
@@ -26,7 +35,8 @@ export class Conv2d extends Module<[x: Tensor], Tensor> {
     this.options = { stride, padding, dilation };
   }
 
-  forward(x: Tensor): Tensor {
-    return conv2d(x, this.weight, this.bias, this.options);
+  forward(x: Tensor, { shift, ...end }: ConvInput = {}): Tensor {
+    const bias = shift && this.bias ? add(shift, this.bias) : (shift ?? this.bias);
+    return conv2d(x, this.weight, bias, { ...this.options, ...end });
   }
 }

@@ -91,7 +91,7 @@ describe("setCheckpointing", () => {
     const plain = await step(false);
     const blocks = await step(true);
     for (const [k, row] of plain.data.entries()) {
-      const scale = row.reduce((top, v) => Math.max(top, Math.abs(v)), 1e-6);
+      const scale = Math.max(1e-6, ...[...row].map(Math.abs));
       for (const [i, v] of row.entries())
         expect(Math.abs(blocks.data[k]![i]! - v) / scale).toBeLessThan(1e-4);
     }

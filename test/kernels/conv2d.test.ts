@@ -71,35 +71,54 @@ const geometry = (columns: number) => {
   return { lines, pitch, across };
 };
 
-test.each(tiles)("tiles of $rows channels and $columns columns, $lanes lanes", async (variant) => {
-  const { lines, pitch } = geometry(variant.columns);
-  const bias = normal([co], 4);
-  const magnitude = oracle.conv2d(absolute(x), absolute(weight), absolute(bias), attrs);
-  for (const useBias of [0, 1]) {
-    const params = {
-      n,
-      ci,
-      co,
-      oh: h,
-      ow: w,
-      lines,
-      pitch,
-      coVecs: up4(co) / 4,
-      kh: 3,
-      strideY: 1,
-      dilationY: 1,
-      useBias,
-    };
-    const inputs = { x: padded(x, lines, pitch, 1, 1), w: packedWeight(weight, false), bias };
-    const { y } = await launched(convRows, variant, inputs, { y: [n, co, h, w] }, params);
-    expectNear(
-      y!,
-      oracle.conv2d(x, weight, useBias ? bias : null, attrs),
-      { terms: ci * 9, magnitude },
-      `bias ${useBias}`,
-    );
-  }
-});
+test.each(tiles)(
+  "tiles of $rows channels and $columns columns, $lanes lanes, residual $residual",
+  async (variant) => {
+    const { lines, pitch } = geometry(variant.columns);
+    const residual = normal([n, co, h, w], 5);
+    for (const [useBias, each] of [
+      [0, false],
+      [1, false],
+      [1, true],
+    ] as const) {
+      const bias = normal(each ? [n, co] : [co], 4);
+      const mathematics = (x: Array64, w: Array64, bias: Array64, residual: Array64) => {
+        const y = oracle.conv2d(x, w, useBias ? bias : null, attrs);
+        return variant.residual ? oracle.addRescaled(y, residual, 0.7) : y;
+      };
+      const magnitude = mathematics(absolute(x), absolute(weight), absolute(bias), absolute(residual));
+      const params = {
+        n,
+        ci,
+        co,
+        oh: h,
+        ow: w,
+        lines,
+        pitch,
+        coVecs: up4(co) / 4,
+        kh: 3,
+        strideY: 1,
+        dilationY: 1,
+        useBias,
+        biasPitch: each ? co : 0,
+        rescale: 0.7,
+      };
+      const inputs = {
+        x: padded(x, lines, pitch, 1, 1),
+        w: packedWeight(weight, false),
+        bias,
+        ...(variant.residual && { residual }),
+      };
+      const { y } = await launched(convRows, variant, inputs, { y: [n, co, h, w] }, params);
+      expectNear(
+        y!,
+        mathematics(x, weight, bias, residual),
+        { terms: ci * 9, magnitude },
+        `bias ${useBias}, of each sample ${each}`,
+      );
+    }
+  },
+);
 
 test.each(weightTiles)(
   "weight gradients in tiles of $rows channels and $columns columns, $lanes lanes, $khs kernel rows at once",

@@ -146,6 +146,32 @@ test("conv2d: value, first and second derivative, with and without bias", () =>
     25,
   ));
 
+test("conv2d with a bias of each sample, a residual and a rescale: value, first and second derivative", () =>
+  check(
+    fc.record({ problem: problems, pointwise: fc.boolean(), rescale: fc.constantFrom(1, Math.SQRT1_2) }),
+    async ({ problem: given, pointwise, rescale }) => {
+      const plain: ConvAttrs = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1] };
+      const problem = pointwise ? { ...given, kernel: [1, 1] as const, attrs: plain } : given;
+      const { attrs, seed, n, co, ci, kernel } = problem;
+      const { x, w } = shapes(problem);
+      const [ax, aw] = [normal(x, seed), normal(w, seed + 1)];
+      const residual = normal(oracle.conv2d(ax, aw, null, attrs).shape, seed + 2);
+      const inputs = [ax, aw, normal([n, co], seed + 3), residual];
+      const mathematics = (x: Array64, w: Array64, bias: Array64, residual: Array64) =>
+        oracle.addRescaled(oracle.conv2d(x, w, bias, attrs), residual, rescale);
+      const [mx, mw, mb, mr] = inputs.map(absolute);
+      await checkOp({
+        op: (x, w, bias, residual) => conv2d(x!, w!, bias, { ...attrs, residual, rescale }),
+        oracle: mathematics,
+        inputs,
+        seed,
+        terms: ci * kernel[0] * kernel[1],
+        magnitude: mathematics(mx!, mw!, mb!, mr!),
+      });
+    },
+    15,
+  ));
+
 test("one by one without stride or padding, a matrix product: value, first and second derivative", () =>
   check(
     fc.record({
@@ -324,7 +350,7 @@ describe("messages", () => {
   });
   test("the bias", () => {
     expect(() => conv2d(x, w, engine.zeros([3]))).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: conv2d: got bias [3], expected [4]]`,
+      `[UsageError: conv2d: got bias [3], expected [4] or [2,4]]`,
     );
     expect(() =>
       convTranspose2d(engine.zeros([2, 4, 8, 8]), w, engine.zeros([4])),

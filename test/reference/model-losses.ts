@@ -4,9 +4,12 @@ import type { Tensor } from "../../engine/tensor.ts";
 import { geometricSigmas } from "../../train/sigmas.ts";
 import type { Attributes } from "./case.ts";
 import type { ModelContext } from "./model-context.ts";
+import { scoreSdeLosses } from "./score-sde.ts";
 
 /** Training losses with the recorded draws instead of random ones, by their official names. -> [] */
 export const modelLosses: Readonly<Record<string, (c: ModelContext) => Tensor>> = {
+  ...scoreSdeLosses,
+
   /** Denoising score matching at one noise level: mean over n of 1/2 |s(x + sigma z) + z / sigma|^2. */
   dsm_score_estimation(c) {
     const sigma = c.attrs.number("sigma");

@@ -8,13 +8,14 @@ import type { RefineNetOptions } from "../../models/refine-net.ts";
 import { Mlp, SmallScore } from "../../models/toy/index.ts";
 import type { ReferenceCase } from "./case.ts";
 import type { Score } from "./model-context.ts";
+import { scoreSdeNetworks } from "./score-sde.ts";
 
 interface Built {
   readonly module: Module;
   readonly score: Score;
 }
 
-type Build = (init: Init, c: ReferenceCase) => Built;
+export type Build = (init: Init, c: ReferenceCase) => Built;
 
 const plain = (module: Module<[x: Tensor], Tensor>): Built => ({ module, score: (x) => module.run(x) });
 
@@ -51,6 +52,8 @@ export const networks: Readonly<Record<string, Build>> = {
   NCSNv2: unconditional(Ncsnv2),
   NCSNv2Deeper: unconditional(Ncsnv2Deeper),
   NCSNv2Deepest: unconditional(Ncsnv2Deepest),
+
+  ...scoreSdeNetworks,
 
   SmallScore: (init, { attrs }) =>
     plain(new SmallScore(init, { channels: attrs.number("channels"), nef: attrs.number("nef") })),

@@ -1,0 +1,66 @@
+import { nearest, UsageError } from "../engine/errors.ts";
+import type { Prediction } from "./prediction.ts";
+import { resolutions, type UNetOptions } from "./unet.ts";
+
+/** Throws UsageError unless `value` is one of the names. */
+export function requireOneOf<N extends string>(
+  who: string,
+  what: string,
+  value: string,
+  names: readonly N[],
+): N {
+  const found = names.find((name) => name === value);
+  if (found !== undefined) return found;
+  const close = nearest(value, names);
+  throw new UsageError(
+    `${who}: got ${what} ${value}, expected one of ${names.join(", ")}${close ? `; did you mean ${close}?` : ""}`,
+  );
+}
+
+/** The options, where they say something, else the defaults. */
+export function withDefaults<D extends object, O extends object>(defaults: D, options: O): D & O {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(given) } as D & O;
+}
+
+/** Throws UsageError for a network whose output is divided by sigma but is to be something else than a score. */
+export function requireScoreBySigma(
+  who: string,
+  { scaleBySigma, predicts }: { scaleBySigma: boolean; predicts: Prediction },
+): void {
+  if (scaleBySigma && predicts !== "score")
+    throw new UsageError(
+      `${who}: got predicts ${predicts} with scaleBySigma, expected score, which an output divided by sigma is; ` +
+        `set scaleBySigma: false for ${predicts}`,
+    );
+}
+
+/** Throws UsageError for sizes that no U-Net has. */
+export function requireUNetOptions(who: string, options: UNetOptions & { channels: number }): void {
+  const { chMult, imageSize, attnResolutions } = options;
+  const counts = { ...pick(options), ...Object.fromEntries(chMult.map((m, i) => [`chMult[${i}]`, m])) };
+  for (const [name, value] of Object.entries(counts))
+    if (!Number.isInteger(value) || value < 1)
+      throw new UsageError(`${who}: got ${name} ${value}, expected a whole number of at least 1`);
+  if (chMult.length === 0)
+    throw new UsageError(`${who}: got an empty chMult, expected a width for each level, such as [1, 2, 2, 2]`);
+  const shrink = 2 ** (chMult.length - 1);
+  if (imageSize % shrink !== 0)
+    throw new UsageError(
+      `${who}: got imageSize ${imageSize} for ${chMult.length} levels, expected a multiple of ${shrink}; ` +
+        "shorten chMult or resize the images",
+    );
+  const sizes = resolutions(options);
+  const lost = attnResolutions.find((size) => !sizes.includes(size));
+  if (lost !== undefined)
+    throw new UsageError(
+      `${who}: got attnResolutions ${lost}, expected sizes that the network has: ${sizes.join(", ")}`,
+    );
+}
+
+const pick = ({ channels, imageSize, nf, numResBlocks }: UNetOptions & { channels: number }) => ({
+  channels,
+  imageSize,
+  nf,
+  numResBlocks,
+});
