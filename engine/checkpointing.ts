@@ -7,11 +7,15 @@ interface Attrs {
   readonly f: (inputs: readonly (Tensor | undefined)[]) => Tensor;
   /** How many of the op's inputs `f` takes; the parameters it reads by itself stand behind them. */
   readonly arity: number;
+  /** Whether f ran under `autocast` at first: it has to the second time. */
+  readonly autocast: boolean;
 }
 
 /** Gradients of f's value at these inputs, which carry the graph it is differentiated through. */
 function again({ engine, attrs, inputs, dy, wants }: VjpContext<Attrs>, createGraph: boolean) {
-  const y = engine.withGrad(() => attrs.f(inputs.slice(0, attrs.arity)));
+  const y = engine.withGrad(() =>
+    engine.autocast(() => attrs.f(inputs.slice(0, attrs.arity)), attrs.autocast),
+  );
   const wanted = inputs.filter((_, i) => wants[i]) as Tensor[];
   const grads = grad(y, wanted, { cotangent: dy, createGraph });
   return inputs.map((_, i) => (wants[i] ? grads.shift() : undefined));
@@ -45,5 +49,7 @@ export function checkpoint(
 ): Tensor {
   const first = inputs.find((x) => x !== undefined) ?? parameters[0];
   invariant(first, "checkpoint: no tensor among inputs and parameters");
-  return checkpointOp(first.engine, [...inputs, ...parameters], { f, arity: inputs.length });
+  const { engine } = first;
+  const attrs = { f, arity: inputs.length, autocast: engine.autocasting };
+  return checkpointOp(engine, [...inputs, ...parameters], attrs);
 }

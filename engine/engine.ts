@@ -10,6 +10,7 @@ import { Capture } from "./capture.ts";
 import { DeviceError, invariant, UsageError } from "./errors.ts";
 import { LanewiseFusion } from "./fusion.ts";
 import { GraphNode } from "./graph.ts";
+import { floatsOfHalves } from "./half.ts";
 import { describeHardware, type LimitOverrides, openDevice } from "./hardware.ts";
 import type { Inputs, OpSpec } from "./op.ts";
 import { platform } from "./platform/index.ts";
@@ -19,7 +20,7 @@ import { numberOf, type ScalarLike } from "./scalar.ts";
 import { requireShape, shapeSize, showShape } from "./shapes.ts";
 import { type BlockRange, type Command, CommandStream } from "./stream.ts";
 import { copyStrided } from "./strided.ts";
-import { type Dtype, dtypeOf, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
+import { bytesOf, type Dtype, dtypeOf, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
 import { type VerifyReport, verify } from "./verify.ts";
 
 export interface EngineOptions extends OpenOptions {
@@ -67,6 +68,8 @@ export class Engine {
   #constants: BufferPool | undefined;
   #dry: Set<Program> | undefined;
   #recording = true;
+  #autocast = false;
+  #halving = false;
   #fault: DeviceError | undefined;
   #destroyed = false;
 
@@ -130,9 +133,9 @@ export class Engine {
   }
 
   /** Memory without a value. Every op's output starts here. */
-  empty(shape: Shape, dtype: Dtype = "f32"): Tensor {
+  empty(shape: Shape, dtype: Dtype = this.#halving && isActivation(shape) ? "f16" : "f32"): Tensor {
     const t = this.#allocate(shape, dtype);
-    if (this.#poison) this.#fill(t, 0x7fc0dead);
+    if (this.#poison) this.#fill(t, dtype === "f16" ? 0x7e007e00 : 0x7fc0dead);
     return t;
   }
 
@@ -216,6 +219,40 @@ export class Engine {
     return this.#recording;
   }
 
+  /** Whether ops store their activations as f16: see `autocast`. */
+  get autocasting(): boolean {
+    return this.#autocast;
+  }
+
+  /**
+   * Mixed precision: inside `fn` ops store activations (values with more than one element for each sample and
+   * channel) as f16. Everything is still computed and summed in f32; parameters, gradients, means and variances stay
+   * f32. Micikevicius et al. 2018, without loss scaling, which gradients in f32 do not need. Throws UsageError where
+   * the adapter lacks shader-f16.
+   */
+  autocast<T>(fn: () => T, on = true): T {
+    if (on && !this.device.features.has("shader-f16"))
+      throw new UsageError("autocast: this adapter lacks shader-f16; train with precision: f32");
+    const before = this.#autocast;
+    this.#autocast = on;
+    try {
+      return fn();
+    } finally {
+      this.#autocast = before;
+    }
+  }
+
+  /** Runs an op's forward: under `autocast` what it allocates for activations is f16. */
+  forward<T>(fn: () => T): T {
+    const before = this.#halving;
+    this.#halving = this.#autocast;
+    try {
+      return this.scope(fn);
+    } finally {
+      this.#halving = before;
+    }
+  }
+
   /** Runs `fn` as if inside these modules. */
   within<T>(path: readonly string[], fn: () => T): T {
     const before = this.path.splice(0, Infinity, ...path);
@@ -253,14 +290,15 @@ export class Engine {
     tensors: Record<NoInfer<B>, Tensor>,
     params: Record<NoInfer<P>, ScalarLike>,
   ): void {
-    const program = this.programs.find(kernel as unknown as Kernel, variant);
+    const bindings = kernel.bindings(variant);
+    const program = this.programs.find(kernel as unknown as Kernel, variant, halvesOf(bindings, tensors));
     if (this.#dry) {
       this.#dry.add(program);
       return;
     }
     const limit = this.maxBinding;
     const ranges: BlockRange[] = [];
-    for (const name in kernel.bindings(variant)) {
+    for (const name in bindings) {
       const { block, bytes } = tensors[name].storage;
       if (bytes > limit)
         throw new DeviceError(
@@ -286,8 +324,9 @@ export class Engine {
     count: number,
   ): void {
     const limit = this.maxBinding;
+    const bindings = kernel.bindings(variant);
     const piece = count * 4 <= limit ? count : Math.floor(limit / 4096) * 1024;
-    const program = this.programs.find(kernel as unknown as Kernel, variant);
+    const program = this.programs.find(kernel as unknown as Kernel, variant, halvesOf(bindings, tensors));
     if (this.#dry) {
       this.#dry.add(program);
       return;
@@ -295,13 +334,15 @@ export class Engine {
     for (let start = 0; start < count; start += piece) {
       const here = Math.min(piece, count - start);
       const ranges: BlockRange[] = [];
-      for (const name in kernel.bindings(variant)) {
-        const { block, bytes } = tensors[name].storage;
-        const whole = bytes < count * 4 || piece === count;
+      for (const name in bindings) {
+        const { dtype, storage } = tensors[name];
+        const { block, bytes } = storage;
+        const each = bytesOf(dtype);
+        const whole = bytes < count * each || piece === count;
         ranges.push(
           whole
             ? { block, offset: 0, size: Math.min(block.bytes, limit) }
-            : { block, offset: start * 4, size: Math.ceil(here / 4) * 16 },
+            : { block, offset: start * each, size: Math.ceil(here / 4) * 4 * each },
         );
       }
       this.#dispatch(kernel as unknown as Kernel, program, ranges, { ...params, count: here, start });
@@ -380,7 +421,7 @@ export class Engine {
   async readAll(tensors: readonly Tensor[]): Promise<HostData[]> {
     if (this.#recorder || this.#dry) throw new UsageError("read: a captured step cannot wait for the device");
     const staging = tensors.map((t) => {
-      const bytes = t.size * 4;
+      const bytes = Math.ceil((t.size * bytesOf(t.dtype)) / 4) * 4;
       const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
       const buffer = this.device.createBuffer({ label: "read", size: bytes, usage });
       this.stream.copyOut(t.storage.block, buffer, bytes);
@@ -389,7 +430,7 @@ export class Engine {
     try {
       await this.#wait(() => Promise.all(staging.map((b) => b.mapAsync(GPUMapMode.READ))));
       this.#check();
-      return staging.map((b, i) => hostArray(b.getMappedRange().slice(0), tensors[i]!.dtype));
+      return staging.map((b, i) => hostArray(b.getMappedRange().slice(0), tensors[i]!));
     } catch (cause) {
       this.#check();
       throw new DeviceError(`read: ${String(cause)}`, { cause });
@@ -405,7 +446,8 @@ export class Engine {
         `copy: got ${showShape(from.shape)} into ${showShape(to.shape)}, expected equal sizes`,
       );
     // Integers as bits: a float kernel might flush them to zero as subnormals.
-    if (from.dtype !== "f32") copyStrided(this, from, to, [from.size], [1], [1], 0, 0);
+    if (from.dtype === "i32" || from.dtype === "u32")
+      copyStrided(this, from, to, [from.size], [1], [1], 0, 0);
     else
       this.launchLinear(
         unary,
@@ -459,13 +501,15 @@ export class Engine {
 
   #allocate(shape: Shape, dtype: Dtype, pool = this.#pool): Tensor {
     if (this.#destroyed) throw gone();
-    const bytes = shapeSize(shape) * 4;
+    const bytes = shapeSize(shape) * bytesOf(dtype);
     const storage = new Storage(pool, bytes, `tensor ${showShape(shape)}`);
     return this.track(new Tensor(this, storage, shape, dtype));
   }
 
   #fill(t: Tensor, bits: number): void {
-    this.launchLinear(fill, { vecs: vecsPerThread(this.hardware) }, { y: t }, { bits }, t.size);
+    const words = Math.ceil((t.size * bytesOf(t.dtype)) / 4);
+    const asWords = new Tensor(this, t.storage, [words], "u32");
+    this.launchLinear(fill, { vecs: vecsPerThread(this.hardware) }, { y: asWords }, { bits }, words);
   }
 
   #fail(error: DeviceError): void {
@@ -480,6 +524,11 @@ export class Engine {
   }
 }
 
+/** The bindings whose tensors are stored as f16. */
+function halvesOf(bindings: object, tensors: Readonly<Record<string, Tensor>>): string[] {
+  return Object.keys(bindings).filter((name) => tensors[name]!.dtype === "f16");
+}
+
 function forEachTensor(value: unknown, fn: (t: Tensor) => void, depth = 4): void {
   if (value instanceof Tensor) fn(value);
   else if (value && typeof value === "object" && depth > 0) {
@@ -488,6 +537,9 @@ function forEachTensor(value: unknown, fn: (t: Tensor) => void, depth = 4): void
       for (const v of Object.values(value)) forEachTensor(v, fn, depth - 1);
   }
 }
+
+/** A value with more than one element for each sample and channel, such as [n,c,h,w] or [n,c,hw]. */
+const isActivation = (shape: Shape): boolean => shape.length >= 3 && shapeSize(shape.slice(2)) > 1;
 
 const gone = () => new DeviceError("engine: it was destroyed; create another");
 
@@ -503,7 +555,8 @@ function toHost(data: HostData | readonly number[], dtype: Dtype | undefined): H
   return dtype === "u32" ? Uint32Array.from(values) : Float32Array.from(values);
 }
 
-function hostArray(bytes: ArrayBuffer, dtype: Dtype): HostData {
+function hostArray(bytes: ArrayBuffer, { dtype, size }: Tensor): HostData {
+  if (dtype === "f16") return floatsOfHalves(new Uint16Array(bytes, 0, size));
   if (dtype === "f32") return new Float32Array(bytes);
   return dtype === "i32" ? new Int32Array(bytes) : new Uint32Array(bytes);
 }

@@ -104,11 +104,23 @@ function fused(run: readonly Command[], programs: ProgramCache): Command {
   let kernel = known.get(key);
   if (!kernel) known.set(key, (kernel = kernelOf(run, blocks)));
   return {
-    program: programs.find(kernel, {}),
+    program: programs.find(kernel, {}, halvesOf(run, blocks)),
     ranges: blocks.map((block) => run.flatMap((c) => c.ranges).find((r) => r.block === block)!),
     params: [countOf(run[0]!), ...run.flatMap((c) => c.params.slice(1))],
     groups: run[0]!.groups,
   };
+}
+
+/** The fused kernel's names of the arrays that are stored as f16. */
+function halvesOf(run: readonly Command[], blocks: readonly Block[]): string[] {
+  const halves = new Set<Block>();
+  for (const { program, ranges } of run) {
+    const names = Object.keys(program.kernel.bindings(program.variant));
+    ranges.forEach((r, i) => {
+      if (program.halves.includes(names[i]!)) halves.add(r.block);
+    });
+  }
+  return blocks.flatMap((b, a) => (halves.has(b) ? [`t${a}`] : []));
 }
 
 function kernelOf(run: readonly Command[], blocks: readonly Block[]): Kernel {

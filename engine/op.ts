@@ -41,7 +41,7 @@ export type Op<A> = (engine: Engine, inputs: Inputs, attrs: A) => Tensor;
 /** Applies ops: runs the forward and, where a gradient may be asked for, records it. */
 export function defineOp<A>(spec: OpSpec<A>): Op<A> {
   return (engine, inputs, attrs) => {
-    const { y, extras } = engine.scope(() => {
+    const { y, extras } = engine.forward(() => {
       const result = spec.forward(engine, inputs, attrs);
       return "y" in result ? result : { y: result, extras: [] };
     });

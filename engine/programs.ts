@@ -5,6 +5,8 @@ import { DeviceError } from "./errors.ts";
 export interface Program {
   readonly kernel: Kernel;
   readonly variant: Variant;
+  /** Bindings stored as f16. */
+  readonly halves: readonly string[];
   readonly label: string;
   readonly layout: Layout;
   pipeline: GPUComputePipeline | undefined;
@@ -35,15 +37,15 @@ export class ProgramCache {
   }
 
   /** The program, not necessarily compiled yet. */
-  find(kernel: Kernel, variant: Variant): Program {
+  find(kernel: Kernel, variant: Variant, halves: readonly string[] = []): Program {
     let variants = this.#programs.get(kernel);
     if (!variants) this.#programs.set(kernel, (variants = new Map()));
-    const key = JSON.stringify(variant);
+    const key = JSON.stringify(variant) + (halves.length > 0 ? ` f16 ${halves}` : "");
     let program = variants.get(key);
     if (!program) {
       const label = key === "{}" ? kernel.name : `${kernel.name} ${key}`;
       const layout = this.#layout(Object.values<Binding>(kernel.bindings(variant)));
-      program = { kernel, variant, label, layout, pipeline: undefined };
+      program = { kernel, variant, halves, label, layout, pipeline: undefined };
       variants.set(key, program);
     }
     return program;
@@ -84,8 +86,8 @@ export class ProgramCache {
   }
 
   #descriptor(program: Program): GPUComputePipelineDescriptor {
-    const { kernel, variant, label, layout } = program;
-    const module = this.#device.createShaderModule({ label, code: source(kernel, variant) });
+    const { kernel, variant, halves, label, layout } = program;
+    const module = this.#device.createShaderModule({ label, code: source(kernel, variant, halves) });
     shaderError(program, module).then(
       (error) => error && this.#onError(error),
       () => {}, // the device was lost meanwhile: reported elsewhere
@@ -119,7 +121,7 @@ async function shaderError(program: Program, module: GPUShaderModule): Promise<D
   const { messages } = await module.getCompilationInfo();
   const error = messages.find((m) => m.type === "error");
   if (!error) return undefined;
-  const text = source(program.kernel, program.variant).split("\n")[error.lineNum - 1]?.trim();
+  const text = source(program.kernel, program.variant, program.halves).split("\n")[error.lineNum - 1]?.trim();
   return new DeviceError(`${program.label}: WGSL line ${error.lineNum}: ${error.message}: ${text}`, {
     kernel: program.kernel.name,
     line: error.lineNum,

@@ -4,16 +4,19 @@ import { UsageError } from "./errors.ts";
 import type { GraphNode } from "./graph.ts";
 import { shapeSize, showShape } from "./shapes.ts";
 
-export type Dtype = "f32" | "i32" | "u32";
+/** f16 is a way to store what is computed as f32; the host sees it as f32. */
+export type Dtype = "f32" | "f16" | "i32" | "u32";
 export type Shape = readonly number[];
-export type HostData<D extends Dtype = Dtype> = D extends "f32"
+export type HostData<D extends Dtype = Dtype> = D extends "f32" | "f16"
   ? Float32Array<ArrayBuffer>
   : D extends "i32"
     ? Int32Array<ArrayBuffer>
     : Uint32Array<ArrayBuffer>;
 
+export const bytesOf = (dtype: Dtype): number => (dtype === "f16" ? 2 : 4);
+
 /** Throws UsageError for an array of any other kind. */
-export function dtypeOf(who: string, data: ArrayBufferView): Dtype {
+export function dtypeOf(who: string, data: ArrayBufferView): Exclude<Dtype, "f16"> {
   if (data instanceof Float32Array) return "f32";
   if (data instanceof Int32Array) return "i32";
   if (data instanceof Uint32Array) return "u32";

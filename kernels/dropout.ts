@@ -12,8 +12,7 @@ import {
 /** y = x gain where a uniform draw is at least `rate`, else 0; the mask is drawn here and never stored. */
 export const dropout = defineKernel({
   name: "dropout",
-  bindings: (v: BlockVariant) =>
-    ({ x: `read ${blockType(v)}`, y: `read_write ${blockType(v)}` }) as const,
+  bindings: (v: BlockVariant) => ({ x: `read ${blockType(v)}`, y: `read_write ${blockType(v)}` }) as const,
   params: { ...drawParams, rate: "f32", gain: "f32" },
   lib: drawLib,
   variants: blockVariants,

@@ -21,7 +21,7 @@ export {
   normStatistics,
 } from "./norm.ts";
 export { pack } from "./pack.ts";
-export { maxPool, maxPoolGrad, poolLine, takeIndexed } from "./pool.ts";
+export { averagePool, maxPool, maxPoolGrad, slidingMean, takeIndexed } from "./pool.ts";
 export { randomFill } from "./random.ts";
 export { reduce } from "./reduce.ts";
 export { resize } from "./resize.ts";

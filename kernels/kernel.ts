@@ -1,3 +1,5 @@
+import { convertAccesses, halfElement } from "./half.ts";
+
 /**
  * A kernel is data: WGSL, bindings, parameters and how a problem's shape becomes a dispatch.
  * Each fact is written once; `source` joins them into the text that is compiled.
@@ -56,24 +58,31 @@ export function defineKernel<B extends string, P extends string, V extends Varia
   };
 }
 
-/** The WGSL of a variant, exactly as it is compiled. */
+/** The WGSL of a variant, exactly as it is compiled. `halves`: bindings stored as f16. */
 export function source<B extends string, P extends string, V extends Variant>(
   kernel: Kernel<B, P, V>,
   v: V,
+  halves: readonly string[] = [],
 ): string {
   const params = Object.entries<ParamType>(kernel.params);
   const bindings = Object.entries<Binding>(kernel.bindings(v));
   const lines = [`// ${kernel.name} ${JSON.stringify(v)}`];
+  if (halves.length > 0) lines.push("enable f16;");
   if (params.length > 0) {
     lines.push(`struct Params { ${params.map(([name, type]) => `${name}: ${type}`).join(", ")} }`);
     lines.push(`@group(0) @binding(${bindings.length}) var<uniform> p: Params;`);
   }
+  const arrays = new Map<string, string>();
   bindings.forEach(([name, binding], i) => {
-    const [access, element] = binding.split(" ");
-    lines.push(`@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${element}>;`);
+    const [access, element] = binding.split(" ") as [string, string];
+    const half = halves.includes(name);
+    if (half) arrays.set(name, element);
+    const type = half ? halfElement(element) : element;
+    lines.push(`@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${type}>;`);
   });
-  lines.push(...kernel.lib(v).map(dedent), dedent(kernel.main(v)));
-  return lines.join("\n") + "\n";
+  const text = [...kernel.lib(v), kernel.main(v)].map(dedent).join("\n");
+  lines.push(arrays.size > 0 ? convertAccesses(text, arrays) : text);
+  return `${lines.join("\n")}\n`;
 }
 
 /** WebGPU allows 65,535 workgroups in a dimension: longer lines are folded into x and y. */

@@ -1,73 +1,6 @@
-import { defineKernel, linearGroups, linearMain } from "./kernel.ts";
+import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 import { bits } from "./lib/math.ts";
-
-/*
- * Average pooling is separable: a sum along rows, then one along columns (5 + 5 reads instead of 25 for the
- * refine blocks' 5 x 5). Both steps, and their adjoints, are one kernel over [outer, length, inner].
- */
-
-export type PoolLineVariant = {
-  /** Gather the adjoint: every window that saw this input. */
-  adjoint: boolean;
-  /** Divide by the window's size with its padding, or by the inputs it really saw. */
-  countPad: boolean;
-};
-
-/** y [outer, outputs, inner] from x [outer, inputs, inner]: means over windows of `size` neighbours, or the adjoint. */
-export const poolLine = defineKernel({
-  name: "pool_line",
-  bindings: { x: "read f32", y: "read_write f32" },
-  params: {
-    outer: "u32",
-    inputs: "u32",
-    outputs: "u32",
-    inner: "u32",
-    size: "u32",
-    stride: "u32",
-    before: "u32",
-    after: "u32",
-  },
-  variants: [true, false].flatMap((adjoint) =>
-    [true, false].map((countPad): PoolLineVariant => ({ adjoint, countPad })),
-  ),
-  main: (v: PoolLineVariant) => `
-    // Inputs a window starting at first (in padded positions) is divided by, for a line of length n.
-    fn weight(first: i32, n: i32) -> f32 {
-      let low = first - i32(p.before);
-      ${
-        v.countPad
-          ? "return f32(min(i32(p.size), n + i32(p.before + p.after) - first));"
-          : "return f32(min(low + i32(p.size), n) - max(low, 0));"
-      }
-    }
-    ${linearMain(64)}
-      if (thread >= p.outer * p.outputs * p.inner) { return; }
-      let at = i32(thread / p.inner % p.outputs);
-      let base = thread / p.inner / p.outputs * p.inputs * p.inner + thread % p.inner;
-      var total = 0.0;
-      ${
-        v.adjoint
-          ? `let padded = at + i32(p.before);
-      let low = max(0, (padded - i32(p.size) + i32(p.stride)) / i32(p.stride));
-      for (var o = low; o * i32(p.stride) <= padded && o < i32(p.inputs); o++) {
-        if (padded - o * i32(p.stride) < i32(p.size)) {
-          total += x[base + u32(o) * p.inner] / weight(o * i32(p.stride), i32(p.outputs));
-        }
-      }
-      y[thread] = total;`
-          : `let first = at * i32(p.stride);
-      let low = max(first - i32(p.before), 0);
-      let high = min(first - i32(p.before) + i32(p.size), i32(p.inputs));
-      for (var i = low; i < high; i++) { total += x[base + u32(i) * p.inner]; }
-      y[thread] = total / weight(first, i32(p.inputs));`
-      }
-    }`,
-  dispatch: ({ outer, outputs, inner }) => linearGroups(outer * outputs * inner, 64),
-  cost: ({ outer, inputs, outputs, inner, size }) => ({
-    bytes: 4 * outer * inner * (inputs + outputs),
-    flops: outer * outputs * inner * size,
-  }),
-});
+import { forEachInRow, rowGroups, runLengths } from "./runs.ts";
 
 const windowParams = {
   planes: "u32",
@@ -82,6 +15,139 @@ const windowParams = {
   top: "u32",
   left: "u32",
 } as const;
+
+export type AveragePoolVariant = {
+  /** Gather the adjoint: every window that saw this input. */
+  adjoint: boolean;
+  /** Divide by the window's size with its padding, or by the inputs it really saw. */
+  countPad: boolean;
+  run: number;
+};
+
+const means = `
+      let top = max(i32(row % p.oh * p.strideY) - i32(p.top), 0);
+      let bottom = min(i32(row % p.oh * p.strideY + p.kh) - i32(p.top), i32(p.height));
+      let base = i32(row / p.oh * p.height * p.width);
+      var corner = i32(column * p.strideX) - i32(p.left);`;
+const mean = (countPad: boolean) => `
+        let left = max(corner, 0);
+        let right = min(corner + i32(p.kw), i32(p.width));
+        var total = 0.0;
+        for (var i = top; i < bottom; i++) {
+          for (var j = left; j < right; j++) { total += x[base + i * i32(p.width) + j]; }
+        }
+        y[row * p.ow + column] = total / ${countPad ? "f32(p.kh * p.kw)" : "f32((bottom - top) * (right - left))"};
+        corner += i32(p.strideX);`;
+
+// Windows low <= o < high cover a place; the next place leaves the first of them and enters another, or not.
+const windows = `
+      let line = row % p.height + p.top;
+      let top = u32(max(i32(line + p.strideY) - i32(p.kh), 0)) / p.strideY;
+      let bottom = min(line / p.strideY + 1u, p.oh);
+      let base = row / p.height * p.oh * p.ow;
+      var place = column + p.left;
+      var low = u32(max(i32(place + p.strideX) - i32(p.kw), 0)) / p.strideX;
+      var high = place / p.strideX + 1u;`;
+const gather = (countPad: boolean) => `
+        var total = 0.0;
+        for (var i = top; i < bottom; i++) {
+          for (var j = low; j < min(high, p.ow); j++) {
+            total += x[base + i * p.ow + j]${countPad ? "" : " / (seen(i * p.strideY, p.kh, p.top, p.height) * seen(j * p.strideX, p.kw, p.left, p.width))"};
+          }
+        }
+        y[row * p.width + column] = total${countPad ? " / f32(p.kh * p.kw)" : ""};
+        place++;
+        if (low * p.strideX + p.kw <= place) { low++; }
+        if (high * p.strideX == place) { high++; }`;
+const seen = `
+// Real inputs of a line of n that a window sees which starts at \`first\` in padded places.
+fn seen(first: u32, size: u32, before: u32, n: u32) -> f32 {
+  return f32(min(first + size, before + n) - max(first, before));
+}`;
+
+/** Means over windows: y [planes, oh, ow] from x [planes, height, width]; with \`adjoint\` y [planes, height, width] from x [planes, oh, ow]. */
+export const averagePool = defineKernel({
+  name: "average_pool",
+  bindings: { x: "read f32", y: "read_write f32" },
+  params: windowParams,
+  lib: ({ adjoint, countPad }: AveragePoolVariant) => (adjoint && !countPad ? [seen] : []),
+  variants: runLengths.flatMap((run) =>
+    [false, true].flatMap((adjoint) =>
+      [true, false].map((countPad): AveragePoolVariant => ({ adjoint, countPad, run })),
+    ),
+  ),
+  main: ({ adjoint, countPad, run }) =>
+    adjoint
+      ? forEachInRow(run, { rows: "p.planes * p.height", columns: "p.width", once: windows, body: gather(countPad) })
+      : forEachInRow(run, { rows: "p.planes * p.oh", columns: "p.ow", once: means, body: mean(countPad) }),
+  dispatch: ({ planes, height, width, oh, ow }, { adjoint, run }) =>
+    adjoint ? rowGroups(planes * height, width, run) : rowGroups(planes * oh, ow, run),
+  cost: ({ planes, height, width, oh, ow, kh, kw }) => ({
+    bytes: 4 * planes * (height * width + oh * ow),
+    flops: planes * oh * ow * kh * kw,
+  }),
+});
+
+export type SlidingMeanVariant = {
+  kh: number;
+  kw: number;
+  /** Rows a thread goes down, the sums of the last kh kept. */
+  rows: number;
+};
+
+/** Neighbouring columns of a thread. */
+const STRIP = 4;
+
+/**
+ * Means over kh x kw windows at stride 1 that count their padding: y [planes, oh, ow] from x [planes, height, width].
+ * The adjoint is the same with kh - 1 - top and kw - 1 - left.
+ */
+export const slidingMean = defineKernel({
+  name: "sliding_mean",
+  bindings: { x: "read f32", y: "read_write f32" },
+  params: { planes: "u32", height: "u32", width: "u32", oh: "u32", ow: "u32", top: "i32", left: "i32" },
+  variants: [4, 16].flatMap((rows) =>
+    [
+      [5, 5],
+      [3, 2],
+      [1, 4],
+    ].map(([kh, kw]): SlidingMeanVariant => ({ kh: kh!, kw: kw!, rows })),
+  ),
+  main: ({ kh, kw, rows }) => `
+    ${linearMain(64)}
+      let across = (p.ow + ${STRIP - 1}u) / ${STRIP}u;
+      let down = (p.oh + ${rows - 1}u) / ${rows}u;
+      let strip = thread / across;
+      let plane = strip / down;
+      if (plane >= p.planes) { return; }
+      let column = (thread - strip * across) * ${STRIP}u;
+      let row = (strip - plane * down) * ${rows}u;
+      let first = i32(row) - p.top;
+      let last = i32(min(row + ${rows}u, p.oh)) - p.top + ${kh - 1};
+      ${unroll(STRIP + kw - 1, (k) => `let c${k} = i32(column) - p.left + ${k}; let in${k} = c${k} >= 0 && c${k} < i32(p.width);`)}
+      ${unroll(kh, (r) => `var s${r} = vec4f();`, " ")}
+      var line = i32(plane * p.height * p.width) + first * i32(p.width);
+      var out = (plane * p.oh + row) * p.ow + column;
+      for (var i = first; i < last; i++) {
+        let inside = i >= 0 && i < i32(p.height);
+        ${unroll(STRIP + kw - 1, (k) => `let x${k} = select(0.0, x[line + c${k}], inside && in${k});`)}
+        ${unroll(kh - 1, (r) => `s${r} = s${r + 1};`, " ")}
+        s${kh - 1} = ${unroll(kw, (k) => `vec4f(${range(STRIP).map((c) => `x${c + k}`)})`, " + ")};
+        if (i >= first + ${kh - 1}) {
+          let mean = (${unroll(kh, (r) => `s${r}`, " + ")}) / ${kh * kw}.0;
+          ${unroll(STRIP, (c) => `${c === 0 ? "" : `if (column + ${c}u < p.ow) `}{ y[out + ${c}u] = mean[${c}]; }`)}
+          out += p.ow;
+        }
+        line += i32(p.width);
+      }
+    }`,
+  dispatch: ({ planes, oh, ow }, { rows }) =>
+    linearGroups(planes * Math.ceil(oh / rows) * Math.ceil(ow / STRIP), 64),
+  cost: ({ planes, height, width, oh, ow }, { kh, kw }) => ({
+    bytes: 4 * planes * (height * width + oh * ow),
+    flops: planes * oh * ow * (kh + kw),
+  }),
+});
 
 /** y [planes, oh, ow], and the place in its map, h * width + w, of the first maximum in reading order. */
 export const maxPool = defineKernel({

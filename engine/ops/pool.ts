@@ -1,9 +1,11 @@
 import {
+  averagePool,
   maxPoolGrad as maxGradKernel,
   maxPool as maxKernel,
-  poolLine,
+  slidingMean,
   takeIndexed,
 } from "../../kernels/pool.ts";
+import { runLength } from "../../kernels/runs.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp, type Op } from "../op.ts";
@@ -27,59 +29,6 @@ const outSize = (x: Tensor, { kernel, stride, padding: [t, b, l, r] }: Attrs): P
   Math.floor((x.dim(3) + l + r - kernel[1]) / stride[1]) + 1,
 ];
 
-/** Along columns, then along rows; both steps gather their adjoint where `adjoint`. */
-function averageLines(
-  engine: Engine,
-  x: Tensor,
-  to: Pair,
-  { kernel, stride, padding: [t, b, l, r], countIncludePad }: AvgAttrs,
-  adjoint: boolean,
-): Tensor {
-  const [n, c, h, w] = x.shape as [number, number, number, number];
-  const variant = { adjoint, countPad: countIncludePad };
-  const middle = engine.empty([n, c, h, to[1]]);
-  const y = engine.empty([n, c, ...to]);
-  const across = {
-    outer: n * c * h,
-    inputs: w,
-    outputs: to[1],
-    inner: 1,
-    size: kernel[1],
-    stride: stride[1],
-    before: l,
-    after: r,
-  };
-  const down = {
-    outer: n * c,
-    inputs: h,
-    outputs: to[0],
-    inner: to[1],
-    size: kernel[0],
-    stride: stride[0],
-    before: t,
-    after: b,
-  };
-  engine.launch(poolLine, variant, { x, y: middle }, across);
-  engine.launch(poolLine, variant, { x: middle, y }, down);
-  return y;
-}
-
-const avgOp: Op<AvgAttrs> = defineOp({
-  name: "avg_pool2d",
-  forward: (engine, [x], attrs) => averageLines(engine, x!, outSize(x!, attrs), attrs, false),
-  vjp: ({ dy, shapes, attrs }) => [
-    avgGradOp(dy.engine, [dy], { ...attrs, inputSize: [shapes[0]![2]!, shapes[0]![3]!] }),
-  ],
-  oracle: ([x], attrs) => oracle.avgPool2d(x!, attrs),
-});
-
-const avgGradOp: Op<AvgAttrs & { readonly inputSize: Pair }> = defineOp({
-  name: "avg_pool2d_grad",
-  forward: (engine, [dy], attrs) => averageLines(engine, dy!, attrs.inputSize, attrs, true),
-  vjp: ({ dy, attrs }) => [avgOp(dy.engine, [dy], attrs)],
-  oracle: ([dy], attrs) => oracle.avgPool2dGrad(dy!, attrs),
-});
-
 const windows = (
   planes: number,
   [height, width]: Pair,
@@ -97,6 +46,49 @@ const windows = (
   strideX: stride[1],
   top: padding[0],
   left: padding[2],
+});
+
+/** Largest kernel that is unrolled. */
+const SLIDING = 8;
+
+/** Means, or their adjoint from outputs `from` to inputs `to`. */
+function averages(engine: Engine, x: Tensor, to: Pair, attrs: AvgAttrs, adjoint: boolean): Tensor {
+  const { kernel, stride, padding, countIncludePad: countPad } = attrs;
+  const [n, c, ...from] = x.shape as [number, number, number, number];
+  const y = engine.empty([n, c, ...to]);
+  const cpu = engine.hardware.kind === "cpu";
+  if (countPad && Math.max(...stride) === 1 && Math.max(...kernel) <= SLIDING) {
+    const [kh, kw] = kernel;
+    const [top, left] = adjoint ? [kh - 1 - padding[0], kw - 1 - padding[2]] : [padding[0], padding[2]];
+    const [height, width, oh, ow] = [...from, ...to] as const;
+    engine.launch(
+      slidingMean,
+      { kh, kw, rows: cpu ? 16 : 4 },
+      { x, y },
+      { planes: n * c, height, width, oh, ow, top, left },
+    );
+  } else {
+    const [inputs, outputs] = adjoint ? [to, from] : [from, to];
+    const variant = { adjoint, countPad, run: runLength(engine.hardware) };
+    engine.launch(averagePool, variant, { x, y }, windows(n * c, inputs, outputs, attrs));
+  }
+  return y;
+}
+
+const avgOp: Op<AvgAttrs> = defineOp({
+  name: "avg_pool2d",
+  forward: (engine, [x], attrs) => averages(engine, x!, outSize(x!, attrs), attrs, false),
+  vjp: ({ dy, shapes, attrs }) => [
+    avgGradOp(dy.engine, [dy], { ...attrs, inputSize: [shapes[0]![2]!, shapes[0]![3]!] }),
+  ],
+  oracle: ([x], attrs) => oracle.avgPool2d(x!, attrs),
+});
+
+const avgGradOp: Op<AvgAttrs & { readonly inputSize: Pair }> = defineOp({
+  name: "avg_pool2d_grad",
+  forward: (engine, [dy], attrs) => averages(engine, dy!, attrs.inputSize, attrs, true),
+  vjp: ({ dy, attrs }) => [avgOp(dy.engine, [dy], attrs)],
+  oracle: ([dy], attrs) => oracle.avgPool2dGrad(dy!, attrs),
 });
 
 const maxOp = defineOp<Attrs>({

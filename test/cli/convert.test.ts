@@ -176,25 +176,40 @@ describe("what does not fit", () => {
       values.delete("module.sigmas");
       values.set("module.logits", { shape: [2], data: new Float32Array(2) });
     });
-    expect(convert(tensors)).toThrowErrorMatchingInlineSnapshot();
+    expect(convert(tensors)).toThrowErrorMatchingInlineSnapshot(`
+      [UsageError: convert: x.safetensors is of another network than the configuration describes; compare model, data and sigmas:
+        begin_conv.weight: got [8,3,3,3], expected [8,1,3,3]
+        missing end_conv.bias [1]
+        missing sigmas [3,1]
+        unexpected end_conv.bais (did you mean end_conv.bias?)
+        unexpected logits]
+    `);
   });
 
   test("among averages by place is too few of them, too many, and another shape", () => {
     const last = trainable.length - 1;
     const few = exported("numbered", (values) => values.delete(`ema.${last}`));
-    expect(convert(few)).toThrowErrorMatchingInlineSnapshot();
+    expect(convert(few)).toThrowErrorMatchingInlineSnapshot(`[UsageError: convert: x.safetensors is of another network than the configuration describes; compare model, data and sigmas: ema: missing end_conv.bias [1]]`);
     const many = exported("numbered", (values) => values.set(`ema.${last + 1}`, averageOf(0)));
-    expect(convert(many)).toThrowErrorMatchingInlineSnapshot();
+    expect(convert(many)).toThrowErrorMatchingInlineSnapshot(`[UsageError: convert: x.safetensors is of another network than the configuration describes; compare model, data and sigmas: ema: unexpected 49]`);
     const swapped = exported("numbered", (values) => {
       values.set("ema.0", averageOf(1));
       values.set("ema.1", averageOf(0));
     });
-    expect(convert(swapped)).toThrowErrorMatchingInlineSnapshot();
+    expect(convert(swapped)).toThrowErrorMatchingInlineSnapshot(`
+      [UsageError: convert: x.safetensors is of another network than the configuration describes; compare model, data and sigmas:
+        ema: begin_conv.weight: got [8], expected [8,1,3,3]
+        ema: begin_conv.bias: got [8,1,3,3], expected [8]]
+    `);
   });
 
   test("among averages by name is a misspelt one", () => {
     const tensors = exported("named", (values) => retype(values, "ema.end_conv.bias", "ema.end_conv.bais"));
-    expect(convert(tensors)).toThrowErrorMatchingInlineSnapshot();
+    expect(convert(tensors)).toThrowErrorMatchingInlineSnapshot(`
+      [UsageError: convert: x.safetensors is of another network than the configuration describes; compare model, data and sigmas:
+        ema: missing end_conv.bias [1]
+        ema: unexpected end_conv.bais (did you mean end_conv.bias?)]
+    `);
   });
 
   test("is what is not finite", () => {
@@ -203,8 +218,8 @@ describe("what does not fit", () => {
         const { shape, data } = values.get(name)!;
         values.set(name, { shape, data: data.map((v, i) => (i === 0 ? Number.NaN : v)) });
       });
-    expect(convert(broken("module.end_conv.bias", "none"))).toThrowErrorMatchingInlineSnapshot();
-    expect(convert(broken("ema.0", "numbered"))).toThrowErrorMatchingInlineSnapshot();
+    expect(convert(broken("module.end_conv.bias", "none"))).toThrowErrorMatchingInlineSnapshot(`[UsageError: convert: x.safetensors: end_conv.bias holds values that are not finite; the run diverged or the file is damaged]`);
+    expect(convert(broken("ema.0", "numbered"))).toThrowErrorMatchingInlineSnapshot(`[UsageError: convert: x.safetensors: ema: begin_conv.weight holds values that are not finite; the run diverged or the file is damaged]`);
   });
 
   test("ends the command with exit code 2, one fault a line, and no file", async () => {

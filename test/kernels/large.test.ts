@@ -218,7 +218,7 @@ test("pools, resizing and filters of large images", async () => {
   const at = (y: number, x: number) => pattern(y * w + x);
   await through("resize", [1, 1, h, w], (x) => resizeNearest(x, [h, w]), size, pattern);
   await through(
-    "pool_line",
+    "sliding_mean",
     [1, 1, h, w],
     (x) => avgPool2d(x, { kernel: [1, 2], stride: 1, padding: [0, 0, 0, 1] }),
     size,

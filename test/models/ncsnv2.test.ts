@@ -176,27 +176,45 @@ describe("what does not fit is refused before any work", () => {
     new Ncsnv2Deepest(new Init(engine), { ...tiny, ...options });
 
   test("options", () => {
-    expect(build({ imageSize: 12 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Ncsnv2Deepest: got imageSize 12, expected a multiple of 8; the network halves the image three times]`);
-    expect(build({ sigmas: [] })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Ncsnv2Deepest: got sigma none, expected positive numbers, one for each noise level]`);
-    expect(build({ sigmas: [1, -1] })).toThrowErrorMatchingInlineSnapshot(`[UsageError: Ncsnv2Deepest: got sigma -1, expected positive numbers, one for each noise level]`);
-    expect(build({ normalization: "InstanceNorm+" as "InstanceNorm" })).toThrowErrorMatchingInlineSnapshot(`[UsageError: plainNorm: got InstanceNorm+, expected one of InstanceNorm++, InstanceNorm, VarianceNorm, NoneNorm; did you mean InstanceNorm++?]`);
+    expect(build({ imageSize: 12 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Ncsnv2Deepest: got imageSize 12, expected a multiple of 8; the network halves the image three times]`,
+    );
+    expect(build({ sigmas: [] })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Ncsnv2Deepest: got sigma none, expected positive numbers, one for each noise level]`,
+    );
+    expect(build({ sigmas: [1, -1] })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Ncsnv2Deepest: got sigma -1, expected positive numbers, one for each noise level]`,
+    );
+    expect(build({ normalization: "InstanceNorm+" as "InstanceNorm" })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: plainNorm: got InstanceNorm+, expected one of InstanceNorm++, InstanceNorm, VarianceNorm, NoneNorm; did you mean InstanceNorm++?]`,
+    );
   });
 
   test("options of the conditional networks", () => {
     const options: NcsnOptions = { channels: 3, imageSize: 16, ngf: 3, numClasses: 5 };
     const conditional = (change: Partial<NcsnOptions>) => () =>
       new NcsnDeeper(new Init(engine), { ...options, ...change });
-    expect(conditional({ imageSize: 18 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: NcsnDeeper: got imageSize 18, expected a multiple of 4; the network halves the image twice]`);
-    expect(conditional({ numClasses: 0 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: NcsnDeeper: got numClasses 0, expected a whole number of at least 1]`);
-    expect(conditional({ normalization: "NonNorm" as "NoneNorm" })).toThrowErrorMatchingInlineSnapshot(`[UsageError: NcsnDeeper: got normalization NonNorm, expected one of InstanceNorm++, InstanceNorm, VarianceNorm, NoneNorm; did you mean NoneNorm?]`);
+    expect(conditional({ imageSize: 18 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: NcsnDeeper: got imageSize 18, expected a multiple of 4; the network halves the image twice]`,
+    );
+    expect(conditional({ numClasses: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: NcsnDeeper: got numClasses 0, expected a whole number of at least 1]`,
+    );
+    expect(conditional({ normalization: "NonNorm" as "NoneNorm" })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: NcsnDeeper: got normalization NonNorm, expected one of InstanceNorm++, InstanceNorm, VarianceNorm, NoneNorm; did you mean NoneNorm?]`,
+    );
   });
 
   test("inputs", () => {
     const odd = engine.zeros([2, 3, 12, 16]);
     const x = engine.zeros([2, 3, 16, 16]);
     const one = labels([0]);
-    expect(() => deepest.run(odd, one)).toThrowErrorMatchingInlineSnapshot(`[UsageError: Ncsnv2Deepest: got x [2,3,12,16], expected [n,3,16,16]]`);
-    expect(() => deepest.run(x, one)).toThrowErrorMatchingInlineSnapshot(`[UsageError: Ncsnv2Deepest: got labels i32 [1] for x [2,3,16,16], expected i32 [2]]`);
+    expect(() => deepest.run(odd, one)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Ncsnv2Deepest: got x [2,3,12,16], expected [n,3,16,16]]`,
+    );
+    expect(() => deepest.run(x, one)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Ncsnv2Deepest: got labels i32 [1] for x [2,3,16,16], expected i32 [2]]`,
+    );
     for (const t of [odd, x, one]) t.dispose();
   });
 });

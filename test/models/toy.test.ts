@@ -119,9 +119,17 @@ describe("an MLP", () => {
   });
 
   test("says which widths and inputs it takes", () => {
-    expect(() => new Mlp(new Init(engine), [2])).toThrowErrorMatchingInlineSnapshot(`[UsageError: Mlp: got widths [2], expected at least two whole numbers from 1, such as [2,128,128,2]]`);
-    expect(() => new Mlp(new Init(engine), [2, 0, 2])).toThrowErrorMatchingInlineSnapshot(`[UsageError: Mlp: got widths [2,0,2], expected at least two whole numbers from 1, such as [2,128,128,2]]`);
-    engine.scope(() => expect(() => toy.run(engine.ones([4, 3]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: ToyScore: got x [4,3], expected [n,2]]`));
+    expect(() => new Mlp(new Init(engine), [2])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Mlp: got widths [2], expected at least two whole numbers from 1, such as [2,128,128,2]]`,
+    );
+    expect(() => new Mlp(new Init(engine), [2, 0, 2])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: Mlp: got widths [2,0,2], expected at least two whole numbers from 1, such as [2,128,128,2]]`,
+    );
+    engine.scope(() =>
+      expect(() => toy.run(engine.ones([4, 3]))).toThrowErrorMatchingInlineSnapshot(
+        `[UsageError: ToyScore: got x [4,3], expected [n,2]]`,
+      ),
+    );
   });
 });
 
@@ -150,10 +158,12 @@ describe("a score for every noise scale", () => {
   test("says what it takes", () => {
     engine.scope(() => {
       const x = engine.ones([4, 2]);
-      expect(() => noisy.run(x, engine.ones([3]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: ToyNoiseScore: got x [4,2] and sigma f32 [3], expected [n,d] and the noise scale of each point, f32 [n]]`);
-      expect(() =>
-        noisy.run(x, engine.tensor(Int32Array.of(0, 1, 2, 3))),
-      ).toThrowErrorMatchingInlineSnapshot(`[UsageError: ToyNoiseScore: got x [4,2] and sigma i32 [4], expected [n,d] and the noise scale of each point, f32 [n]]`);
+      expect(() => noisy.run(x, engine.ones([3]))).toThrowErrorMatchingInlineSnapshot(
+        `[UsageError: ToyNoiseScore: got x [4,2] and sigma f32 [3], expected [n,d] and the noise scale of each point, f32 [n]]`,
+      );
+      expect(() => noisy.run(x, engine.tensor(Int32Array.of(0, 1, 2, 3)))).toThrowErrorMatchingInlineSnapshot(
+        `[UsageError: ToyNoiseScore: got x [4,2] and sigma i32 [4], expected [n,d] and the noise scale of each point, f32 [n]]`,
+      );
     });
   });
 });
@@ -274,7 +284,9 @@ describe("SmallScore", () => {
 
   test("says what it takes", () => {
     engine.scope(() =>
-      expect(() => small.run(engine.ones([2, 1, 12, 12]))).toThrowErrorMatchingInlineSnapshot(`[UsageError: SmallScore: got x [2,1,12,12], expected [n,1,10,10]]`),
+      expect(() => small.run(engine.ones([2, 1, 12, 12]))).toThrowErrorMatchingInlineSnapshot(
+        `[UsageError: SmallScore: got x [2,1,12,12], expected [n,1,10,10]]`,
+      ),
     );
   });
 });

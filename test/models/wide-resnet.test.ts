@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { sum } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { verify } from "../../engine/verify.ts";
 import { Init } from "../../models/init.ts";
@@ -121,7 +120,7 @@ describe("logits", () => {
     const expected = sigmas.flatMap((sigma, n) => logits64(reference, imageOf(n), sigma));
     const largest = Math.max(...expected.map(Math.abs));
     expect(got.length).toBe(N * CLASSES);
-    for (const [i, v] of got.entries()) expect(Math.abs(v - expected[i]!)).toBeLessThan(1e-4 * largest);
+    for (const [i, v] of got.entries()) expect(Math.abs(v - expected[i]!)).toBeLessThan(2e-5 * largest);
   });
 
   test("do not depend on an image's brightness and contrast", async () => {
@@ -132,7 +131,7 @@ describe("logits", () => {
         ),
       );
     const [plain, changed] = [await logits((v) => v), await logits((v) => 5 * v - 1)];
-    for (const [i, v] of changed.entries()) expect(v).toBeCloseTo(plain[i]!, 2);
+    for (const [i, v] of changed.entries()) expect(v).toBeCloseTo(plain[i]!, 4);
   });
 
   test("of a blank image are finite, and so is their gradient", async () => {
@@ -154,8 +153,14 @@ describe("logits", () => {
     });
     const expected = sigmas.flatMap((sigma, n) => logits64(reference, imageOf(n, brought), sigma));
     const largest = Math.max(...expected.map(Math.abs));
-    for (const [i, v] of got.entries()) expect(Math.abs(v - expected[i]!)).toBeLessThan(1e-4 * largest);
+    for (const [i, v] of got.entries()) expect(Math.abs(v - expected[i]!)).toBeLessThan(2e-5 * largest);
     told.dispose();
+  });
+
+  test("come from ops that each agree with their oracle", async () => {
+    const { ops, departed } = await verify(engine, () => net.run(...input()));
+    expect(departed).toBeUndefined();
+    expect(ops).toBeGreaterThan(80);
   });
 });
 
@@ -176,7 +181,7 @@ describe("logProbGrad", () => {
       const along = (e: number) => logProb(images.map((x, i) => x + e * v[i]!));
       const numeric = (along(1e-6) - along(-1e-6)) / 2e-6;
       const analytic = gradient.reduce((total, g, i) => total + g * v[i]!, 0);
-      expect(Math.abs(analytic - numeric)).toBeLessThan(1e-3 * length);
+      expect(Math.abs(analytic - numeric)).toBeLessThan(1e-4 * length);
     }
   });
 
@@ -186,12 +191,6 @@ describe("logProbGrad", () => {
     const inside = await inScope(() => engine.noGrad(() => net.logProbGrad(...input(), classes(labels))));
     expect(inside).toEqual(plain);
     expect(engine.memory().live).toBe(before);
-  });
-
-  test("every op of it agrees with its oracle", async () => {
-    const { ops, departed } = await verify(engine, () => sum(net.logProbGrad(...input(), classes(labels))));
-    expect(departed).toBeUndefined();
-    expect(ops).toBeGreaterThan(100);
   });
 });
 

@@ -1,0 +1,172 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { grad } from "../../engine/autograd.ts";
+import {
+  add,
+  attention,
+  avgPool2d,
+  concat,
+  conv2d,
+  groupNorm,
+  instanceNormPlus,
+  matmul,
+  maxPool2d,
+  mean,
+  mul,
+  narrow,
+  permute,
+  reshape,
+  resizeBilinear,
+  resizeNearest,
+  silu,
+  softmax,
+  square,
+  sum,
+  upfirdn2d,
+} from "../../engine/ops/index.ts";
+import type { Shape, Tensor } from "../../engine/tensor.ts";
+import { Init } from "../../models/init.ts";
+import { Ncsn } from "../../models/ncsn.ts";
+import { engine } from "../support/engine.ts";
+
+const random = (shape: Shape, seed: number): Tensor =>
+  engine.variable(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) =>
+      Math.sin(12.9898 * (i + 1) * seed),
+    ),
+    shape,
+  );
+
+const x = random([2, 4, 6, 7], 1);
+const other = random([2, 4, 6, 7], 2);
+const weight = random([5, 4, 3, 3], 3);
+const scales = random([2, 4], 4);
+const rows = random([2, 4, 12], 5);
+const taps = engine.untrack(
+  engine.tensor(
+    [1, 3, 3, 1, 3, 9, 9, 3, 3, 9, 9, 3, 1, 3, 3, 1].map((v) => v / 64),
+    [4, 4],
+  ),
+);
+afterAll(() => {
+  for (const t of [x, other, weight, scales, rows, taps]) t.dispose();
+});
+
+const ops: Record<string, () => Tensor> = {
+  add: () => add(x, other),
+  "add, broadcast": () => add(x, reshape(scales, [2, 4, 1, 1])),
+  silu: () => silu(x),
+  "a chain of elementwise ops": () => silu(mul(add(silu(x), other), 3)),
+  conv2d: () => conv2d(x, weight, undefined, { padding: 1 }),
+  "conv2d, strided": () => conv2d(x, weight, undefined, { padding: 1, stride: 2 }),
+  "conv2d with a residual": () =>
+    conv2d(x, narrow(weight, 0, 0, 4), undefined, { padding: 1, residual: other, rescale: 0.7 }),
+  "conv2d, one by one": () => conv2d(x, narrow(narrow(weight, 2, 0, 1), 3, 0, 1)),
+  "instance norm++": () =>
+    instanceNormPlus(x, { gamma: scales, alpha: scales, beta: scales, activation: "elu" }),
+  "group norm": () => groupNorm(x, 2, { activation: "silu" }),
+  "average pool": () => avgPool2d(x, { kernel: 5, stride: 1, padding: 2 }),
+  "maximum pool": () => maxPool2d(x, { kernel: 5, stride: 1, padding: 2 }),
+  bilinear: () => resizeBilinear(x, [9, 5]),
+  nearest: () => resizeNearest(x, [12, 14]),
+  FIR: () => upfirdn2d(x, taps, { up: 2, pad: [2, 1] }),
+  concat: () => concat([silu(x), silu(other)], 1),
+  narrow: () => narrow(silu(x), 1, 1, 2),
+  permute: () => permute(silu(x), [0, 2, 3, 1]),
+  matmul: () => matmul(rows, permute(rows, [0, 2, 1])),
+  softmax: () => softmax(rows),
+  attention: () => attention(rows, mul(rows, 2), rows),
+};
+
+/** Largest difference over the largest value. */
+function departure(got: ArrayLike<number>, truth: ArrayLike<number>): number {
+  let [worst, scale] = [0, 1e-6];
+  for (let i = 0; i < truth.length; i++) {
+    scale = Math.max(scale, Math.abs(truth[i]!));
+    const error = Math.abs(got[i]! - truth[i]!);
+    worst = error >= 0 ? Math.max(worst, error) : Infinity; // NaN is not below anything
+  }
+  return worst / scale;
+}
+
+const inputs = [x, other, weight, scales, rows];
+
+async function evaluate(op: () => Tensor, half: boolean) {
+  const [y, ...grads] = engine.scope(() => {
+    const y = engine.autocast(op, half);
+    return [y, ...grad(sum(square(y)), inputs)] as const;
+  });
+  const values = await engine.readAll([y, ...grads]);
+  for (const t of [y, ...grads]) t.dispose();
+  return { dtype: y.dtype, values };
+}
+
+const present = engine.device.features.has("shader-f16");
+
+test("an adapter without shader-f16 is told so", () => {
+  const attempt = () => engine.autocast(() => silu(x));
+  if (present) expect(engine.scope(attempt).dtype).toBe("f16");
+  else expect(attempt).toThrow("this adapter lacks shader-f16; train with precision: f32");
+});
+
+describe.runIf(present)("under autocast", () => {
+  test.each(Object.keys(ops))(
+    "%s stores halves and stays within their rounding, its gradient in f32 too",
+    async (name) => {
+      const plain = await evaluate(ops[name]!, false);
+      const half = await evaluate(ops[name]!, true);
+      expect([plain.dtype, half.dtype]).toEqual(["f32", "f16"]);
+      for (const [i, truth] of plain.values.entries())
+        expect(departure(half.values[i]!, truth), i === 0 ? "value" : `gradient ${i}`).toBeLessThan(8e-3);
+    },
+  );
+
+  test("a captured chain of halves replays", async () => {
+    const capture = engine.capture(() =>
+      engine.autocast(() => engine.noGrad(() => silu(add(silu(x), other)))),
+    );
+    capture.replay();
+    const truth = await evaluate(() => silu(add(silu(x), other)), false);
+    expect(departure(await capture.result.data(), truth.values[0]!)).toBeLessThan(2e-3);
+    capture.dispose();
+  });
+
+  test("what is one number for each channel stays f32", () => {
+    engine.scope(() => {
+      const y = engine.autocast(() => mean(x, { axis: [2, 3], keepDims: true }));
+      expect(y.dtype).toBe("f32");
+    });
+  });
+});
+
+describe.runIf(present)("a network", () => {
+  const net = new Ncsn(new Init(engine, 1), { channels: 1, imageSize: 16, ngf: 8, numClasses: 3 });
+  afterAll(() => net.dispose());
+  const params = [...net.parameters().values()];
+
+  async function step(half: boolean) {
+    const before = engine.memory().live;
+    let saved = 0;
+    const results = engine.scope(() => {
+      const images = engine.tensor(
+        Float32Array.from({ length: 4 * 256 }, (_, i) => Math.sin(i)),
+        [4, 1, 16, 16],
+      );
+      const labels = engine.tensor(Int32Array.from([0, 1, 2, 1]));
+      const score = engine.autocast(() => net.run(images, labels), half);
+      saved = engine.memory().live - before;
+      return [score, ...grad(mean(square(score)), params)];
+    });
+    const values = await engine.readAll(results);
+    for (const t of results) t.dispose();
+    return { saved, values };
+  }
+
+  test("keeps half the activations; score and gradients stay close", async () => {
+    const plain = await step(false);
+    const half = await step(true);
+    expect(half.saved / plain.saved).toBeLessThan(0.6);
+    expect(departure(half.values[0]!, plain.values[0]!)).toBeLessThan(0.02);
+    const [all, truth] = [half, plain].map(({ values }) => values.slice(1).flatMap((v) => [...v]));
+    expect(departure(all!, truth!)).toBeLessThan(0.03);
+  });
+});
