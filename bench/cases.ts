@@ -4,9 +4,11 @@ import type { Case } from "./harness.ts";
 import { cases as adam } from "./kernels/adam.bench.ts";
 import { cases as attention } from "./kernels/attention.bench.ts";
 import { cases as binary } from "./kernels/binary.bench.ts";
+import { cases as cast } from "./kernels/cast.bench.ts";
 import { cases as clip } from "./kernels/clip.bench.ts";
 import { cases as conv2d } from "./kernels/conv2d.bench.ts";
 import { cases as copy } from "./kernels/copy.bench.ts";
+import { cases as dropout } from "./kernels/dropout.bench.ts";
 import { cases as dsm } from "./kernels/dsm.bench.ts";
 import { cases as embedding } from "./kernels/embedding.bench.ts";
 import { cases as fill } from "./kernels/fill.bench.ts";
@@ -42,6 +44,8 @@ const families: readonly Case[] = [
   resize,
   upfirdn2d,
   embedding,
+  dropout,
+  cast,
   copy,
   dispatch,
   training,

@@ -24,7 +24,7 @@ export { pack } from "./pack.ts";
 export { averagePool, maxPool, maxPoolGrad, slidingMean, takeIndexed } from "./pool.ts";
 export { randomFill } from "./random.ts";
 export { reduce } from "./reduce.ts";
-export { resize } from "./resize.ts";
+export { resizeBilinear, resizeBilinearGrad, resizeNearest } from "./resize.ts";
 export { multiplyAdd } from "./roofline.ts";
 export { softmax, softmaxGrad } from "./softmax.ts";
 export { activationGrad, unary } from "./unary.ts";

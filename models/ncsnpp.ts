@@ -137,7 +137,9 @@ export class NcsnPP<P extends Prediction = Prediction>
     const { centered, scaleBySigma } = this.options;
     requireImages("NcsnPP", x, condition, this.options);
     if (this.#features && condition.dtype !== "f32")
-      throw new UsageError("NcsnPP: got an i32 noise condition, expected sigma as f32; this network has Fourier features");
+      throw new UsageError(
+        "NcsnPP: got an i32 noise condition, expected sigma as f32; this network has Fourier features",
+      );
 
     const image = centered ? x : add(mul(x, 2), -1);
     const { features, collected } = this.#unet.run(

@@ -43,7 +43,9 @@ export function requireUNetOptions(who: string, options: UNetOptions & { channel
     if (!Number.isInteger(value) || value < 1)
       throw new UsageError(`${who}: got ${name} ${value}, expected a whole number of at least 1`);
   if (chMult.length === 0)
-    throw new UsageError(`${who}: got an empty chMult, expected a width for each level, such as [1, 2, 2, 2]`);
+    throw new UsageError(
+      `${who}: got an empty chMult, expected a width for each level, such as [1, 2, 2, 2]`,
+    );
   const shrink = 2 ** (chMult.length - 1);
   if (imageSize % shrink !== 0)
     throw new UsageError(

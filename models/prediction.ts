@@ -51,16 +51,9 @@ export const scoreToEps = (score: Predictor<"score">, sigma: Coefficient): Predi
   predictor("eps", (x, t) => mul(score(x, t), mul(perSample(sigma(t), x), -1)));
 
 /** score = (alpha x0 - x) / sigma^2. */
-export const x0ToScore = (
-  x0: Predictor<"x0">,
-  alpha: Coefficient,
-  sigma: Coefficient,
-): Predictor<"score"> =>
+export const x0ToScore = (x0: Predictor<"x0">, alpha: Coefficient, sigma: Coefficient): Predictor<"score"> =>
   predictor("score", (x, t) =>
-    div(
-      add(mul(perSample(alpha(t), x), x0(x, t)), mul(x, -1)),
-      square(perSample(sigma(t), x)),
-    ),
+    div(add(mul(perSample(alpha(t), x), x0(x, t)), mul(x, -1)), square(perSample(sigma(t), x))),
   );
 
 /** x0 = (x + sigma^2 score) / alpha, the mean of the clean images given x. Tweedie's formula (Efron 2011). */

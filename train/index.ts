@@ -6,6 +6,7 @@ export type { Denoiser, ReductionOptions } from "./losses/denoising.ts";
 export { type LabelDraws, labelDraws, type TimeDraws, timeDraws } from "./losses/draws.ts";
 export { type SdeLossOptions, sdeLoss } from "./losses/sde.ts";
 export { smldLoss } from "./losses/smld.ts";
+export { neededBytes, type StepMemory, stepMemory } from "./memory.ts";
 export { mmdSquared, sampleQuality, slicedWasserstein } from "./metrics/index.ts";
 export { geometricSigmas, type SigmaOptions } from "./sigmas.ts";
 export { DivergedError, type StepReport, Trainer, type TrainerOptions } from "./trainer.ts";

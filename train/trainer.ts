@@ -12,6 +12,7 @@ import { findNonFinite } from "../engine/verify.ts";
 import type { Module } from "../models/module.ts";
 import type { Batches } from "./batches.ts";
 import { annealedDsm, type LabelledScore } from "./losses/annealed-dsm.ts";
+import { type StepMemory, stepMemory } from "./memory.ts";
 import { requireSigmas } from "./sigmas.ts";
 
 export interface TrainerOptions {
@@ -143,6 +144,17 @@ export class Trainer {
     grad(this.#loss(), this.#params);
   }
 
+  /** What the next step needs of the device's memory. Runs its passes, without an update. */
+  memory(): StepMemory {
+    this.#feed(this.step);
+    return stepMemory(
+      this.engine,
+      this.optimizer,
+      () => this.#loss(),
+      (loss) => this.#gradients(loss),
+    );
+  }
+
   /** The recorded step, once one was taken: for the profiler. */
   get captured(): Capture<void> | undefined {
     return this.#capture;
@@ -173,11 +185,15 @@ export class Trainer {
     });
   }
 
+  #gradients(loss: Tensor): { grads: Tensor[]; clip: Tensor } {
+    const grads = grad(loss, this.#params);
+    return { grads, clip: clipGradients(grads, this.#options.gradClip) };
+  }
+
   #run(): void {
     const { engine } = this;
     const loss = this.#loss();
-    const grads = grad(loss, this.#params);
-    const clip = clipGradients(grads, this.#options.gradClip);
+    const { grads, clip } = this.#gradients(loss);
     this.optimizer.apply(grads, clip);
     const report = concat([reshape(loss, [1]), narrow(clip, 0, 1, 1)], 0);
     copyStrided(engine, report, this.#history, [2], [1], [1], 0, this.#slot);

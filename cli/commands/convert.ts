@@ -25,10 +25,7 @@ export function convertCommand(program: Command): void {
   program
     .command("convert")
     .description("turn the weights of an official PyTorch network into a checkpoint, or back")
-    .argument(
-      "<checkpoint>",
-      "what scripts/export_pytorch.py wrote; with --to-pytorch, a run or a checkpoint",
-    )
+    .argument("<file>", "what scripts/export_pytorch.py wrote; with --to-pytorch, a run or a checkpoint")
     .requiredOption("-o, --out <file>", "the safetensors file to write")
     .option("--config <file>", "configuration of the network, such as configs/cifar10.yaml")
     .addOption(new Option("--ema", "only the running averages, in place of the weights").conflicts("raw"))

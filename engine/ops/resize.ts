@@ -1,4 +1,9 @@
-import { resize as kernel, type ResizeVariant } from "../../kernels/resize.ts";
+import {
+  resizeBilinear as bilinearKernel,
+  resizeBilinearGrad,
+  resizeNearest as nearestKernel,
+} from "../../kernels/resize.ts";
+import { runLength } from "../../kernels/runs.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp, type Op } from "../op.ts";
@@ -12,7 +17,7 @@ import { requireFloat } from "./require.ts";
 // Resizing is linear: the gradient is the adjoint, whose gradient is the resize again.
 
 interface Attrs {
-  readonly mode: ResizeVariant["mode"];
+  readonly mode: "bilinear" | "corners" | "nearest";
   readonly from: Pair;
   readonly to: Pair;
 }
@@ -22,20 +27,17 @@ const step = (mode: Attrs["mode"], from: number, to: number): number =>
 
 function launch(engine: Engine, x: Tensor, { mode, from, to }: Attrs, adjoint: boolean): Tensor {
   const y = engine.empty([x.dim(0), x.dim(1), ...(adjoint ? from : to)]);
-  engine.launch(
-    kernel,
-    { mode, adjoint },
-    { x, y },
-    {
-      planes: x.dim(0) * x.dim(1),
-      height: from[0],
-      width: from[1],
-      oh: to[0],
-      ow: to[1],
-      scaleY: step(mode, from[0], to[0]),
-      scaleX: step(mode, from[1], to[1]),
-    },
-  );
+  const run = runLength(engine.hardware);
+  const sizes = { planes: x.dim(0) * x.dim(1), height: from[0], width: from[1], oh: to[0], ow: to[1] };
+  if (mode === "nearest") {
+    engine.launch(nearestKernel, { adjoint, run }, { x, y }, sizes);
+    return y;
+  }
+  const corners = mode === "corners";
+  const params = { ...sizes, scaleY: step(mode, from[0], to[0]), scaleX: step(mode, from[1], to[1]) };
+  const by = engine.hardware.kind === "cpu" ? "line" : "place";
+  if (adjoint) engine.launch(resizeBilinearGrad, { corners, by }, { dy: x, dx: y }, params);
+  else engine.launch(bilinearKernel, { corners, run }, { x, y }, params);
   return y;
 }
 

@@ -1,11 +1,9 @@
 import { adam as kernel } from "../../kernels/adam.ts";
 import { vecsPerThread } from "../../kernels/lanewise.ts";
-
 import { UsageError } from "../errors.ts";
 import { Scalar } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
-import { Ema } from "./ema.ts";
-import { learningRate, type OptimizerOptions, type OptimizerState, requireOptions } from "./optimizer.ts";
+import { learningRate, Optimizer, type OptimizerOptions } from "./optimizer.ts";
 
 export interface AdamOptions extends OptimizerOptions {
   beta1?: number;
@@ -17,30 +15,15 @@ export interface AdamOptions extends OptimizerOptions {
  * Adam with, in the same kernel, the running average of the weights. Call `advance` before each step, captured or
  * not, then `apply`: a captured `apply` reads the step's numbers anew. Kingma & Ba 2015, as PyTorch computes it.
  */
-export class Adam {
-  readonly params: ReadonlyMap<string, Tensor>;
-  readonly ema: Ema | undefined;
+export class Adam extends Optimizer {
   readonly options: Required<Omit<AdamOptions, "emaDecay">> & Pick<AdamOptions, "emaDecay">;
-  /** Steps taken. */
-  steps = 0;
-  readonly #m: Map<string, Tensor>;
-  readonly #v: Map<string, Tensor>;
   readonly #rate = new Scalar(0);
   readonly #rootScale = new Scalar(1);
 
   /** Throws UsageError for options out of range. */
   constructor(params: ReadonlyMap<string, Tensor>, options: AdamOptions) {
-    this.options = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, warmup: 0, ...options };
-    requireOptions("Adam", this.options);
-    const { beta1, beta2, eps, emaDecay } = this.options;
-    if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1 && eps > 0))
-      throw new UsageError(
-        `Adam: got beta1 ${beta1}, beta2 ${beta2}, eps ${eps}, expected betas in [0, 1) and eps > 0`,
-      );
-    this.params = params;
-    this.#m = zerosLike(params);
-    this.#v = zerosLike(params);
-    this.ema = emaDecay === undefined ? undefined : new Ema(params, emaDecay);
+    super(params, requireBetas(options), ["m", "v"]);
+    this.options = { ...defaults, ...options };
   }
 
   /** Sets the numbers of the next step: learning rate, bias corrections, EMA decay. */
@@ -56,6 +39,7 @@ export class Adam {
   /** Moves the parameters by their gradients, given in their order; `clip` comes from clipGradients. */
   apply(grads: readonly Tensor[], clip?: Tensor): void {
     const { beta1, beta2, eps, weightDecay } = this.options;
+    const [m, v] = [...this.sums.values()] as ReadonlyMap<string, Tensor>[];
     let i = 0;
     for (const [name, param] of this.params) {
       const { engine } = param;
@@ -66,8 +50,8 @@ export class Adam {
         {
           grad: grads[i++]!,
           param,
-          m: this.#m.get(name)!,
-          v: this.#v.get(name)!,
+          m: m!.get(name)!,
+          v: v!.get(name)!,
           ema: ema ?? param,
           clip: clip ?? param,
         },
@@ -84,30 +68,15 @@ export class Adam {
       );
     }
   }
-
-  /** Tensors to save, by name: m.NAME, v.NAME and ema.NAME. */
-  tensors(): Map<string, Tensor> {
-    const all = new Map<string, Tensor>();
-    for (const [name, t] of this.#m) all.set(`m.${name}`, t);
-    for (const [name, t] of this.#v) all.set(`v.${name}`, t);
-    for (const [name, t] of this.ema?.shadow ?? []) all.set(`ema.${name}`, t);
-    return all;
-  }
-
-  get state(): OptimizerState {
-    return { steps: this.steps, emaUpdates: this.ema?.updates ?? 0 };
-  }
-
-  set state({ steps, emaUpdates }: OptimizerState) {
-    this.steps = steps;
-    if (this.ema) this.ema.updates = emaUpdates;
-  }
-
-  dispose(): void {
-    for (const t of this.tensors().values()) t.dispose();
-  }
 }
 
-export function zerosLike(params: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
-  return new Map([...params].map(([name, t]) => [name, t.engine.untrack(t.engine.zeros(t.shape))]));
+const defaults = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, warmup: 0 };
+
+function requireBetas(options: AdamOptions): AdamOptions {
+  const { beta1, beta2, eps } = { ...defaults, ...options };
+  if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1 && eps > 0))
+    throw new UsageError(
+      `Adam: got beta1 ${beta1}, beta2 ${beta2}, eps ${eps}, expected betas in [0, 1) and eps > 0`,
+    );
+  return options;
 }

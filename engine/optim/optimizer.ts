@@ -1,4 +1,6 @@
 import { UsageError } from "../errors.ts";
+import type { Tensor } from "../tensor.ts";
+import { Ema } from "./ema.ts";
 
 export interface OptimizerOptions {
   lr: number;
@@ -15,15 +17,62 @@ export interface OptimizerState {
   emaUpdates: number;
 }
 
+/**
+ * What optimizers share: parameters by name, running sums of each (`sums`, by a letter), the average of the weights.
+ * Call `advance` before each step, captured or not, then `apply`: a captured `apply` reads the step's numbers anew.
+ */
+export abstract class Optimizer {
+  readonly params: ReadonlyMap<string, Tensor>;
+  readonly ema: Ema | undefined;
+  /** Steps taken. */
+  steps = 0;
+  protected readonly sums: ReadonlyMap<string, ReadonlyMap<string, Tensor>>;
+
+  /** Throws UsageError for options out of range. */
+  constructor(params: ReadonlyMap<string, Tensor>, options: OptimizerOptions, sums: readonly string[]) {
+    requireOptions(new.target.name, options);
+    const { emaDecay } = options;
+    this.params = params;
+    this.sums = new Map(sums.map((letter) => [letter, zerosLike(params)]));
+    this.ema = emaDecay === undefined ? undefined : new Ema(params, emaDecay);
+  }
+
+  /** Sets the numbers of the next step. */
+  abstract advance(): void;
+
+  /** Moves the parameters by their gradients, given in their order; `clip` comes from clipGradients. */
+  abstract apply(grads: readonly Tensor[], clip?: Tensor): void;
+
+  /** Tensors to save, by name: those of a sum m as m.NAME, the average as ema.NAME. */
+  tensors(): Map<string, Tensor> {
+    const all = new Map<string, Tensor>();
+    for (const [letter, sum] of [...this.sums, ["ema", this.ema?.shadow ?? new Map()] as const])
+      for (const [name, t] of sum) all.set(`${letter}.${name}`, t);
+    return all;
+  }
+
+  get state(): OptimizerState {
+    return { steps: this.steps, emaUpdates: this.ema?.updates ?? 0 };
+  }
+
+  set state({ steps, emaUpdates }: OptimizerState) {
+    this.steps = steps;
+    if (this.ema) this.ema.updates = emaUpdates;
+  }
+
+  dispose(): void {
+    for (const t of this.tensors().values()) t.dispose();
+  }
+}
+
+const zerosLike = (params: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
+  new Map([...params].map(([name, t]) => [name, t.engine.untrack(t.engine.zeros(t.shape))]));
+
 /** The learning rate of step `step`, counted from 0. */
 export const learningRate = ({ lr, warmup = 0 }: OptimizerOptions, step: number): number =>
   warmup > 0 ? lr * Math.min(step / warmup, 1) : lr;
 
-/** Throws UsageError for options out of range. */
-export function requireOptions(
-  who: string,
-  { lr, weightDecay = 0, warmup = 0, emaDecay }: OptimizerOptions,
-): void {
+function requireOptions(who: string, { lr, weightDecay = 0, warmup = 0, emaDecay }: OptimizerOptions): void {
   if (!(lr > 0)) throw new UsageError(`${who}: got lr ${lr}, expected a positive number`);
   if (!(weightDecay >= 0)) throw new UsageError(`${who}: got weightDecay ${weightDecay}, expected 0 or more`);
   if (!(warmup >= 0)) throw new UsageError(`${who}: got warmup ${warmup}, expected 0 or more steps`);

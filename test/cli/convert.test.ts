@@ -189,9 +189,13 @@ describe("what does not fit", () => {
   test("among averages by place is too few of them, too many, and another shape", () => {
     const last = trainable.length - 1;
     const few = exported("numbered", (values) => values.delete(`ema.${last}`));
-    expect(convert(few)).toThrowErrorMatchingInlineSnapshot(`[UsageError: convert: x.safetensors is of another network than the configuration describes; compare model, data and sigmas: ema: missing end_conv.bias [1]]`);
+    expect(convert(few)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: convert: x.safetensors is of another network than the configuration describes; compare model, data and sigmas: ema: missing end_conv.bias [1]]`,
+    );
     const many = exported("numbered", (values) => values.set(`ema.${last + 1}`, averageOf(0)));
-    expect(convert(many)).toThrowErrorMatchingInlineSnapshot(`[UsageError: convert: x.safetensors is of another network than the configuration describes; compare model, data and sigmas: ema: unexpected 49]`);
+    expect(convert(many)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: convert: x.safetensors is of another network than the configuration describes; compare model, data and sigmas: ema: unexpected 49]`,
+    );
     const swapped = exported("numbered", (values) => {
       values.set("ema.0", averageOf(1));
       values.set("ema.1", averageOf(0));
@@ -218,8 +222,12 @@ describe("what does not fit", () => {
         const { shape, data } = values.get(name)!;
         values.set(name, { shape, data: data.map((v, i) => (i === 0 ? Number.NaN : v)) });
       });
-    expect(convert(broken("module.end_conv.bias", "none"))).toThrowErrorMatchingInlineSnapshot(`[UsageError: convert: x.safetensors: end_conv.bias holds values that are not finite; the run diverged or the file is damaged]`);
-    expect(convert(broken("ema.0", "numbered"))).toThrowErrorMatchingInlineSnapshot(`[UsageError: convert: x.safetensors: ema: begin_conv.weight holds values that are not finite; the run diverged or the file is damaged]`);
+    expect(convert(broken("module.end_conv.bias", "none"))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: convert: x.safetensors: end_conv.bias holds values that are not finite; the run diverged or the file is damaged]`,
+    );
+    expect(convert(broken("ema.0", "numbered"))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: convert: x.safetensors: ema: begin_conv.weight holds values that are not finite; the run diverged or the file is damaged]`,
+    );
   });
 
   test("ends the command with exit code 2, one fault a line, and no file", async () => {

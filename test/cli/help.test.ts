@@ -30,6 +30,8 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         train [options] <config>  train a score network as a YAML configuration says
         sample [options] <run>    draw images from a trained network by annealed
                                   Langevin dynamics
+        convert [options] <file>  turn the weights of an official PyTorch network into
+                                  a checkpoint, or back
         kernels                   list the WGSL kernels, or show one as it is compiled
         help [command]            display help for command
 
@@ -99,6 +101,32 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         -h, --help          display help for command
 
       What is not given is as the run's configuration says.
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  test("stein convert --help", async ({ expect }) => {
+    const { code, stdout } = await stein(["convert", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein convert [options] <file>
+
+      turn the weights of an official PyTorch network into a checkpoint, or back
+
+      Arguments:
+        file              what scripts/export_pytorch.py wrote; with --to-pytorch, a
+                          run or a checkpoint
+
+      Options:
+        -o, --out <file>  the safetensors file to write
+        --config <file>   configuration of the network, such as configs/cifar10.yaml
+        --ema             only the running averages, in place of the weights
+        --raw             only the newest weights, without their running averages
+        --to-pytorch      write what load_state_dict takes: the averages where there
+                          are any
+        -h, --help        display help for command
+
+      docs/convert.md goes through both ways.
       "
     `);
     expect(code).toBe(0);

@@ -216,7 +216,7 @@ test("pools, resizing and filters of large images", async () => {
   const [h, w] = [2054, 2050];
   const size = h * w;
   const at = (y: number, x: number) => pattern(y * w + x);
-  await through("resize", [1, 1, h, w], (x) => resizeNearest(x, [h, w]), size, pattern);
+  await through("resize_nearest", [1, 1, h, w], (x) => resizeNearest(x, [h, w]), size, pattern);
   await through(
     "sliding_mean",
     [1, 1, h, w],

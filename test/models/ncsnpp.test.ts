@@ -3,6 +3,7 @@ import { grad } from "../../engine/autograd.ts";
 import { mean, square } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import { setCheckpointing } from "../../models/blocks/index.ts";
 import { Init } from "../../models/init.ts";
 import { countParameters } from "../../models/module.ts";
 import { NcsnPP, type NcsnPPOptions } from "../../models/ncsnpp.ts";
@@ -21,7 +22,8 @@ const tiny = {
   sigmas: [50, 1, 0.01],
   predicts: "score",
 } as const satisfies NcsnPPOptions;
-const build = (options: Partial<NcsnPPOptions> = {}) => new NcsnPP(new Init(engine, 1), { ...tiny, ...options });
+const build = (options: Partial<NcsnPPOptions> = {}) =>
+  new NcsnPP(new Init(engine, 1), { ...tiny, ...options });
 
 const net = new NcsnPP(new Init(engine, 1), { ...tiny, initScale: 1, dropout: 0.4 });
 const x = engine.untrack(randn(engine, [3, 3, 8, 8], { seed: 1, purpose: "user" }));
@@ -142,6 +144,19 @@ describe("dropout", () => {
     expect(await evaluate(() => net.run(x, sigma, { dropout: { ...masks, step: 2 } }))).not.toEqual(once);
   });
 
+  test("is the same where blocks forget and compute once more", async () => {
+    const parameters = [...net.parameters().values()];
+    const gradients = async (checkpointing: boolean) => {
+      setCheckpointing(net, checkpointing);
+      const grads = engine.scope(() => grad(mean(square(net.run(x, sigma, { dropout: masks }))), parameters));
+      const values = await engine.readAll(grads);
+      for (const t of grads) t.dispose();
+      setCheckpointing(net, false);
+      return values;
+    };
+    expect(await gradients(true)).toEqual(await gradients(false));
+  });
+
   test("every layer has masks of its own", () => {
     const sites: number[] = [];
     engine.observer = ({ spec, attrs }) => {
@@ -203,9 +218,15 @@ describe("what does not fit is refused before any work", () => {
   test("inputs", () => {
     const wide = engine.zeros([3, 3, 8, 16]);
     const [few, labels] = [engine.ones([2]), engine.zeros([3], "i32")];
-    expect(() => net.run(wide, sigma)).toThrowErrorMatchingInlineSnapshot(`[UsageError: NcsnPP: got x [3,3,8,16], expected [n,3,8,8]]`);
-    expect(() => net.run(x, few)).toThrowErrorMatchingInlineSnapshot(`[UsageError: NcsnPP: got noise condition f32 [2] for x [3,3,8,8], expected f32 or i32 [3]]`);
-    expect(() => net.run(x, labels)).toThrowErrorMatchingInlineSnapshot(`[UsageError: NcsnPP: got an i32 noise condition, expected sigma as f32; this network has Fourier features]`);
+    expect(() => net.run(wide, sigma)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: NcsnPP: got x [3,3,8,16], expected [n,3,8,8]]`,
+    );
+    expect(() => net.run(x, few)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: NcsnPP: got noise condition f32 [2] for x [3,3,8,8], expected f32 or i32 [3]]`,
+    );
+    expect(() => net.run(x, labels)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: NcsnPP: got an i32 noise condition, expected sigma as f32; this network has Fourier features]`,
+    );
     for (const t of [wide, few, labels]) t.dispose();
   });
 });

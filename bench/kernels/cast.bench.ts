@@ -1,0 +1,19 @@
+import { cast } from "../../engine/ops/index.ts";
+import { sized } from "../checks.ts";
+import type { Case } from "../harness.ts";
+import { labels } from "../inputs.ts";
+
+const full = 1 << 20;
+const small = 77;
+
+export const cases: readonly Case[] = [
+  {
+    name: "whole numbers to floats and back",
+    group: "cast",
+    shape: `${full}`,
+    bound: "memory",
+    bytes: 16 * full,
+    flops: 0,
+    ...sized(full, small, (engine, count) => cast(cast(labels(engine, count, 1000), "f32"), "i32")),
+  },
+];

@@ -1,0 +1,33 @@
+import { dropout } from "../../engine/ops/index.ts";
+import type { Draw } from "../../engine/random.ts";
+import { bothPasses, sized } from "../checks.ts";
+import type { Case } from "../harness.ts";
+import { drawn, sizeOf, times, variable } from "../inputs.ts";
+
+/** Before the last convolution of a block of DDPM++. */
+const full = [16, 128, 32, 32];
+const small = [3, 5, 7];
+const draw: Draw = { seed: 7, purpose: "dropout", step: 3 };
+const common = { group: "dropout", shape: times(full), bound: "memory" } as const;
+
+export const cases: readonly Case[] = [
+  {
+    ...common,
+    name: "dropout, forward",
+    bytes: 8 * sizeOf(full),
+    flops: sizeOf(full),
+    ...sized(full, small, (engine, shape) => dropout(drawn(engine, shape), 0.1, draw)),
+  },
+  {
+    ...common,
+    name: "dropout, both passes",
+    bytes: 16 * sizeOf(full),
+    flops: 2 * sizeOf(full),
+    ...bothPasses({
+      full,
+      small,
+      variables: (engine, shape) => [variable(engine, shape)],
+      op: ([x]) => dropout(x!, 0.1, draw),
+    }),
+  },
+];
