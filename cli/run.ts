@@ -1,16 +1,19 @@
 import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { augment } from "../data/augment.ts";
 import { type ImageSet, imageSize, order, split } from "../data/dataset.ts";
 import { type ImageSetSpec, openImageSet } from "../data/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
-import { buildScoreNet, type ScoreNet } from "../models/index.ts";
+import type { ScoreNet } from "../models/index.ts";
+import { asPredictor } from "../models/prediction.ts";
 import { Batches } from "../train/batches.ts";
 import { type Checkpoint, packCheckpoint, readCheckpoint } from "../train/checkpoint.ts";
-import { geometricSigmas } from "../train/sigmas.ts";
 import { Trainer } from "../train/trainer.ts";
-import { type Config, parseConfig, writeConfig } from "./config.ts";
+import { type AnnealedConfig, type Config, parseConfig, writeConfig } from "./config.ts";
+import { openNetwork, sigmasOf } from "./network.ts";
 import { writeFileAtomic } from "./pictures/write.ts";
+import { requireSupported } from "./supported.ts";
 
 /** A run's folder: config.yaml, checkpoint.safetensors, metrics.jsonl, loss.svg and pictures. */
 export const files = {
@@ -25,7 +28,7 @@ export const files = {
 } as const;
 
 export interface Run {
-  readonly config: Config;
+  readonly config: AnnealedConfig;
   readonly folder: string;
   readonly train: ImageSet;
   readonly heldBack: ImageSet;
@@ -36,24 +39,26 @@ export interface Run {
 
 /** Opens the data and builds the network of a configuration. Throws UsageError before any GPU work where it can. */
 export function openRun(engine: Engine, config: Config, folder: string, images = openImages(config)): Run {
+  requireSupported("train", config, "the configuration");
   const { train, heldBack } = images;
-  const { training } = config;
-  const sigmas = geometricSigmas(config.sigmas);
+  const { training, data } = config;
+  const sigmas = sigmasOf(config);
   const network = openNetwork(engine, config, train);
-  const { lr, beta1, weightDecay, warmup, emaDecay, batchSize, seed, gradClip, annealPower } = training;
+  const { lr, beta1, eps, weightDecay, warmup, emaDecay, batchSize, seed, gradClip, annealPower } = training;
   const trainer = new Trainer(engine, {
     network,
-    score: (x, labels) => network.run(x, labels),
+    score: asPredictor(network),
     sigmas,
-    optimizer: { lr, beta1, weightDecay, warmup, emaDecay },
+    optimizer: { lr, beta1, ...(eps !== undefined && { eps }), weightDecay, warmup, emaDecay },
     ...(gradClip !== undefined && { gradClip }),
     annealPower,
     shape: [batchSize, train.channels, train.height, train.width],
     batches: new Batches({ count: train.count, size: batchSize, seed, order }),
-    fill: (indices, out) => {
+    fill: (indices, out, step) => {
       indices.forEach((i, k) => {
         train.image(i, out, k * imageSize(train));
       });
+      augment(out, { count: batchSize, width: train.width }, data, [seed, step]);
     },
     seed,
   });
@@ -78,21 +83,6 @@ function open(spec: ImageSetSpec): ImageSet {
     if (!(fault instanceof RangeError)) throw fault; // an array longer than there can be
     throw new UsageError(`data: ${spec.count ?? "the"} images do not fit in memory; set a lower data.count`);
   }
-}
-
-/** The network of a configuration for images like these. */
-export function openNetwork(
-  engine: Engine,
-  config: Config,
-  { channels, height }: { channels: number; height: number },
-): ScoreNet {
-  return buildScoreNet(engine, {
-    ...config.model,
-    imageChannels: channels,
-    imageSize: height,
-    sigmas: geometricSigmas(config.sigmas),
-    seed: config.training.seed,
-  });
 }
 
 /** Writes the checkpoint, keeping the one before. Each file is whole or not there, whenever the process dies. */
@@ -163,12 +153,12 @@ export function checkFolder(folder: string, config: Config, resume: boolean): Ch
 }
 
 /** What a run cannot change on its way: the rest, such as the learning rate or the steps, it may. */
-const fixed = ["data", "model", "sigmas"] as const;
+const fixed = ["data", "model", "sigmas", "sde"] as const;
 
 function requireSameRun(checkpoint: Checkpoint, config: Config, folder: string): void {
   const before = parseConfig(checkpoint.config, "the checkpoint's configuration");
   for (const section of fixed) {
-    const [was, now]: Record<string, unknown>[] = [before[section], config[section]];
+    const [was, now]: Record<string, unknown>[] = [before[section] ?? {}, config[section] ?? {}];
     for (const key of Object.keys({ ...was, ...now })) {
       const [old, given] = [was![key], now![key]].map((v) => JSON.stringify(v) ?? "nothing");
       if (old === given || key === "path") continue; // the data may have moved

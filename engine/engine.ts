@@ -7,6 +7,7 @@ import { vecsPerThread } from "../kernels/lanewise.ts";
 import { unary } from "../kernels/unary.ts";
 import { BufferPool, MemoryLedger, type MemoryReport, mebibytes } from "./buffers.ts";
 import { Capture } from "./capture.ts";
+import { type Launch, phantomPool } from "./dry.ts";
 import { DeviceError, invariant, UsageError } from "./errors.ts";
 import { LanewiseFusion } from "./fusion.ts";
 import { GraphNode } from "./graph.ts";
@@ -57,7 +58,7 @@ export class Engine {
   readonly path: string[] = [];
 
   readonly #fusion: LanewiseFusion;
-  readonly #ledger: MemoryLedger;
+  #ledger: MemoryLedger;
   readonly #keepAlive: readonly unknown[];
   readonly #poison: boolean;
   readonly #maxBufferSize: number;
@@ -66,7 +67,8 @@ export class Engine {
   #recorder: Command[] | undefined;
   /** What a capture's host values live in: no replay may write there, so nothing else ever does. */
   #constants: BufferPool | undefined;
-  #dry: Set<Program> | undefined;
+  /** Told of the dispatches that a walk leaves out. */
+  #dry: ((launch: Launch) => void) | undefined;
   #recording = true;
   #autocast = false;
   #halving = false;
@@ -293,7 +295,7 @@ export class Engine {
     const bindings = kernel.bindings(variant);
     const program = this.programs.find(kernel as unknown as Kernel, variant, halvesOf(bindings, tensors));
     if (this.#dry) {
-      this.#dry.add(program);
+      this.#dry({ program, tensors, params, inPieces: false });
       return;
     }
     const limit = this.maxBinding;
@@ -328,7 +330,7 @@ export class Engine {
     const piece = count * 4 <= limit ? count : Math.floor(limit / 4096) * 1024;
     const program = this.programs.find(kernel as unknown as Kernel, variant, halvesOf(bindings, tensors));
     if (this.#dry) {
-      this.#dry.add(program);
+      this.#dry({ program, tensors, params: { ...params, count, start: 0 }, inPieces: true });
       return;
     }
     for (let start = 0; start < count; start += piece) {
@@ -394,7 +396,7 @@ export class Engine {
    */
   async prepare(fn: () => unknown, onProgress?: (done: number, total: number) => void): Promise<void> {
     const programs = new Set<Program>();
-    this.#dry = programs;
+    this.#dry = ({ program }) => programs.add(program);
     try {
       this.scope(() => {
         fn();
@@ -404,6 +406,27 @@ export class Engine {
     }
     await this.programs.compile([...programs], onProgress);
     this.#check();
+  }
+
+  /**
+   * Walks through `fn` without the device: dispatches and uploads are left out, `onLaunch` is told of each dispatch, and
+   * memory is counted but not taken, so that `memory` tells what `fn` would need. Shapes, graphs and complaints are as
+   * in a run. Tensors made inside hold no values and are of no use outside of the walk.
+   */
+  dry<T>(fn: () => T, onLaunch?: (launch: Launch) => void): T {
+    const before = [this.#dry, this.#ledger, this.#pool] as const;
+    this.#ledger = new MemoryLedger(Infinity);
+    this.#pool = phantomPool(this.#ledger);
+    this.#dry = (launch) => {
+      for (const name in launch.program.kernel.bindings(launch.program.variant))
+        launch.tensors[name]!.storage.block; // taken at first use, as in a run
+      onLaunch?.(launch);
+    };
+    try {
+      return this.scope(fn);
+    } finally {
+      [this.#dry, this.#ledger, this.#pool] = before;
+    }
   }
 
   // --- moving data ---

@@ -28,4 +28,4 @@ export { resizeBilinear, resizeBilinearGrad, resizeNearest } from "./resize.ts";
 export { multiplyAdd } from "./roofline.ts";
 export { softmax, softmaxGrad } from "./softmax.ts";
 export { activationGrad, unary } from "./unary.ts";
-export { upfirdn2d } from "./upfirdn2d.ts";
+export { upfirdn2d, upfirdn2dTile } from "./upfirdn2d.ts";

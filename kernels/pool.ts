@@ -78,7 +78,12 @@ export const averagePool = defineKernel({
   ),
   main: ({ adjoint, countPad, run }) =>
     adjoint
-      ? forEachInRow(run, { rows: "p.planes * p.height", columns: "p.width", once: windows, body: gather(countPad) })
+      ? forEachInRow(run, {
+          rows: "p.planes * p.height",
+          columns: "p.width",
+          once: windows,
+          body: gather(countPad),
+        })
       : forEachInRow(run, { rows: "p.planes * p.oh", columns: "p.ow", once: means, body: mean(countPad) }),
   dispatch: ({ planes, height, width, oh, ow }, { adjoint, run }) =>
     adjoint ? rowGroups(planes * height, width, run) : rowGroups(planes * oh, ow, run),

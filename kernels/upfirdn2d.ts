@@ -1,4 +1,4 @@
-import { defineKernel, linearGroups, linearMain } from "./kernel.ts";
+import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 
 /**
  * Zeros stuffed to `up`, padded (negative: cropped), filtered, every `down`-th kept. x [planes, height, width] ->
@@ -52,5 +52,106 @@ export const upfirdn2d = defineKernel({
   cost: ({ planes, height, width, oh, ow, kh, kw, upY, upX }) => ({
     bytes: 4 * planes * (height * width + oh * ow),
     flops: (2 * planes * oh * ow * kh * kw) / (upY * upX),
+  }),
+});
+
+/** Along lines: by how much they are stretched and thinned, and how long the filter is. */
+export type TileVariant = {
+  up: number;
+  down: number;
+  taps: number;
+  /** Which tap meets the first real input. */
+  phase: number;
+  /** Outputs of a thread, multiples of up / gcd(up, down), so that every tile meets its inputs with the same taps. */
+  rows: number;
+  columns: number;
+};
+
+/** Filters and factors the networks use and odd ones beside them; others compile on demand. */
+const tiles: readonly TileVariant[] = [
+  { up: 1, down: 1, taps: 4, phase: 0, rows: 2, columns: 8 },
+  { up: 2, down: 1, taps: 4, phase: 0, rows: 2, columns: 8 },
+  { up: 2, down: 1, taps: 4, phase: 1, rows: 2, columns: 8 },
+  { up: 1, down: 2, taps: 4, phase: 0, rows: 2, columns: 8 },
+  { up: 3, down: 2, taps: 5, phase: 2, rows: 3, columns: 9 },
+  { up: 4, down: 1, taps: 2, phase: 3, rows: 4, columns: 8 },
+];
+
+/**
+ * The same in tiles for a thread, for CPU drivers: each input is read once a tile, and which taps meet which inputs of
+ * a line is known beforehand. top and left are the first tile's first real input, phaseY the row's `phase`.
+ */
+export const upfirdn2dTile = defineKernel({
+  name: "upfirdn2d_tile",
+  bindings: { x: "read f32", filter_: "read f32", y: "read_write f32" },
+  params: {
+    planes: "u32",
+    height: "u32",
+    width: "u32",
+    oh: "u32",
+    ow: "u32",
+    kh: "i32",
+    upY: "i32",
+    downY: "i32",
+    phaseY: "i32",
+    top: "i32",
+    left: "i32",
+    flip: "u32",
+  },
+  variants: tiles,
+  main: ({ up, down, taps, phase, rows, columns }: TileVariant) => {
+    const loads = range(Math.floor((phase + (columns - 1) * down + taps - 1) / up) + 1);
+    const terms = (c: number) =>
+      loads
+        .map((m) => [m, m * up - phase - c * down] as const)
+        .filter(([, tap]) => tap >= 0 && tap < taps)
+        .map(([m, tap]) => `w${tap} * x${m}`);
+    const sums = range(columns).filter((c) => terms(c).length > 0);
+    return `
+    ${linearMain(64)}
+      let across = (p.ow + ${columns - 1}u) / ${columns}u;
+      let down = (p.oh + ${rows - 1}u) / ${rows}u;
+      let strip = thread / across;
+      let plane = strip / down;
+      if (plane >= p.planes) { return; }
+      let row = (strip - plane * down) * ${rows}u;
+      let column = (thread - strip * across) * ${columns}u;
+      let i = i32(row) * p.downY / p.upY + p.top;
+      let j = i32(column) * ${down} / ${up} + p.left;
+      ${loads.map((m) => `let in${m} = j + ${m} >= 0 && j + ${m} < i32(p.width);`).join("\n")}
+      ${unroll(rows, (r) => unroll(columns, (c) => `var s${r}_${c} = 0.0;`, " "))}
+      var line = i32(plane * p.height * p.width) + i * i32(p.width) + j;
+      let last = (p.phaseY + ${rows - 1} * p.downY + p.kh - 1) / p.upY;
+      for (var n = 0; n <= last; n++) {
+        let inside = i + n >= 0 && i + n < i32(p.height);
+        ${loads.map((m) => `let x${m} = select(0.0, x[line + ${m}], inside && in${m});`).join("\n")}
+        ${unroll(
+          rows,
+          (r) => `{
+          let a = n * p.upY - p.phaseY - ${r} * p.downY;
+          if (a >= 0 && a < p.kh) {
+            let tap = select(a, p.kh - 1 - a, p.flip == 1u) * ${taps};
+            ${unroll(taps, (b) => `let w${b} = filter_[tap + select(${b}, ${taps - 1 - b}, p.flip == 1u)];`)}
+            ${sums.map((c) => `s${r}_${c} += ${terms(c).join(" + ")};`).join("\n")}
+          }
+        }`,
+        )}
+        line += i32(p.width);
+      }
+      ${unroll(
+        rows,
+        (r) => `
+      if (row + ${r}u < p.oh) {
+        let out = (plane * p.oh + row + ${r}u) * p.ow + column;
+        ${unroll(columns, (c) => `if (column + ${c}u < p.ow) { y[out + ${c}u] = s${r}_${c}; }`)}
+      }`,
+      )}
+    }`;
+  },
+  dispatch: ({ planes, oh, ow }, { rows, columns }) =>
+    linearGroups(planes * Math.ceil(oh / rows) * Math.ceil(ow / columns), 64),
+  cost: ({ planes, height, width, oh, ow, kh, upY }, { up, taps }) => ({
+    bytes: 4 * planes * (height * width + oh * ow),
+    flops: (2 * planes * oh * ow * kh * taps) / (upY * up),
   }),
 });

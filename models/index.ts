@@ -5,9 +5,25 @@ export { Init } from "./init.ts";
 export { countParameters, Module, type State } from "./module.ts";
 export { Ncsn, NcsnDeeper, type NcsnOptions } from "./ncsn.ts";
 export { NcsnSmall, type NcsnSmallOptions } from "./ncsn-small.ts";
-export { NcsnPP, type NcsnPPOptions } from "./ncsnpp.ts";
+export {
+  embeddingTypes,
+  NcsnPP,
+  type NcsnPPOptions,
+  progressiveCombineTypes,
+  progressiveInputTypes,
+  progressiveTypes,
+  resblockTypes,
+} from "./ncsnpp.ts";
 export { Ncsnv2, Ncsnv2Deeper, Ncsnv2Deepest, type Ncsnv2Options, ncsnv2For } from "./ncsnv2.ts";
-export { buildScoreNet, type ScoreNet, type ScoreNetOptions, scoreNetNames } from "./score-net.ts";
+export {
+  buildScoreNet,
+  type ImageOptions,
+  type NetworkOptions,
+  type ScoreNet,
+  type ScoreNetName,
+  type ScoreNetOptions,
+  scoreNetNames,
+} from "./score-net.ts";
 export {
   Mlp,
   SmallScore,

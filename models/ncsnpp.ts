@@ -83,7 +83,7 @@ export interface NcsnPPOptions<P extends Prediction = Prediction> extends UNetOp
  * NCSN++ and, with naive resampling and no pyramids, DDPM++ (Song et al. 2021, section 4.4 and appendix H): x
  * [n,channels,s,s], in [0, 1] unless centered, and what it is told of each sample's noise [n] -> what it predicts, x's
  * shape. A "fourier" network is told sigma (f32, above 0); a "positional" one a label, which may be a fraction (f32,
- * or i32). With dropout, training gives the source of the masks; without one nothing is dropped. A whole label outside
+ * or i32). With dropout, training gives the source of the masks; without one nothing is dropped. A label outside
  * `sigmas` gives NaN where the output is divided by sigma. Official name: NCSNpp.
  */
 export class NcsnPP<P extends Prediction = Prediction>
@@ -138,7 +138,7 @@ export class NcsnPP<P extends Prediction = Prediction>
     requireImages("NcsnPP", x, condition, this.options);
     if (this.#features && condition.dtype !== "f32")
       throw new UsageError(
-        "NcsnPP: got an i32 noise condition, expected sigma as f32; this network has Fourier features",
+        `NcsnPP: got noise condition ${condition.dtype}, expected sigma as f32; this network has Fourier features`,
       );
 
     const image = centered ? x : add(mul(x, 2), -1);
@@ -171,14 +171,14 @@ function partsOf(init: Init, options: Options, pyramid: PyramidOptions): UNetPar
   const { nf, act, skipRescale, initScale, dropout, resampWithConv, resblockType } = options;
   const { fir, place } = pyramid;
   const common = { act, embedding: 4 * nf, skipRescale, initScale, dropout };
-  const sizeless = {
+  const alike = {
     attention: (c: number) => place(new AttnBlock(init, c, { groups: groupsFor(c), initScale, skipRescale })),
     ...pyramidsOf(init, options, pyramid),
   };
   if (resblockType === "ddpm") {
     const resample = { withConv: resampWithConv, fir };
     return {
-      ...sizeless,
+      ...alike,
       resnet: (i, o) => place(new ResnetBlockDDPM(init, i, o, { ...common, groups: groupsFor })),
       down: (c) => place(new Downsample(init, c, resample)),
       up: (c) => place(new Upsample(init, c, resample)),
@@ -186,7 +186,7 @@ function partsOf(init: Init, options: Options, pyramid: PyramidOptions): UNetPar
   }
   const block = (i: number, o: number, resample?: "up" | "down") =>
     place(new ResnetBlockBigGAN(init, i, o, { ...common, fir, resample }));
-  return { ...sizeless, resnet: block, down: (c) => block(c, c, "down"), up: (c) => block(c, c, "up") };
+  return { ...alike, resnet: block, down: (c) => block(c, c, "down"), up: (c) => block(c, c, "up") };
 }
 
 function pyramidsOf(

@@ -4,7 +4,7 @@ import { showShape } from "../engine/shapes.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import type { Init } from "./init.ts";
 
-// What the networks of 2021 are told of the noise: sigma itself, or a label, whole or not.
+// What networks are told of the noise: sigma itself, or a label, whole or not.
 
 /** The noise scales as a buffer [count]. Throws UsageError unless they are positive and descend. */
 export function sigmaTable(who: string, init: Init, sigmas: readonly number[]): Tensor {

@@ -37,8 +37,9 @@ export function requireScoreBySigma(
 
 /** Throws UsageError for sizes that no U-Net has. */
 export function requireUNetOptions(who: string, options: UNetOptions & { channels: number }): void {
-  const { chMult, imageSize, attnResolutions } = options;
-  const counts = { ...pick(options), ...Object.fromEntries(chMult.map((m, i) => [`chMult[${i}]`, m])) };
+  const { channels, imageSize, nf, numResBlocks, chMult, attnResolutions } = options;
+  const widths = Object.fromEntries(chMult.map((mult, level) => [`chMult[${level}]`, mult]));
+  const counts = { channels, imageSize, nf, numResBlocks, ...widths };
   for (const [name, value] of Object.entries(counts))
     if (!Number.isInteger(value) || value < 1)
       throw new UsageError(`${who}: got ${name} ${value}, expected a whole number of at least 1`);
@@ -59,10 +60,3 @@ export function requireUNetOptions(who: string, options: UNetOptions & { channel
       `${who}: got attnResolutions ${lost}, expected sizes that the network has: ${sizes.join(", ")}`,
     );
 }
-
-const pick = ({ channels, imageSize, nf, numResBlocks }: UNetOptions & { channels: number }) => ({
-  channels,
-  imageSize,
-  nf,
-  numResBlocks,
-});

@@ -1,3 +1,4 @@
+import { UsageError } from "../engine/errors.ts";
 import { add, div, mul, reshape, square } from "../engine/ops/index.ts";
 import type { DrawSource } from "../engine/random.ts";
 import type { Tensor } from "../engine/tensor.ts";
@@ -26,6 +27,15 @@ export interface Predictor<P extends Prediction> {
   /** x [n,...] and the noise condition of each sample [n], a label or a time -> x's shape. */
   (x: Tensor, condition: Tensor): Tensor;
   readonly predicts: P;
+}
+
+/** The network, known to predict P. Throws UsageError when it predicts something else. */
+export function thatPredicts<P extends Prediction>(network: Network, wanted: P): Network<P> {
+  if (network.predicts !== wanted)
+    throw new UsageError(
+      `${network.constructor.name}: it predicts ${network.predicts}, expected ${wanted}; convert it, as by epsToScore`,
+    );
+  return network as Network<P>;
 }
 
 /** Coefficients of x = alpha x0 + sigma eps at each sample's noise condition [n] -> [n]. */

@@ -1,11 +1,12 @@
 import { UsageError } from "../engine/errors.ts";
-import { add, div, embedding, mul, type Pair, reshape } from "../engine/ops/index.ts";
+import { add, mul, type Pair } from "../engine/ops/index.ts";
 import { showShape } from "../engine/shapes.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { RefineBlock, type RefineOptions, ResidualBlock, type ResidualOptions } from "./blocks/index.ts";
 import type { Init } from "./init.ts";
 import { type ActivationName, Conv2d, type MakeNorm, type Norm, requireActivation } from "./layers/index.ts";
 import { Module } from "./module.ts";
+import { dividedBySigma, sigmaAt, sigmaTable } from "./noise-condition.ts";
 import type { Network } from "./prediction.ts";
 
 export interface RefineNetOptions {
@@ -139,7 +140,7 @@ export abstract class RefineNet
       h = cascade.run(i === 0 ? [feature] : [feature, h], sizeOf(feature), labels);
     });
     const y = this.end_conv.run(this.normalizer.run(h, { labels, act }));
-    return this.sigmas ? div(y, sigmaOf(this.sigmas, labels)) : y;
+    return this.sigmas ? dividedBySigma(y, sigmaAt(this.sigmas, labels)) : y;
   }
 
   #requireInput(x: Tensor, labels: Tensor): void {
@@ -157,19 +158,6 @@ export abstract class RefineNet
 }
 
 const sizeOf = (x: Tensor): Pair => [x.dim(2), x.dim(3)];
-
-/** sigmas [levels], labels [n] -> [n,1,1,1]. */
-const sigmaOf = (sigmas: Tensor, labels: Tensor): Tensor =>
-  reshape(embedding(reshape(sigmas, [-1, 1]), labels), [-1, 1, 1, 1]);
-
-function sigmaTable(who: string, { engine }: Init, sigmas: readonly number[]): Tensor {
-  const bad = sigmas.find((s) => !(s > 0 && Number.isFinite(s)));
-  if (sigmas.length === 0 || bad !== undefined)
-    throw new UsageError(
-      `${who}: got sigma ${bad ?? "none"}, expected positive numbers, one for each noise level`,
-    );
-  return engine.untrack(engine.tensor(sigmas));
-}
 
 /** Throws UsageError unless `values` are whole numbers from 1. */
 export function requireCounts(who: string, values: Readonly<Record<string, number>>): void {

@@ -3,7 +3,7 @@ import type { DrawSource } from "../engine/random.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import type { Collect, InputPyramid, Join, OutputPyramid } from "./pyramids.ts";
 
-/** Feature maps to feature maps, knowing the noise and, while training, where dropout's masks come from. */
+/** Feature maps to feature maps, told the noise by an embedding and, while training, where dropout's masks come from. */
 export interface Part {
   run(x: Tensor, embedding?: Tensor, masks?: DrawSource): Tensor;
 }
@@ -39,7 +39,7 @@ export interface UNetOptions {
 export const resolutions = ({ imageSize, chMult }: Pick<UNetOptions, "imageSize" | "chMult">): number[] =>
   chMult.map((_, level) => imageSize / 2 ** level);
 
-/** Residual blocks at one size, the first ones maybe followed by attention; `change` leads to the next size. */
+/** Residual blocks at one size, at some sizes each with attention behind it; `change` leads to the next size. */
 interface DownLevel {
   readonly blocks: readonly { resnet: Part; attention: Part | undefined }[];
   readonly change: { down: Part; join: Join | undefined } | undefined;
@@ -138,12 +138,13 @@ export class UNet {
     for (const part of this.#middle) h = through(part, h);
 
     let collected: Tensor | undefined;
-    for (const { blocks, attention, collect, up } of this.#up) {
-      for (const resnet of blocks) h = through(resnet, concat([h, kept.pop()!], 1));
-      if (attention) h = through(attention, h);
-      if (collect) ({ h, collected } = collect(h, collected));
-      if (up) h = through(up, h);
-    }
+    for (const { blocks, attention, collect, up } of this.#up)
+      ({ h, collected } = x.engine.scope(() => {
+        for (const resnet of blocks) h = through(resnet, concat([h, kept.pop()!], 1));
+        if (attention) h = through(attention, h);
+        if (collect) ({ h, collected } = collect(h, collected));
+        return { h: up ? through(up, h) : h, collected };
+      }));
     return { features: h, collected };
   }
 }

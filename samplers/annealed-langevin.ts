@@ -6,9 +6,7 @@ import { Scalar } from "../engine/scalar.ts";
 import { sameShape, showShape } from "../engine/shapes.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import { langevinStep } from "../engine/updates.ts";
-
-/** Scores x [n,...] at numbered noise scales, labels [n] (i32) -> [n,...]. All a sampler knows of a network. */
-export type LabelledScore = (x: Tensor, labels: Tensor) => Tensor;
+import type { ScoreFunction } from "./score.ts";
 
 export interface AnnealedLangevinOptions {
   /** Noise scales by label, descending as the paper writes them. */
@@ -46,11 +44,11 @@ export interface SamplerStep {
 /**
  * Annealed Langevin dynamics, x <- x + a score + sqrt(2 a) z with a = epsilon sigma_i^2 / sigma_L^2: algorithm 1 of
  * Song & Ermon 2019 in the form of their image code (their alpha is 2 a). One captured step is replayed for all.
- * Returns x [n,...], the caller's to dispose. Throws UsageError for options out of range and a start of another shape.
+ * `score` is told labels [n] (i32). Returns x [n,...], the caller's to dispose. Throws UsageError for options out of range and a start of another shape.
  */
 export async function annealedLangevin(
   engine: Engine,
-  score: LabelledScore,
+  score: ScoreFunction,
   shape: Shape,
   options: AnnealedLangevinOptions,
 ): Promise<Tensor> {

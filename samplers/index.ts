@@ -1,7 +1,7 @@
 export {
   type AnnealedLangevinOptions,
   annealedLangevin,
-  type LabelledScore,
   type SamplerStep,
 } from "./annealed-langevin.ts";
+export { asScore, type ScoreFunction } from "./score.ts";
 export * from "./sde/index.ts";

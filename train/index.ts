@@ -1,6 +1,6 @@
 export { Batches } from "./batches.ts";
 export { type Checkpoint, packCheckpoint, readCheckpoint, restore, samplingState } from "./checkpoint.ts";
-export { type AnnealedDsmOptions, annealedDsm, type LabelledScore } from "./losses/annealed-dsm.ts";
+export { type AnnealedDsmOptions, annealedDsm } from "./losses/annealed-dsm.ts";
 export { ddpmLoss } from "./losses/ddpm.ts";
 export type { Denoiser, ReductionOptions } from "./losses/denoising.ts";
 export { type LabelDraws, labelDraws, type TimeDraws, timeDraws } from "./losses/draws.ts";

@@ -10,14 +10,15 @@ import { copyStrided } from "../engine/strided.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { findNonFinite } from "../engine/verify.ts";
 import type { Module } from "../models/module.ts";
+import type { Predictor } from "../models/prediction.ts";
 import type { Batches } from "./batches.ts";
-import { annealedDsm, type LabelledScore } from "./losses/annealed-dsm.ts";
+import { annealedDsm } from "./losses/annealed-dsm.ts";
 import { type StepMemory, stepMemory } from "./memory.ts";
 import { requireSigmas } from "./sigmas.ts";
 
 export interface TrainerOptions {
   network: Module;
-  score: LabelledScore;
+  score: Predictor<"score">;
   /** Noise scales by label, descending. */
   sigmas: readonly number[];
   optimizer: AdamOptions;
@@ -27,8 +28,8 @@ export interface TrainerOptions {
   /** [n, c, h, w] of a batch. */
   shape: readonly [number, number, number, number];
   batches: Batches;
-  /** Writes images into `out`, [n, c, h, w]. */
-  fill: (indices: Uint32Array, out: Float32Array) => void;
+  /** Writes the images of a step into `out`, [n, c, h, w]. */
+  fill: (indices: Uint32Array, out: Float32Array, step: number) => void;
   seed: number;
   /** Record the step once and replay it; on unless given. */
   capture?: boolean;
@@ -169,7 +170,7 @@ export class Trainer {
 
   #feed(step: number): void {
     const { batches, fill, sigmas } = this.#options;
-    fill(batches.images(step), this.#host);
+    fill(batches.images(step), this.#host, step);
     this.#x.write(this.#host);
     this.#labels.write(batches.labels(step, sigmas.length));
     this.#draw.value = step;

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
-import type { ImageSetName } from "../../data/index.ts";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { readSafetensors, writeSafetensors } from "../../engine/safetensors.ts";
@@ -9,9 +8,10 @@ import { shapeSize } from "../../engine/shapes.ts";
 import { fromPyTorch, type NetworkValues, type PyTorchExport } from "../../models/convert.ts";
 import { countParameters, type State } from "../../models/index.ts";
 import { packValues, samplingState } from "../../train/checkpoint.ts";
-import { type Config, readConfig, writeConfig } from "../config.ts";
+import { readConfig, writeConfig } from "../config.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
-import { files, openCheckpoint, openNetwork } from "../run.ts";
+import { imageOf, openNetwork } from "../network.ts";
+import { files, openCheckpoint } from "../run.ts";
 
 interface ConvertOptions {
   out: string;
@@ -54,13 +54,13 @@ async function toCheckpoint(
     );
   const config = readConfig(configPath);
   const exported = readExport(path);
-  const [channels, side] = imageOf(config);
+  const image = imageOf(config);
   const engine = await Engine.create();
   try {
-    const network = openNetwork(engine, config, { channels, height: side });
+    const network = openNetwork(engine, config, image);
     const { values, what } = select(fromPyTorch(exported, network, path), which, path);
-    const image = [channels, side, side] as const;
-    writeFileAtomic(out, packValues({ ...values, image, config: writeConfig(config) }));
+    const shape = [image.channels, image.height, image.height] as const;
+    writeFileAtomic(out, packValues({ ...values, image: shape, config: writeConfig(config) }));
     console.log(
       `wrote ${out}: ${config.model.name}, ${values.network.size} tensors, ` +
         `${thousands(countParameters(network))} parameters, ${what}; draw images with: stein sample ${out}`,
@@ -136,19 +136,6 @@ function readExport(path: string): PyTorchExport {
 /** torch.save writes a zip archive, or wrote a pickle before version 1.6. */
 const isPyTorch = ([first, second]: Uint8Array): boolean =>
   (first === 0x50 && second === 0x4b) || (first === 0x80 && second === 0x02);
-
-/** Channels and side of the images as the sets are, where the configuration does not say otherwise. */
-const images = {
-  digits: [1, 28],
-  mnist: [1, 28],
-  cifar10: [3, 32],
-  folder: [3, 32],
-} satisfies Record<ImageSetName, readonly [channels: number, side: number]>;
-
-function imageOf({ data }: Config): [channels: number, side: number] {
-  const [channels, side] = images[data.name as ImageSetName];
-  return [data.channels ?? channels, data.size ?? side];
-}
 
 function countNumbers(values: State): number {
   let count = 0;

@@ -11,6 +11,7 @@ import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { duration } from "../progress.ts";
 import { files, openCheckpoint, openImages, openRun } from "../run.ts";
+import { requireSupported } from "../supported.ts";
 import { drawSamples, writePictures } from "./sample.ts";
 import { train } from "./train.ts";
 
@@ -24,7 +25,9 @@ export function demoCommand(program: Command): void {
     .option("--config <file>", "another configuration than configs/demo.yaml")
     .action(async ({ out, config: path }: { out: string; config?: string }) => {
       const start = performance.now();
-      const config = readConfig(path ?? packaged("configs/demo.yaml"));
+      const file = path ?? packaged("configs/demo.yaml");
+      const config = readConfig(file);
+      requireSupported("demo", config, file);
       const images = openImages(config);
       beginAfresh(out, config);
       const { channels: c, height: h, width: w } = images.train;

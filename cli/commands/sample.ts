@@ -4,16 +4,19 @@ import type { Command } from "commander";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import type { ScoreNet } from "../../models/index.ts";
-import { annealedLangevin, type LabelledScore, type SamplerStep } from "../../samplers/annealed-langevin.ts";
+import { asPredictor } from "../../models/prediction.ts";
+import { annealedLangevin, type SamplerStep } from "../../samplers/annealed-langevin.ts";
 import { samplingState } from "../../train/checkpoint.ts";
 import { geometricSigmas } from "../../train/sigmas.ts";
-import { type Config, parseConfig } from "../config.ts";
+import { type AnnealedConfig, parseConfig } from "../config.ts";
+import { openNetwork } from "../network.ts";
 import { positive, wholeFrom } from "../options.ts";
 import { animation } from "../pictures/gif.ts";
 import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { Progress } from "../progress.ts";
-import { files, openCheckpoint, openNetwork } from "../run.ts";
+import { files, openCheckpoint } from "../run.ts";
+import { requireSupported } from "../supported.ts";
 
 interface SampleOptions {
   n?: number;
@@ -43,6 +46,7 @@ export function sampleCommand(program: Command): void {
     .action(async (path: string, options: SampleOptions) => {
       const checkpoint = openCheckpoint(path);
       const config = parseConfig(checkpoint.config, "the checkpoint's configuration");
+      requireSupported("sample", config, path);
       const [c, h, w] = checkpoint.image;
       const { sampling } = config;
       const settings = {
@@ -79,7 +83,7 @@ export interface Size {
   w: number;
 }
 
-export interface SampleRequest extends Pick<Config, "sampling" | "sigmas"> {
+export interface SampleRequest extends Pick<AnnealedConfig, "sampling" | "sigmas"> {
   readonly size: Size;
   /** Keep pictures of the chain along the way. */
   readonly animate: boolean;
@@ -105,8 +109,7 @@ export async function drawSamples(
     else if (done % 4 === 0) await engine.sync();
     progress.update(done, `sigma ${sigma.toPrecision(2)}`);
   };
-  const score: LabelledScore = (x, labels) => network.run(x, labels);
-  const x = await annealedLangevin(engine, score, shape, { sigmas, ...settings, onStep });
+  const x = await annealedLangevin(engine, asPredictor(network), shape, { sigmas, ...settings, onStep });
   const samples = (await x.data()) as Float32Array<ArrayBuffer>;
   x.dispose();
   if (!samples.every(Number.isFinite))

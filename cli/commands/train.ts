@@ -13,6 +13,7 @@ import { MetricsLog } from "../metrics-log.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { Progress } from "../progress.ts";
 import { checkFolder, files, openImages, openRun, type Run, rollBack, saveCheckpoint } from "../run.ts";
+import { requireSupported } from "../supported.ts";
 import { verifyStep } from "../verify.ts";
 
 interface TrainOptions {
@@ -35,6 +36,7 @@ export function trainCommand(program: Command): void {
     )
     .action(async (path: string, { out, resume = false, verify }: TrainOptions) => {
       const config = readConfig(path);
+      requireSupported("train", config, path);
       const folder = out ?? join("runs", basename(path).replace(/\.ya?ml$/, ""));
       const checkpoint = checkFolder(folder, config, resume);
       const { steps } = config.training;

@@ -1,7 +1,7 @@
 import {
   resizeBilinear as bilinearKernel,
-  resizeBilinearGrad,
   resizeNearest as nearestKernel,
+  resizeBilinearGrad,
 } from "../../kernels/resize.ts";
 import { runLength } from "../../kernels/runs.ts";
 import type { Engine } from "../engine.ts";

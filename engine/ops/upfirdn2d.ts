@@ -1,4 +1,4 @@
-import { upfirdn2d as kernel } from "../../kernels/upfirdn2d.ts";
+import { upfirdn2d as kernel, upfirdn2dTile as tile } from "../../kernels/upfirdn2d.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp, type Op } from "../op.ts";
 import { flip as flipArray } from "../oracle/shape.ts";
@@ -20,6 +20,18 @@ const outSize = ([h, w]: Pair, [kh, kw]: Pair, { up, down, pad: [t, b, l, r] }: 
   Math.floor((w * up[1] + l + r - kw) / down[1]) + 1,
 ];
 
+/** Filters and factors beyond these are not unrolled. */
+const MAX_TAPS = 8;
+const MAX_FACTOR = 2;
+
+const modulo = (a: number, n: number): number => ((a % n) + n) % n;
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+/** The first number from `least` after which outputs meet the same taps again. */
+const multiple = (least: number, up: number, down: number): number => {
+  const unit = up / gcd(up, down);
+  return Math.ceil(least / unit) * unit;
+};
+
 const op: Op<Attrs> = defineOp({
   name: "upfirdn2d",
   forward: (engine, [x, filter], attrs) => {
@@ -28,27 +40,39 @@ const op: Op<Attrs> = defineOp({
     const [oh, ow] = outSize([height, width], [kh, kw], attrs);
     const y = engine.empty([n, c, oh, ow]);
     const { up, down, pad, flip } = attrs;
-    engine.launch(
-      kernel,
-      {},
-      { x: x!, filter_: filter!, y },
-      {
-        planes: n * c,
-        height,
-        width,
-        oh,
-        ow,
-        kh,
-        kw,
-        upY: up[0],
-        upX: up[1],
-        downY: down[0],
-        downX: down[1],
-        top: pad[0],
-        left: pad[2],
-        flip: flip ? 1 : 0,
-      },
-    );
+    const tensors = { x: x!, filter_: filter!, y };
+    const params = {
+      planes: n * c,
+      height,
+      width,
+      oh,
+      ow,
+      kh,
+      upY: up[0],
+      downY: down[0],
+      flip: flip ? 1 : 0,
+    };
+    const [top, left] = [pad[0], pad[2]];
+    if (engine.hardware.kind === "cpu" && kw <= MAX_TAPS && Math.max(...up, ...down) <= MAX_FACTOR)
+      engine.launch(
+        tile,
+        {
+          up: up[1],
+          down: down[1],
+          taps: kw,
+          phase: modulo(-left, up[1]),
+          rows: multiple(2, up[0], down[0]),
+          columns: multiple(8, up[1], down[1]),
+        },
+        tensors,
+        {
+          ...params,
+          phaseY: modulo(-top, up[0]),
+          top: Math.floor(-top / up[0]),
+          left: Math.floor(-left / up[1]),
+        },
+      );
+    else engine.launch(kernel, {}, tensors, { ...params, kw, upX: up[1], downX: down[1], top, left });
     return y;
   },
   // The adjoint swaps up and down, reverses the filter once more and pads so that the input's size comes back.

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { parseConfig, writeConfig } from "../../cli/config.ts";
-import { openNetwork } from "../../cli/run.ts";
+import { openNetwork } from "../../cli/network.ts";
 import { readSafetensors, type WritableEntry, writeSafetensors } from "../../engine/safetensors.ts";
 import { fromPyTorch } from "../../models/convert.ts";
 import { countParameters } from "../../models/module.ts";

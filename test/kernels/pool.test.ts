@@ -51,9 +51,18 @@ test.each(slidingMean.variants.map((v) => [showVariant(slidingMean, v), v] as co
   async (_, variant) => {
     const { kh, kw } = variant;
     for (const [shape, [top, bottom, left, right]] of [
-      [[1, 1, kh, kw], [0, 0, 0, 0]],
-      [[2, 3, 7, 5], [kh - 1, 0, kw - 1, kw - 1]],
-      [[1, 2, 33, 9], [kh >> 1, kh >> 1, kw >> 1, kw >> 1]],
+      [
+        [1, 1, kh, kw],
+        [0, 0, 0, 0],
+      ],
+      [
+        [2, 3, 7, 5],
+        [kh - 1, 0, kw - 1, kw - 1],
+      ],
+      [
+        [1, 2, 33, 9],
+        [kh >> 1, kh >> 1, kw >> 1, kw >> 1],
+      ],
     ] as const) {
       const x = normal(shape, 1);
       const padding: Padding = [top, bottom, left, right];

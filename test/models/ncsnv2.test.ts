@@ -180,10 +180,10 @@ describe("what does not fit is refused before any work", () => {
       `[UsageError: Ncsnv2Deepest: got imageSize 12, expected a multiple of 8; the network halves the image three times]`,
     );
     expect(build({ sigmas: [] })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: Ncsnv2Deepest: got sigma none, expected positive numbers, one for each noise level]`,
+      `[UsageError: Ncsnv2Deepest: got sigma none at place 0, expected positive numbers, descending]`,
     );
     expect(build({ sigmas: [1, -1] })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: Ncsnv2Deepest: got sigma -1, expected positive numbers, one for each noise level]`,
+      `[UsageError: Ncsnv2Deepest: got sigma -1 at place 1, expected positive numbers, descending]`,
     );
     expect(build({ normalization: "InstanceNorm+" as "InstanceNorm" })).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: plainNorm: got InstanceNorm+, expected one of InstanceNorm++, InstanceNorm, VarianceNorm, NoneNorm; did you mean InstanceNorm++?]`,

@@ -1,7 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { mixture } from "../../data/mixture.ts";
 import { UsageError } from "../../engine/errors.ts";
-import { type AnnealedLangevinOptions, annealedLangevin, type SamplerStep } from "../../samplers/index.ts";
+import {
+  type AnnealedLangevinOptions,
+  annealedLangevin,
+  asScore,
+  type SamplerStep,
+} from "../../samplers/index.ts";
 import { geometricSigmas } from "../../train/index.ts";
 import { engine } from "../support/engine.ts";
 import { zScore } from "../support/near.ts";
@@ -147,12 +152,7 @@ describe("seeds", () => {
     using run = smallRun(engine);
     const images = async (n: number, sampleOffset: number) => {
       const settings = { sigmas: run.sigmas, stepsPerLevel: 3, epsilon: 1e-3, seed: 5, sampleOffset };
-      const x = await annealedLangevin(
-        engine,
-        (y, labels) => run.network.run(y, labels),
-        [n, 1, 8, 8],
-        settings,
-      );
+      const x = await annealedLangevin(engine, run.score, [n, 1, 8, 8], settings);
       const values = [...((await x.data()) as Float32Array)];
       x.dispose();
       return values;
@@ -222,7 +222,7 @@ test("start is where the chain begins, and what it becomes", async () => {
 
 describe("refuses, before it draws anything,", () => {
   const refusal = async (changes: Partial<AnnealedLangevinOptions>) => {
-    const score = () => expect.fail("the score was asked for");
+    const score = asScore(() => expect.fail("the score was asked for"));
     const fault = await annealedLangevin(engine, score, [2, 2], { ...short, ...changes }).catch(
       (e: unknown) => e,
     );

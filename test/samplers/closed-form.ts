@@ -15,10 +15,10 @@ import {
   sub,
   sum,
 } from "../../engine/ops/index.ts";
-import type { LabelledScore } from "../../samplers/index.ts";
+import { asScore, type ScoreFunction } from "../../samplers/index.ts";
 
 export interface ClosedForm extends Disposable {
-  score: LabelledScore;
+  score: ScoreFunction;
 }
 
 /** Points and 2 x 2 matrices of the plane. */
@@ -42,7 +42,7 @@ export function mixtureScore(
     table(variances.map((row) => row.map((v, k) => Math.log(components[k]!.weight / v)))), // [L,K]
     table(components.map((c) => c.mean)), // [K,2]
   ] as const;
-  const score: LabelledScore = (x, labels) => {
+  const score = asScore((x, labels) => {
     const [n, k] = [x.dim(0), components.length];
     const variance = embedding(tables[0], labels); // [n,K]
     const toMean = sub(reshape(tables[2], [1, k, 2]), reshape(x, [n, 1, 2])); // [n,K,2]
@@ -50,7 +50,7 @@ export function mixtureScore(
     const logTerms = sub(embedding(tables[1], labels), scale(div(distance, variance), 0.5));
     const pull = div(softmax(logTerms), variance); // responsibility / variance
     return sum(mul(toMean, reshape(pull, [n, k, 1])), { axis: 1 });
-  };
+  });
   return { score, [Symbol.dispose]: () => tables.forEach((t) => void t.dispose()) };
 }
 
@@ -64,12 +64,12 @@ export function gaussianScore(
   const rows = sigmas.map((s) => inverse(blurred(covariance, s)).flat());
   const precision = engine.untrack(engine.tensor(rows.flat(), [sigmas.length, 4]));
   const centre = engine.untrack(engine.tensor(mean, [1, 2]));
-  const score: LabelledScore = (x, labels) => {
+  const score = asScore((x, labels) => {
     const away = sub(centre, x); // [n,2]
     const p = embedding(precision, labels); // [n,4]
     const line = (i: number) => sum(mul(narrow(p, 1, 2 * i, 2), away), { axis: 1, keepDims: true });
     return add(concat([line(0), line(1)], 1), 0);
-  };
+  });
   return {
     score,
     [Symbol.dispose]() {

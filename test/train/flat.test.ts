@@ -36,7 +36,7 @@ test("runs and samples leave nothing behind", async () => {
     using run = smallRun(engine);
     run.trainer.advance();
     await run.trainer.reports();
-    const x = await annealedLangevin(engine, (x, labels) => run.network.run(x, labels), [4, 1, 8, 8], {
+    const x = await annealedLangevin(engine, run.score, [4, 1, 8, 8], {
       sigmas: run.sigmas,
       stepsPerLevel: 2,
       epsilon: 1e-3,

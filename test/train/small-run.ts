@@ -3,10 +3,12 @@ import { imageSize, order } from "../../data/dataset.ts";
 import { digits } from "../../data/digits.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { buildScoreNet, type ScoreNet } from "../../models/index.ts";
+import { asPredictor, type Predictor, thatPredicts } from "../../models/prediction.ts";
 import { Batches, geometricSigmas, Trainer, type TrainerOptions } from "../../train/index.ts";
 
 export interface SmallRun extends Disposable {
   network: ScoreNet;
+  score: Predictor<"score">;
   trainer: Trainer;
   sigmas: readonly number[];
 }
@@ -23,10 +25,11 @@ export function smallRun(engine: Engine, changes: Partial<TrainerOptions> = {}):
     sigmas,
     seed: 5,
   });
+  const score = asPredictor(thatPredicts(network, "score"));
   const size = changes.shape?.[0] ?? 4;
   const trainer = new Trainer(engine, {
     network,
-    score: (x, labels) => network.run(x, labels),
+    score,
     sigmas,
     optimizer: { lr: 1e-3, emaDecay: 0.99 },
     shape: [size, 1, 8, 8],
@@ -39,6 +42,7 @@ export function smallRun(engine: Engine, changes: Partial<TrainerOptions> = {}):
   });
   return {
     network,
+    score,
     trainer,
     sigmas,
     [Symbol.dispose]() {

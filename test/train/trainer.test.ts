@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Engine } from "../../engine/engine.ts";
 import { DeviceError, UsageError } from "../../engine/errors.ts";
 import { scale } from "../../engine/ops/index.ts";
+import { asScore } from "../../samplers/index.ts";
 import {
   Batches,
   DivergedError,
@@ -129,7 +130,7 @@ describe("a run that diverges", () => {
   });
 
   test("in the gradients alone says so", async () => {
-    using run = smallRun(engine, { score: (x, labels) => scale(run.network.run(x, labels), 1e18) });
+    using run = smallRun(engine, { score: asScore((x, labels) => scale(run.network.run(x, labels), 1e18)) });
     run.trainer.advance();
     await expect(run.trainer.reports()).rejects.toThrow(
       /^train: the (loss|gradient) is not finite at step 0, first in /,

@@ -1,9 +1,7 @@
 import { dsmLoss, dsmPerturb, embedding, reshape } from "../../engine/ops/index.ts";
 import type { Draw } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-
-/** A network that scores images at numbered noise scales: x [n,c,h,w], labels [n] (i32) -> score [n,c,h,w]. */
-export type LabelledScore = (x: Tensor, labels: Tensor) => Tensor;
+import type { Predictor } from "../../models/prediction.ts";
 
 export interface AnnealedDsmOptions {
   /** Noise scales by label, [count, 1]. */
@@ -14,9 +12,9 @@ export interface AnnealedDsmOptions {
   annealPower?: number;
 }
 
-/** Denoising score matching over noise scales: Song & Ermon 2019, equation 6, with lambda(sigma) = sigma^annealPower. -> [] */
+/** Denoising score matching over noise scales, of which labels [n] (i32) name each sample's: Song & Ermon 2019, equation 6, with lambda(sigma) = sigma^annealPower. -> [] */
 export function annealedDsm(
-  score: LabelledScore,
+  score: Predictor<"score">,
   x: Tensor,
   labels: Tensor,
   options: AnnealedDsmOptions,

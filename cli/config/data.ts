@@ -1,0 +1,21 @@
+import { z } from "zod";
+import { imageSetNames } from "../../data/index.ts";
+import { count, flag, number, section, wholeFrom } from "./values.ts";
+
+/** The images. */
+export const data = section({
+  name: z.enum(imageSetNames).default("digits"),
+  path: z.string({ error: "expected the path of a folder" }).optional(),
+  count: count.optional(),
+  seed: wholeFrom(0).optional(),
+  size: count.optional(),
+  channels: number("1 (grey) or 3 (RGB)", (n) => n === 1 || n === 3).optional(),
+  /** Images kept from training to measure against. */
+  heldBack: count.default(1000),
+  /** Turn over every other image while training, at random. */
+  flip: flag.optional(),
+  /** Spread each of the 256 values over its own width while training. */
+  uniformDequantization: flag.optional(),
+  /** The network sees images in [-1, 1]. */
+  centered: flag.optional(),
+});

@@ -1,0 +1,39 @@
+import { count, flag, fromZero, number, positive, section, share, wholeFrom } from "./values.ts";
+
+const optimizer = {
+  steps: count,
+  batchSize: count.default(128),
+  lr: positive.default(1e-3),
+  beta1: share.default(0.9),
+  /** Of Adam's denominator. */
+  eps: positive.optional(),
+  weightDecay: fromZero.default(0),
+  /** Steps over which the learning rate rises. */
+  warmup: wholeFrom(0).default(0),
+  /** 0: the average is the newest weights. */
+  emaDecay: share.default(0.999),
+  gradClip: positive.optional(),
+};
+
+const bookkeeping = {
+  seed: wholeFrom(0).default(0),
+  checkpointEvery: count.default(500),
+};
+
+/** On a ladder of noise scales. */
+export const annealedTraining = section({
+  ...optimizer,
+  /** The power of sigma by which the loss is weighted. */
+  annealPower: number("a number").default(2),
+  ...bookkeeping,
+});
+
+/** On an SDE. */
+export const sdeTraining = section({
+  ...optimizer,
+  /** The loss is the mean over an image's elements; half their sum if false. */
+  reduceMean: flag.default(false),
+  /** Weight times by g(t)^2 in place of the variance: Song et al. 2021, "Maximum likelihood training". */
+  likelihoodWeighting: flag.default(false),
+  ...bookkeeping,
+});

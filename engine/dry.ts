@@ -1,0 +1,33 @@
+import { BufferPool, type MemoryLedger } from "./buffers.ts";
+import type { Program } from "./programs.ts";
+import { numberOf, type ScalarLike } from "./scalar.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** A dispatch that a walk without the device left out. */
+export interface Launch {
+  readonly program: Program;
+  /** By binding name; some that the variant does not bind may be among them. */
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  readonly params: Readonly<Record<string, ScalarLike>>;
+  /** Dispatched in pieces where one binding cannot hold the tensors. */
+  readonly inPieces: boolean;
+}
+
+/** Floating point operations of a dispatch, a multiply-add counted as two. */
+export function flopsOf({ program: { kernel, variant }, params }: Launch): number {
+  const numbers: Record<string, number> = {};
+  for (const name in kernel.params) numbers[name] = numberOf(params[name]!);
+  return kernel.cost(numbers, variant).flops;
+}
+
+/** Bytes of the largest tensor that has to fit into one binding. */
+export function boundBytes({ program: { kernel, variant }, tensors, inPieces }: Launch): number {
+  if (inPieces) return 0;
+  return Math.max(0, ...Object.keys(kernel.bindings(variant)).map((name) => tensors[name]!.storage.bytes));
+}
+
+/** A pool without memory behind it, for its count alone. */
+export function phantomPool(ledger: MemoryLedger): BufferPool {
+  const createBuffer = () => ({ destroy() {} });
+  return new BufferPool({ createBuffer } as unknown as GPUDevice, ledger, Infinity, () => {});
+}

@@ -1,0 +1,14 @@
+import type { Tensor } from "../engine/tensor.ts";
+
+/**
+ * grad log p of noisy x [n,...] at the noise condition of each sample [n], a label or a time -> x's shape. All that a
+ * sampler knows of a network; what predicts something else has to be converted first, or it does not compile.
+ */
+export interface ScoreFunction {
+  (x: Tensor, condition: Tensor): Tensor;
+  readonly predicts: "score";
+}
+
+/** Declares a function, such as one in closed form, to be a score. */
+export const asScore = (f: (x: Tensor, condition: Tensor) => Tensor): ScoreFunction =>
+  Object.assign((x: Tensor, condition: Tensor) => f(x, condition), { predicts: "score" as const });

@@ -1,0 +1,97 @@
+import { test } from "vitest";
+import type { Array64 } from "../../engine/oracle/array.ts";
+import * as oracle from "../../engine/oracle/resize.ts";
+import { resizeBilinear, resizeBilinearGrad, resizeNearest } from "../../kernels/resize.ts";
+import { normal } from "../support/draw.ts";
+import { launched, showVariant } from "../support/kernels.ts";
+import { expectNear } from "../support/near.ts";
+
+/** [n,c,h,w] and the size it is taken to: doubled, by odd factors, down, from and to single places, past a run. */
+const problems = [
+  [
+    [1, 1, 1, 1],
+    [1, 1],
+  ],
+  [
+    [2, 3, 4, 5],
+    [8, 10],
+  ],
+  [
+    [1, 2, 3, 37],
+    [7, 41],
+  ],
+  [
+    [2, 1, 9, 50],
+    [4, 19],
+  ],
+  [
+    [1, 2, 1, 7],
+    [5, 1],
+  ],
+  [
+    [3, 1, 6, 1],
+    [1, 33],
+  ],
+] as const;
+
+/** Launches by `launch` and compares for every problem. `image` is normal, of the shape that is read. */
+async function each(
+  adjoint: boolean,
+  mathematics: (
+    image: Array64,
+    size: readonly [number, number],
+    inputSize: readonly [number, number],
+  ) => Array64,
+  launch: (
+    image: Array64,
+    shape: readonly number[],
+    sizes: Record<"planes" | "height" | "width" | "oh" | "ow", number>,
+  ) => Promise<ArrayLike<number>>,
+): Promise<void> {
+  for (const [[n, c, height, width], [oh, ow]] of problems) {
+    const image = normal(adjoint ? [n, c, oh, ow] : [n, c, height, width], 1);
+    const expected = mathematics(image, [oh, ow], [height, width]);
+    const got = await launch(image, expected.shape, { planes: n * c, height, width, oh, ow });
+    // Places near 50 are rounded before their fraction is taken.
+    expectNear(got, expected, { terms: 50 }, `${height} x ${width} to ${oh} x ${ow}`);
+  }
+}
+
+const steps = (
+  corners: boolean,
+  { height, width, oh, ow }: Record<"height" | "width" | "oh" | "ow", number>,
+) => {
+  const step = (from: number, to: number) => (corners ? (to > 1 ? (from - 1) / (to - 1) : 0) : from / to);
+  return { scaleY: step(height, oh), scaleX: step(width, ow) };
+};
+
+test.each(resizeNearest.variants.map((v) => [showVariant(resizeNearest, v), v] as const))("%s", (_, v) =>
+  each(
+    v.adjoint,
+    (image, size, inputSize) =>
+      v.adjoint ? oracle.resizeNearestGrad(image, { inputSize }) : oracle.resizeNearest(image, { size }),
+    async (x, y, sizes) => (await launched(resizeNearest, v, { x }, { y }, sizes))["y"]!,
+  ),
+);
+
+test.each(resizeBilinear.variants.map((v) => [showVariant(resizeBilinear, v), v] as const))("%s", (_, v) =>
+  each(
+    false,
+    (x, size) => oracle.resizeBilinear(x, { size, alignCorners: v.corners }),
+    async (x, y, sizes) =>
+      (await launched(resizeBilinear, v, { x }, { y }, { ...sizes, ...steps(v.corners, sizes) }))["y"]!,
+  ),
+);
+
+test.each(resizeBilinearGrad.variants.map((v) => [showVariant(resizeBilinearGrad, v), v] as const))(
+  "%s",
+  (_, v) =>
+    each(
+      true,
+      (dy, size, inputSize) => oracle.resizeBilinearGrad(dy, { size, alignCorners: v.corners, inputSize }),
+      async (dy, dx, sizes) =>
+        (await launched(resizeBilinearGrad, v, { dy }, { dx }, { ...sizes, ...steps(v.corners, sizes) }))[
+          "dx"
+        ]!,
+    ),
+);
