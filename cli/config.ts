@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { parse, stringify } from "yaml";
 import { z } from "zod";
 import { UsageError } from "../engine/errors.ts";
-import { disagreement } from "./config/agreement.ts";
+import { disagreement, type Parts } from "./config/agreement.ts";
 import { complaint } from "./config/complaint.ts";
 import { data } from "./config/data.ts";
 import { type LabelledModel, type Model, models } from "./config/model.ts";
@@ -89,8 +89,8 @@ function check(given: unknown): Config | string {
       first === undefined ? sectionNames : Object.keys(sections[first as string]!.shape),
     );
   }
-  const fault = disagreement(result.data as unknown as Parameters<typeof disagreement>[0]);
-  return fault ?? (result.data as unknown as Config);
+  const config: unknown = result.data;
+  return disagreement(config as Parts) ?? (config as Config);
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

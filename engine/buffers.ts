@@ -17,6 +17,8 @@ export interface MemoryReport {
   readonly pooled: number;
   /** Buffers created so far; flat once a training loop is warm. */
   readonly created: number;
+  /** The most that `live` may be; Infinity where the driver does not tell. */
+  readonly budget: number;
 }
 
 /** Bytes in use over all pools of an engine, and the most they may be. */
@@ -37,8 +39,8 @@ export class MemoryLedger {
   }
 
   report(): MemoryReport {
-    const { live, peak, pooled, created } = this;
-    return { live, peak, pooled, created };
+    const { live, peak, pooled, created, budget } = this;
+    return { live, peak, pooled, created, budget };
   }
 }
 

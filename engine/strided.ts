@@ -1,9 +1,10 @@
 import { MAX_RANK } from "../kernels/binary.ts";
 import { stridedCopy } from "../kernels/copy.ts";
+import { runLength } from "../kernels/runs.ts";
 import type { Engine } from "./engine.ts";
 import { UsageError } from "./errors.ts";
 import type { ScalarLike } from "./scalar.ts";
-import { collapse, shapeSize } from "./shapes.ts";
+import { type Collapsed, collapse, shapeSize } from "./shapes.ts";
 import type { Shape, Tensor } from "./tensor.ts";
 
 /** Walks `dims`, copying x[xStart + i . s] to y[yStart + i . t]. Throws UsageError past six axes that do not join. */
@@ -23,16 +24,32 @@ export function copyStrided(
     throw new UsageError(
       `copy: got ${rank} axes in different order, expected at most ${MAX_RANK}; reshape first`,
     );
-  const params: Record<string, ScalarLike> = { count: shapeSize(dims), xStart, yStart };
+  const fours = inFours(walk, xStart, yStart);
+  const { dims: d, strides, starts } = fours ?? { ...walk, starts: [xStart, yStart] };
+  const params: Record<string, ScalarLike> = { count: shapeSize(d), xStart: starts[0]!, yStart: starts[1]! };
   for (let k = 0; k < MAX_RANK; k++) {
-    params[`d${k}`] = walk.dims[k] ?? 1;
-    params[`s${k}`] = (walk.strides[0]![k] ?? 0) >>> 0;
-    params[`t${k}`] = walk.strides[1]![k] ?? 0;
+    params[`d${k}`] = d[k] ?? 1;
+    params[`s${k}`] = (strides[0]![k] ?? 0) >>> 0;
+    params[`t${k}`] = strides[1]![k] ?? 0;
   }
   engine.launch(
     stridedCopy,
-    { rank },
+    { rank, vec: fours !== undefined, run: runLength(engine.hardware) },
     { x, y },
     params as Record<keyof typeof stridedCopy.params, ScalarLike>,
   );
+}
+
+/** The same walk in steps of four neighbours, where both sides have whole fours everywhere. */
+function inFours({ dims, strides }: Collapsed, ...starts: readonly ScalarLike[]) {
+  const last = dims.length - 1;
+  const lengths = [dims[last]!, ...strides.flatMap((s) => s.slice(0, last)), ...starts];
+  const whole =
+    strides.every((s) => s[last] === 1) && lengths.every((v) => typeof v === "number" && v % 4 === 0);
+  if (!whole) return undefined;
+  return {
+    dims: dims.map((d, k) => (k === last ? d / 4 : d)),
+    strides: strides.map((s) => s.map((step, k) => (k === last ? 1 : step / 4))),
+    starts: starts.map((at) => Number(at) / 4),
+  };
 }

@@ -1,7 +1,13 @@
 import { axisParams, MAX_RANK } from "./binary.ts";
-import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { defineKernel, range, unroll } from "./kernel.ts";
+import { forEachInRow, rowGroups, runLengths } from "./runs.ts";
 
-export type CopyVariant = { rank: number };
+export type CopyVariant = {
+  rank: number;
+  /** Four neighbours at once; then all of the parameters count in fours. */
+  vec: boolean;
+  run: number;
+};
 
 /**
  * y[yStart + sum idx * t] = x[xStart + sum idx * s] over up to six axes: permute, slice, broadcast, flip
@@ -9,7 +15,8 @@ export type CopyVariant = { rank: number };
  */
 export const stridedCopy = defineKernel({
   name: "strided_copy",
-  bindings: { x: "read u32", y: "read_write u32" },
+  bindings: ({ vec }: CopyVariant) =>
+    ({ x: vec ? "read vec4u" : "read u32", y: vec ? "read_write vec4u" : "read_write u32" }) as const,
   params: {
     count: "u32",
     xStart: "u32",
@@ -18,21 +25,30 @@ export const stridedCopy = defineKernel({
     ...axisParams("s"),
     ...axisParams("t"),
   },
-  variants: range(MAX_RANK).map((r): CopyVariant => ({ rank: r + 1 })),
-  main: (v: CopyVariant) => `
-    ${linearMain(64)}
-      if (thread >= p.count) { return; }
-      var rest = thread;
-      var i = p.xStart;
-      var j = p.yStart;
+  variants: runLengths.flatMap((run) =>
+    [false, true].flatMap((vec) => range(MAX_RANK).map((r): CopyVariant => ({ rank: r + 1, vec, run }))),
+  ),
+  main: ({ rank, run }) => {
+    const last = rank - 1;
+    return forEachInRow(run, {
+      rows: `p.count / p.d${last}`,
+      columns: `p.d${last}`,
+      once: `
+      var i = p.xStart + column * p.s${last};
+      var j = p.yStart + column * p.t${last};
+      var rest = row;
       var at = 0u;
-      ${unroll(v.rank, (k) => {
-        const axis = v.rank - 1 - k;
+      ${unroll(last, (k) => {
+        const axis = last - 1 - k;
         const split = axis === 0 ? "at = rest;" : `at = rest % p.d${axis}; rest = rest / p.d${axis};`;
         return `${split} i += at * p.s${axis}; j += at * p.t${axis};`;
-      })}
-      y[j] = x[i];
-    }`,
-  dispatch: ({ count }) => linearGroups(count, 64),
-  cost: ({ count }) => ({ bytes: 8 * count, flops: 0 }),
+      })}`,
+      body: `y[j] = x[i]; i += p.s${last}; j += p.t${last};`,
+    });
+  },
+  dispatch: (p, { rank, run }) => {
+    const columns = p[`d${(rank - 1) as 0}`];
+    return rowGroups(p.count / columns, columns, run);
+  },
+  cost: ({ count }, { vec }) => ({ bytes: (vec ? 32 : 8) * count, flops: 0 }),
 });

@@ -1,7 +1,8 @@
 import { isLabelled, type Model } from "./model.ts";
 import type { Sde } from "./noise.ts";
 
-interface Parts {
+/** What there is to compare. */
+export interface Parts {
   readonly data: { readonly centered?: boolean | undefined };
   readonly model: Model;
   readonly sde?: Sde | undefined;

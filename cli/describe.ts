@@ -1,0 +1,70 @@
+import { grad } from "../engine/autograd.ts";
+import { boundBytes, flopsOf } from "../engine/dry.ts";
+import type { Engine } from "../engine/engine.ts";
+import { mean, square } from "../engine/ops/index.ts";
+import { Adam } from "../engine/optim/adam.ts";
+import { describe, type Layer } from "../models/describe.ts";
+import { type StepMemory, stepMemory } from "../train/memory.ts";
+import type { Config } from "./config.ts";
+import { isLabelled } from "./config/model.ts";
+import { imageOf, openNetwork } from "./network.ts";
+
+export interface Description {
+  readonly network: string;
+  readonly predicts: "score" | "eps";
+  /** [n,c,h,w] of a training step's images. */
+  readonly batch: readonly [number, number, number, number];
+  readonly parameters: number;
+  /** Floating point operations of the batch, a multiply-add counted as two. */
+  readonly flops: { readonly forward: number; readonly step: number };
+  /** Bytes of a training step. */
+  readonly memory: StepMemory;
+  /** Bytes of the largest tensor that a kernel has to bind as a whole. */
+  readonly largestBinding: number;
+  readonly layers: Layer;
+}
+
+/**
+ * What a configuration's network is made of and what a training step of it needs, found by walking through it: nothing is
+ * computed and no memory of the device is taken. Throws UsageError for a network that cannot be.
+ */
+export function describeModel(
+  engine: Engine,
+  config: Config,
+  count = config.training.batchSize,
+): Description {
+  const image = imageOf(config);
+  const batch = [count, image.channels, image.height, image.height] as const;
+  let [largestBinding, step] = [0, 0];
+  return engine.dry(
+    () => {
+      const network = openNetwork(engine, config, image);
+      const x = engine.empty(batch);
+      const condition = engine.empty([count], isLabelled(config.model) ? "i32" : "f32");
+      const layers = describe(engine, network, () => network.run(x, condition));
+      const params = network.parameters();
+      const { lr, emaDecay, seed } = config.training;
+      [largestBinding, step] = [0, 0];
+      const memory = stepMemory(
+        engine,
+        new Adam(params, { lr, emaDecay }),
+        () => mean(square(network.run(x, condition, { dropout: { seed } }))),
+        (loss) => grad(loss, [...params.values()]),
+      );
+      return {
+        network: layers.kind,
+        predicts: network.predicts,
+        batch,
+        parameters: layers.parameters,
+        flops: { forward: layers.flops, step },
+        memory,
+        largestBinding,
+        layers,
+      };
+    },
+    (launch) => {
+      largestBinding = Math.max(largestBinding, boundBytes(launch));
+      step += flopsOf(launch);
+    },
+  );
+}
