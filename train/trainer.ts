@@ -2,7 +2,7 @@ import { grad } from "../engine/autograd.ts";
 import type { Capture } from "../engine/capture.ts";
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
-import { concat, narrow, reshape } from "../engine/ops/index.ts";
+import { concat, narrow, reshape, sub } from "../engine/ops/index.ts";
 import { Adam, type AdamOptions } from "../engine/optim/adam.ts";
 import { clipGradients } from "../engine/optim/clip.ts";
 import { Scalar } from "../engine/scalar.ts";
@@ -31,6 +31,8 @@ export interface TrainerOptions {
   /** Writes the images of a step into `out`, [n, c, h, w]. */
   fill: (indices: Uint32Array, out: Float32Array, step: number) => void;
   seed: number;
+  /** "mixed": the network's activations are stored as f16, see Engine.autocast. "f32" unless told. */
+  precision?: "f32" | "mixed";
   /** Record the step once and replay it; on unless given. */
   capture?: boolean;
 }
@@ -68,6 +70,7 @@ export class Trainer {
   readonly engine: Engine;
   readonly optimizer: Adam;
   readonly #options: TrainerOptions;
+  #mixed: boolean;
   readonly #params: readonly Tensor[];
   readonly #x: Tensor;
   readonly #labels: Tensor;
@@ -84,6 +87,7 @@ export class Trainer {
     requireSigmas("Trainer", options.sigmas);
     this.engine = engine;
     this.#options = options;
+    this.#mixed = options.precision === "mixed";
     const params = options.network.parameters();
     this.#params = [...params.values()];
     this.optimizer = new Adam(params, options.optimizer);
@@ -145,6 +149,32 @@ export class Trainer {
     grad(this.#loss(), this.#params);
   }
 
+  /**
+   * How far mixed precision leads from f32 on the next step's batch: the change of the loss, and of all gradients as
+   * one vector by its length, both as shares of what f32 gives. Throws UsageError where the adapter lacks shader-f16.
+   */
+  async precisionError(): Promise<{ loss: number; gradients: number }> {
+    const { engine } = this;
+    const before = this.#mixed;
+    this.#feed(this.step);
+    try {
+      const numbers = engine.scope(() => {
+        const [half, full] = [true, false].map((mixed) => {
+          this.#mixed = mixed;
+          const loss = this.#loss();
+          return { loss, grads: grad(loss, this.#params) };
+        });
+        const apart = full!.grads.map((g, i) => sub(half!.grads[i]!, g));
+        return [half!.loss, full!.loss, normOf(apart), normOf(full!.grads)];
+      });
+      const [half, full, apart, length] = (await engine.readAll(numbers)).map((v) => v[0]!);
+      for (const t of numbers) t.dispose();
+      return { loss: Math.abs(half! / full! - 1), gradients: apart! / length! };
+    } finally {
+      this.#mixed = before;
+    }
+  }
+
   /** What the next step needs of the device's memory. Runs its passes, without an update. */
   memory(): StepMemory {
     this.#feed(this.step);
@@ -179,7 +209,8 @@ export class Trainer {
   #loss(): Tensor {
     const { score, seed, annealPower } = this.#options;
     const draw = { seed, purpose: "perturb", step: this.#draw } as const;
-    return annealedDsm(score, this.#x, this.#labels, {
+    const stored = (x: Tensor, labels: Tensor) => this.engine.autocast(() => score(x, labels), this.#mixed);
+    return annealedDsm(Object.assign(stored, { predicts: score.predicts }), this.#x, this.#labels, {
       sigmas: this.#sigmas,
       draw,
       ...(annealPower !== undefined && { annealPower }),
@@ -210,3 +241,6 @@ export class Trainer {
     return new DivergedError(`the ${what} is not finite at step ${step}, first in ${where}`, step, before);
   }
 }
+
+/** Length of all gradients as one vector. -> [1] */
+const normOf = (grads: readonly Tensor[]): Tensor => narrow(clipGradients(grads), 0, 1, 1);

@@ -195,3 +195,19 @@ describe("batches", () => {
     expect(of(3).labels(7, 4)).not.toEqual(of(3 + 2 ** 32).labels(7, 4));
   });
 });
+
+describe.runIf(engine.device.features.has("shader-f16"))("mixed precision", () => {
+  test("learns as f32 does, says how far it is off, and keeps weights and averages in f32", async () => {
+    using full = smallRun(engine);
+    using mixed = smallRun(engine, { precision: "mixed" });
+    const error = await mixed.trainer.precisionError();
+    expect(error.loss).toBeLessThan(0.01);
+    expect(error.gradients).toBeGreaterThan(0);
+    expect(error.gradients).toBeLessThan(0.02);
+    const [a, b] = [await losses(full, 10), await losses(mixed, 10)];
+    expect(b).not.toEqual(a);
+    for (const [i, loss] of a.entries()) expect(Math.abs(b[i]! / loss - 1)).toBeLessThan(0.03);
+    for (const t of mixed.trainer.optimizer.tensors().values()) expect(t.dtype).toBe("f32");
+    expect(mixed.trainer.memory().saved).toBeLessThan(0.7 * full.trainer.memory().saved);
+  });
+});
