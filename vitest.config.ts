@@ -5,7 +5,7 @@ const host = [
   "test/{oracle,data,pictures}/**/*.test.ts",
   "test/cli/{help,log,messages}.test.ts",
   "test/engine/{buffers,errors,patience,safetensors,shapes}.test.ts",
-  "test/kernels/source.test.ts",
+  "test/kernels/{half,source}.test.ts",
   "test/platform/{advice,platform}.test.ts",
   "test/reference/compare.test.ts",
   "test/train/metrics.test.ts",

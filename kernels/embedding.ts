@@ -22,8 +22,8 @@ export const embedding = defineKernel({
       once: `
       let label = u32(labels[row]);
       let known = label < p.rows;
-      let from = min(label, p.rows - 1u) * p.width;`,
-      body: `y[row * p.width + column] = select(${type(vec)}(nan_at(row)), table[from + column], known);`,
+      let base = min(label, p.rows - 1u) * p.width;`,
+      body: `y[row * p.width + column] = select(${type(vec)}(nan_at(row)), table[base + column], known);`,
     }),
   dispatch: ({ count, width }, { run }) => rowGroups(count, width, run),
   cost: ({ count, width }, { vec }) => ({ bytes: (vec ? 32 : 8) * count * width, flops: 0 }),

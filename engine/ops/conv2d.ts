@@ -252,13 +252,26 @@ const weightGradOp = defineOp<WeightGradAttrs>({
   oracle: ([dy, x], attrs) => oracle.conv2dWeightGrad(dy!, x!, attrs),
 });
 
-/** dL/dx [n,ci,h,w] from dy [n,co,oh,ow] and weight [co,ci,kh,kw]. Also the transposed convolution. */
-export const conv2dInputGrad = (dy: Tensor, w: Tensor, attrs: InputGradAttrs): Tensor =>
-  inputGradOp(dy.engine, [dy, w], attrs);
+/**
+ * dL/dx [n,ci,h,w] from dy [n,co,oh,ow] and weight [co,ci,kh,kw]. Also the transposed convolution. Throws UsageError
+ * when dy is not what a convolution of that input size gives.
+ */
+export function conv2dInputGrad(dy: Tensor, w: Tensor, attrs: InputGradAttrs): Tensor {
+  requireGradient("conv2dInputGrad", dy, w.dim(0), outSize(attrs.inputSize, sizeOf(w), attrs));
+  return inputGradOp(dy.engine, [dy, w], attrs);
+}
 
-/** dL/dw [co,ci,kh,kw] from dy [n,co,oh,ow] and x [n,ci,h,w]. */
-export const conv2dWeightGrad = (dy: Tensor, x: Tensor, attrs: WeightGradAttrs): Tensor =>
-  weightGradOp(dy.engine, [dy, x], attrs);
+/** dL/dw [co,ci,kh,kw] from dy [n,co,oh,ow] and x [n,ci,h,w]. Throws UsageError as conv2dInputGrad does. */
+export function conv2dWeightGrad(dy: Tensor, x: Tensor, attrs: WeightGradAttrs): Tensor {
+  requireGradient("conv2dWeightGrad", dy, dy.dim(1), outSize(sizeOf(x), attrs.kernelSize, attrs), x.dim(0));
+  return weightGradOp(dy.engine, [dy, x], attrs);
+}
+
+function requireGradient(who: string, dy: Tensor, co: number, size: Pair, n = dy.dim(0)): void {
+  const expected = [n, co, ...size];
+  if (!sameShape(dy.shape, expected))
+    throw new UsageError(`${who}: got dy ${showShape(dy.shape)}, expected ${showShape(expected)}`);
+}
 
 export const pair = (v: number | Pair): Pair => (typeof v === "number" ? [v, v] : v);
 

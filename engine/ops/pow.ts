@@ -1,20 +1,26 @@
 import { UsageError } from "../errors.ts";
 import { Scalar, type ScalarLike } from "../scalar.ts";
 import { Tensor } from "../tensor.ts";
-import { mul, sub } from "./binary.ts";
+import { add, equal, mul, sub } from "./binary.ts";
 import { type BinarySpec, scalarOp, tensorOp } from "./elementwise.ts";
 import { requireFloat } from "./require.ts";
 import { log } from "./unary.ts";
 
 const spec: BinarySpec = {
-  rule: ({ x, y, z, dz }) => [() => mul(dz, mul(y, pow(x, sub(y, 1)))), () => mul(dz, mul(z, log(x)))],
+  rule: ({ x, y, z, dz }) => [
+    () => mul(dz, mul(y, pow(x, sub(y, 1)))),
+    () => mul(dz, mul(z, log(add(x, equal(x, 0))))),
+  ],
   scalarRule: ({ x, s, dz }) => mul(dz, mul(pow(x, fixed(s) - 1), s)),
   saves: "inputs and output",
 };
 const ofTensor = tensorOp("pow", spec);
 const ofNumber = scalarOp("pow", spec);
 
-/** x^y with broadcasting. A negative x needs whole exponents, else the result is NaN. */
+/**
+ * x^y with broadcasting. A negative x needs whole exponents, else the result is NaN. The derivative in the exponent
+ * counts as 0 at a base of 0, as in PyTorch.
+ */
 export function pow(x: Tensor, y: Tensor | ScalarLike): Tensor {
   requireFloat("pow", x);
   if (!(y instanceof Tensor)) return ofNumber(x.engine, [x], { s: y });

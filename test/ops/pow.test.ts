@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { grad } from "../../engine/autograd.ts";
+import { sum } from "../../engine/ops/index.ts";
 import { pow } from "../../engine/ops/pow.ts";
 import { array64, map, scalar, zip } from "../../engine/oracle/array.ts";
 import { applyBinary } from "../../engine/oracle/binary.ts";
@@ -53,6 +54,15 @@ describe("derivatives", () => {
       },
       4,
     ));
+
+  test("in the exponent is 0 where the base is 0", async () => {
+    const [x, y] = [engine.variable([0, 0, 2]), engine.variable([2, 0, 3])];
+    const [, dy] = engine.scope(() => grad(sum(pow(x, y)), [x, y]));
+    const values = [...(await dy!.data())];
+    expect(values.slice(0, 2)).toEqual([0, 0]);
+    expect(values[2]).toBeCloseTo(8 * Math.LN2, 4);
+    for (const t of [x, y, dy!]) t.dispose();
+  });
 
   test.each([2, 3, -1, 0.5, -2.5, 1])("with the exponent %d", (s) =>
     checkOp({
