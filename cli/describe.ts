@@ -3,10 +3,11 @@ import { boundBytes, flopsOf } from "../engine/dry.ts";
 import type { Engine } from "../engine/engine.ts";
 import { mean, square } from "../engine/ops/index.ts";
 import { Adam } from "../engine/optim/adam.ts";
+import { setCheckpointing } from "../models/blocks/index.ts";
 import { describe, type Layer } from "../models/describe.ts";
 import { type StepMemory, stepMemory } from "../train/memory.ts";
-import type { Config } from "./config.ts";
 import { isLabelled } from "./config/model.ts";
+import type { Config } from "./config.ts";
 import { imageOf, openNetwork } from "./network.ts";
 
 export interface Description {
@@ -39,16 +40,18 @@ export function describeModel(
   return engine.dry(
     () => {
       const network = openNetwork(engine, config, image);
+      setCheckpointing(network, config.training.checkpointing ?? false);
       const x = engine.empty(batch);
       const condition = engine.empty([count], isLabelled(config.model) ? "i32" : "f32");
       const layers = describe(engine, network, () => network.run(x, condition));
       const params = network.parameters();
-      const { lr, emaDecay, seed } = config.training;
+      const { lr, emaDecay, seed, precision } = config.training;
+      const forward = () => network.run(x, condition, { dropout: { seed } });
       [largestBinding, step] = [0, 0];
       const memory = stepMemory(
         engine,
         new Adam(params, { lr, emaDecay }),
-        () => mean(square(network.run(x, condition, { dropout: { seed } }))),
+        () => mean(square(engine.autocast(forward, precision === "mixed"))),
         (loss) => grad(loss, [...params.values()]),
       );
       return {

@@ -6,6 +6,7 @@ import { convertCommand } from "./commands/convert.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
+import { modelCommand } from "./commands/model.ts";
 import { sampleCommand } from "./commands/sample.ts";
 import { trainCommand } from "./commands/train.ts";
 import { Interrupted } from "./interrupt.ts";
@@ -26,7 +27,15 @@ const program = new Command("stein")
   .configureOutput({ outputError: (text, write) => write(`stein: ${complaint(text)}\n`) })
   .exitOverride();
 
-for (const add of [doctorCommand, demoCommand, trainCommand, sampleCommand, convertCommand, kernelsCommand])
+for (const add of [
+  doctorCommand,
+  demoCommand,
+  trainCommand,
+  sampleCommand,
+  modelCommand,
+  convertCommand,
+  kernelsCommand,
+])
   add(program);
 
 program.addHelpText(

@@ -2,9 +2,9 @@ import type { ImageSetName } from "../data/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import { buildScoreNet, type ScoreNet } from "../models/index.ts";
 import { geometricSigmas } from "../train/sigmas.ts";
-import type { AnnealedConfig, Config } from "./config.ts";
 import { embeddingFor } from "./config/agreement.ts";
 import { isLabelled } from "./config/model.ts";
+import type { AnnealedConfig, Config } from "./config.ts";
 
 export interface ImageShape {
   readonly channels: number;

@@ -5,6 +5,7 @@ import { type ImageSet, imageSize, order, split } from "../data/dataset.ts";
 import { type ImageSetSpec, openImageSet } from "../data/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
+import { setCheckpointing } from "../models/blocks/index.ts";
 import type { ScoreNet } from "../models/index.ts";
 import { asPredictor } from "../models/prediction.ts";
 import { Batches } from "../train/batches.ts";
@@ -44,6 +45,7 @@ export function openRun(engine: Engine, config: Config, folder: string, images =
   const { training, data } = config;
   const sigmas = sigmasOf(config);
   const network = openNetwork(engine, config, train);
+  setCheckpointing(network, training.checkpointing ?? false);
   const { lr, beta1, eps, weightDecay, warmup, emaDecay, batchSize, seed, gradClip, annealPower } = training;
   const trainer = new Trainer(engine, {
     network,
@@ -51,6 +53,7 @@ export function openRun(engine: Engine, config: Config, folder: string, images =
     sigmas,
     optimizer: { lr, beta1, ...(eps !== undefined && { eps }), weightDecay, warmup, emaDecay },
     ...(gradClip !== undefined && { gradClip }),
+    ...(training.precision && { precision: training.precision }),
     annealPower,
     shape: [batchSize, train.channels, train.height, train.width],
     batches: new Batches({ count: train.count, size: batchSize, seed, order }),

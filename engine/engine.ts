@@ -396,14 +396,7 @@ export class Engine {
    */
   async prepare(fn: () => unknown, onProgress?: (done: number, total: number) => void): Promise<void> {
     const programs = new Set<Program>();
-    this.#dry = ({ program }) => programs.add(program);
-    try {
-      this.scope(() => {
-        fn();
-      });
-    } finally {
-      this.#dry = undefined;
-    }
+    this.dry(fn, ({ program }) => programs.add(program));
     await this.programs.compile([...programs], onProgress);
     this.#check();
   }
@@ -418,8 +411,8 @@ export class Engine {
     this.#ledger = new MemoryLedger(Infinity);
     this.#pool = phantomPool(this.#ledger);
     this.#dry = (launch) => {
-      for (const name in launch.program.kernel.bindings(launch.program.variant))
-        launch.tensors[name]!.storage.block; // taken at first use, as in a run
+      const { program, tensors } = launch;
+      for (const name in program.kernel.bindings(program.variant)) tensors[name]!.storage.take();
       onLaunch?.(launch);
     };
     try {
@@ -432,7 +425,8 @@ export class Engine {
   // --- moving data ---
 
   upload(storage: Storage, data: HostData): void {
-    if (!this.#dry) this.stream.write(storage.block, data);
+    if (this.#dry) storage.take();
+    else this.stream.write(storage.block, data);
   }
 
   /** The values of a tensor on the host. */

@@ -1,6 +1,7 @@
 export { type GradOptions, grad } from "./autograd.ts";
 export type { MemoryReport } from "./buffers.ts";
 export type { Capture } from "./capture.ts";
+export { boundBytes, flopsOf, type Launch } from "./dry.ts";
 export { Engine, type EngineOptions } from "./engine.ts";
 export { DeviceError, UsageError } from "./errors.ts";
 export { defineOp, type OpSpec } from "./op.ts";

@@ -14,6 +14,7 @@ export const purposes = {
   sampler: 5,
   prior: 6,
   user: 7,
+  accept: 8,
 } as const;
 export type Purpose = keyof typeof purposes;
 

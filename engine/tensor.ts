@@ -48,6 +48,11 @@ export class Storage {
     return this.#block;
   }
 
+  /** Takes the memory now, for a walk that only counts. */
+  take(): void {
+    void this.block;
+  }
+
   retain(): this {
     this.#users++;
     return this;

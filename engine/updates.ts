@@ -1,4 +1,5 @@
-import { langevinStep as langevinKernel } from "../kernels/langevin.ts";
+import { linearUpdate as updateKernel } from "../kernels/linear-update.ts";
+import { drawnNorms, normRatio as ratioKernel } from "../kernels/norm-ratio.ts";
 import { blockVariant } from "../kernels/random.ts";
 import { UsageError } from "./errors.ts";
 import { type Draw, drawNumbers } from "./random.ts";
@@ -6,20 +7,73 @@ import type { ScalarLike } from "./scalar.ts";
 import { sameShape, showShape } from "./shapes.ts";
 import type { Tensor } from "./tensor.ts";
 
+/** Coefficients of x <- keep x + pull score + noise z. */
+export interface UpdateCoefficients {
+  readonly keep: ScalarLike;
+  readonly pull: ScalarLike;
+  readonly noise: ScalarLike;
+  /** A factor u [1] of the step size, measured on the device: the update takes u pull and sqrt(u) noise. */
+  readonly unit?: Tensor | undefined;
+}
+
 /**
- * x <- x + a score + b z in place, z ~ N(0, I) drawn in the kernel: the same numbers as `randn(engine, x.shape, draw)`.
- * Algorithm 1 of Song & Ermon 2019 has a = alpha / 2 and b = sqrt(alpha). Throws UsageError when the shapes differ.
+ * x <- keep x + pull score + noise z in place, z ~ N(0, I) drawn in the kernel: the same numbers as
+ * `randn(engine, x.shape, draw)`. Throws UsageError when the shapes differ.
+ */
+export function linearUpdate(
+  x: Tensor,
+  score: Tensor,
+  { unit, ...coefficients }: UpdateCoefficients,
+  draw: Draw,
+): void {
+  requireOneShape("linearUpdate", x, score);
+  const numbers = drawNumbers(x.shape, draw);
+  const variant = { ...blockVariant(x.engine.hardware, numbers.sampleSize), unit: unit !== undefined };
+  x.engine.launch(updateKernel, variant, { x, score, unit: unit ?? x }, { ...numbers, ...coefficients });
+}
+
+/**
+ * x <- x + a score + b z in place, z as for `linearUpdate`. Algorithm 1 of Song & Ermon 2019 has a = alpha / 2 and
+ * b = sqrt(alpha). Throws UsageError when the shapes differ.
  */
 export function langevinStep(
   x: Tensor,
   score: Tensor,
   { a, b, draw }: { a: ScalarLike; b: ScalarLike; draw: Draw },
 ): void {
+  requireOneShape("langevinStep", x, score);
+  linearUpdate(x, score, { keep: 1, pull: a, noise: b }, draw);
+}
+
+/**
+ * (mean |z| / mean |score|)^2, means over the samples, of a score [n,...] and the noise z of its shape that `draw` names,
+ * which is drawn in the kernel and kept nowhere. -> [1]
+ */
+export function normRatio(score: Tensor, draw: Draw): Tensor {
+  const { engine } = score;
+  const numbers = drawNumbers(score.shape, draw);
+  const { samples, sampleSize } = numbers;
+  const by = engine.hardware.kind === "cpu" ? "thread" : "group";
+  const segments = Math.ceil(sampleSize / SEGMENT[by]);
+  const sums = engine.empty([samples, segments, 2], "f32");
+  engine.launch(
+    drawnNorms,
+    { by, vec: sampleSize % 4 === 0 },
+    { score, sums },
+    { ...numbers, segments },
+  );
+  const ratio = engine.empty([1]);
+  engine.launch(ratioKernel, {}, { sums, ratio }, { samples, segments });
+  sums.dispose();
+  return ratio;
+}
+
+/** Elements that a thread or a workgroup adds up: short chains, and enough of them for every core. */
+const SEGMENT = { thread: 256, group: 1024 };
+
+function requireOneShape(who: string, x: Tensor, score: Tensor): void {
   if (!sameShape(x.shape, score.shape))
     throw new UsageError(
-      `langevinStep: got x ${showShape(x.shape)}, score ${showShape(score.shape)}, expected one shape`,
+      `${who}: got x ${showShape(x.shape)}, score ${showShape(score.shape)}, expected one shape`,
     );
-  const numbers = drawNumbers(x.shape, draw);
-  const variant = blockVariant(x.engine.hardware, numbers.sampleSize);
-  x.engine.launch(langevinKernel, variant, { x, score }, { ...numbers, a, b });
 }

@@ -30,10 +30,12 @@ export const stridedCopy = defineKernel({
   ),
   main: ({ rank, run }) => {
     const last = rank - 1;
-    return forEachInRow(run, {
-      rows: `p.count / p.d${last}`,
-      columns: `p.d${last}`,
-      once: `
+    return forEachInRow(
+      { run },
+      {
+        rows: `p.count / p.d${last}`,
+        columns: `p.d${last}`,
+        once: `
       var i = p.xStart + column * p.s${last};
       var j = p.yStart + column * p.t${last};
       var rest = row;
@@ -43,12 +45,13 @@ export const stridedCopy = defineKernel({
         const split = axis === 0 ? "at = rest;" : `at = rest % p.d${axis}; rest = rest / p.d${axis};`;
         return `${split} i += at * p.s${axis}; j += at * p.t${axis};`;
       })}`,
-      body: `y[j] = x[i]; i += p.s${last}; j += p.t${last};`,
-    });
+        body: `y[j] = x[i]; i += p.s${last}; j += p.t${last};`,
+      },
+    );
   },
-  dispatch: (p, { rank, run }) => {
-    const columns = p[`d${(rank - 1) as 0}`];
-    return rowGroups(p.count / columns, columns, run);
+  dispatch: (p, v) => {
+    const columns = p[`d${(v.rank - 1) as 0}`];
+    return rowGroups(p.count / columns, columns, { run: v.run });
   },
   cost: ({ count }, { vec }) => ({ bytes: (vec ? 32 : 8) * count, flops: 0 }),
 });

@@ -4,14 +4,16 @@ export { attention, attentionDelta, attentionGradKey, attentionGradQuery } from 
 export { binary, binaryBroadcast, binaryScalar } from "./binary.ts";
 export { cast } from "./cast.ts";
 export { clipFactor } from "./clip.ts";
+export { combine } from "./combine.ts";
 export { convPackWeight, convPad, convRows, convWeightRows } from "./conv2d.ts";
 export { stridedCopy } from "./copy.ts";
 export { dropout } from "./dropout.ts";
 export { dsmLoss, dsmLossGrad, dsmPerturb } from "./dsm.ts";
 export { embedding, embeddingGrad } from "./embedding.ts";
 export { fill } from "./fill.ts";
-export { langevinStep } from "./langevin.ts";
+export { linearUpdate } from "./linear-update.ts";
 export { matmulRegister, matmulShared } from "./matmul.ts";
+export { metropolis } from "./metropolis.ts";
 export {
   normApply,
   normGradApply,
@@ -20,12 +22,14 @@ export {
   normMoments,
   normStatistics,
 } from "./norm.ts";
+export { drawnNorms, normRatio } from "./norm-ratio.ts";
 export { pack } from "./pack.ts";
-export { averagePool, maxPool, maxPoolGrad, slidingMean, takeIndexed } from "./pool.ts";
+export { averagePool, maxPool, maxPoolGrad, takeIndexed } from "./pool.ts";
 export { randomFill } from "./random.ts";
 export { reduce } from "./reduce.ts";
 export { resizeBilinear, resizeBilinearGrad, resizeNearest } from "./resize.ts";
 export { multiplyAdd } from "./roofline.ts";
+export { slidingMax, slidingMean } from "./sliding-pool.ts";
 export { softmax, softmaxGrad } from "./softmax.ts";
 export { activationGrad, unary } from "./unary.ts";
 export { upfirdn2d, upfirdn2dTile } from "./upfirdn2d.ts";

@@ -1,5 +1,17 @@
+import {
+  along,
+  eachRow,
+  type FoldVariant,
+  foldGroups,
+  foldVariants,
+  lanewise,
+  meet,
+  once,
+  sumOf,
+} from "./folds.ts";
 import { defineKernel, linearGroups, linearMain } from "./kernel.ts";
 import { math } from "./lib/math.ts";
+import { elementType, forEachInRow, type RunVariant, rowGroups, runVariants } from "./runs.ts";
 
 /*
  * Instance norm, instance norm++ and group norm in three launches each way, x as [n, c, hw]:
@@ -14,7 +26,7 @@ import { math } from "./lib/math.ts";
  *   gradFactors   per map       dx = A g + B + C xhat, and the parameters' gradients of this image
  *   gradApply     per element
  *
- * gamma, beta and alpha are [c], or [n, c] for conditional norms: `perSample` is c or 0.
+ * gamma, beta and alpha are [c], or [n, c] for conditional norms, or stand side by side in rows [n, parts c].
  */
 
 export const normActivations = ["none", "elu", "silu", "relu", "leakyRelu"] as const;
@@ -35,57 +47,27 @@ const slope: Record<NormActivation, string> = {
   leakyRelu: "select(p.slope, 1.0, z > 0.0)",
 };
 
-export type MapVariant = { by: "thread" | "group" };
-const both: MapVariant[] = [{ by: "thread" }, { by: "group" }];
-
-/** Two sums over a map by one thread, or by 64 that meet in a tree. `term` adds to `a` and `b` at element `i`. */
-const twoSums = (by: MapVariant["by"], name: string, term: string): string =>
-  by === "thread"
-    ? `fn ${name}(base: u32, lane: u32, extra: vec4f, more: vec4f) -> vec2f {
-        var a = 0.0; var b = 0.0;
-        for (var e = 0u; e < p.hw; e++) { let i = base + e; ${term} }
-        return vec2f(a, b);
-      }`
-    : `fn ${name}(base: u32, lane: u32, extra: vec4f, more: vec4f) -> vec2f {
-        var a = 0.0; var b = 0.0;
-        for (var e = lane; e < p.hw; e += 64u) { let i = base + e; ${term} }
-        workgroupBarrier();
-        part[lane] = vec2f(a, b);
-        for (var half = 32u; half > 0u; half = half / 2u) {
-          workgroupBarrier();
-          if (lane < half) { part[lane] += part[lane + half]; }
-        }
-        workgroupBarrier();
-        return part[0];
-      }`;
-const sharedPart = (by: MapVariant["by"]) => (by === "group" ? "var<workgroup> part: array<vec2f, 64>;" : "");
-/** `map` is the index of the map; with groups a surplus group repeats the last one, for barriers want all threads. */
-const eachMap = (by: MapVariant["by"]): string =>
-  by === "thread"
-    ? `${linearMain(64)}
-       let map = thread;
-       if (map >= p.maps) { return; }`
-    : `${linearMain(64)}
-       let map = min(group, p.maps - 1u);`;
-const write = (by: MapVariant["by"], line: string) => (by === "group" ? `if (lane == 0u) { ${line} }` : line);
-const mapGroups = (maps: number, by: MapVariant["by"]) => linearGroups(maps, by === "thread" ? 64 : 1);
-
 /** x [maps, hw] -> [maps, 2]: mean and sum of centred squares, in two sweeps: never E[x^2] - E[x]^2. */
 export const normMoments = defineKernel({
   name: "norm_moments",
-  bindings: { x: "read f32", moments: "read_write f32" },
+  bindings: ({ vec }: FoldVariant) => ({ x: `read ${elementType(vec)}`, moments: "read_write f32" }) as const,
   params: { maps: "u32", hw: "u32" },
-  variants: both,
-  main: ({ by }: MapVariant) => `
-    ${sharedPart(by)}
-    ${twoSums(by, "total", "a += x[i];")}
-    ${twoSums(by, "spread", "let d = x[i] - extra.x; a += d * d;")}
-    ${eachMap(by)}
-      let mean = total(map * p.hw, lane, vec4f(), vec4f()).x / f32(p.hw);
-      let squares = spread(map * p.hw, lane, vec4f(mean), vec4f()).x;
-      ${write(by, "moments[map * 2u] = mean; moments[map * 2u + 1u] = squares;")}
+  lib: ({ vec }) => [sumOf(vec)],
+  variants: foldVariants,
+  main: (v) => `
+    ${eachRow(v, { rows: "p.maps", columns: "p.hw" })}
+      var a = ${elementType(v.vec)}();
+      ${along(v, "a += x[i];")}
+      var total = sum(a);
+      ${meet(v, "total")}
+      let mean = total / f32(p.hw);
+      var b = ${elementType(v.vec)}();
+      ${along(v, "let d = x[i] - mean; b += d * d;")}
+      var squares = sum(b);
+      ${meet(v, "squares")}
+      ${once(v, "moments[row * 2u] = mean; moments[row * 2u + 1u] = squares;")}
     }`,
-  dispatch: ({ maps }, { by }) => mapGroups(maps, by),
+  dispatch: ({ maps }, v) => foldGroups(maps, v),
   cost: ({ maps, hw }) => ({ bytes: 4 * maps * hw, flops: 4 * maps * hw }),
 });
 
@@ -135,7 +117,12 @@ const affineParams = {
   maps: "u32",
   hw: "u32",
   channels: "u32",
-  perSample: "u32",
+  /** From one image's parameters to the next's: 0 where all have the same. */
+  pitch: "u32",
+  /** Where a row's parameters start. */
+  gammaAt: "u32",
+  betaAt: "u32",
+  alphaAt: "u32",
   useGamma: "u32",
   useBeta: "u32",
   useAlpha: "u32",
@@ -144,85 +131,90 @@ const affineParams = {
 /** Parameters of a map, with their neutral values where the norm has none. */
 const affineLib = `
 fn affine(map: u32) -> vec3f {
-  let at = map % p.channels + (map / p.channels) * p.perSample;
+  let at = map % p.channels + (map / p.channels) * p.pitch;
   return vec3f(
-    select(1.0, gamma[at * p.useGamma], p.useGamma == 1u),
-    select(0.0, beta[at * p.useBeta], p.useBeta == 1u),
-    select(1.0, alpha[at * p.useAlpha], p.useAlpha == 1u));
+    select(1.0, gamma[(at + p.gammaAt) * p.useGamma], p.useGamma == 1u),
+    select(0.0, beta[(at + p.betaAt) * p.useBeta], p.useBeta == 1u),
+    select(1.0, alpha[(at + p.alphaAt) * p.useAlpha], p.useAlpha == 1u));
 }`;
+/** A map's statistics, parameters and what is added to gamma xhat. */
+const ofMap = `
+      let s = statistics[row];
+      let f = affine(row);
+      let shift = f.y + f.x * f.z * s.z;`;
 
-export type NormVariant = { act: NormActivation; vec: boolean };
+export type NormVariant = RunVariant & { act: NormActivation };
 const elementVariants = normActivations.flatMap((act) =>
-  [true, false].map((vec): NormVariant => ({ act, vec })),
+  runVariants.map((v): NormVariant => ({ act, ...v })),
 );
-/** Element type and elements a thread, four neighbours of one map where hw allows. */
-const type = (vec: boolean) => (vec ? "vec4f" : "f32");
-const lanewise = (vec: boolean, f: (e: string) => string) =>
-  vec ? `vec4f(${["x", "y", "z", "w"].map((l) => f(`.${l}`)).join(", ")})` : f("");
-/** A CPU driver wants whole cache lines from a thread. */
-const RUN = 4;
-const perElement = (vec: boolean, body: string) => `
-    ${linearMain(64)}
-      for (var q = 0u; q < ${RUN}u; q++) {
-        let i = thread * ${RUN}u + q;
-        let map = i * ${vec ? 4 : 1}u / p.hw;
-        if (map < p.maps) { ${body} }
-      }
-    }`;
-const elementGroups = ({ maps, hw }: { maps: number; hw: number }, { vec }: { vec: boolean }) =>
-  linearGroups(Math.ceil((maps * hw) / (vec ? 4 : 1) / RUN), 64);
 
 export const normApply = defineKernel({
   name: "norm_apply",
-  bindings: (v: NormVariant) =>
+  bindings: ({ vec }: NormVariant) =>
     ({
-      x: `read ${type(v.vec)}`,
+      x: `read ${elementType(vec)}`,
       statistics: "read vec4f",
       ...affine,
-      y: `read_write ${type(v.vec)}`,
+      y: `read_write ${elementType(vec)}`,
     }) as const,
   params: affineParams,
   lib: [...math, affineLib],
   variants: elementVariants,
-  main: (v: NormVariant) => `
+  main: (v) => `
     fn act(z: f32) -> f32 { return ${value[v.act]}; }
-    ${perElement(
-      v.vec,
-      `
-          let s = statistics[map];
-          let f = affine(map);
-          let shift = f.y + f.x * f.z * s.z;
-          let z = f.x * ((x[i] - s.x) * s.y) + shift;
-          y[i] = ${lanewise(v.vec, (l) => `act(z${l})`)};`,
-    )}`,
-  dispatch: (p, v) => elementGroups(p, v),
+    ${forEachInRow(v, {
+      rows: "p.maps",
+      columns: "p.hw",
+      once: ofMap,
+      body: `
+      let z = f.x * ((x[at] - s.x) * s.y) + shift;
+      y[at] = ${lanewise(v.vec, (l) => `act(z${l})`)};`,
+    })}`,
+  dispatch: ({ maps, hw }, v) => rowGroups(maps, hw, v),
   cost: ({ maps, hw }) => ({ bytes: 8 * maps * hw, flops: 6 * maps * hw }),
 });
 
-export type NormSumsVariant = { act: NormActivation; by: MapVariant["by"] };
+/** Of an element: xhat, and the derivative of the norm's result before gamma. */
+const gradient = (vec: boolean, at: string) => `
+      let h = (x[${at}] - s.x) * s.y;
+      let z = f.x * h + shift;
+      let g = dy[${at}] * ${lanewise(vec, (l) => `slope(z${l})`)};`;
+
+export type NormSumsVariant = FoldVariant & { act: NormActivation };
 
 /** S1 and S2 of each map, [maps, 2]. */
 export const normGradSums = defineKernel({
   name: "norm_grad_sums",
-  bindings: { x: "read f32", dy: "read f32", statistics: "read vec4f", ...affine, sums: "read_write f32" },
+  bindings: ({ vec }: NormSumsVariant) =>
+    ({
+      x: `read ${elementType(vec)}`,
+      dy: `read ${elementType(vec)}`,
+      statistics: "read vec4f",
+      ...affine,
+      sums: "read_write f32",
+    }) as const,
   params: affineParams,
-  lib: [...math, affineLib],
-  variants: normActivations.flatMap((act) => both.map(({ by }): NormSumsVariant => ({ act, by }))),
-  main: ({ act, by }: NormSumsVariant) => `
-    ${sharedPart(by)}
-    fn slope(z: f32) -> f32 { return ${slope[act]}; }
-    ${twoSums(by, "both", "let h = (x[i] - extra.x) * extra.y; let z = more.x * h + more.y; let g = dy[i] * slope(z); a += g; b += g * h;")}
-    ${eachMap(by)}
-      let s = statistics[map];
-      let f = affine(map);
-      let sum = both(map * p.hw, lane, s, vec4f(f.x, f.y + f.x * f.z * s.z, 0.0, 0.0));
-      ${write(by, "sums[map * 2u] = sum.x; sums[map * 2u + 1u] = sum.y;")}
+  lib: ({ vec }) => [...math, affineLib, sumOf(vec)],
+  variants: normActivations.flatMap((act) => foldVariants.map((v): NormSumsVariant => ({ act, ...v }))),
+  main: (v) => `
+    fn slope(z: f32) -> f32 { return ${slope[v.act]}; }
+    ${eachRow(v, { rows: "p.maps", columns: "p.hw", part: "vec2f" })}
+      ${ofMap}
+      var a = ${elementType(v.vec)}();
+      var b = ${elementType(v.vec)}();
+      ${along(v, `${gradient(v.vec, "i")} a += g; b += g * h;`)}
+      var both = vec2f(sum(a), sum(b));
+      ${meet(v, "both")}
+      ${once(v, "sums[row * 2u] = both.x; sums[row * 2u + 1u] = both.y;")}
     }`,
-  dispatch: ({ maps }, { by }) => mapGroups(maps, by),
+  dispatch: ({ maps }, v) => foldGroups(maps, v),
   cost: ({ maps, hw }) => ({ bytes: 8 * maps * hw, flops: 10 * maps * hw }),
 });
 
-/** factors [maps] vec4s (A, B, C, 0) and d(gamma, beta, alpha) of each image, [maps, 3] (see the head of this file). */
+/**
+ * factors [maps] vec4s (A, B, C, 0), and d(gamma, beta, alpha) of each image side by side in rows of `width`, where
+ * those that are used start at dGammaAt, dBetaAt and dAlphaAt (see the head of this file).
+ */
 export const normGradFactors = defineKernel({
   name: "norm_grad_factors",
   bindings: {
@@ -232,7 +224,15 @@ export const normGradFactors = defineKernel({
     factors: "read_write vec4f",
     grads: "read_write f32",
   },
-  params: { ...affineParams, groupSize: "u32", plus: "u32" },
+  params: {
+    ...affineParams,
+    groupSize: "u32",
+    plus: "u32",
+    width: "u32",
+    dGammaAt: "u32",
+    dBetaAt: "u32",
+    dAlphaAt: "u32",
+  },
   lib: [affineLib],
   variants: [{}],
   main: () => `
@@ -265,9 +265,10 @@ export const normGradFactors = defineKernel({
         dmu = (f.x * f.z * s1 - total / f32(p.channels) - s.z * along / f32(p.channels - 1u)) * s.w;
       }
       factors[thread] = vec4f(f.x * s.y, dmu / f32(p.hw) - s.y * a / m, -s.y * b / m, 0.0);
-      grads[thread * 3u] = s2 + f.z * s.z * s1;
-      grads[thread * 3u + 1u] = s1;
-      grads[thread * 3u + 2u] = f.x * s.z * s1;
+      let grad = (thread / p.channels) * p.width + thread - image;
+      if (p.useGamma == 1u) { grads[grad + p.dGammaAt] = s2 + f.z * s.z * s1; }
+      if (p.useBeta == 1u) { grads[grad + p.dBetaAt] = s1; }
+      if (p.useAlpha == 1u) { grads[grad + p.dAlphaAt] = f.x * s.z * s1; }
     }`,
   dispatch: ({ maps }) => linearGroups(maps, 64),
   cost: ({ maps, groupSize }) => ({ bytes: 60 * maps, flops: 4 * maps * groupSize }),
@@ -275,32 +276,26 @@ export const normGradFactors = defineKernel({
 
 export const normGradApply = defineKernel({
   name: "norm_grad_apply",
-  bindings: (v: NormVariant) =>
+  bindings: ({ vec }: NormVariant) =>
     ({
-      x: `read ${type(v.vec)}`,
-      dy: `read ${type(v.vec)}`,
+      x: `read ${elementType(vec)}`,
+      dy: `read ${elementType(vec)}`,
       statistics: "read vec4f",
       ...affine,
       factors: "read vec4f",
-      dx: `read_write ${type(v.vec)}`,
+      dx: `read_write ${elementType(vec)}`,
     }) as const,
   params: affineParams,
   lib: [...math, affineLib],
   variants: elementVariants,
-  main: (v: NormVariant) => `
+  main: (v) => `
     fn slope(z: f32) -> f32 { return ${slope[v.act]}; }
-    ${perElement(
-      v.vec,
-      `
-          let s = statistics[map];
-          let f = affine(map);
-          let c = factors[map];
-          let shift = f.y + f.x * f.z * s.z;
-          let h = (x[i] - s.x) * s.y;
-          let z = f.x * h + shift;
-          let g = dy[i] * ${lanewise(v.vec, (l) => `slope(z${l})`)};
-          dx[i] = c.x * g + c.y + c.z * h;`,
-    )}`,
-  dispatch: (p, v) => elementGroups(p, v),
+    ${forEachInRow(v, {
+      rows: "p.maps",
+      columns: "p.hw",
+      once: `${ofMap} let c = factors[row];`,
+      body: `${gradient(v.vec, "at")} dx[at] = c.x * g + c.y + c.z * h;`,
+    })}`,
+  dispatch: ({ maps, hw }, v) => rowGroups(maps, hw, v),
   cost: ({ maps, hw }) => ({ bytes: 12 * maps * hw, flops: 12 * maps * hw }),
 });

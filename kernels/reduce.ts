@@ -1,16 +1,21 @@
 import { defineKernel, linearGroups, linearMain } from "./kernel.ts";
 import { bits } from "./lib/math.ts";
+import { elementType } from "./runs.ts";
 
 export type ReduceName = "sum" | "sumSquares" | "max" | "min";
-/**
- * "thread": a thread walks a whole segment; wins on CPU drivers, where barriers are dear.
- * "group": 64 threads share a segment and meet in a tree; coalesced, for GPUs and for few outputs.
- */
-export type ReduceVariant = { op: ReduceName; by: "thread" | "group" };
+export type ReduceVariant = {
+  op: ReduceName;
+  /**
+   * Who walks a segment. For CPU drivers, where barriers are dear, one thread: "thread" element by element, "along" by
+   * vec4s of the axis (inner is 1 and the length a multiple of 4), "across" with four neighbouring results at once
+   * (inner is a multiple of 4). "group": 64 threads that meet in a tree, for GPUs.
+   */
+  by: "thread" | "along" | "across" | "group";
+};
 
 /** What a chain starts with; an extreme with a value of its own, so that the largest of infinities is one. */
-const own = "x[base + first * p.inner]";
-const start = { sum: "0.0", sumSquares: "0.0", max: own, min: own };
+const own = "x[base + first * inner]";
+const start = { sum: "", sumSquares: "", max: own, min: own };
 const map = { sum: "v", sumSquares: "v * v", max: "v", min: "v" };
 const join = {
   sum: "a + b",
@@ -19,6 +24,7 @@ const join = {
   min: "select(select(b, a, a < b), a, is_nan(a))",
 };
 const ops = Object.keys(start) as ReduceName[];
+const walkers = ["thread", "along", "across", "group"] as const;
 
 /**
  * x [outer, length, inner] -> y [outer, segments, inner]: each segment of ceil(length / segments) neighbours is
@@ -26,52 +32,68 @@ const ops = Object.keys(start) as ReduceName[];
  */
 export const reduce = defineKernel({
   name: "reduce",
-  bindings: { x: "read f32", y: "read_write f32" },
+  bindings: ({ by }: ReduceVariant) =>
+    ({
+      x: `read ${elementType(by === "along" || by === "across")}`,
+      y: `read_write ${elementType(by === "across")}`,
+    }) as const,
   params: { outer: "u32", length: "u32", inner: "u32", segments: "u32", scale: "f32" },
   lib: [bits],
-  variants: ops.flatMap((op) => (["thread", "group"] as const).map((by): ReduceVariant => ({ op, by }))),
-  main: (v: ReduceVariant) => `
+  variants: ops.flatMap((op) => walkers.map((by): ReduceVariant => ({ op, by }))),
+  main: (v) => `
     fn join(a: f32, b: f32) -> f32 { return ${join[v.op]}; }
-    fn mapped(v: f32) -> f32 { return ${map[v.op]}; }
-    ${v.by === "thread" ? byThread(v.op) : byGroup(v.op)}`,
-  dispatch: ({ outer, inner, segments }, v) =>
-    linearGroups(outer * segments * inner, v.by === "thread" ? 64 : 1),
+    ${v.by === "group" ? byGroup(v.op) : byThread(v)}`,
+  dispatch: ({ outer, inner, segments }, { by }) =>
+    linearGroups((outer * segments * inner) / (by === "across" ? 4 : 1), by === "group" ? 1 : 64),
   cost: ({ outer, length, inner, segments }) => ({
     bytes: 4 * outer * inner * (length + segments),
     flops: outer * length * inner,
   }),
 });
 
+/** The segment of result `index`: base + i inner for first <= i < last. */
 const segment = (index: string) => `
-      let at = ${index} % p.inner;
-      let o = ${index} / p.inner;
-      let size = (p.length + p.segments - 1u) / p.segments;
+      let at = ${index} % inner;
+      let o = ${index} / inner;
+      let size = (length + p.segments - 1u) / p.segments;
       let first = (o % p.segments) * size;
-      let last = min(first + size, p.length);
-      let base = (o / p.segments) * p.length * p.inner + at;`;
+      let last = min(first + size, length);
+      let base = (o / p.segments) * length * inner + at;`;
 
-const byThread = (op: ReduceName) => `
+/** In two chains, for the sake of rounding. */
+function byThread({ op, by }: ReduceVariant): string {
+  const vec = by === "along" || by === "across";
+  const type = elementType(vec);
+  const element = (i: string) => `let v = x[base + ${i} * inner];`;
+  return `
+    ${vec ? "fn joined(a: vec4f, b: vec4f) -> vec4f { return vec4f(join(a.x, b.x), join(a.y, b.y), join(a.z, b.z), join(a.w, b.w)); }" : "fn joined(a: f32, b: f32) -> f32 { return join(a, b); }"}
     ${linearMain(64)}
-      if (thread >= p.outer * p.segments * p.inner) { return; }
+      let length = p.length${by === "along" ? " / 4u" : ""};
+      let inner = p.inner${by === "across" ? " / 4u" : ""};
+      if (thread >= p.outer * p.segments * inner) { return; }
       ${segment("thread")}
-      var even = ${start[op]};
-      var odd = ${start[op]};
+      var even = ${type}(${start[op]});
+      var odd = even;
       var i = first;
       for (; i + 1u < last; i += 2u) {
-        even = join(even, mapped(x[base + i * p.inner]));
-        odd = join(odd, mapped(x[base + (i + 1u) * p.inner]));
+        { ${element("i")} even = joined(even, ${map[op]}); }
+        { ${element("(i + 1u)")} odd = joined(odd, ${map[op]}); }
       }
-      if (i < last) { even = join(even, mapped(x[base + i * p.inner])); }
-      y[thread] = join(even, odd) * p.scale;
+      if (i < last) { ${element("i")} even = joined(even, ${map[op]}); }
+      let all = joined(even, odd);
+      y[thread] = ${by === "along" ? "join(join(all.x, all.y), join(all.z, all.w))" : "all"} * p.scale;
     }`;
+}
 
 const byGroup = (op: ReduceName) => `
     var<workgroup> part: array<f32, 64>;
     ${linearMain(64)}
-      let safe = min(group, p.outer * p.segments * p.inner - 1u);
+      let length = p.length;
+      let inner = p.inner;
+      let safe = min(group, p.outer * p.segments * inner - 1u);
       ${segment("safe")}
-      var total = ${start[op]};
-      for (var i = first + lane; i < last; i += 64u) { total = join(total, mapped(x[base + i * p.inner])); }
+      var total = f32(${start[op]});
+      for (var i = first + lane; i < last; i += 64u) { let v = x[base + i * inner]; total = join(total, ${map[op]}); }
       part[lane] = total;
       for (var half = 32u; half > 0u; half = half / 2u) {
         workgroupBarrier();

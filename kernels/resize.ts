@@ -39,37 +39,43 @@ export const resizeNearest = defineKernel({
   variants: runLengths.flatMap((run) => [false, true].map((adjoint): NearestVariant => ({ adjoint, run }))),
   main: ({ adjoint, run }) =>
     adjoint
-      ? forEachInRow(run, {
-          rows: "p.planes * p.height",
-          columns: "p.width",
-          once: `
+      ? forEachInRow(
+          { run },
+          {
+            rows: "p.planes * p.height",
+            columns: "p.width",
+            once: `
       let i = row % p.height;
       let top = (i * p.oh + p.height - 1u) / p.height;
       let bottom = ((i + 1u) * p.oh + p.height - 1u) / p.height;
       let base = row / p.height * p.oh * p.ow;
       var left = (column * p.ow + p.width - 1u) / p.width;
       ${lookers.begin}`,
-          body: `
+            body: `
         var total = 0.0;
         for (var o = top; o < bottom; o++) {
           for (var q = left; q < right; q++) { total += x[base + o * p.ow + q]; }
         }
-        y[row * p.width + column] = total;
+        y[at] = total;
         left = right;
         ${lookers.next}`,
-        })
-      : forEachInRow(run, {
-          rows: "p.planes * p.oh",
-          columns: "p.ow",
-          once: `
+          },
+        )
+      : forEachInRow(
+          { run },
+          {
+            rows: "p.planes * p.oh",
+            columns: "p.ow",
+            once: `
       let line = (row / p.oh * p.height + row % p.oh * p.height / p.oh) * p.width;
       ${looks.begin}`,
-          body: `
-        y[row * p.ow + column] = x[line + j];
+            body: `
+        y[at] = x[line + j];
         ${looks.next}`,
-        }),
-  dispatch: ({ planes, height, width, oh, ow }, { adjoint, run }) =>
-    adjoint ? rowGroups(planes * height, width, run) : rowGroups(planes * oh, ow, run),
+          },
+        ),
+  dispatch: ({ planes, height, width, oh, ow }, v) =>
+    v.adjoint ? rowGroups(planes * height, width, v) : rowGroups(planes * oh, ow, v),
   cost: cost(0),
 });
 
@@ -96,10 +102,12 @@ export const resizeBilinear = defineKernel({
   ],
   variants: runLengths.flatMap((run) => [false, true].map((corners): BilinearVariant => ({ corners, run }))),
   main: ({ run }) =>
-    forEachInRow(run, {
-      rows: "p.planes * p.oh",
-      columns: "p.ow",
-      once: `
+    forEachInRow(
+      { run },
+      {
+        rows: "p.planes * p.oh",
+        columns: "p.ow",
+        once: `
       let high = place(row % p.oh, p.height, p.scaleY);
       let i = u32(high);
       let down = high - f32(i);
@@ -109,17 +117,18 @@ export const resizeBilinear = defineKernel({
       var a = between(x[upper + j], x[lower + j], down);
       var next = min(j + 1u, p.width - 1u);
       var b = between(x[upper + next], x[lower + next], down);`,
-      body: `
-        let at = place(column, p.width, p.scaleX);
-        while (f32(j + 1u) <= at) {
+        body: `
+        let to = place(column, p.width, p.scaleX);
+        while (f32(j + 1u) <= to) {
           j++;
           next = min(j + 1u, p.width - 1u);
           a = b;
           b = between(x[upper + next], x[lower + next], down);
         }
-        y[row * p.ow + column] = between(a, b, at - f32(j));`,
-    }),
-  dispatch: ({ planes, oh, ow }, { run }) => rowGroups(planes * oh, ow, run),
+        y[at] = between(a, b, to - f32(j));`,
+      },
+    ),
+  dispatch: ({ planes, oh, ow }, v) => rowGroups(planes * oh, ow, v),
   cost: cost(8),
 });
 

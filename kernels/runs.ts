@@ -1,21 +1,44 @@
 import { type Groups, type Hardware, linearGroups, linearMain } from "./kernel.ts";
 
-/** Neighbours a thread computes one after the other: a CPU driver wants whole cache lines, a GPU threads side by side. */
+/*
+ * Kernels over rows of neighbours, a run of them for each thread. Divisions and what a row shares fall once a run.
+ */
+
+export type RunVariant = {
+  /** Neighbours a thread computes one after the other: a CPU driver wants whole cache lines, a GPU threads side by side. */
+  run: number;
+  /** Neighbours are vec4s: the length of a row is a multiple of 4. */
+  vec: boolean;
+};
+
+export const runLengths: readonly number[] = [1, 16];
 export const runLength = (hw: Hardware): number => (hw.kind === "cpu" ? 16 : 1);
-/** Lengths for a kernel's list of variants, the plainest first. */
-export const runLengths = [1, 16] as const;
+
+export const runVariants: readonly RunVariant[] = runLengths.flatMap((run) =>
+  [false, true].map((vec) => ({ run, vec })),
+);
+/** The variant for rows of so many elements. */
+export const runVariant = (hw: Hardware, columns: number): RunVariant => ({
+  run: runLength(hw),
+  vec: columns % 4 === 0,
+});
+
+/** What a place in a row holds. */
+export const elementType = (vec: boolean) => (vec ? "vec4f" : "f32");
+
+type Run = { run: number; vec?: boolean };
 
 /**
- * WGSL that runs `body` for the places of a table of rows, a run of neighbours in one row for each thread: `row` and
- * `column` are known. `once` comes before the run, with its first `column`: what a row shares, and divisions, are
- * done there. `rows` and `columns` are expressions.
+ * WGSL that runs `body` for every place of a table: `row`, `column` and their place `at` among all are known, in
+ * vec4s where `vec`. `once` comes before a run, with its first `column`. `rows` and `columns`, in elements, are
+ * expressions.
  */
 export const forEachInRow = (
-  run: number,
+  { run, vec = false }: Run,
   { rows, columns, once = "", body }: { rows: string; columns: string; once?: string; body: string },
 ): string => `
   ${linearMain(64)}
-    let length = ${columns};
+    let length = ${columns}${vec ? " / 4u" : ""};
     let runs = (length + ${run - 1}u) / ${run}u;
     let row = thread / runs;
     if (row >= ${rows}) { return; }
@@ -23,9 +46,10 @@ export const forEachInRow = (
     let end = min(column + ${run}u, length);
     ${once}
     for (; column < end; column++) {
+      let at = row * length + column;
       ${body}
     }
   }`;
 
-export const rowGroups = (rows: number, columns: number, run: number): Groups =>
-  linearGroups(rows * Math.ceil(columns / run), 64);
+export const rowGroups = (rows: number, columns: number, { run, vec = false }: Run): Groups =>
+  linearGroups(rows * Math.ceil(columns / (vec ? 4 : 1) / run), 64);

@@ -1,80 +1,95 @@
-import { defineKernel, linearGroups, linearMain } from "./kernel.ts";
+import {
+  along,
+  eachRow,
+  type FoldVariant,
+  foldGroups,
+  foldVariants,
+  lanewise,
+  meet,
+  once,
+  sumOf,
+} from "./folds.ts";
+import { defineKernel } from "./kernel.ts";
 import { math } from "./lib/math.ts";
+import { elementType } from "./runs.ts";
 
-export type SoftmaxVariant = {
-  out: "softmax" | "logSoftmax" | "logsumexp";
-  /** One thread, or 64 with a tree, for each row. */
-  by: "thread" | "group";
-};
+const params = { rows: "u32", columns: "u32" } as const;
+const table = { rows: "p.rows", columns: "p.columns" };
 
-const result = {
-  softmax: "exp_(x[base + e] - top) / total",
-  logSoftmax: "(x[base + e] - top) - log_(total)",
-};
-const join = (by: SoftmaxVariant["by"], value: string, op: string) =>
-  by === "thread"
-    ? ""
-    : `workgroupBarrier();
-      part[lane] = ${value};
-      for (var half = 32u; half > 0u; half = half / 2u) {
-        workgroupBarrier();
-        if (lane < half) { let other = part[lane + half]; let own = part[lane]; part[lane] = ${op}; }
-      }
-      workgroupBarrier();
-      ${value} = part[0];`;
+export type SoftmaxVariant = FoldVariant & { out: "softmax" | "logSoftmax" | "logsumexp" };
 
 /** x [rows, columns] -> softmax or its logarithm [rows, columns], or log sum exp [rows]. Shifted by the row's maximum. */
 export const softmax = defineKernel({
   name: "softmax",
-  bindings: { x: "read f32", y: "read_write f32" },
-  params: { rows: "u32", columns: "u32" },
-  lib: math,
+  bindings: ({ out, vec }: SoftmaxVariant) =>
+    ({
+      x: `read ${elementType(vec)}`,
+      y: `read_write ${elementType(vec && out !== "logsumexp")}`,
+    }) as const,
+  params,
+  lib: ({ vec }) => [...math, sumOf(vec)],
   variants: (["softmax", "logSoftmax", "logsumexp"] as const).flatMap((out) =>
-    (["thread", "group"] as const).map((by): SoftmaxVariant => ({ out, by })),
+    foldVariants.map((v): SoftmaxVariant => ({ out, ...v })),
   ),
-  main: ({ out, by }: SoftmaxVariant) => {
-    const walk = by === "thread" ? "var e = 0u; e < p.columns; e++" : "var e = lane; e < p.columns; e += 64u";
+  main: (v) => {
+    const { out, by, vec } = v;
+    const type = elementType(vec);
+    const e = (d: string) => lanewise(vec, (lane) => `exp_(${d}${lane})`);
+    const keeps = out === "softmax" && by === "thread"; // a surplus group would find what another has divided already
+    const result = {
+      softmax: keeps ? "y[i] = y[i] / total;" : `let d = x[i] - top; y[i] = ${e("d")} / total;`,
+      logSoftmax: "y[i] = (x[i] - top) - log_(total);",
+    };
     return `
-    ${by === "group" ? "var<workgroup> part: array<f32, 64>;" : ""}
-    ${linearMain(64)}
-      ${by === "thread" ? "if (thread >= p.rows) { return; } let row = thread;" : "let row = min(group, p.rows - 1u);"}
-      let base = row * p.columns;
-      var top = -3.4028234e38;
-      for (${walk}) { top = max(top, x[base + e]); }
-      ${join(by, "top", "max(own, other)")}
-      var total = 0.0;
-      for (${walk}) { total += exp_(x[base + e] - top); }
-      ${join(by, "total", "own + other")}
-      ${
-        out === "logsumexp"
-          ? by === "thread"
-            ? "y[row] = top + log_(total);"
-            : "if (lane == 0u) { y[row] = top + log_(total); }"
-          : `for (${walk}) { y[base + e] = ${result[out]}; }`
-      }
+    ${eachRow(v, table)}
+      var tops = ${type}(-3.4028234e38);
+      ${along(v, "tops = max(tops, x[i]);")}
+      var top = ${vec ? "max(max(tops.x, tops.y), max(tops.z, tops.w))" : "tops"};
+      ${meet(v, "top", "max(own, other)")}
+      var totals = ${type}();
+      ${along(
+        v,
+        `let d = x[i] - top;
+        let e = ${e("d")};
+        totals += e;
+        ${keeps ? "y[i] = e;" : ""}`,
+      )}
+      var total = sum(totals);
+      ${meet(v, "total")}
+      ${out === "logsumexp" ? once(v, "y[row] = top + log_(total);") : along(v, result[out])}
     }`;
   },
-  dispatch: ({ rows }, { by }) => linearGroups(rows, by === "thread" ? 64 : 1),
+  dispatch: ({ rows }, v) => foldGroups(rows, v),
   cost: ({ rows, columns }) => ({ bytes: 8 * rows * columns, flops: 4 * rows * columns }),
 });
 
-/** dx from y = softmax(x): y (dy - sum y dy); or from y = log softmax(x): dy - exp(y) sum dy. One thread a row. */
+export type SoftmaxGradVariant = FoldVariant & { log: boolean };
+
+/** dx from y = softmax(x): y (dy - sum y dy); or from y = log softmax(x): dy - exp(y) sum dy. */
 export const softmaxGrad = defineKernel({
   name: "softmax_grad",
-  bindings: { y: "read f32", dy: "read f32", dx: "read_write f32" },
-  params: { rows: "u32", columns: "u32" },
-  lib: math,
-  variants: [{ log: false }, { log: true }],
-  main: ({ log }: { log: boolean }) => `
-    ${linearMain(64)}
-      if (thread >= p.rows) { return; }
-      let base = thread * p.columns;
-      var total = 0.0;
-      for (var e = base; e < base + p.columns; e++) { total += dy[e]${log ? "" : " * y[e]"}; }
-      for (var e = base; e < base + p.columns; e++) {
-        dx[e] = ${log ? "dy[e] - exp_(y[e]) * total" : "y[e] * (dy[e] - total)"};
-      }
+  bindings: ({ vec }: SoftmaxGradVariant) =>
+    ({
+      y: `read ${elementType(vec)}`,
+      dy: `read ${elementType(vec)}`,
+      dx: `read_write ${elementType(vec)}`,
+    }) as const,
+  params,
+  lib: ({ vec }) => [...math, sumOf(vec)],
+  variants: [false, true].flatMap((log) => foldVariants.map((v): SoftmaxGradVariant => ({ log, ...v }))),
+  main: (v) => `
+    ${eachRow(v, table)}
+      var totals = ${elementType(v.vec)}();
+      ${along(v, `totals += dy[i]${v.log ? "" : " * y[i]"};`)}
+      var total = sum(totals);
+      ${meet(v, "total")}
+      ${along(
+        v,
+        v.log
+          ? `let l = y[i]; dx[i] = dy[i] - ${lanewise(v.vec, (lane) => `exp_(l${lane})`)} * total;`
+          : "dx[i] = y[i] * (dy[i] - total);",
+      )}
     }`,
-  dispatch: ({ rows }) => linearGroups(rows, 64),
+  dispatch: ({ rows }, v) => foldGroups(rows, v),
   cost: ({ rows, columns }) => ({ bytes: 12 * rows * columns, flops: 4 * rows * columns }),
 });

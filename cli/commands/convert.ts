@@ -9,8 +9,8 @@ import { fromPyTorch, type NetworkValues, type PyTorchExport } from "../../model
 import { countParameters, type State } from "../../models/index.ts";
 import { packValues, samplingState } from "../../train/checkpoint.ts";
 import { readConfig, writeConfig } from "../config.ts";
-import { writeFileAtomic } from "../pictures/write.ts";
 import { imageOf, openNetwork } from "../network.ts";
+import { writeFileAtomic } from "../pictures/write.ts";
 import { files, openCheckpoint } from "../run.ts";
 
 interface ConvertOptions {
@@ -27,7 +27,7 @@ export function convertCommand(program: Command): void {
     .description("turn the weights of an official PyTorch network into a checkpoint, or back")
     .argument("<file>", "what scripts/export_pytorch.py wrote; with --to-pytorch, a run or a checkpoint")
     .requiredOption("-o, --out <file>", "the safetensors file to write")
-    .option("--config <file>", "configuration of the network, such as configs/cifar10.yaml")
+    .option("--config <file>", "configuration of the network, such as configs/ncsn/cifar10.yaml")
     .addOption(new Option("--ema", "only the running averages, in place of the weights").conflicts("raw"))
     .addOption(new Option("--raw", "only the newest weights, without their running averages"))
     .option("--to-pytorch", "write what load_state_dict takes: the averages where there are any")
@@ -50,7 +50,7 @@ async function toCheckpoint(
 ): Promise<void> {
   if (configPath === undefined)
     throw new UsageError(
-      "convert: got no --config, expected the configuration of the network, such as configs/cifar10.yaml",
+      "convert: got no --config, expected the configuration of the network, such as configs/ncsn/cifar10.yaml",
     );
   const config = readConfig(configPath);
   const exported = readExport(path);

@@ -9,6 +9,7 @@ import { restore } from "../../train/checkpoint.ts";
 import { DivergedError, UNREAD_MOST } from "../../train/trainer.ts";
 import { readConfig, writeConfig } from "../config.ts";
 import { Interrupted, type Stop, stopOnSignal } from "../interrupt.ts";
+import { applyMemoryOptions, type MemoryOptions, withMemoryOptions } from "../memory-options.ts";
 import { MetricsLog } from "../metrics-log.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { Progress } from "../progress.ts";
@@ -16,28 +17,29 @@ import { checkFolder, files, openImages, openRun, type Run, rollBack, saveCheckp
 import { requireSupported } from "../supported.ts";
 import { verifyStep } from "../verify.ts";
 
-interface TrainOptions {
+interface TrainOptions extends MemoryOptions {
   out?: string;
   resume?: boolean;
   verify?: boolean;
 }
 
 export function trainCommand(program: Command): void {
-  program
-    .command("train")
+  withMemoryOptions(program.command("train"))
     .description("train a score network as a YAML configuration says")
     .argument("<config>", "configuration, such as configs/demo.yaml")
-    .option("-o, --out <folder>", "the run's folder; runs/NAME of the configuration unless given")
+    .option("-o, --out <folder>", "the run's folder; runs/ and the configuration's path unless given")
     .option("--resume", "go on from the folder's checkpoint, if there is one yet")
     .option("--verify", "first run one step beside the float64 oracle and name any op that departs")
     .addHelpText(
       "after",
       "\nCtrl-C ends it after the step at hand, with a checkpoint and exit code 130;\nonce more ends it at once.",
     )
-    .action(async (path: string, { out, resume = false, verify }: TrainOptions) => {
+    .action(async (path: string, options: TrainOptions) => {
+      const { out, resume = false, verify, ...rest } = options;
       const config = readConfig(path);
       requireSupported("train", config, path);
-      const folder = out ?? join("runs", basename(path).replace(/\.ya?ml$/, ""));
+      applyMemoryOptions(config, rest);
+      const folder = out ?? folderOf(path);
       const checkpoint = checkFolder(folder, config, resume);
       const { steps } = config.training;
       if (checkpoint && checkpoint.step >= steps) {
@@ -56,6 +58,7 @@ export function trainCommand(program: Command): void {
             `${folder}: ${checkpoint ? `going on at step ${checkpoint.step}` : "no checkpoint yet, beginning"}`,
           );
         if (verify) await verifyStep(run);
+        if (config.training.precision === "mixed") await tellPrecision(run);
         await train(run);
         console.log(
           `checkpoint, metrics and plot are in ${folder}; draw images with: stein sample ${folder}`,
@@ -101,6 +104,20 @@ export async function train(run: Run, { minutes = Infinity }: { minutes?: number
   const { peak } = trainer.engine.memory();
   console.log(
     `loss ${log.recent(last).toFixed(2)}, mean of the last ${last} steps; peak device memory ${mebibytes(peak)}`,
+  );
+}
+
+/** configs/ve/church.yaml -> runs/ve/church; the name alone for a file from elsewhere. */
+function folderOf(path: string): string {
+  const inside = /(?:^|[\\/])configs[\\/](.+)$/.exec(path)?.[1] ?? basename(path);
+  return join("runs", inside.replace(/\.ya?ml$/, ""));
+}
+
+async function tellPrecision({ trainer }: Run): Promise<void> {
+  const { loss, gradients } = await trainer.precisionError();
+  console.log(
+    `mixed precision: on the first batch the loss is off by ${loss.toExponential(1)} and the gradients by ` +
+      `${gradients.toExponential(1)} of what f32 gives`,
   );
 }
 

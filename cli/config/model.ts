@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { activationNames, plainNormNames } from "../../models/layers/index.ts";
 import {
   embeddingTypes,
   progressiveCombineTypes,
@@ -8,6 +7,7 @@ import {
   resblockTypes,
   type ScoreNetName,
 } from "../../models/index.ts";
+import { activationNames, plainNormNames } from "../../models/layers/index.ts";
 import { count, flag, fromZero, listOf, number, positive, section, share } from "./values.ts";
 
 const act = z.enum(activationNames).optional();

@@ -34,7 +34,9 @@ export const sdes = {
   subvp: section({
     name: z.literal("subvp"),
     ...betas,
-    continuous: z.literal(true, { error: "expected true, for there is no sub-VP SDE in steps" }).default(true),
+    continuous: z
+      .literal(true, { error: "expected true, for there is no sub-VP SDE in steps" })
+      .default(true),
   }).refine(...betasAscend),
 };
 

@@ -1,4 +1,7 @@
+import { z } from "zod";
 import { count, flag, fromZero, number, positive, section, share, wholeFrom } from "./values.ts";
+
+export const precisions = ["f32", "mixed"] as const;
 
 const optimizer = {
   steps: count,
@@ -16,6 +19,10 @@ const optimizer = {
 };
 
 const bookkeeping = {
+  /** mixed: activations stored as f16. f32 unless told. */
+  precision: z.enum(precisions).optional(),
+  /** Keep only what goes into each block of the network and compute the rest again: less memory, more time. */
+  checkpointing: flag.optional(),
   seed: wholeFrom(0).default(0),
   checkpointEvery: count.default(500),
 };

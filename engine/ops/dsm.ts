@@ -1,5 +1,6 @@
 import { dsmLossGrad, dsmLoss as lossKernel, dsmPerturb as perturbKernel } from "../../kernels/dsm.ts";
 import { blockVariant } from "../../kernels/random.ts";
+import { runVariant } from "../../kernels/runs.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/updates.ts";
@@ -39,7 +40,7 @@ const perSample = defineOp<Attrs>({
     const parts = engine.empty([samples, segments]);
     engine.launch(
       lossKernel,
-      {},
+      { vec: sampleSize % 4 === 0 },
       { score: score!, z: z!, sigma: sigma!, loss: parts },
       { samples, sampleSize, segments, power: annealPower },
     );
@@ -53,8 +54,13 @@ const perSample = defineOp<Attrs>({
   fusedVjp: ({ engine, inputs: [score, z, sigma], dy, attrs: { annealPower } }) => {
     const dscore = engine.empty(score!.shape);
     const samples = score!.dim(0);
-    const params = { samples, sampleSize: score!.size / samples, power: annealPower };
-    engine.launch(dsmLossGrad, {}, { score: score!, z: z!, sigma: sigma!, dloss: dy, dscore }, params);
+    const sampleSize = score!.size / samples;
+    engine.launch(
+      dsmLossGrad,
+      runVariant(engine.hardware, sampleSize),
+      { score: score!, z: z!, sigma: sigma!, dloss: dy, dscore },
+      { samples, sampleSize, power: annealPower },
+    );
     return [dscore];
   },
   saves: { inputs: [0, 1, 2] },

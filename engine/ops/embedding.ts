@@ -1,5 +1,5 @@
 import { embeddingGrad as gradKernel, embedding as kernel } from "../../kernels/embedding.ts";
-import { runLength } from "../../kernels/runs.ts";
+import { runVariant } from "../../kernels/runs.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/embedding.ts";
@@ -8,23 +8,17 @@ import type { Tensor } from "../tensor.ts";
 
 // Looking rows up and summing into them are each other's adjoint.
 
-/** Rows of fours where they divide: the kernels' width then counts those. */
-function sizes(labels: Tensor, rows: number, width: number) {
-  const vec = width % 4 === 0;
-  return { vec, params: { count: labels.size, rows, width: vec ? width / 4 : width } };
-}
-
 const lookUp = defineOp<object>({
   name: "embedding",
   forward: (engine, [table, labels]) => {
     const [rows, width] = table!.shape as [number, number];
     const y = engine.empty([...labels!.shape, width]);
-    const { vec, params } = sizes(labels!, rows, width);
+    const variant = runVariant(engine.hardware, width);
     engine.launch(
       kernel,
-      { vec, run: runLength(engine.hardware) },
+      variant,
       { table: table!, labels: labels!, y },
-      params,
+      { count: labels!.size, rows, width },
     );
     return y;
   },
@@ -38,9 +32,13 @@ const sumInto = defineOp<{ rows: number }>({
   forward: (engine, [dy, labels], { rows }) => {
     const width = dy!.dim(-1);
     const dtable = engine.empty([rows, width]);
-    const { vec, params } = sizes(labels!, rows, width);
     const by = engine.hardware.kind === "cpu" ? "column" : "place";
-    engine.launch(gradKernel, { vec, by }, { dy: dy!, labels: labels!, dtable }, params);
+    engine.launch(
+      gradKernel,
+      { by, vec: width % 4 === 0 },
+      { dy: dy!, labels: labels!, dtable },
+      { count: labels!.size, rows, width },
+    );
     return dtable;
   },
   vjp: ({ inputs: [, labels], dy }) => [embedding(dy, labels!)],

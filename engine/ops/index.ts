@@ -13,6 +13,7 @@ export {
   sub,
 } from "./binary.ts";
 export { cast } from "./cast.ts";
+export { combine } from "./combine.ts";
 export {
   type ConvOptions,
   conv2d,
@@ -28,7 +29,14 @@ export type { Operand } from "./elementwise.ts";
 export { embedding } from "./embedding.ts";
 export { max, min } from "./extrema.ts";
 export { type MatmulOptions, matmul } from "./matmul.ts";
-export { activate, groupNorm, instanceNorm, instanceNormPlus, type NormOptions } from "./norm.ts";
+export {
+  type AffineName,
+  activate,
+  groupNorm,
+  instanceNorm,
+  instanceNormPlus,
+  type NormOptions,
+} from "./norm.ts";
 export { avgPool2d, maxPool2d, type PoolOptions } from "./pool.ts";
 export { pow } from "./pow.ts";
 export { broadcastTo, mean, type ReduceOptions, reshape, sum } from "./reduce.ts";

@@ -1,5 +1,5 @@
+import { foldVariant } from "../../kernels/folds.ts";
 import {
-  type MapVariant,
   type NormActivation,
   normActivations,
   normApply,
@@ -9,11 +9,12 @@ import {
   normMoments,
   normStatistics,
 } from "../../kernels/norm.ts";
+import { runVariant } from "../../kernels/runs.ts";
 import { grad } from "../autograd.ts";
-import type { Engine } from "../engine.ts";
 import { nearest, UsageError } from "../errors.ts";
 import { defineOp, type Inputs, type VjpContext } from "../op.ts";
 import * as oracle from "../oracle/norm.ts";
+import * as oracleShape from "../oracle/shape.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add, div, mul, sub } from "./binary.ts";
@@ -22,21 +23,27 @@ import { requireFloat } from "./require.ts";
 import { narrow } from "./shape.ts";
 import { elu, leakyRelu, relu, rsqrt, silu, sqrt, square } from "./unary.ts";
 
+/** Parameters of a norm. */
+export type AffineName = "gamma" | "beta" | "alpha";
+const affineNames: readonly AffineName[] = ["gamma", "beta", "alpha"];
+
 interface Attrs {
   readonly groups: number;
   readonly eps: number;
   readonly plus: boolean;
   readonly activation: NormActivation;
   readonly slope: number;
+  /** The second input holds these side by side, a row for each sample; else one input for each of `affineNames`. */
+  readonly order?: readonly AffineName[];
 }
 
 const op = defineOp<Attrs>({
   name: "norm",
   forward: (engine, inputs, attrs) => {
     const x = inputs[0]!;
-    const { maps, hw, channels, groupSize, by } = geometry(engine, x, attrs);
+    const { maps, hw, channels, groupSize } = geometry(x, attrs);
     const moments = engine.empty([maps, 2]);
-    engine.launch(normMoments, { by }, { x, moments }, { maps, hw });
+    engine.launch(normMoments, foldVariant(engine.hardware, maps, hw), { x, moments }, { maps, hw });
     const statistics = engine.empty([maps, 4]);
     engine.launch(
       normStatistics,
@@ -48,7 +55,7 @@ const op = defineOp<Attrs>({
     const { tensors, params } = affine(inputs, statistics, attrs);
     engine.launch(
       normApply,
-      { act: attrs.activation, vec: hw % 4 === 0 },
+      { act: attrs.activation, ...runVariant(engine.hardware, hw) },
       { x, statistics, ...tensors, y },
       { maps, hw, channels, ...params },
     );
@@ -58,68 +65,98 @@ const op = defineOp<Attrs>({
   fusedVjp: ({ engine, inputs, dy, attrs, extras, wants, shapes }) => {
     const x = inputs[0]!;
     const statistics = extras[0]!;
-    const { maps, hw, channels, groupSize, by } = geometry(engine, x, attrs);
-    const { tensors, params } = affine(inputs, statistics, attrs);
+    const { maps, hw, channels, groupSize } = geometry(x, attrs);
+    const { tensors, params, parts } = affine(inputs, statistics, attrs);
     const shared = { maps, hw, channels, ...params };
     const sums = engine.empty([maps, 2]);
     engine.launch(
       normGradSums,
-      { act: attrs.activation, by },
+      { act: attrs.activation, ...foldVariant(engine.hardware, maps, hw) },
       { x, dy, statistics, ...tensors, sums },
       shared,
     );
     const factors = engine.empty([maps, 4]);
-    const grads = engine.empty([maps, 3]);
+    const width = parts.length * channels;
+    const rows = engine.empty([maps / channels, Math.max(width, 1)]); // of the parameters' gradients
+    const start = (name: AffineName) => Math.max(parts.indexOf(name), 0) * channels;
     engine.launch(
       normGradFactors,
       {},
-      { sums, statistics, ...tensors, factors, grads },
-      { ...shared, groupSize, plus: attrs.plus ? 1 : 0 },
+      { sums, statistics, ...tensors, factors, grads: rows },
+      {
+        ...shared,
+        groupSize,
+        plus: attrs.plus ? 1 : 0,
+        width,
+        dGammaAt: start("gamma"),
+        dBetaAt: start("beta"),
+        dAlphaAt: start("alpha"),
+      },
     );
     const dx = engine.empty(x.shape);
     if (wants[0])
       engine.launch(
         normGradApply,
-        { act: attrs.activation, vec: hw % 4 === 0 },
+        { act: attrs.activation, ...runVariant(engine.hardware, hw) },
         { x, dy, statistics, ...tensors, factors, dx },
         shared,
       );
-    const parameter = (i: number): Tensor | undefined => {
-      if (!wants[i]) return undefined;
-      const perImage = reshape(narrow(grads, 1, i - 1, 1), [maps / channels, channels]);
-      return shapes[i]!.length === 2 ? perImage : sum(perImage, { axis: 0 });
-    };
-    return [dx, parameter(1), parameter(2), parameter(3)];
+    if (attrs.order) return [dx, rows];
+    const perSample = shapes.slice(1).some((shape) => shape?.length === 2);
+    const grads = perSample || width === 0 ? rows : sum(rows, { axis: 0 });
+    const parameter = (name: AffineName) =>
+      parts.length === 1 ? grads : narrow(grads, -1, start(name), channels);
+    return [dx, ...affineNames.map((name, i) => (wants[i + 1] ? parameter(name) : undefined))];
   },
   saves: { inputs: [0, 1, 2, 3] },
-  oracle: ([x, gamma, beta, alpha], attrs) =>
-    oracle.norm(x!, attrs, gamma ?? null, beta ?? null, alpha ?? null),
+  oracle: ([x, ...given], attrs) => {
+    const c = x!.shape[1]!;
+    const [gamma, beta, alpha] = affineNames.map((name, i) => {
+      if (!attrs.order) return given[i] ?? null;
+      const at = attrs.order.indexOf(name);
+      return at < 0 ? null : oracleShape.slice(given[0]!, [0, at * c], [x!.shape[0]!, c]);
+    });
+    return oracle.norm(x!, attrs, gamma!, beta!, alpha!);
+  },
 });
 
-function geometry(engine: Engine, x: Tensor, { groups }: Attrs) {
+function geometry(x: Tensor, { groups }: Attrs) {
   const [n, channels, h, w] = x.shape as [number, number, number, number];
-  const maps = n * channels;
-  const hw = h * w;
-  const by: MapVariant["by"] = engine.hardware.kind === "cpu" && (maps >= 16 || hw < 64) ? "thread" : "group";
-  return { maps, hw, channels, groupSize: channels / groups, by };
+  return { maps: n * channels, hw: h * w, channels, groupSize: channels / groups };
 }
 
-/** Bindings and flags; an absent parameter binds any buffer and is not read. */
-function affine([x, gamma, beta, alpha]: Inputs, spare: Tensor, { slope, plus }: Attrs) {
-  const perSample = (gamma ?? beta ?? alpha)?.rank === 2 ? x!.dim(1) : 0;
-  const params = {
-    perSample,
-    slope,
-    useGamma: gamma ? 1 : 0,
-    useBeta: beta ? 1 : 0,
-    useAlpha: plus && alpha ? 1 : 0,
+/** Bindings, places and flags; an absent parameter binds any buffer and is not read. `parts`: those present, in their order. */
+function affine([x, ...given]: Inputs, spare: Tensor, { slope, order }: Attrs) {
+  const channels = x!.dim(1);
+  const parts = order ?? affineNames.filter((_, i) => given[i]);
+  const find = (name: AffineName) => (order ? given[0] : given[affineNames.indexOf(name)]);
+  const tensor = (name: AffineName) => (parts.includes(name) ? find(name)! : spare);
+  const at = (name: AffineName) => Math.max(order?.indexOf(name) ?? 0, 0) * channels;
+  const use = (name: AffineName) => (parts.includes(name) ? 1 : 0);
+  const shared = given.find((t) => t !== undefined)?.rank !== 2;
+  return {
+    parts,
+    tensors: { gamma: tensor("gamma"), beta: tensor("beta"), alpha: tensor("alpha") },
+    params: {
+      pitch: shared ? 0 : (order?.length ?? 1) * channels,
+      gammaAt: at("gamma"),
+      betaAt: at("beta"),
+      alphaAt: at("alpha"),
+      useGamma: use("gamma"),
+      useBeta: use("beta"),
+      useAlpha: use("alpha"),
+      slope,
+    },
   };
-  return { tensors: { gamma: gamma ?? spare, beta: beta ?? spare, alpha: alpha ?? spare }, params };
 }
 
 /** The same norm in plain ops, for derivatives of derivatives. */
-function composite([x, gamma, beta, alpha]: Inputs, { groups, eps, plus, activation, slope }: Attrs): Tensor {
+function composite([x, ...given]: Inputs, { groups, eps, plus, activation, slope, order }: Attrs): Tensor {
   const [n, c, h, w] = x!.shape as [number, number, number, number];
+  const [gamma, beta, alpha] = affineNames.map((name, i) => {
+    if (!order) return given[i];
+    return order.includes(name) ? narrow(given[0]!, 1, order.indexOf(name) * c, c) : undefined;
+  });
   const grouped = reshape(x!, [n, groups, (c / groups) * h * w]);
   const centred = sub(grouped, mean(grouped, { axis: 2, keepDims: true }));
   const variance = mean(square(centred), { axis: 2, keepDims: true });
@@ -170,6 +207,8 @@ export interface NormOptions {
   gamma?: Tensor;
   /** Shift, like gamma. */
   beta?: Tensor;
+  /** In place of these each sample's parameters side by side, [n, parts c], in the order named. */
+  rows?: { readonly values: Tensor; readonly order: readonly AffineName[] };
   eps?: number;
   /** Applied to the result in the same kernel. */
   activation?: NormActivation;
@@ -184,7 +223,7 @@ function norm(
   plus: boolean,
   options: NormOptions & { alpha?: Tensor },
 ): Tensor {
-  const { gamma, beta, alpha, eps = 1e-5, activation = "none", slope = 0.01 } = options;
+  const { gamma, beta, alpha, rows, eps = 1e-5, activation = "none", slope = 0.01 } = options;
   requireFloat(who, x);
   if (x.rank !== 4) throw new UsageError(`${who}: got x ${showShape(x.shape)}, expected [n,c,h,w]`);
   const [n, c] = x.shape as [number, number];
@@ -205,7 +244,16 @@ function norm(
         `${who}: got a parameter ${showShape(t.shape)} for x ${showShape(x.shape)}, expected all [${c}] or all [${n},${c}]`,
       );
   }
-  return op(x.engine, [x, gamma, beta, alpha], { groups, eps, plus, activation, slope });
+  const attrs = { groups, eps, plus, activation, slope };
+  if (!rows) return op(x.engine, [x, gamma, beta, alpha], attrs);
+  const { values, order } = rows;
+  requireFloat(who, values);
+  if (affines.length > 0) throw new UsageError(`${who}: got rows beside single parameters, expected either`);
+  if (values.rank !== 2 || values.dim(0) !== n || values.dim(1) !== order.length * c)
+    throw new UsageError(
+      `${who}: got rows ${showShape(values.shape)} of ${order.join(", ")} for x ${showShape(x.shape)}, expected [${n},${order.length * c}]`,
+    );
+  return op(x.engine, [x, values], { ...attrs, order });
 }
 
 /** Each map of x [n,c,h,w] to mean 0 and (biased) variance 1, then gamma x + beta. Ulyanov et al. 2016. */

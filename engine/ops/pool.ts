@@ -2,10 +2,10 @@ import {
   averagePool,
   maxPoolGrad as maxGradKernel,
   maxPool as maxKernel,
-  slidingMean,
   takeIndexed,
 } from "../../kernels/pool.ts";
 import { runLength } from "../../kernels/runs.ts";
+import { slidingMax, slidingMean } from "../../kernels/sliding-pool.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp, type Op } from "../op.ts";
@@ -48,25 +48,28 @@ const windows = (
   left: padding[2],
 });
 
-/** Largest kernel that is unrolled. */
+/** Largest kernel that slides: its windows are unrolled. */
 const SLIDING = 8;
+const slides = ({ kernel, stride }: Attrs): boolean =>
+  Math.max(...stride) === 1 && Math.max(...kernel) <= SLIDING;
+const sliding = (engine: Engine, { kernel: [kh, kw] }: Attrs) => ({
+  kh,
+  kw,
+  rows: engine.hardware.kind === "cpu" ? 16 : 4,
+});
 
 /** Means, or their adjoint from outputs `from` to inputs `to`. */
 function averages(engine: Engine, x: Tensor, to: Pair, attrs: AvgAttrs, adjoint: boolean): Tensor {
-  const { kernel, stride, padding, countIncludePad: countPad } = attrs;
+  const { padding, countIncludePad: countPad } = attrs;
   const [n, c, ...from] = x.shape as [number, number, number, number];
   const y = engine.empty([n, c, ...to]);
-  const cpu = engine.hardware.kind === "cpu";
-  if (countPad && Math.max(...stride) === 1 && Math.max(...kernel) <= SLIDING) {
-    const [kh, kw] = kernel;
-    const [top, left] = adjoint ? [kh - 1 - padding[0], kw - 1 - padding[2]] : [padding[0], padding[2]];
-    const [height, width, oh, ow] = [...from, ...to] as const;
-    engine.launch(
-      slidingMean,
-      { kh, kw, rows: cpu ? 16 : 4 },
-      { x, y },
-      { planes: n * c, height, width, oh, ow, top, left },
-    );
+  if (slides(attrs) && countPad) {
+    const variant = sliding(engine, attrs);
+    const [top, left] = adjoint
+      ? [variant.kh - 1 - padding[0], variant.kw - 1 - padding[2]]
+      : [padding[0], padding[2]];
+    const sizes = { planes: n * c, height: from[0], width: from[1], oh: to[0], ow: to[1] };
+    engine.launch(slidingMean, variant, { x, y }, { ...sizes, top, left });
   } else {
     const [inputs, outputs] = adjoint ? [to, from] : [from, to];
     const variant = { adjoint, countPad, run: runLength(engine.hardware) };
@@ -98,12 +101,10 @@ const maxOp = defineOp<Attrs>({
     const shape = [x!.dim(0), x!.dim(1), ...size];
     const y = engine.empty(shape);
     const index = engine.empty(shape, "i32");
-    engine.launch(
-      maxKernel,
-      {},
-      { x: x!, y, index },
-      windows(x!.dim(0) * x!.dim(1), [x!.dim(2), x!.dim(3)], size, attrs),
-    );
+    const tensors = { x: x!, y, index };
+    const params = windows(x!.dim(0) * x!.dim(1), [x!.dim(2), x!.dim(3)], size, attrs);
+    if (slides(attrs)) engine.launch(slidingMax, sliding(engine, attrs), tensors, params);
+    else engine.launch(maxKernel, { run: runLength(engine.hardware) }, tensors, params);
     return { y, extras: [index] };
   },
   vjp: ({ dy, extras, shapes, attrs }) => [
@@ -117,11 +118,12 @@ const maxGradOp: Op<Attrs & { readonly inputSize: Pair }> = defineOp({
   forward: (engine, [dy, index], attrs) => {
     const dx = engine.empty([dy!.dim(0), dy!.dim(1), ...attrs.inputSize]);
     const size: Pair = [dy!.dim(2), dy!.dim(3)];
+    const planes = dy!.dim(0) * dy!.dim(1);
     engine.launch(
       maxGradKernel,
-      {},
+      { by: engine.hardware.kind === "cpu" && planes >= 8 ? "plane" : "place" },
       { dy: dy!, index: index!, dx },
-      windows(dy!.dim(0) * dy!.dim(1), attrs.inputSize, size, attrs),
+      windows(planes, attrs.inputSize, size, attrs),
     );
     return dx;
   },
@@ -137,7 +139,7 @@ const takeOp: Op<object> = defineOp({
     const planes = index!.dim(0) * index!.dim(1);
     engine.launch(
       takeIndexed,
-      {},
+      { run: runLength(engine.hardware) },
       { x: x!, index: index!, y },
       { planes, inputs: x!.size / planes, outputs: index!.size / planes },
     );

@@ -1,4 +1,4 @@
-import { type ReduceName, reduce } from "../../kernels/reduce.ts";
+import { type ReduceName, type ReduceVariant, reduce } from "../../kernels/reduce.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
@@ -54,12 +54,9 @@ export function reduceAxes(
       const segments = length > CHAIN ? Math.ceil(length / CHAIN) : 1;
       const last = segments === 1;
       const next = engine.empty([outer, segments, inner]);
-      const threads = outer * segments * inner;
-      const by =
-        inner === 1 && (engine.hardware.kind === "gpu" || threads < 16) && length >= 256 ? "group" : "thread";
       engine.launch(
         reduce,
-        { op: mapped, by },
+        { op: mapped, by: walker(engine, length, inner) },
         { x: current, y: next },
         { outer, length, inner, segments, scale: last && lastAxis ? times : 1 },
       );
@@ -72,6 +69,12 @@ export function reduceAxes(
     done = true;
   }
   return done && current !== x ? current : scale(x, times);
+}
+
+function walker(engine: Engine, length: number, inner: number): ReduceVariant["by"] {
+  if (engine.hardware.kind === "gpu") return inner === 1 && length >= 256 ? "group" : "thread";
+  if (inner % 4 === 0) return "across";
+  return inner === 1 && length % 4 === 0 ? "along" : "thread";
 }
 
 /** Neighbouring axes of the same kind as one. */

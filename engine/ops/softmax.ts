@@ -1,3 +1,4 @@
+import { foldVariant } from "../../kernels/folds.ts";
 import { softmax as kernel, type SoftmaxVariant, softmaxGrad } from "../../kernels/softmax.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
@@ -18,14 +19,19 @@ const sides = (x: Tensor) => ({ rows: x.size / x.dim(-1), columns: x.dim(-1) });
 function launch(engine: Engine, x: Tensor, out: SoftmaxVariant["out"]): Tensor {
   const y = engine.empty(out === "logsumexp" ? x.shape.slice(0, -1) : x.shape);
   const { rows, columns } = sides(x);
-  const by = engine.hardware.kind === "cpu" && (rows >= 16 || columns < 64) ? "thread" : "group";
-  engine.launch(kernel, { out, by }, { x, y }, { rows, columns });
+  engine.launch(kernel, { out, ...foldVariant(engine.hardware, rows, columns) }, { x, y }, { rows, columns });
   return y;
 }
 
 function launchGrad(engine: Engine, y: Tensor, dy: Tensor, log: boolean): Tensor {
   const dx = engine.empty(y.shape);
-  engine.launch(softmaxGrad, { log }, { y, dy, dx }, sides(y));
+  const { rows, columns } = sides(y);
+  engine.launch(
+    softmaxGrad,
+    { log, ...foldVariant(engine.hardware, rows, columns) },
+    { y, dy, dx },
+    { rows, columns },
+  );
   return dx;
 }
 

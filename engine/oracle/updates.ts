@@ -1,13 +1,31 @@
 import { type Array64, map, scalar, zeros, zip } from "./array.ts";
 
-/** x + a score + b z, all of one shape. A Langevin step of size e has a = e / 2, b = sqrt(e). */
-export function langevinStep(
+export interface UpdateNumbers {
+  readonly keep: number;
+  readonly pull: number;
+  readonly noise: number;
+}
+
+/** keep x + pull score + noise z, all of one shape. A Langevin step of size e has 1, e / 2 and sqrt(e). */
+export function linearUpdate(
   x: Array64,
   score: Array64,
   z: Array64,
-  { a, b }: { readonly a: number; readonly b: number },
+  { keep, pull, noise }: UpdateNumbers,
 ): Array64 {
-  return map(x, (value, i) => value + a * score.data[i] + b * z.data[i]);
+  return map(x, (value, i) => keep * value + pull * score.data[i] + noise * z.data[i]);
+}
+
+/** (mean |z| / mean |score|)^2 over the samples of z and score [n, ...]. */
+export function normRatio(z: Array64, score: Array64): number {
+  return (sumOfNorms(z) / sumOfNorms(score)) ** 2;
+}
+
+function sumOfNorms({ shape, data }: Array64): number {
+  const size = data.length / shape[0];
+  let total = 0;
+  for (let n = 0; n < shape[0]; n++) total += Math.hypot(...data.subarray(n * size, (n + 1) * size));
+  return total;
 }
 
 export interface AdamState {

@@ -1,5 +1,13 @@
 import { UsageError } from "../../engine/errors.ts";
-import { add, chunk, embedding, instanceNorm, instanceNormPlus, mul } from "../../engine/ops/index.ts";
+import {
+  type AffineName,
+  add,
+  chunk,
+  embedding,
+  instanceNorm,
+  instanceNormPlus,
+  mul,
+} from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
 import { Module } from "../module.ts";
@@ -42,14 +50,19 @@ abstract class ConditionalNorm extends Norm {
     this.width = channels;
   }
 
-  /** The row's parts, each [n,c]. */
-  protected lookUp(labels: Tensor | undefined): Tensor[] {
+  /** Each sample's parameters side by side, [n, parts c]. */
+  protected lookUp(labels: Tensor | undefined): Tensor {
     if (!labels)
       throw new UsageError(
         `${this.constructor.name}: got no labels, expected the noise level of each sample [n]`,
       );
-    const row = this.embed.run(labels); // [n, parts c]
-    return chunk(row, row.dim(1) / this.width, 1);
+    return this.embed.run(labels);
+  }
+
+  /** The same as a norm takes it: as many of the parts as the rows have. */
+  protected rows(labels: Tensor | undefined, parts: readonly AffineName[]) {
+    const values = this.lookUp(labels);
+    return { values, order: parts.slice(0, values.dim(1) / this.width) };
   }
 }
 
@@ -69,8 +82,7 @@ export class ConditionalInstanceNorm2dPlus extends ConditionalNorm {
   }
 
   forward(x: Tensor, { labels, act }: NormInput = {}): Tensor {
-    const [gamma, alpha, beta] = this.lookUp(labels);
-    return instanceNormPlus(x, { gamma, alpha, beta, ...fused(act) });
+    return instanceNormPlus(x, { rows: this.rows(labels, ["gamma", "alpha", "beta"]), ...fused(act) });
   }
 }
 
@@ -81,8 +93,7 @@ export class ConditionalInstanceNorm2d extends ConditionalNorm {
   }
 
   forward(x: Tensor, { labels, act }: NormInput = {}): Tensor {
-    const [gamma, beta] = this.lookUp(labels);
-    return instanceNorm(x, { gamma, beta, ...fused(act) });
+    return instanceNorm(x, { rows: this.rows(labels, ["gamma", "beta"]), ...fused(act) });
   }
 }
 
@@ -93,8 +104,7 @@ export class ConditionalVarianceNorm2d extends ConditionalNorm {
   }
 
   forward(x: Tensor, { labels, act }: NormInput = {}): Tensor {
-    const [gamma] = this.lookUp(labels);
-    return varianceNorm(x, gamma!, act);
+    return varianceNorm(x, this.lookUp(labels), act);
   }
 }
 
@@ -105,7 +115,8 @@ export class ConditionalNoneNorm2d extends ConditionalNorm {
   }
 
   forward(x: Tensor, { labels, act }: NormInput = {}): Tensor {
-    const [gamma, beta] = this.lookUp(labels);
+    const row = this.lookUp(labels);
+    const [gamma, beta] = chunk(row, row.dim(1) / this.width, 1);
     const scaled = mul(x, perChannel(gamma!));
     const y = beta ? add(scaled, perChannel(beta)) : scaled;
     return act ? activation(y, act) : y;

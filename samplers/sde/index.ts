@@ -1,4 +1,6 @@
-export type { Marginal, Sde } from "./sde.ts";
+export { priorLogDensity, samplePrior } from "./prior.ts";
+export { type Reverse, type ReverseOptions, reverse, reverseSde } from "./reverse.ts";
+export { eulerStep, type Linear, type Marginal, type Sde, stepIndex, timeGrid } from "./sde.ts";
 export { type SubVp, subVp } from "./subvp.ts";
 export { type Ve, type VeOptions, ve } from "./ve.ts";
 export { type BetaOptions, type DdpmTables, type Vp, vp } from "./vp.ts";

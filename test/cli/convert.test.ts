@@ -273,7 +273,7 @@ describe.concurrent("bad requests end in one line and exit code 2", () => {
   test.each([
     [
       "whole.safetensors -o x",
-      "convert: got no --config, expected the configuration of the network, such as configs/cifar10.yaml",
+      "convert: got no --config, expected the configuration of the network, such as configs/ncsn/cifar10.yaml",
     ],
     [
       "whole.safetensors --config run.yaml",

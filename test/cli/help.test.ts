@@ -30,6 +30,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         train [options] <config>  train a score network as a YAML configuration says
         sample [options] <run>    draw images from a trained network by annealed
                                   Langevin dynamics
+        model                     describe the network of a configuration
         convert [options] <file>  turn the weights of an official PyTorch network into
                                   a checkpoint, or back
         kernels                   list the WGSL kernels, or show one as it is compiled
@@ -65,8 +66,12 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         config              configuration, such as configs/demo.yaml
 
       Options:
-        -o, --out <folder>  the run's folder; runs/NAME of the configuration unless
-                            given
+        --checkpointing     keep only what goes into each block and compute the rest
+                            again; or training.checkpointing
+        --precision <kind>  mixed stores activations as f16; or training.precision
+                            (choices: "f32", "mixed")
+        -o, --out <folder>  the run's folder; runs/ and the configuration's path
+                            unless given
         --resume            go on from the folder's checkpoint, if there is one yet
         --verify            first run one step beside the float64 oracle and name any
                             op that departs
@@ -119,7 +124,8 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
 
       Options:
         -o, --out <file>  the safetensors file to write
-        --config <file>   configuration of the network, such as configs/cifar10.yaml
+        --config <file>   configuration of the network, such as
+                          configs/ncsn/cifar10.yaml
         --ema             only the running averages, in place of the weights
         --raw             only the newest weights, without their running averages
         --to-pytorch      write what load_state_dict takes: the averages where there
@@ -127,6 +133,33 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         -h, --help        display help for command
 
       docs/convert.md goes through both ways.
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  test("stein model describe --help", async ({ expect }) => {
+    const { code, stdout } = await stein(["model", "describe", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein model describe [options] <config>
+
+      layers, parameters, operations, and what a training step needs of this adapter
+
+      Arguments:
+        config              configuration, such as
+                            configs/ve/cifar10_ncsnpp_continuous.yaml
+
+      Options:
+        --checkpointing     keep only what goes into each block and compute the rest
+                            again; or training.checkpointing
+        --precision <kind>  mixed stores activations as f16; or training.precision
+                            (choices: "f32", "mixed")
+        --batch <n>         images of a step; as configured unless given
+        --full              every module, none folded
+        --json              as JSON
+        -h, --help          display help for command
+
+      Nothing is computed: the network is walked through without the device.
       "
     `);
     expect(code).toBe(0);

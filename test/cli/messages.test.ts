@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, test } from "vitest";
+import { stringify } from "yaml";
 import { parseConfig, writeConfig } from "../../cli/config.ts";
 import { writeSafetensors } from "../../engine/safetensors.ts";
 import { convRows, randomFill } from "../../kernels/index.ts";
@@ -40,8 +41,8 @@ const idx = (magic: number, ...lengths: number[]) =>
 
 const keys = {
   training:
-    "steps, batchSize, lr, beta1, weightDecay, warmup, emaDecay, gradClip, annealPower, seed, checkpointEvery",
-  sections: "data, model, sigmas, training, sampling",
+    "steps, batchSize, lr, beta1, eps, weightDecay, warmup, emaDecay, gradClip, annealPower, precision, seed, checkpointEvery",
+  sections: "data, model, sigmas, sde, training, sampling",
 };
 
 const configurations: Record<string, Case> = {
@@ -132,6 +133,144 @@ const configurations: Record<string, Case> = {
     says: "config: cannot read nowhere.yaml (ENOENT); check the path",
   },
   "a folder": { args: "train .", says: "config: cannot read . (EISDIR); check the path" },
+};
+
+/** A run on an SDE, with other values in it. */
+const onSde = (changes: Record<string, Record<string, unknown>>): string => {
+  const { model, sde, data, training } = changes;
+  return stringify({
+    data: { name: "cifar10", path: ".", ...data },
+    model: { name: "ncsnpp", nf: 8, chMult: [1, 2], numResBlocks: 1, attnResolutions: [16], ...model },
+    sde: { name: "ve", ...sde },
+    training: { steps: 5, ...training },
+  });
+};
+const ncsn = { model: { name: "ncsn", ngf: 8 } };
+const onlyName = { nf: undefined, chMult: undefined, numResBlocks: undefined, attnResolutions: undefined };
+const labelled = (config: Record<string, Record<string, unknown>>) =>
+  onSde({ ...config, model: { ...onlyName, ...ncsn.model } });
+
+const networks: Record<string, Case> = {
+  "a misspelt network": train(
+    tiny({ model: { name: "ncsnp" } }),
+    'model.name: got "ncsnp", expected ncsn, ncsn-deeper, ncsn-small, ncsnv2, ncsnpp, ddpm; did you mean "ncsn"?',
+  ),
+  "an option of another network": train(
+    tiny({ model: { ngf: 8 } }),
+    'unknown key "model.ngf", expected one of name, channels',
+  ),
+  "a misspelt option": train(
+    onSde({ model: { attnResolution: [16] } }),
+    'unknown key "model.attnResolution", did you mean "attnResolutions"?',
+  ),
+  "a width that is missing": train(
+    onSde({ model: { nf: undefined } }),
+    "model.nf: got nothing, expected a whole number from 1",
+  ),
+  "a word for a list": train(
+    onSde({ model: { chMult: "1, 2" } }),
+    'model.chMult: got "1, 2", expected a list of whole numbers, such as [1, 2, 2, 2]',
+  ),
+  "a misspelt block": train(
+    onSde({ model: { resblockType: "bigan" } }),
+    'model.resblockType: got "bigan", expected ddpm, biggan; did you mean "biggan"?',
+  ),
+  "a network that needs an SDE": train(
+    tiny({
+      model: { name: "ddpm", channels: undefined, nf: 8, chMult: [1], numResBlocks: 1, attnResolutions: [] },
+    }),
+    'model.name: got "ddpm" without an sde section, expected one, such as sde: { name: ve, sigmaMax: 50 }',
+  ),
+  "a ladder and an SDE": train(
+    tiny({ sde: { name: "ve" } }),
+    "sigmas: got a ladder of noise scales beside an sde section, expected one of the two; take one out",
+  ),
+  "a misspelt SDE": train(
+    onSde({ sde: { name: "sub-vp" } }),
+    'sde.name: got "sub-vp", expected ve, vp, subvp; did you mean "subvp"?',
+  ),
+  "an SDE without a name": train(
+    onSde({ sde: { name: undefined } }),
+    "sde.name: got nothing, expected ve, vp, subvp",
+  ),
+  "a setting of another SDE": train(
+    onSde({ sde: { name: "vp", sigmaMax: 50 } }),
+    'unknown key "sde.sigmaMax", expected one of name, betaMin, betaMax, numScales, continuous',
+  ),
+  "sigmas upside down": train(
+    onSde({ sde: { sigmaMin: 60 } }),
+    'sde: got {"name":"ve","sigmaMin":60}, expected sigmaMin < sigmaMax, for the noise grows with time; swap them',
+  ),
+  "betas upside down": train(
+    onSde({ sde: { name: "vp", betaMin: 30 } }),
+    'sde: got {"name":"vp","betaMin":30}, expected betaMin < betaMax, for the noise grows with time; swap them',
+  ),
+  "a sub-VP SDE in steps": train(
+    onSde({ sde: { name: "subvp", continuous: false } }),
+    "sde.continuous: got false, expected true, for there is no sub-VP SDE in steps",
+  ),
+  "a setting of annealed sampling": train(
+    `${onSde({})}sampling: { epsilon: 1.0e-5 }`,
+    'unknown key "sampling.epsilon", expected one of count, method, predictor, corrector, snr, stepsPerLevel, probabilityFlow, denoise, seed',
+  ),
+  "a table of noise scales in continuous time": train(
+    labelled({}),
+    'model.name: got "ncsn", which knows numbered noise scales only, with the continuous ve SDE, expected sde: { name: ve, continuous: false }',
+  ),
+  "a table of noise scales on the VP SDE": train(
+    labelled({ sde: { name: "vp", continuous: false } }),
+    'model.name: got "ncsn", which knows numbered noise scales only, with the discrete vp SDE, expected sde: { name: ve, continuous: false }',
+  ),
+  "labels where sigma is told": train(
+    onSde({ model: { name: "ddpm" } }),
+    'model.name: got "ddpm", which is told labels, with the continuous ve SDE, which tells sigma, expected ncsnpp or continuous: false',
+  ),
+  "Fourier features of a label": train(
+    onSde({ model: { embeddingType: "fourier" }, sde: { name: "vp" } }),
+    'model.embeddingType: got "fourier" with the continuous vp SDE, which tells labels, expected "positional"',
+  ),
+  "sinusoids of sigma": train(
+    onSde({ model: { embeddingType: "positional" } }),
+    'model.embeddingType: got "positional" with the continuous ve SDE, which tells sigma, expected "fourier"',
+  ),
+  "a noise divided by sigma": train(
+    onSde({ model: { scaleBySigma: true }, sde: { name: "vp" } }),
+    "model.scaleBySigma: got true with the continuous vp SDE, whose networks predict the noise, expected false",
+  ),
+  "likelihood weighting in steps": train(
+    onSde({ sde: { continuous: false }, training: { likelihoodWeighting: true } }),
+    "training.likelihoodWeighting: got true with the discrete ve SDE, expected false or a continuous SDE",
+  ),
+  "centered images for the small network": train(
+    tiny({ data: { centered: true } }),
+    'data.centered: got true with "ncsn-small", which takes images in [0, 1], expected false',
+  ),
+};
+
+/** What a configuration may say and only `stein model describe` knows of today. */
+const unsupported: Record<string, Case> = {
+  "training on an SDE": {
+    args: "train run.yaml",
+    files: { "run.yaml": onSde({}) },
+    says: 'train: not supported yet: got sde.name "ve", expected a ladder of noise scales (sigmas) in run.yaml; its network can be seen with: stein model describe',
+  },
+  "training on centered images": {
+    args: "train run.yaml",
+    files: {
+      "run.yaml": tiny({ data: { centered: true }, model: { name: "ncsn", channels: undefined, ngf: 8 } }),
+    },
+    says: "train: not supported yet: got data.centered true, expected images in [0, 1] in run.yaml; its network can be seen with: stein model describe",
+  },
+  "a demo of an SDE": {
+    args: "demo --config run.yaml",
+    files: { "run.yaml": onSde({ sde: { name: "subvp" } }) },
+    says: 'demo: not supported yet: got sde.name "subvp", expected a ladder of noise scales (sigmas) in run.yaml; its network can be seen with: stein model describe',
+  },
+  "sampling on an SDE": {
+    args: "sample a.safetensors",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
+    says: 'sample: not supported yet: got sde.name "vp", expected a ladder of noise scales (sigmas) in a.safetensors; its network can be seen with: stein model describe',
+  },
 };
 
 const data = (set: Record<string, unknown>, files: Case["files"], says: string): Case => ({
@@ -289,6 +428,14 @@ const options: Record<string, Case> = {
     says: "got --epsilon -1e-5, expected a number above 0",
   },
   "half a seed": { args: "sample . --seed 0.5", says: "got --seed 0.5, expected a whole number from 0" },
+  "no batch": {
+    args: "model describe run.yaml --batch 0",
+    says: "got --batch 0, expected a whole number from 1",
+  },
+  "no network to describe": {
+    args: "model describe nowhere.yaml",
+    says: "config: cannot read nowhere.yaml (ENOENT); check the path",
+  },
   "a misspelt command": { args: "trian run.yaml", says: "unknown command 'trian', did you mean train?" },
   "an unknown command": { args: "compose", says: "unknown command 'compose'; see stein --help" },
   "a misspelt option": {
@@ -343,7 +490,14 @@ const options: Record<string, Case> = {
   },
 };
 
-for (const [title, cases] of Object.entries({ configurations, images, runs, options })) {
+for (const [title, cases] of Object.entries({
+  configurations,
+  networks,
+  unsupported,
+  images,
+  runs,
+  options,
+})) {
   describe.concurrent(title, { timeout: 60_000 }, () => {
     test.for(Object.entries(cases))("%s", async ([, { args, files, says }], { expect }) => {
       const cwd = newFolder(files);

@@ -2,7 +2,7 @@ import { test } from "vitest";
 import { stridesOf } from "../../engine/shapes.ts";
 import { stridedCopy } from "../../kernels/copy.ts";
 import { normal } from "../support/draw.ts";
-import { launched, showVariant } from "../support/kernels.ts";
+import { eachVariant, launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 const names = [0, 1, 2, 3, 4, 5];
@@ -13,7 +13,7 @@ const axes = (name: string, values: readonly number[]) =>
  * The first axis backwards, the others in another order (but for the last of fours), into a larger array that is
  * left alone between. Lengths and steps in elements, or in fours.
  */
-test.each(stridedCopy.variants.map((v) => [showVariant(stridedCopy, v), v] as const))("%s", async (_, v) => {
+test.each(eachVariant(stridedCopy))("%s", async (_, v) => {
   const last = v.rank - 1;
   for (const length of [1, 3, 37]) {
     const dims = [3, 2, 1, 2, 3, 2].slice(0, last).concat(length);

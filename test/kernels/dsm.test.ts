@@ -2,10 +2,11 @@ import { test } from "vitest";
 import { randomNormal } from "../../engine/oracle/philox.ts";
 import * as oracle from "../../engine/oracle/updates.ts";
 import { drawNumbers, purposes } from "../../engine/random.ts";
-import { dsmPerturb } from "../../kernels/dsm.ts";
+import { dsmLoss, dsmLossGrad, dsmPerturb } from "../../kernels/dsm.ts";
 import { fromHost, upload } from "../support/check-op.ts";
 import { normal, uniform } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
+import { launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 test.each(dsmPerturb.variants)(
@@ -25,3 +26,43 @@ test.each(dsmPerturb.variants)(
     for (const tensor of Object.values(t)) tensor.dispose();
   },
 );
+
+const sizes = (vec: boolean) => (vec ? [4, 12, 148] : [1, 3, 13, 37]);
+const POWER = 1.5;
+
+test.each(dsmLoss.variants)("partial losses, whole vec4s only: $vec", async ({ vec }) => {
+  for (const sampleSize of sizes(vec)) {
+    const [score, z] = [normal([3, sampleSize], 1), normal([3, sampleSize], 2)];
+    const sigma = uniform(0.1, 9)([3], 3);
+    const { loss } = await launched(
+      dsmLoss,
+      { vec },
+      { score, z, sigma },
+      { loss: [3, 2] },
+      { samples: 3, sampleSize, segments: 2, power: POWER },
+    );
+    const totals = [0, 1, 2].map((n) => loss![2 * n]! + loss![2 * n + 1]!);
+    const expected = oracle.dsmLossPerSample(score, z, sigma, { annealPower: POWER });
+    expectNear(totals, expected, { terms: sampleSize, magnitude: "own" }, `${sampleSize} elements`);
+  }
+});
+
+test.each(dsmLossGrad.variants)("the loss's gradient, $run a thread, whole vec4s only: $vec", async (v) => {
+  for (const sampleSize of sizes(v.vec)) {
+    const shape = [3, sampleSize];
+    const [score, z] = [normal(shape, 1), normal(shape, 2)];
+    const [sigma, dloss] = [uniform(0.1, 9)([3], 3), normal([3], 4)];
+    const { dscore } = await launched(
+      dsmLossGrad,
+      v,
+      { score, z, sigma, dloss },
+      { dscore: shape },
+      { samples: 3, sampleSize, power: POWER },
+    );
+    const data = score.data.map((s, i) => {
+      const n = Math.floor(i / sampleSize);
+      return dloss.data[n]! * sigma.data[n]! ** POWER * (s + z.data[i]! / sigma.data[n]!);
+    });
+    expectNear(dscore!, { shape, data }, {}, `${sampleSize} elements`);
+  }
+});

@@ -8,9 +8,9 @@ import {
   embedding,
   flip,
   matmul,
-  maxPool2d,
   mul,
   permute,
+  resizeBilinear,
   resizeNearest,
   softmax,
   sum,
@@ -21,10 +21,13 @@ import { drawNumbers, purposes } from "../../engine/random.ts";
 import type { HostData, Tensor } from "../../engine/tensor.ts";
 import { fill } from "../../kernels/fill.ts";
 import { MAX_GROUPS } from "../../kernels/kernel.ts";
+import { maxPool } from "../../kernels/pool.ts";
 import { randomFill } from "../../kernels/random.ts";
 import { reduce } from "../../kernels/reduce.ts";
+import { slidingMean } from "../../kernels/sliding-pool.ts";
 import { softmax as softmaxKernel } from "../../kernels/softmax.ts";
 import { unary } from "../../kernels/unary.ts";
+import { upfirdn2dTile } from "../../kernels/upfirdn2d.ts";
 import { engine } from "../support/engine.ts";
 
 /** Elements beyond what one row of workgroups with 64 threads of one element takes. */
@@ -81,6 +84,19 @@ async function through(
   y.dispose();
 }
 
+/** The same with the choices for GPUs: a thread for each element. */
+function asGpu(f: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
+  return (x) => {
+    const given = engine.hardware;
+    Object.assign(engine, { hardware: { ...given, kind: "gpu" } });
+    try {
+      return f(x);
+    } finally {
+      Object.assign(engine, { hardware: given });
+    }
+  };
+}
+
 test("elementwise on 20 million elements, a vec4 a thread: fill, unary, binary", async () => {
   const n = 20_000_003;
   await through(
@@ -121,14 +137,14 @@ test("broadcasting, copying along strides, flipping", async () => {
   await through(
     "strided_copy",
     [rows, columns],
-    (x) => permute(x, [1, 0]),
+    asGpu((x) => permute(x, [1, 0])),
     size,
     (i) => pattern((i % rows) * columns + Math.floor(i / rows)),
   );
   await through(
     "strided_copy",
     [rows, columns],
-    (x) => flip(x, [0, 1]),
+    asGpu((x) => flip(x, [0, 1])),
     size,
     (i) => pattern(size - 1 - i),
   );
@@ -165,13 +181,18 @@ test("reductions with a thread or a workgroup for each of many results", async (
 test("softmax with a thread or a workgroup for each of many rows", async () => {
   const half = (i: number) => 1 / (1 + Math.exp((pattern(i ^ 1) - pattern(i)) / 500));
   await through("softmax", [PAST, 2], (x) => softmax(mul(x, 1 / 500)), 2 * PAST, half, 1e-5);
-  const rows = MAX_GROUPS + 99;
+  const rows = MAX_GROUPS + 98; // odd: a workgroup is left over
   await through(
     "softmax",
     [rows, 2],
     (x) => {
       const [z, y] = [mul(x, 1 / 500), engine.empty([rows, 2])];
-      engine.launch(softmaxKernel, { out: "softmax", by: "group" }, { x: z, y }, { rows, columns: 2 });
+      engine.launch(
+        softmaxKernel,
+        { out: "softmax", by: "group", vec: false },
+        { x: z, y },
+        { rows, columns: 2 },
+      );
       return y;
     },
     2 * rows,
@@ -216,33 +237,81 @@ test("pools, resizing and filters of large images", async () => {
   const [h, w] = [2054, 2050];
   const size = h * w;
   const at = (y: number, x: number) => pattern(y * w + x);
-  await through("resize_nearest", [1, 1, h, w], (x) => resizeNearest(x, [h, w]), size, pattern);
+  const [row, column] = [(i: number) => Math.floor(i / w), (i: number) => i % w];
+  const pool = { stride: 1, padding: [0, 1, 0, 0] } as const;
+  const shape = [1, 1, h, w];
   await through(
-    "sliding_mean",
-    [1, 1, h, w],
-    (x) => avgPool2d(x, { kernel: [1, 2], stride: 1, padding: [0, 0, 0, 1] }),
+    "resize_nearest",
+    shape,
+    asGpu((x) => resizeNearest(x, [h, w])),
     size,
-    (i) => {
-      const [r, c] = [Math.floor(i / w), i % w];
-      return (at(r, c) + (c + 1 < w ? at(r, c + 1) : 0)) / 2;
-    },
+    pattern,
   );
   await through(
-    "max_pool",
-    [1, 1, h, w],
-    (x) => maxPool2d(x, { kernel: [2, 1], stride: 1, padding: [0, 1, 0, 0] }),
+    "resize_bilinear",
+    shape,
+    asGpu((x) => resizeBilinear(x, [h, w])),
     size,
-    (i) => {
-      const [r, c] = [Math.floor(i / w), i % w];
-      return r + 1 < h ? Math.max(at(r, c), at(r + 1, c)) : at(r, c);
+    pattern,
+  );
+  const inside = (i: number) => row(i) + 1 < h;
+  await through(
+    "average_pool",
+    shape,
+    asGpu((x) => avgPool2d(x, { kernel: [2, 1], ...pool, countIncludePad: false })),
+    size,
+    (i) => (inside(i) ? (at(row(i), column(i)) + at(row(i) + 1, column(i))) / 2 : at(row(i), column(i))),
+  );
+  const params = { planes: 1, height: h, width: w, oh: h, ow: w, top: 0, left: 0 };
+  await through(
+    "max_pool",
+    shape,
+    (x) => {
+      const [y, index] = [engine.empty(shape), engine.empty(shape, "i32")];
+      const window = { kh: 2, kw: 1, strideY: 1, strideX: 1 };
+      engine.launch(maxPool, { run: 1 }, { x, y, index }, { ...params, ...window });
+      return y;
     },
+    size,
+    (i) => Math.max(at(row(i), column(i)), inside(i) ? at(row(i) + 1, column(i)) : -Infinity),
   );
   await through(
     "upfirdn2d",
-    [1, 1, h, w],
-    (x) => upfirdn2d(x, engine.tensor([2], [1, 1])),
+    shape,
+    asGpu((x) => upfirdn2d(x, engine.tensor([2], [1, 1]))),
     size,
     (i) => 2 * pattern(i),
+  );
+  await through(
+    "upfirdn2d_tile",
+    shape,
+    (x) => {
+      const y = engine.empty(shape);
+      const tile = { up: 1, down: 1, taps: 1, phase: 0, rows: 1, columns: 1 };
+      const along = { kh: 1, upY: 1, downY: 1, phaseY: 0, flip: 0 };
+      const filter_ = engine.tensor([2], [1, 1]);
+      engine.launch(upfirdn2dTile, tile, { x, filter_, y }, { ...params, ...along });
+      return y;
+    },
+    size,
+    (i) => 2 * pattern(i),
+  );
+});
+
+test("a sliding pool over 17 million places, four a thread", async () => {
+  const [h, w] = [4100, 4099];
+  const shape = [1, 1, h, w];
+  await through(
+    "sliding_mean",
+    shape,
+    (x) => {
+      const y = engine.empty(shape);
+      const params = { planes: 1, height: h, width: w, oh: h, ow: w, top: 0, left: 0 };
+      engine.launch(slidingMean, { kh: 1, kw: 2, rows: 1 }, { x, y }, params);
+      return y;
+    },
+    h * w,
+    (i) => (pattern(i) + (i % w < w - 1 ? pattern(i + 1) : 0)) / 2,
   );
 });
 

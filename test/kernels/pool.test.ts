@@ -1,9 +1,12 @@
-import { test } from "vitest";
+import { expect, test } from "vitest";
 import type { Padding, Pair } from "../../engine/ops/conv2d.ts";
+import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/pool.ts";
-import { averagePool, slidingMean } from "../../kernels/pool.ts";
+import type { HostData } from "../../engine/tensor.ts";
+import { averagePool, maxPool, maxPoolGrad, takeIndexed } from "../../kernels/pool.ts";
+import { type SlidingVariant, slidingMax, slidingMean } from "../../kernels/sliding-pool.ts";
 import { normal } from "../support/draw.ts";
-import { launched, showVariant } from "../support/kernels.ts";
+import { eachVariant, launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 interface Problem {
@@ -22,35 +25,86 @@ const problems: readonly Problem[] = [
   { shape: [1, 3, 8, 18], kernel: [1, 2], stride: [3, 5], padding: [0, 0, 1, 1] },
 ];
 
-test.each(averagePool.variants.map((v) => [showVariant(averagePool, v), v] as const))(
-  "%s",
-  async (_, variant) => {
-    for (const { shape, ...attrs } of problems) {
-      const full = { ...attrs, countIncludePad: variant.countPad };
-      const { kernel, stride, padding } = attrs;
-      const [n, c, height, width] = shape;
-      const [, , oh, ow] = oracle.avgPool2d(normal(shape, 1), full).shape as [number, number, number, number];
-      const x = normal(variant.adjoint ? [n, c, oh, ow] : shape, 1);
-      const expected = variant.adjoint
-        ? oracle.avgPool2dGrad(x, { ...full, inputSize: [height, width] })
-        : oracle.avgPool2d(x, full);
-      const params = {
-        planes: n * c,
-        ...{ height, width, oh, ow },
-        ...{ kh: kernel[0], kw: kernel[1], strideY: stride[0], strideX: stride[1] },
-        ...{ top: padding[0], left: padding[2] },
-      };
-      const { y } = await launched(averagePool, variant, { x }, { y: expected.shape }, params);
-      expectNear(y!, expected, { terms: kernel[0] * kernel[1] }, JSON.stringify(attrs));
-    }
-  },
-);
+type Sizes = { planes: number; height: number; width: number; oh: number; ow: number };
+const windows = ({ kernel, stride, padding }: Omit<Problem, "shape">, sizes: Sizes) => ({
+  ...sizes,
+  ...{ kh: kernel[0], kw: kernel[1], strideY: stride[0], strideX: stride[1] },
+  ...{ top: padding[0], left: padding[2] },
+});
 
-test.each(slidingMean.variants.map((v) => [showVariant(slidingMean, v), v] as const))(
-  "%s",
-  async (_, variant) => {
-    const { kh, kw } = variant;
-    for (const [shape, [top, bottom, left, right]] of [
+test.each(eachVariant(averagePool))("%s", async (_, variant) => {
+  for (const { shape, ...attrs } of problems) {
+    const full = { ...attrs, countIncludePad: variant.countPad };
+    const [n, c, height, width] = shape;
+    const [, , oh, ow] = oracle.avgPool2d(normal(shape, 1), full).shape as [number, number, number, number];
+    const x = normal(variant.adjoint ? [n, c, oh, ow] : shape, 1);
+    const expected = variant.adjoint
+      ? oracle.avgPool2dGrad(x, { ...full, inputSize: [height, width] })
+      : oracle.avgPool2d(x, full);
+    const params = windows(attrs, { planes: n * c, height, width, oh, ow });
+    const { y } = await launched(averagePool, variant, { x }, { y: expected.shape }, params);
+    expectNear(y!, expected, { terms: attrs.kernel[0] * attrs.kernel[1] }, JSON.stringify(attrs));
+  }
+});
+
+/** Few different values, so that maxima stand several times in a window; and here and there NaN. */
+const ties = (shape: readonly number[]) =>
+  map(normal(shape, 1), (v) => (v > 1.8 ? Number.NaN : Math.round(2 * v) / 2 - 3));
+
+/** As the oracle's, but that the last NaN of a window wins. */
+function largest(x: Array64, attrs: Omit<Problem, "shape">) {
+  const clean = map(x, (v, i) => (Number.isNaN(v) ? 100 + i : v));
+  const { y, index } = oracle.maxPool2d(clean, attrs);
+  return { y: map(y, (v) => (v >= 100 ? Number.NaN : v)), index };
+}
+
+test.each(eachVariant(maxPool))("%s", async (_, variant) => {
+  for (const { shape, ...attrs } of problems) {
+    const x = ties(shape);
+    const expected = largest(x, attrs);
+    const [n, c, height, width] = shape;
+    const [oh, ow] = expected.y.shape.slice(2) as [number, number];
+    const params = windows(attrs, { planes: n * c, height, width, oh, ow });
+    const outputs = { y: expected.y.shape, index: expected.y.shape };
+    const got = await launched(maxPool, variant, { x }, outputs, params);
+    expectNear(got["y"]!, expected.y, { magnitude: 0 });
+    expect(integers(got["index"]!)).toEqual([...expected.index.data]);
+  }
+});
+
+test.each(eachVariant(maxPoolGrad))("%s", async (_, variant) => {
+  for (const { shape, ...attrs } of problems) {
+    const { index } = largest(ties(shape), attrs);
+    const [n, c, height, width] = shape;
+    const [oh, ow] = index.shape.slice(2) as [number, number];
+    const dy = normal(index.shape, 2);
+    const expected = oracle.maxPool2dGrad(dy, index, [height, width]);
+    const params = windows(attrs, { planes: n * c, height, width, oh, ow });
+    const arrays = { dy, index: Int32Array.from(index.data) };
+    const { dx } = await launched(maxPoolGrad, variant, arrays, { dx: shape }, params);
+    expectNear(dx!, expected, { terms: attrs.kernel[0] * attrs.kernel[1] }, JSON.stringify(attrs));
+  }
+});
+
+test.each(eachVariant(takeIndexed))("%s", async (_, variant) => {
+  const [planes, inputs, outputs] = [3, 7, 37];
+  const x = normal([planes, inputs], 1);
+  const index = Int32Array.from({ length: planes * outputs }, (_, i) => (i * 5) % inputs);
+  const { y } = await launched(
+    takeIndexed,
+    variant,
+    { x, index },
+    { y: [planes, outputs] },
+    { planes, inputs, outputs },
+  );
+  const data = Float64Array.from(index, (at, i) => x.data[Math.floor(i / outputs) * inputs + at]!);
+  expectNear(y!, { shape: [planes, outputs], data }, { magnitude: 0 });
+});
+
+/** Windows at stride 1: single, with as much padding as there can be, and over more rows than a thread goes down. */
+const slides = ({ kh, kw }: SlidingVariant): Problem[] =>
+  (
+    [
       [
         [1, 1, kh, kw],
         [0, 0, 0, 0],
@@ -63,16 +117,40 @@ test.each(slidingMean.variants.map((v) => [showVariant(slidingMean, v), v] as co
         [1, 2, 33, 9],
         [kh >> 1, kh >> 1, kw >> 1, kw >> 1],
       ],
-    ] as const) {
-      const x = normal(shape, 1);
-      const padding: Padding = [top, bottom, left, right];
-      const attrs = { kernel: [kh, kw], stride: [1, 1], padding, countIncludePad: true } as const;
-      const expected = oracle.avgPool2d(x, attrs);
-      const [n, c, height, width] = shape;
-      const [oh, ow] = expected.shape.slice(2) as [number, number];
-      const params = { planes: n * c, height, width, oh, ow, top, left };
-      const { y } = await launched(slidingMean, variant, { x }, { y: expected.shape }, params);
-      expectNear(y!, expected, { terms: kh * kw }, `${shape}`);
-    }
-  },
-);
+    ] as const
+  ).map(([shape, padding]) => ({ shape, padding, kernel: [kh, kw], stride: [1, 1] }));
+
+test.each(eachVariant(slidingMean))("%s", async (_, variant) => {
+  for (const { shape, ...attrs } of slides(variant)) {
+    const x = normal(shape, 1);
+    const expected = oracle.avgPool2d(x, { ...attrs, countIncludePad: true });
+    const { y } = await launched(
+      slidingMean,
+      variant,
+      { x },
+      { y: expected.shape },
+      slidingParams(x, expected, attrs),
+    );
+    expectNear(y!, expected, { terms: variant.kh * variant.kw }, `${shape}`);
+  }
+});
+
+test.each(eachVariant(slidingMax))("%s", async (_, variant) => {
+  for (const { shape, ...attrs } of slides(variant)) {
+    const x = ties(shape);
+    const expected = largest(x, attrs);
+    const outputs = { y: expected.y.shape, index: expected.y.shape };
+    const got = await launched(slidingMax, variant, { x }, outputs, slidingParams(x, expected.y, attrs));
+    expectNear(got["y"]!, expected.y, { magnitude: 0 }, `${shape}`);
+    expect(integers(got["index"]!)).toEqual([...expected.index.data]);
+  }
+});
+
+function slidingParams(x: Array64, y: Array64, { padding: [top, , left] }: Omit<Problem, "shape">) {
+  const [n, c, height, width] = x.shape as Problem["shape"];
+  const [oh, ow] = y.shape.slice(2) as [number, number];
+  return { planes: n * c, height, width, oh, ow, top, left };
+}
+
+/** The bits of an output that was read as floats. */
+const integers = (data: HostData): number[] => [...new Int32Array(data.buffer, data.byteOffset, data.length)];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/reduce.ts";
-import { type ReduceName, reduce } from "../../kernels/reduce.ts";
+import { type ReduceName, type ReduceVariant, reduce } from "../../kernels/reduce.ts";
 import { normal } from "../support/draw.ts";
 import { launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
@@ -17,7 +17,14 @@ const mathematics: Record<ReduceName, (x: Array64) => Array64> = {
   min: (x) => oracle.min(x, [1]),
 };
 
-describe.each(["thread", "group"] as const)("by %s", (by) => {
+const fits: Record<ReduceVariant["by"], (length: number, inner: number) => boolean> = {
+  thread: () => true,
+  group: () => true,
+  along: (length, inner) => inner === 1 && length % 4 === 0,
+  across: (_, inner) => inner % 4 === 0,
+};
+
+describe.each(["thread", "along", "across", "group"] as const)("by %s", (by) => {
   test.each(["sum", "sumSquares", "max", "min"] as const)("%s", async (op) => {
     for (const [outer, length, inner] of [
       [1, 1, 1],
@@ -27,7 +34,14 @@ describe.each(["thread", "group"] as const)("by %s", (by) => {
       [5, 65, 2],
       [70, 130, 1],
       [1, 1000, 7],
+      [1, 4, 1],
+      [67, 36, 1],
+      [2, 1000, 1],
+      [1, 1, 4],
+      [3, 37, 8],
+      [2, 1000, 68],
     ] as const) {
+      if (!fits[by](length, inner)) continue;
       const x = normal([outer, length, inner], 1);
       const params = { outer, length, inner, segments: 1, scale: 0.5 };
       const { y } = await launched(reduce, { op, by }, { x }, { y: [outer, inner] }, params);
@@ -42,17 +56,18 @@ describe.each(["thread", "group"] as const)("by %s", (by) => {
   });
 
   test("segments are the parts of the whole", async () => {
-    const x = normal([2, 100, 3], 1);
-    const params = { outer: 2, length: 100, inner: 3, segments: 7, scale: 1 };
-    const { y } = await launched(reduce, { op: "sum" as const, by }, { x }, { y: [2, 7, 3] }, params);
-    const size = Math.ceil(100 / 7);
+    const inner = by === "along" ? 1 : by === "across" ? 4 : 3;
+    const x = normal([2, 100, inner], 1);
+    const params = { outer: 2, length: 100, inner, segments: 7, scale: 1 };
+    const { y } = await launched(reduce, { op: "sum" as const, by }, { x }, { y: [2, 7, inner] }, params);
+    const size = by === "along" ? 16 : 15;
     for (let o = 0; o < 2; o++)
       for (let s = 0; s < 7; s++)
-        for (let i = 0; i < 3; i++) {
+        for (let i = 0; i < inner; i++) {
           let total = 0;
           for (let k = s * size; k < Math.min(100, (s + 1) * size); k++)
-            total += x.data[(o * 100 + k) * 3 + i]!;
-          expect(y![(o * 7 + s) * 3 + i]).toBeCloseTo(total, 4);
+            total += x.data[(o * 100 + k) * inner + i]!;
+          expect(y![(o * 7 + s) * inner + i]).toBeCloseTo(total, 4);
         }
   });
 });

@@ -3,7 +3,7 @@ import type { Array64 } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/resize.ts";
 import { resizeBilinear, resizeBilinearGrad, resizeNearest } from "../../kernels/resize.ts";
 import { normal } from "../support/draw.ts";
-import { launched, showVariant } from "../support/kernels.ts";
+import { eachVariant, launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 /** [n,c,h,w] and the size it is taken to: doubled, by odd factors, down, from and to single places, past a run. */
@@ -65,7 +65,7 @@ const steps = (
   return { scaleY: step(height, oh), scaleX: step(width, ow) };
 };
 
-test.each(resizeNearest.variants.map((v) => [showVariant(resizeNearest, v), v] as const))("%s", (_, v) =>
+test.each(eachVariant(resizeNearest))("%s", (_, v) =>
   each(
     v.adjoint,
     (image, size, inputSize) =>
@@ -74,7 +74,7 @@ test.each(resizeNearest.variants.map((v) => [showVariant(resizeNearest, v), v] a
   ),
 );
 
-test.each(resizeBilinear.variants.map((v) => [showVariant(resizeBilinear, v), v] as const))("%s", (_, v) =>
+test.each(eachVariant(resizeBilinear))("%s", (_, v) =>
   each(
     false,
     (x, size) => oracle.resizeBilinear(x, { size, alignCorners: v.corners }),
@@ -83,15 +83,13 @@ test.each(resizeBilinear.variants.map((v) => [showVariant(resizeBilinear, v), v]
   ),
 );
 
-test.each(resizeBilinearGrad.variants.map((v) => [showVariant(resizeBilinearGrad, v), v] as const))(
-  "%s",
-  (_, v) =>
-    each(
-      true,
-      (dy, size, inputSize) => oracle.resizeBilinearGrad(dy, { size, alignCorners: v.corners, inputSize }),
-      async (dy, dx, sizes) =>
-        (await launched(resizeBilinearGrad, v, { dy }, { dx }, { ...sizes, ...steps(v.corners, sizes) }))[
-          "dx"
-        ]!,
-    ),
+test.each(eachVariant(resizeBilinearGrad))("%s", (_, v) =>
+  each(
+    true,
+    (dy, size, inputSize) => oracle.resizeBilinearGrad(dy, { size, alignCorners: v.corners, inputSize }),
+    async (dy, dx, sizes) =>
+      (await launched(resizeBilinearGrad, v, { dy }, { dx }, { ...sizes, ...steps(v.corners, sizes) }))[
+        "dx"
+      ]!,
+  ),
 );

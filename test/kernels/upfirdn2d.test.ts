@@ -5,7 +5,7 @@ import * as oracle from "../../engine/oracle/upfirdn2d.ts";
 import type { Pads, Pair } from "../../engine/oracle/window.ts";
 import { upfirdn2d, upfirdn2dTile } from "../../kernels/upfirdn2d.ts";
 import { normal } from "../support/draw.ts";
-import { launched, showVariant } from "../support/kernels.ts";
+import { eachVariant, launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 interface Problem {
@@ -64,7 +64,7 @@ test("a thread for each output", () =>
 
 const modulo = (a: number, n: number) => ((a % n) + n) % n;
 
-test.each(upfirdn2dTile.variants.map((v) => [showVariant(upfirdn2dTile, v), v] as const))("%s", (_, v) => {
+test.each(eachVariant(upfirdn2dTile))("%s", (_, v) => {
   const [up, down] = [v.up, v.down];
   const along = { up: [up, up], down: [down, down] } as const;
   const before = up - v.phase; // so many zeros put the first real input under that tap

@@ -496,8 +496,15 @@ describe("philox", () => {
 describe("updates", () => {
   test("Langevin and perturbation", () => {
     const [x, s, z] = [array64([2, 1], [1, 2]), array64([2, 1], [10, 20]), array64([2, 1], [100, -100])];
-    expect(updates.langevinStep(x, s, z, { a: 0.5, b: 0.01 }).data).toEqual(Float64Array.of(7, 11));
+    expect(updates.linearUpdate(x, s, z, { keep: 2, pull: 0.5, noise: 0.01 }).data).toEqual(
+      Float64Array.of(8, 13),
+    );
     expect(updates.dsmPerturb(x, array64([2], [0.5, 2]), z).data).toEqual(Float64Array.of(51, -198));
+  });
+
+  test("the ratio of mean norms", () => {
+    const [z, s] = [array64([2, 2], [3, 4, 0, 1]), array64([2, 2], [0, 1, 1, 0])];
+    expect(updates.normRatio(z, s)).toBeCloseTo(9, 14);
   });
 
   test("sgd with momentum and weight decay, by hand", () => {

@@ -20,6 +20,12 @@ export const isKernel = (value: unknown): value is Kernel =>
 export const showVariant = (kernel: { name: string }, variant: Variant): string =>
   `${kernel.name} ${JSON.stringify(variant)}`;
 
+/** A kernel's variants with their names, for `test.each`. */
+export const eachVariant = <V extends Variant>(kernel: {
+  name: string;
+  variants: readonly V[];
+}): (readonly [name: string, variant: V])[] => kernel.variants.map((v) => [showVariant(kernel, v), v]);
+
 /** What one launch of a variant computes: inputs by binding, outputs as shapes. Written to are all outputs. */
 export async function launched<B extends string, P extends string, V extends Variant>(
   kernel: Kernel<B, P, V>,

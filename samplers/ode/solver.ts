@@ -1,0 +1,80 @@
+import type { Engine } from "../../engine/engine.ts";
+import { UsageError } from "../../engine/errors.ts";
+import { scale } from "../../engine/ops/index.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+
+/** What is integrated: tensors in a fixed order, such as samples [n,...] and their log densities [n]. */
+export type State = readonly Tensor[];
+
+/**
+ * dy/dt of a state at one time, each part of its part's shape, in tensors of its own: a solver keeps them over later
+ * calls. It may not change the state, and no gradient flows through it.
+ */
+export type Field = (state: State, t: number) => State;
+
+export interface OdeProgress {
+  /** Where the integration has come to. */
+  readonly t: number;
+  /** Steps taken so far. */
+  readonly done: number;
+  /** Evaluations of the field so far. */
+  readonly nfe: number;
+  /** Read it before the callback returns. */
+  readonly state: State;
+}
+
+export type OnOdeStep = (progress: OdeProgress) => void | Promise<void>;
+
+export interface OdeSolution {
+  /** At the end; the caller's to dispose. */
+  readonly state: State;
+  /** Evaluations of the field. */
+  readonly nfe: number;
+  /** Where steps ended, the start first. */
+  readonly times: readonly number[];
+}
+
+export interface OdeProblem {
+  readonly field: Field;
+  /** It is left as it is. */
+  readonly start: State;
+  readonly from: number;
+  /** May lie before `from`: time then runs backwards. */
+  readonly to: number;
+  /** Called after each step; it is awaited. */
+  readonly onStep?: OnOdeStep;
+}
+
+/** Integrates dy/dt = field(y, t). Throws UsageError for a span without length. */
+export type OdeSolver = (engine: Engine, problem: OdeProblem) => Promise<OdeSolution>;
+
+/** Throws UsageError for an empty state and a span without a length. */
+export function requireProblem(who: string, { start, from, to }: OdeProblem): void {
+  if (start.length === 0) throw new UsageError(`${who}: got an empty state, expected at least one tensor`);
+  if (!Number.isFinite(from) || !Number.isFinite(to) || from === to)
+    throw new UsageError(`${who}: got times from ${from} to ${to}, expected two different numbers`);
+}
+
+/** A state that moves from step to step: its tensors outlive scopes, and go when newer ones come. */
+export class MovingState implements Disposable {
+  #state: State;
+
+  constructor(start: State) {
+    const { engine } = start[0]!;
+    this.#state = engine.noGrad(() => start.map((part) => engine.untrack(scale(part, 1))));
+  }
+
+  get now(): State {
+    return this.#state;
+  }
+
+  /** Takes the tensors over. */
+  set now(next: State) {
+    for (const part of this.#state) part.dispose();
+    this.#state = next.map((part) => part.engine.untrack(part));
+  }
+
+  [Symbol.dispose](): void {
+    for (const part of this.#state) part.dispose();
+  }
+}

@@ -1,0 +1,61 @@
+/** Writes the table of docs/models.md anew, from the files in configs/: npx tsx scripts/models-table.ts */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { readConfig } from "../cli/config.ts";
+import { describeModel } from "../cli/describe.ts";
+import { Engine } from "../engine/engine.ts";
+import { neededBytes } from "../train/memory.ts";
+
+const file = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/** Every configuration that comes with the package, as its path below configs/. */
+export const configNames: readonly string[] = (readdirSync(file("configs"), { recursive: true }) as string[])
+  .filter((path) => path.endsWith(".yaml"))
+  .map((path) => path.replaceAll("\\", "/"))
+  .sort();
+
+/** A row for each configuration; nothing in it depends on the adapter. */
+export function modelsTable(engine: Engine): string {
+  const rows = configNames.map((name) => {
+    const config = readConfig(file(`configs/${name}`));
+    const one = describeModel(engine, config, 1);
+    const step = describeModel(engine, config);
+    return [
+      name.replace(/\.yaml$/, ""),
+      one.network,
+      one.batch.slice(1).join("x"),
+      one.parameters.toLocaleString("en"),
+      (one.flops.forward / 1e9).toFixed(2),
+      (one.memory.saved / 2 ** 20).toFixed(1),
+      String(step.batch[0]),
+      (neededBytes(step.memory) / 2 ** 30).toFixed(2),
+    ];
+  });
+  const head = [
+    "configuration",
+    "network",
+    "images",
+    "parameters",
+    "GFLOP an image",
+    "MiB kept an image",
+    "batch",
+    "GiB a step",
+  ];
+  const rule = head.map((_, column) => (column < 3 ? "---" : "---:"));
+  return [head, rule, ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
+}
+
+const page = file("docs/models.md");
+
+/** The page, and where in it the table stands. */
+export function readPage(): { text: string; table: string } {
+  const text = readFileSync(page, "utf8");
+  return { text, table: /^\|.*\|$(\n^\|.*\|$)*/m.exec(text)?.[0] ?? "" };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const engine = await Engine.create({ quiet: true });
+  const { text, table } = readPage();
+  writeFileSync(page, text.replace(table, modelsTable(engine)));
+  engine.destroy();
+}

@@ -1,0 +1,98 @@
+import { expect, test } from "vitest";
+import { add, mul } from "../../engine/ops/index.ts";
+import { array64 } from "../../engine/oracle/array.ts";
+import { randomNormal } from "../../engine/oracle/philox.ts";
+import { linearUpdate as mathematics } from "../../engine/oracle/updates.ts";
+import { type Draw, drawNumbers, purposes, randn } from "../../engine/random.ts";
+import { Scalar } from "../../engine/scalar.ts";
+import { langevinStep, linearUpdate } from "../../engine/updates.ts";
+import { linearUpdate as kernel } from "../../kernels/linear-update.ts";
+import { fromHost, upload } from "../support/check-op.ts";
+import { normal } from "../support/draw.ts";
+import { engine } from "../support/engine.ts";
+import { expectNear } from "../support/near.ts";
+
+const draw: Draw = { seed: 42, purpose: "sampler", step: 9, sampleOffset: 2 };
+const numbers = { keep: 0.9, pull: 0.05, noise: 0.3 };
+const drawn = (shape: readonly number[]) =>
+  randomNormal(shape, { seed: [42, 0], step: 9, purpose: purposes.sampler, sampleOffset: 2 });
+
+test.each([[[3, 7]], [[1]], [[65, 2, 3]], [[2, 4, 5, 5]]])(
+  "one update of %j: the oracle's, and the same as draw and ops",
+  async (shape) => {
+    const [x, score] = [normal(shape, 1), normal(shape, 2)];
+    const inPlace = upload(x);
+    const s = upload(score);
+    const { keep, pull, noise } = numbers;
+    const unfused = engine.scope(() =>
+      add(mul(inPlace, keep), add(mul(s, pull), mul(randn(engine, shape, draw), noise))),
+    );
+    linearUpdate(inPlace, s, numbers, draw);
+    const [fused, separate] = await engine.readAll([inPlace, unfused]);
+    expectNear(fused!, mathematics(x, score, drawn(shape), numbers));
+    expectNear(fused!, fromHost(separate!, shape), { magnitude: 0.5 });
+    for (const t of [inPlace, s, unfused]) t.dispose();
+  },
+);
+
+test.each(kernel.variants)("by runs of $run blocks, whole ones only: $vec, in a unit: $unit", async (v) => {
+  const shape = v.vec ? [5, 12] : [5, 13];
+  const [x, score] = [normal(shape, 1), normal(shape, 2)];
+  const t = { x: upload(x), score: upload(score), unit: engine.tensor([4]) };
+  engine.launch(kernel, v, t, { ...drawNumbers(shape, draw), ...numbers });
+  const expected = v.unit ? { keep: 0.9, pull: 0.2, noise: 0.6 } : numbers;
+  expectNear(await t.x.data(), mathematics(x, score, drawn(shape), expected));
+  for (const tensor of Object.values(t)) tensor.dispose();
+});
+
+test("a Langevin step keeps x", async () => {
+  const shape = [3, 5];
+  const [x, score] = [normal(shape, 1), normal(shape, 2)];
+  const [t, s] = [upload(x), upload(score)];
+  langevinStep(t, s, { a: 0.05, b: 0.3, draw });
+  expectNear(await t.data(), mathematics(x, score, drawn(shape), { ...numbers, keep: 1 }));
+  for (const tensor of [t, s]) tensor.dispose();
+});
+
+test("coefficients and step may be Scalars, so that a captured chain moves on", async () => {
+  const shape = [4, 6];
+  const run = async (captured: boolean) => {
+    const x = upload(normal(shape, 1));
+    const [keep, pull, step] = [new Scalar(0), new Scalar(0), new Scalar(0)];
+    const body = () => linearUpdate(x, mul(x, -1), { keep, pull, noise: 0.1 }, { ...draw, step });
+    let capture: ReturnType<typeof engine.capture<void>> | undefined;
+    for (let i = 0; i < 4; i++) {
+      keep.value = 1 - 0.01 * i;
+      pull.value = 0.1 / (i + 1);
+      step.value = i;
+      if (!captured) engine.scope(body);
+      else if (!capture) capture = engine.capture(body);
+      else capture.replay();
+    }
+    const values = await x.data();
+    capture?.dispose();
+    x.dispose();
+    return values;
+  };
+  expect(await run(true)).toEqual(await run(false));
+});
+
+test("noise 0 leaves the mean", async () => {
+  const [x, s] = [upload(array64([1, 2], [1, 2])), upload(array64([1, 2], [8, 4]))];
+  linearUpdate(x, s, { keep: 0.5, pull: 0.25, noise: 0 }, draw);
+  expect([...(await x.data())]).toEqual([2.5, 2]);
+  for (const tensor of [x, s]) tensor.dispose();
+});
+
+test("shapes that differ are refused", () => {
+  expect(() =>
+    linearUpdate(engine.ones([2]), engine.ones([3]), numbers, draw),
+  ).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: linearUpdate: got x [2], score [3], expected one shape]`,
+  );
+  expect(() =>
+    langevinStep(engine.ones([2]), engine.ones([3]), { a: 1, b: 1, draw }),
+  ).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: langevinStep: got x [2], score [3], expected one shape]`,
+  );
+});

@@ -1,0 +1,76 @@
+import { expect, test } from "vitest";
+import { array64 } from "../../engine/oracle/array.ts";
+import { randomNormal } from "../../engine/oracle/philox.ts";
+import { normRatio as mathematics } from "../../engine/oracle/updates.ts";
+import { type Draw, drawNumbers, purposes } from "../../engine/random.ts";
+import { normRatio } from "../../engine/updates.ts";
+import { drawnNorms, normRatio as joins } from "../../kernels/norm-ratio.ts";
+import { upload } from "../support/check-op.ts";
+import { normal } from "../support/draw.ts";
+import { engine } from "../support/engine.ts";
+import { launched } from "../support/kernels.ts";
+import { expectNear } from "../support/near.ts";
+
+const draw: Draw = { seed: 42, purpose: "sampler", step: 9, sampleOffset: 2 };
+const drawn = (shape: readonly number[]) =>
+  randomNormal(shape, { seed: [42, 0], step: 9, purpose: purposes.sampler, sampleOffset: 2 });
+
+test.each([[[3, 7]], [[1]], [[200, 2]], [[2, 4, 5, 5]], [[3, 3, 33, 11]]])(
+  "noise to score of %j: the oracle's",
+  async (shape) => {
+    const score = normal(shape, 2);
+    const s = upload(score);
+    const ratio = normRatio(s, draw);
+    const exact = mathematics(drawn(shape), score);
+    expectNear(await ratio.data(), array64([1], [exact]), { terms: 4 });
+    for (const t of [s, ratio]) t.dispose();
+  },
+);
+
+test.each(drawnNorms.variants)("sums of segments, by $by, whole blocks only: $vec", async (v) => {
+  const [samples, segments] = [3, 2];
+  for (const sampleSize of v.vec ? [8, 300, 1000] : [5, 301, 1003]) {
+    const shape = [samples, sampleSize];
+    const score = normal(shape, 2);
+    const { sums } = await launched(
+      drawnNorms,
+      v,
+      { score },
+      { sums: [samples, segments, 2] },
+      { ...drawNumbers(shape, draw), step: 9, segments },
+    );
+    const per = 4 * Math.ceil(Math.ceil(sampleSize / 4) / segments);
+    const z = drawn(shape);
+    const expected = Array.from({ length: samples * segments }, (_, i) => {
+      const first = Math.floor(i / segments) * sampleSize + (i % segments) * per;
+      const last = Math.min(first + per, (Math.floor(i / segments) + 1) * sampleSize);
+      const squares = (values: Float64Array) =>
+        values.subarray(first, last).reduce((total, value) => total + value ** 2, 0);
+      return [squares(z.data), squares(score.data)];
+    }).flat();
+    expectNear(sums!, array64([expected.length], expected), { terms: 4 });
+  }
+});
+
+test("joins more samples than a workgroup has threads", async () => {
+  const [samples, segments] = [131, 3];
+  const sums = normal([samples, segments, 2], 4);
+  sums.data.forEach((v, i) => void (sums.data[i] = Math.abs(v)));
+  const { ratio } = await launched(joins, {}, { sums }, { ratio: [1] }, { samples, segments });
+  const norms = [0, 0];
+  for (let n = 0; n < samples; n++)
+    for (const k of [0, 1] as const) {
+      let total = 0;
+      for (let i = 0; i < segments; i++) total += sums.data[2 * (segments * n + i) + k]!;
+      norms[k]! += Math.sqrt(total);
+    }
+  expectNear(ratio!, array64([1], [(norms[0]! / norms[1]!) ** 2]), { terms: 4 });
+});
+
+test("of a batch in parts is not that of the whole", async () => {
+  const s = upload(normal([4, 6], 2));
+  const [whole, part] = [normRatio(s, draw), normRatio(engine.tensor([1, 2, 3], [1, 3]), draw)];
+  const [a, b] = await engine.readAll([whole, part]);
+  expect(a![0]).not.toBe(b![0]);
+  for (const t of [s, whole, part]) t.dispose();
+});

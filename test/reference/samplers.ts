@@ -1,0 +1,27 @@
+import type { Engine } from "../../engine/engine.ts";
+import { UsageError } from "../../engine/errors.ts";
+import type { ReferenceCase } from "./case.ts";
+import type { NamedValues } from "./compare.ts";
+import type { Kind } from "./kinds.ts";
+import { langevinRunners } from "./samplers/langevin.ts";
+
+export type SamplerRunner = (engine: Engine, c: ReferenceCase) => Promise<NamedValues>;
+
+/** By the beginnings of the cases' names; the longest that fits runs a case. */
+const runners: Readonly<Record<string, SamplerRunner>> = { ...langevinRunners };
+
+const runnerOf = (name: string): SamplerRunner | undefined => {
+  const fits = Object.keys(runners).filter((beginning) => name.startsWith(beginning));
+  return runners[fits.sort((a, b) => b.length - a.length)[0]!];
+};
+
+/** Samplers with recorded draws, against every state that the published code returns. */
+export const samplers: Kind = {
+  family: (c) => c.name.split("_")[0]!,
+
+  run(engine, c) {
+    const runner = runnerOf(c.name);
+    if (!runner) throw new UsageError(`unknown sampler case ${c.name}`);
+    return runner(engine, c);
+  },
+};
