@@ -6,6 +6,7 @@ import { cases as attention } from "./kernels/attention.bench.ts";
 import { cases as binary } from "./kernels/binary.bench.ts";
 import { cases as cast } from "./kernels/cast.bench.ts";
 import { cases as clip } from "./kernels/clip.bench.ts";
+import { cases as combine } from "./kernels/combine.bench.ts";
 import { cases as conv2d } from "./kernels/conv2d.bench.ts";
 import { cases as copy } from "./kernels/copy.bench.ts";
 import { cases as dropout } from "./kernels/dropout.bench.ts";
@@ -47,6 +48,7 @@ const families: readonly Case[] = [
   dropout,
   cast,
   copy,
+  combine,
   dispatch,
   training,
 ].flat();

@@ -23,9 +23,7 @@ export const combine = defineKernel({
     y: "read_write vec4f",
   }),
   params: { count: "u32", ...factors },
-  variants: range(MOST_TERMS).flatMap((j) =>
-    [1, 4].map((vecs): CombineVariant => ({ terms: j + 1, vecs })),
-  ),
+  variants: range(MOST_TERMS).flatMap((j) => [1, 4].map((vecs): CombineVariant => ({ terms: j + 1, vecs }))),
   main: ({ terms, vecs }) =>
     forEachVec4(vecs, `y[i] = x[i] + (${unroll(terms, (j) => `p.c${j} * k${j}[i]`, " + ")});`),
   dispatch: ({ count }, { vecs }) => vec4Groups(count, vecs),

@@ -71,40 +71,80 @@ export const normMoments = defineKernel({
   cost: ({ maps, hw }) => ({ bytes: 4 * maps * hw, flops: 4 * maps * hw }),
 });
 
+export type ImageVariant = {
+  /** A thread computes for one map; or for all of an image, what they share only once: for CPU drivers. */
+  by: "map" | "image";
+};
+const imageVariants: readonly ImageVariant[] = [{ by: "map" }, { by: "image" }];
+
+/** Small workgroups spread few images over the cores. */
+const IMAGES = 8;
+
+/**
+ * WGSL of a kernel over maps. `ofImage` knows the first map `image` of an image, `ofGroup` the first map `first` of a
+ * group too, and `ofMap` also the `map`.
+ */
+const forEachMap = (
+  { by }: ImageVariant,
+  { ofImage, ofGroup, ofMap }: Record<"ofImage" | "ofGroup" | "ofMap", string>,
+): string =>
+  by === "map"
+    ? `
+    ${linearMain(64)}
+      let map = thread;
+      if (map >= p.maps) { return; }
+      let image = (map / p.channels) * p.channels;
+      let first = map - (map - image) % p.groupSize;
+      ${ofImage}
+      ${ofGroup}
+      ${ofMap}
+    }`
+    : `
+    ${linearMain(IMAGES)}
+      let image = thread * p.channels;
+      if (image >= p.maps) { return; }
+      ${ofImage}
+      for (var first = image; first < image + p.channels; first += p.groupSize) {
+        ${ofGroup}
+        for (var map = first; map < first + p.groupSize; map++) {
+          ${ofMap}
+        }
+      }
+    }`;
+const imageGroups = ({ maps, channels }: { maps: number; channels: number }, { by }: ImageVariant) =>
+  by === "map" ? linearGroups(maps, 64) : linearGroups(maps / channels, IMAGES);
+
 /** moments [n, c, 2] -> statistics [n, c] vec4s (center, rstd, u, 1 / sqrt(v + eps)). */
 export const normStatistics = defineKernel({
   name: "norm_statistics",
   bindings: { moments: "read f32", statistics: "read_write vec4f" },
   params: { maps: "u32", channels: "u32", groupSize: "u32", hw: "u32", eps: "f32", plus: "u32" },
-  variants: [{}],
-  main: () => `
-    ${linearMain(64)}
-      if (thread >= p.maps) { return; }
-      let image = (thread / p.channels) * p.channels;
-      let first = thread - (thread - image) % p.groupSize;
-      var mean = 0.0;
-      for (var k = 0u; k < p.groupSize; k++) { mean += moments[(first + k) * 2u]; }
-      mean = mean / f32(p.groupSize);
-      var squares = 0.0;
-      for (var k = 0u; k < p.groupSize; k++) {
-        let d = moments[(first + k) * 2u] - mean;
-        squares += moments[(first + k) * 2u + 1u] + d * d * f32(p.hw);
-      }
-      let rstd = 1.0 / sqrt(squares / f32(p.groupSize * p.hw) + p.eps);
-      var u = 0.0;
+  variants: imageVariants,
+  main: (v) =>
+    forEachMap(v, {
+      ofImage: `
+      var m = 0.0;
       var ustd = 0.0;
       if (p.plus == 1u && p.channels > 1u) {
-        var m = 0.0;
-        for (var k = 0u; k < p.channels; k++) { m += moments[(image + k) * 2u]; }
+        for (var k = image; k < image + p.channels; k++) { m += moments[k * 2u]; }
         m = m / f32(p.channels);
         var v = 0.0;
-        for (var k = 0u; k < p.channels; k++) { let d = moments[(image + k) * 2u] - m; v += d * d; }
+        for (var k = image; k < image + p.channels; k++) { let d = moments[k * 2u] - m; v += d * d; }
         ustd = 1.0 / sqrt(v / f32(p.channels - 1u) + p.eps);
-        u = (moments[thread * 2u] - m) * ustd;
+      }`,
+      ofGroup: `
+      var mean = 0.0;
+      for (var k = first; k < first + p.groupSize; k++) { mean += moments[k * 2u]; }
+      mean = mean / f32(p.groupSize);
+      var squares = 0.0;
+      for (var k = first; k < first + p.groupSize; k++) {
+        let d = moments[k * 2u] - mean;
+        squares += moments[k * 2u + 1u] + d * d * f32(p.hw);
       }
-      statistics[thread] = vec4f(mean, rstd, u, ustd);
-    }`,
-  dispatch: ({ maps }) => linearGroups(maps, 64),
+      let rstd = 1.0 / sqrt(squares / f32(p.groupSize * p.hw) + p.eps);`,
+      ofMap: "statistics[map] = vec4f(mean, rstd, (moments[map * 2u] - m) * ustd, ustd);",
+    }),
+  dispatch: imageGroups,
   cost: ({ maps, groupSize }) => ({ bytes: 24 * maps, flops: 4 * maps * groupSize }),
 });
 
@@ -137,8 +177,8 @@ fn affine(map: u32) -> vec3f {
     select(0.0, beta[(at + p.betaAt) * p.useBeta], p.useBeta == 1u),
     select(1.0, alpha[(at + p.alphaAt) * p.useAlpha], p.useAlpha == 1u));
 }`;
-/** A map's statistics, parameters and what is added to gamma xhat. */
-const ofMap = `
+/** A row's statistics, parameters and what is added to gamma xhat. */
+const ofRow = `
       let s = statistics[row];
       let f = affine(row);
       let shift = f.y + f.x * f.z * s.z;`;
@@ -165,7 +205,7 @@ export const normApply = defineKernel({
     ${forEachInRow(v, {
       rows: "p.maps",
       columns: "p.hw",
-      once: ofMap,
+      once: ofRow,
       body: `
       let z = f.x * ((x[at] - s.x) * s.y) + shift;
       y[at] = ${lanewise(v.vec, (l) => `act(z${l})`)};`,
@@ -199,7 +239,7 @@ export const normGradSums = defineKernel({
   main: (v) => `
     fn slope(z: f32) -> f32 { return ${slope[v.act]}; }
     ${eachRow(v, { rows: "p.maps", columns: "p.hw", part: "vec2f" })}
-      ${ofMap}
+      ${ofRow}
       var a = ${elementType(v.vec)}();
       var b = ${elementType(v.vec)}();
       ${along(v, `${gradient(v.vec, "i")} a += g; b += g * h;`)}
@@ -234,43 +274,44 @@ export const normGradFactors = defineKernel({
     dAlphaAt: "u32",
   },
   lib: [affineLib],
-  variants: [{}],
-  main: () => `
-    ${linearMain(64)}
-      if (thread >= p.maps) { return; }
-      let image = (thread / p.channels) * p.channels;
-      let first = thread - (thread - image) % p.groupSize;
-      let s = statistics[thread];
-      let f = affine(thread);
-      let s1 = sums[thread * 2u];
-      let s2 = sums[thread * 2u + 1u];
-      var a = 0.0;
-      var b = 0.0;
-      for (var k = first; k < first + p.groupSize; k++) {
-        let gamma = affine(k).x;
-        a += gamma * sums[k * 2u];
-        b += gamma * sums[k * 2u + 1u];
-      }
-      let m = f32(p.groupSize * p.hw);
-      var dmu = 0.0;
+  variants: imageVariants,
+  main: (v) =>
+    forEachMap(v, {
+      ofImage: `
+      var total = 0.0;
+      var along = 0.0;
       if (p.plus == 1u && p.channels > 1u) {
-        var total = 0.0;
-        var along = 0.0;
         for (var k = image; k < image + p.channels; k++) {
           let fk = affine(k);
           let h = fk.x * fk.z * sums[k * 2u];
           total += h;
           along += h * statistics[k].z;
         }
-        dmu = (f.x * f.z * s1 - total / f32(p.channels) - s.z * along / f32(p.channels - 1u)) * s.w;
-      }
-      factors[thread] = vec4f(f.x * s.y, dmu / f32(p.hw) - s.y * a / m, -s.y * b / m, 0.0);
-      let grad = (thread / p.channels) * p.width + thread - image;
-      if (p.useGamma == 1u) { grads[grad + p.dGammaAt] = s2 + f.z * s.z * s1; }
-      if (p.useBeta == 1u) { grads[grad + p.dBetaAt] = s1; }
-      if (p.useAlpha == 1u) { grads[grad + p.dAlphaAt] = f.x * s.z * s1; }
-    }`,
-  dispatch: ({ maps }) => linearGroups(maps, 64),
+        total = total / f32(p.channels);
+        along = along / f32(p.channels - 1u);
+      }`,
+      ofGroup: `
+      var a = 0.0;
+      var b = 0.0;
+      for (var k = first; k < first + p.groupSize; k++) {
+        let gamma = affine(k).x;
+        a += gamma * sums[k * 2u];
+        b += gamma * sums[k * 2u + 1u];
+      }`,
+      ofMap: `
+      let s = statistics[map];
+      let f = affine(map);
+      let s1 = sums[map * 2u];
+      let s2 = sums[map * 2u + 1u];
+      let m = f32(p.groupSize * p.hw);
+      let dmu = (f.x * f.z * s1 - total - s.z * along) * s.w; // 0 but for ++, whose s.w is not
+      factors[map] = vec4f(f.x * s.y, dmu / f32(p.hw) - s.y * a / m, -s.y * b / m, 0.0);
+      let at = (image / p.channels) * p.width + map - image;
+      if (p.useGamma == 1u) { grads[at + p.dGammaAt] = s2 + f.z * s.z * s1; }
+      if (p.useBeta == 1u) { grads[at + p.dBetaAt] = s1; }
+      if (p.useAlpha == 1u) { grads[at + p.dAlphaAt] = f.x * s.z * s1; }`,
+    }),
+  dispatch: imageGroups,
   cost: ({ maps, groupSize }) => ({ bytes: 60 * maps, flops: 4 * maps * groupSize }),
 });
 
@@ -293,7 +334,7 @@ export const normGradApply = defineKernel({
     ${forEachInRow(v, {
       rows: "p.maps",
       columns: "p.hw",
-      once: `${ofMap} let c = factors[row];`,
+      once: `${ofRow} let c = factors[row];`,
       body: `${gradient(v.vec, "at")} dx[at] = c.x * g + c.y + c.z * h;`,
     })}`,
   dispatch: ({ maps, hw }, v) => rowGroups(maps, hw, v),

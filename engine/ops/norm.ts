@@ -47,7 +47,7 @@ const op = defineOp<Attrs>({
     const statistics = engine.empty([maps, 4]);
     engine.launch(
       normStatistics,
-      {},
+      { by: engine.hardware.kind === "cpu" ? "image" : "map" },
       { moments, statistics },
       { maps, channels, groupSize, hw, eps: attrs.eps, plus: attrs.plus ? 1 : 0 },
     );
@@ -81,7 +81,7 @@ const op = defineOp<Attrs>({
     const start = (name: AffineName) => Math.max(parts.indexOf(name), 0) * channels;
     engine.launch(
       normGradFactors,
-      {},
+      { by: engine.hardware.kind === "cpu" ? "image" : "map" },
       { sums, statistics, ...tensors, factors, grads: rows },
       {
         ...shared,
@@ -249,6 +249,11 @@ function norm(
   const { values, order } = rows;
   requireFloat(who, values);
   if (affines.length > 0) throw new UsageError(`${who}: got rows beside single parameters, expected either`);
+  const known = affineNames.filter((name) => plus || name !== "alpha");
+  if (new Set(order).size !== order.length || !order.every((name) => known.includes(name)))
+    throw new UsageError(
+      `${who}: got rows of ${order.join(", ")}, expected each of ${known.join(", ")} at most once`,
+    );
   if (values.rank !== 2 || values.dim(0) !== n || values.dim(1) !== order.length * c)
     throw new UsageError(
       `${who}: got rows ${showShape(values.shape)} of ${order.join(", ")} for x ${showShape(x.shape)}, expected [${n},${order.length * c}]`,

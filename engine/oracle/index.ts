@@ -7,6 +7,7 @@ export * as array from "./array.ts";
 export * as attention from "./attention.ts";
 export * as binary from "./binary.ts";
 export * as cast from "./cast.ts";
+export * as combine from "./combine.ts";
 export * as conv2d from "./conv2d.ts";
 export * as dropout from "./dropout.ts";
 export * as embedding from "./embedding.ts";

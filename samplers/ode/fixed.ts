@@ -1,8 +1,15 @@
-import type { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { combine } from "../../engine/ops/index.ts";
 import { linspace } from "../sde/sde.ts";
-import { type Field, MovingState, type OdeSolver, requireProblem, type State } from "./solver.ts";
+import {
+  computed,
+  copyOf,
+  type Field,
+  MovingState,
+  type OdeSolver,
+  requireProblem,
+  type State,
+} from "./solver.ts";
 
 /** Equal steps by their number, or the times at which steps end, from the span's beginning to its end. */
 export type TimeGrid = number | readonly number[];
@@ -45,22 +52,22 @@ const move = (y: State, slope: State, h: number): State =>
 function onGrid(grid: TimeGrid, { name, stages, step }: Method): OdeSolver {
   if (typeof grid === "number" && (!Number.isInteger(grid) || grid < 1))
     throw new UsageError(`${name}: got ${grid} steps, expected a whole number from 1, or a list of times`);
-  return async (engine: Engine, problem) => {
+  return async (engine, problem) => {
     requireProblem(name, problem);
     const { field, start, from, to, onStep } = problem;
     const times = typeof grid === "number" ? linspace(from, to, grid + 1) : grid;
     requireGrid(name, times, from, to);
-    const y = new MovingState(start);
+    const y = new MovingState(computed(engine, () => copyOf(start)));
     try {
       for (let done = 1; done < times.length; done++) {
         const [t, next] = [times[done - 1]!, times[done]!];
-        y.now = engine.noGrad(() => engine.scope(() => [...step(field, y.now, t, next - t)]));
+        y.now = computed(engine, () => step(field, y.now, t, next - t));
         await onStep?.({ t: next, done, nfe: stages * done, state: y.now });
       }
       await engine.sync();
       return { state: y.now, nfe: stages * (times.length - 1), times };
     } catch (fault) {
-      y[Symbol.dispose]();
+      y.dispose();
       throw fault;
     }
   };

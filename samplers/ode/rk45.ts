@@ -2,7 +2,15 @@ import type { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { abs, add, combine, div, maximum, scale, square, sub, sum } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { type Field, MovingState, type OdeProblem, type OdeSolver, requireProblem, type State } from "./solver.ts";
+import {
+  computed,
+  copyOf,
+  type Field,
+  MovingState,
+  type OdeSolver,
+  requireProblem,
+  type State,
+} from "./solver.ts";
 
 export interface Rk45Options {
   /**
@@ -50,51 +58,131 @@ export function rk45({ rtol = 1e-5, atol = 1e-5, maxSteps = 10_000 }: Rk45Option
 
   return async (engine, problem) => {
     requireProblem("rk45", problem);
-    const { from, to, onStep } = problem;
+    const { start, from, to, onStep } = problem;
+    let nfe = 0;
+    const field: Field = (state, t) => {
+      nfe++;
+      return problem.field(state, t);
+    };
     const direction = Math.sign(to - from);
-    const run = new Run(engine, problem, tolerance);
+    const y = new MovingState(computed(engine, () => copyOf(start)));
+    const slope = new MovingState(computed(engine, () => field(y.now, from)));
     try {
-      let t = from;
-      let length = await run.firstLength();
       const times = [from];
+      let t = from;
+      let length = await firstLength(engine, field, y.now, slope.now, { from, to, tolerance });
       let refused = false;
-      for (let tried = 1; t !== to; tried++) {
+      for (let tried = 0; t !== to; tried++) {
         const shortest = 10 * spacing(t);
-        if (refused && !(length >= shortest)) throw tooShort(t, length, tolerance);
-        if (tried > maxSteps)
-          throw new UsageError(
-            `rk45: came from ${from} to ${t} in ${maxSteps} steps, expected to reach ${to}; raise rtol, atol or maxSteps`,
-          );
+        if (refused && length < shortest) throw tooShort(t, length, tolerance);
+        if (tried === maxSteps) throw tooMany(maxSteps, from, t, to);
         const ahead = t + direction * Math.max(length, shortest);
         const next = direction * (ahead - to) > 0 ? to : ahead;
-        const error = await run.attempt(t, next - t);
-        const wanted = error === 0 ? MAX_FACTOR : SAFETY * error ** (-1 / (ESTIMATE + 1));
+        const h = next - t;
+        const trial = computed(engine, () => step(field, y.now, slope.now, t, h, tolerance));
+        const error = await rootMeanSquare(trial.squares, y.now);
+        const factor = error === 0 ? MAX_FACTOR : SAFETY * error ** (-1 / (ESTIMATE + 1));
         if (error < 1) {
-          length = Math.abs(next - t) * Math.min(refused ? 1 : MAX_FACTOR, wanted);
-          run.accept();
+          length = Math.abs(h) * Math.min(refused ? 1 : MAX_FACTOR, factor);
+          refused = false;
+          y.now = trial.y;
+          slope.now = trial.slope;
           times.push((t = next));
-          await onStep?.({ t, done: times.length - 1, nfe: run.nfe, state: run.state });
-        } else length = Math.abs(next - t) * (wanted > MIN_FACTOR ? wanted : MIN_FACTOR); // NaN: not a number of use
-        refused = !(error < 1);
+          await onStep?.({ t, done: times.length - 1, nfe, state: y.now });
+        } else {
+          length = Math.abs(h) * (factor > MIN_FACTOR ? factor : MIN_FACTOR); // of an error that is NaN too
+          refused = true;
+          for (const part of [...trial.y, ...trial.slope]) part.dispose();
+        }
       }
-      return { state: run.release(), nfe: run.nfe, times };
+      return { state: y.now, nfe, times };
     } catch (fault) {
-      run.release().forEach((part) => void part.dispose());
+      y.dispose();
       throw fault;
+    } finally {
+      slope.dispose();
     }
   };
 }
 
-/** The state, its slope, and the step under trial. */
-class Run {
-  nfe = 0;
-  readonly #engine: Engine;
-  readonly #field: Field;
-  readonly #problem: OdeProblem;
-  readonly #tolerance: Tolerance;
-  readonly #size: number;
-  readonly #y: MovingState;
-  /** dy/dt where y is. */
-  readonly #slope: MovingState;
-  #trial: { y: State; slope: State } | undefined;
+/** One step from y with the slope there: the state after it, the slope there, and the error's weighed squares. */
+function step(field: Field, y: State, slope: State, t: number, h: number, tolerance: Tolerance) {
+  const { engine } = y[0]!;
+  const slopes = [slope];
+  const along = (part: Tensor, i: number, weights: readonly number[]) =>
+    combine(
+      part,
+      weights.flatMap((w, j) => (w === 0 ? [] : [[h * w, slopes[j]![i]!] as const])),
+    );
+  let after = y;
+  for (let stage = 1; stage < C.length; stage++) {
+    const last = stage === C.length - 1;
+    const reach = () => y.map((part, i) => along(part, i, A[stage]!));
+    if (last) after = reach();
+    slopes.push(engine.scope(() => field(last ? after : reach(), t + C[stage]! * h)));
+  }
+  const error = slope.map((k, i) => along(scale(k, h * E[0]!), i, [0, ...E.slice(1)]));
+  return { y: after, slope: slopes.at(-1)!, squares: weighedSquares(error, y, after, tolerance) };
 }
+
+/** A step length from the sizes of y, of its slope and of the slope's change along a trial Euler step. */
+async function firstLength(
+  engine: Engine,
+  field: Field,
+  y: State,
+  slope: State,
+  { from, to, tolerance }: { from: number; to: number; tolerance: Tolerance },
+): Promise<number> {
+  const span = Math.abs(to - from);
+  const rms = (values: () => State) =>
+    rootMeanSquare(
+      computed(engine, () => weighedSquares(values(), y, y, tolerance)),
+      y,
+    );
+  const [size, speed] = await Promise.all([rms(() => y), rms(() => slope)]);
+  const trial = Math.min(size < 1e-5 || speed < 1e-5 ? 1e-6 : (0.01 * size) / speed, span);
+  const h = Math.sign(to - from) * trial;
+  const change = await rms(() => {
+    const ahead = y.map((part, i) => combine(part, [[h, slope[i]!]]));
+    return field(ahead, from + h).map((k, i) => sub(k, slope[i]!));
+  });
+  const fastest = Math.max(speed, change / trial);
+  if (!Number.isFinite(fastest + size))
+    throw new UsageError(
+      `rk45: the state or its slope is not finite at ${from}; look for NaN in the start and the score`,
+    );
+  const length = fastest <= 1e-15 ? Math.max(1e-6, trial * 1e-3) : (0.01 / fastest) ** (1 / (ESTIMATE + 1));
+  return Math.min(100 * trial, length, span);
+}
+
+type Tolerance = { readonly rtol: number; readonly atol: number };
+
+/** The sum over all elements of (value / (atol + rtol max(|a|, |b|)))^2, []. */
+function weighedSquares(values: State, a: State, b: State, { rtol, atol }: Tolerance): Tensor {
+  const parts = values.map((value, i) => {
+    const size = a === b ? abs(a[i]!) : maximum(abs(a[i]!), abs(b[i]!));
+    return sum(square(div(value, add(scale(size, rtol), atol))));
+  });
+  return parts.reduce((x, y) => add(x, y));
+}
+
+/** From the sum of squares over a state; disposes it. */
+async function rootMeanSquare(squares: Tensor, state: State): Promise<number> {
+  const total = await squares.item();
+  squares.dispose();
+  return Math.sqrt(total / state.reduce((n, part) => n + part.size, 0));
+}
+
+/** From t to the next float32, the numbers in which a field is told its time. */
+const spacing = (t: number): number => 2 ** (Math.max(-126, Math.floor(Math.log2(Math.abs(t)))) - 23);
+
+const tooMany = (steps: number, from: number, t: number, to: number) =>
+  new UsageError(
+    `rk45: came from ${from} to ${t} in ${steps} steps, expected to reach ${to}; raise rtol, atol or maxSteps`,
+  );
+
+const tooShort = (t: number, length: number, { rtol, atol }: Tolerance) =>
+  new UsageError(
+    `rk45: a step of ${length.toExponential(1)} from ${t} is not short enough for rtol ${rtol} and atol ${atol}; ` +
+      "raise them, or look for a score that is not finite",
+  );

@@ -55,26 +55,31 @@ export function requireProblem(who: string, { start, from, to }: OdeProblem): vo
     throw new UsageError(`${who}: got times from ${from} to ${to}, expected two different numbers`);
 }
 
-/** A state that moves from step to step: its tensors outlive scopes, and go when newer ones come. */
-export class MovingState implements Disposable {
-  #state: State;
+/** Runs a step of a solver: no graph, and only what it returns is left. */
+export const computed = <T>(engine: Engine, step: () => T): T => engine.noGrad(() => engine.scope(step));
+
+export const copyOf = (state: State): State => state.map((part) => scale(part, 1));
+
+/** A state that moves from step to step: it owns its tensors, and disposes them when the next ones come. */
+export class MovingState {
+  #now: State;
 
   constructor(start: State) {
-    const { engine } = start[0]!;
-    this.#state = engine.noGrad(() => start.map((part) => engine.untrack(scale(part, 1))));
+    this.#now = owned(start);
   }
 
   get now(): State {
-    return this.#state;
+    return this.#now;
   }
 
-  /** Takes the tensors over. */
   set now(next: State) {
-    for (const part of this.#state) part.dispose();
-    this.#state = next.map((part) => part.engine.untrack(part));
+    this.dispose();
+    this.#now = owned(next);
   }
 
-  [Symbol.dispose](): void {
-    for (const part of this.#state) part.dispose();
+  dispose(): void {
+    for (const part of this.#now) part.dispose();
   }
 }
+
+const owned = (state: State): State => state.map((part) => part.engine.untrack(part));

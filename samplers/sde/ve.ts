@@ -1,6 +1,7 @@
 import { UsageError } from "../../engine/errors.ts";
-import { exp, mul } from "../../engine/ops/index.ts";
+import { mul } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import { expOf } from "./exp.ts";
 import { linspace, requireSteps, type Sde, stepIndex } from "./sde.ts";
 
 export interface VeOptions {
@@ -23,7 +24,7 @@ export interface Ve extends Sde {
 /**
  * The variance exploding SDE dx = sqrt(d[sigma^2]/dt) dw with sigma(t) = sigmaMin (sigmaMax / sigmaMin)^t, t in [0, 1]:
  * the noise of NCSN in continuous time. Its discretisation is the chain of SMLD, x_i = x_(i-1) + sqrt(sigma_i^2 -
- * sigma_(i-1)^2) z with sigma_0 = 0 before the first. Song et al. 2021, equations 9, 20 and 30. Throws UsageError for
+ * sigma_(i-1)^2) z with sigma_0 = 0 before the first. Song et al. 2021, equations 8, 9 and 30. Throws UsageError for
  * options out of range.
  */
 export function ve({ sigmaMin, sigmaMax, steps = 1000 }: VeOptions): Ve {
@@ -34,7 +35,7 @@ export function ve({ sigmaMin, sigmaMax, steps = 1000 }: VeOptions): Ve {
   requireSteps("ve", steps);
   const T = 1;
   const logRatio = Math.log(sigmaMax / sigmaMin);
-  const sigma = (t: Tensor) => mul(exp(mul(t, logRatio)), sigmaMin);
+  const sigma = (t: Tensor) => mul(expOf(logRatio, t), sigmaMin);
   const sigmaAt = (t: number) => sigmaMin * Math.exp(t * logRatio);
   const growth = Math.sqrt(2 * logRatio); // of sigma(t) to the diffusion
   const discreteSigmas = linspace(Math.log(sigmaMin), Math.log(sigmaMax), steps).map(Math.exp);

@@ -6,26 +6,39 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { conv2d } from "../../engine/ops/conv2d.ts";
 import {
   add,
+  avgPool2d,
+  embedding,
   exp,
   groupNorm,
   instanceNormPlus,
   logsumexp,
   matmul,
   max,
+  maxPool2d,
   mean,
   mul,
+  narrow,
+  permute,
+  resizeBilinear,
+  resizeNearest,
   softmax,
   sum,
+  upfirdn2d,
 } from "../../engine/ops/index.ts";
-import { type Array64, map } from "../../engine/oracle/array.ts";
+import { type Array64, array64, map } from "../../engine/oracle/array.ts";
 import { applyBinary } from "../../engine/oracle/binary.ts";
 import { conv2d as convOracle } from "../../engine/oracle/conv2d.ts";
+import { embedding as embeddingOracle } from "../../engine/oracle/embedding.ts";
 import { matmul as matmulOracle } from "../../engine/oracle/matmul.ts";
 import { norm } from "../../engine/oracle/norm.ts";
+import * as pool from "../../engine/oracle/pool.ts";
 import * as reduce from "../../engine/oracle/reduce.ts";
+import * as resize from "../../engine/oracle/resize.ts";
+import * as shape from "../../engine/oracle/shape.ts";
 import { softmax as softmaxOracle } from "../../engine/oracle/softmax.ts";
+import { upfirdn2d as firOracle } from "../../engine/oracle/upfirdn2d.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
-import { checkOp } from "../support/check-op.ts";
+import { checkOp, upload } from "../support/check-op.ts";
 import { distinct, normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 
@@ -127,6 +140,66 @@ test("convolution", async () => {
     terms: 27,
     magnitude,
   });
+});
+
+test("pools", async () => {
+  const [sliding, halving] = [
+    { kernel: [3, 2], stride: [1, 1], padding: [1, 1, 0, 1], countIncludePad: true },
+    { kernel: [2, 2], stride: [2, 2], padding: [0, 0, 0, 0], countIncludePad: true },
+  ] as const;
+  for (const attrs of [sliding, halving]) {
+    const inputs = [distinct([1, 2, 6, 7], 1)];
+    const average = (x?: Array64) => pool.avgPool2d(x!, attrs);
+    await checkOp({ op: (x) => avgPool2d(x!, attrs), oracle: average, inputs, seed: 3, terms: 6 });
+    const largest = (x?: Array64) => pool.maxPool2d(x!, attrs).y;
+    await checkOp({ op: (x) => maxPool2d(x!, attrs), oracle: largest, inputs, seed: 3, terms: 6 });
+  }
+});
+
+test("resizing and resampling", async () => {
+  const inputs = [normal([1, 2, 5, 4], 1)];
+  const size = [9, 8] as const;
+  await checkOp({
+    op: (x) => resizeNearest(x!, size),
+    oracle: (x) => resize.resizeNearest(x!, { size }),
+    inputs,
+    seed: 3,
+  });
+  await checkOp({
+    op: (x) => resizeBilinear(x!, size),
+    oracle: (x) => resize.resizeBilinear(x!, { size, alignCorners: false }),
+    inputs,
+    seed: 3,
+    terms: 20,
+  });
+  const [filter, attrs] = [normal([4, 4], 2), { up: [2, 2], down: [1, 1], pad: [2, 1, 2, 1] }] as const;
+  const taps = upload(filter);
+  await checkOp({
+    op: (x) => upfirdn2d(x!, taps, attrs),
+    oracle: (x) => firOracle(x!, filter, attrs),
+    inputs,
+    seed: 3,
+    terms: 16,
+    magnitude: 30,
+  });
+  taps.dispose();
+});
+
+test("permuting, slicing, looking up", async () => {
+  await checkOp({
+    op: (x) => permute(narrow(x!, 1, 4, 8), [2, 0, 1]),
+    oracle: (x) => shape.permute(shape.slice(x!, [0, 4, 0], [2, 8, 8]), [2, 0, 1]),
+    inputs: [normal([2, 16, 8], 1)],
+    seed: 3,
+  });
+  const labels = engine.tensor(Int32Array.from([2, 0, 2]));
+  await checkOp({
+    op: (table) => embedding(table!, labels),
+    oracle: (table) => embeddingOracle(table!, array64([3], [2, 0, 2])),
+    inputs: [normal([4, 8], 1)],
+    seed: 3,
+  });
+  labels.dispose();
 });
 
 test("the pretence is known to the engine", () => {

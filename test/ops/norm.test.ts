@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+  type AffineName,
   activate,
   groupNorm,
   instanceNorm,
@@ -9,6 +10,7 @@ import {
 } from "../../engine/ops/norm.ts";
 import { type Array64, array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/norm.ts";
+import { slice } from "../../engine/oracle/shape.ts";
 import { applyUnary } from "../../engine/oracle/unary.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { NormActivation } from "../../kernels/norm.ts";
@@ -204,6 +206,31 @@ test("gamma and beta may be one tensor", () =>
     terms: 12,
   }));
 
+test.each([[["gamma", "alpha", "beta"]], [["beta", "gamma"]], [["alpha"]]] as const)(
+  "parameters side by side in a row for each sample: %s",
+  async (order) => {
+    const [n, c] = [3, 5];
+    const plus = (order as readonly AffineName[]).includes("alpha");
+    const attrs = { groups: c, eps: 1e-5, activation: "silu", plus } as const;
+    const part = (rows: Array64, name: AffineName) => {
+      const at = (order as readonly AffineName[]).indexOf(name);
+      return at < 0 ? null : slice(rows, [0, at * c], [n, c]);
+    };
+    await checkOp({
+      op: (x, values) =>
+        (plus ? instanceNormPlus : instanceNorm)(x!, {
+          rows: { values: values!, order },
+          activation: "silu",
+        }),
+      oracle: (x, rows) =>
+        oracle.norm(x!, attrs, part(rows!, "gamma"), part(rows!, "beta"), part(rows!, "alpha")),
+      inputs: [normal([n, c, 3, 4], 1), normal([n, order.length * c], 2)],
+      seed: 3,
+      terms: 36,
+    });
+  },
+);
+
 describe("messages", () => {
   const x = engine.ones([2, 4, 3, 3]);
   const eight = engine.ones([8]);
@@ -222,6 +249,25 @@ describe("messages", () => {
     );
     expect(() => groupNorm(x, 0)).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: groupNorm: got 0 groups for 4 channels, expected a divisor of 4]`,
+    );
+  });
+  test("rows", () => {
+    const rows = (shape: readonly number[], ...order: AffineName[]) => ({
+      rows: { values: engine.ones(shape), order },
+    });
+    expect(() => instanceNorm(x, rows([2, 7], "gamma", "beta"))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNorm: got rows [2,7] of gamma, beta for x [2,4,3,3], expected [2,8]]`,
+    );
+    expect(() => instanceNorm(x, rows([2, 8], "gamma", "alpha"))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNorm: got rows of gamma, alpha, expected each of gamma, beta at most once]`,
+    );
+    expect(() => instanceNormPlus(x, rows([2, 8], "beta", "beta"))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNormPlus: got rows of beta, beta, expected each of gamma, beta, alpha at most once]`,
+    );
+    expect(() =>
+      instanceNorm(x, { ...rows([2, 4], "gamma"), beta: engine.ones([4]) }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNorm: got rows beside single parameters, expected either]`,
     );
   });
   test("eps", () => {

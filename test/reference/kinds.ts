@@ -3,6 +3,7 @@ import type { ReferenceCase } from "./case.ts";
 import type { NamedValues } from "./compare.ts";
 import { models } from "./models.ts";
 import { ops } from "./ops.ts";
+import { sde } from "./sde.ts";
 
 /** How cases of one kind are run. */
 export interface Kind {
@@ -12,4 +13,4 @@ export interface Kind {
   run(engine: Engine, c: ReferenceCase): Promise<NamedValues>;
 }
 
-export const kinds: Readonly<Record<string, Kind>> = { ops, models };
+export const kinds: Readonly<Record<string, Kind>> = { ops, models, sde };

@@ -1,0 +1,96 @@
+import { add, scale } from "../engine/ops/index.ts";
+import { Scalar } from "../engine/scalar.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { type ChainOptions, type ChainStep, owning, runChain } from "./chain.ts";
+import { StepNoise } from "./noise.ts";
+import { requireDescending, requirePositive, requireWhole } from "./require.ts";
+import type { ScoreFunction } from "./score.ts";
+
+export interface SamplerStep extends ChainStep {
+  readonly level: number;
+  readonly sigma: number;
+}
+
+export interface AnnealingOptions extends ChainOptions<SamplerStep> {
+  /** Noise scales by label, descending as the paper writes them. */
+  sigmas: readonly number[];
+  /** T: steps at each scale. 100 in the paper. */
+  stepsPerLevel: number;
+  /** Step size at the smallest scale; scale i takes epsilon sigma_i^2 / sigma_L^2. 2e-5 in the paper. */
+  epsilon: number;
+  /** End with x + sigma_L^2 score, the mean of the denoised image (Song & Ermon 2020, section 4.3). On unless told. */
+  denoise?: boolean;
+}
+
+/** Throws UsageError for options out of range. */
+export function requireAnnealing(who: string, options: AnnealingOptions): void {
+  const { sigmas, stepsPerLevel, epsilon, sampleOffset = 0 } = options;
+  requireDescending(who, sigmas);
+  requireWhole(who, { stepsPerLevel }, 1);
+  requirePositive(who, { epsilon });
+  requireWhole(who, { sampleOffset }, 0);
+}
+
+/** What a step works with; the Scalars change from level to level. */
+export interface Annealing {
+  /** score(x) at this level's label. */
+  readonly score: (x: Tensor) => Tensor;
+  readonly noise: StepNoise;
+  readonly sigma: Scalar;
+  /** Coefficients of the level's Langevin step, x + pull score + kick z. */
+  readonly pull: Scalar;
+  readonly kick: Scalar;
+}
+
+export interface Schedule {
+  /** Before a level's first step. */
+  readonly enter?: (at: Annealing) => void;
+  /** One step, in place. */
+  readonly move: (at: Annealing) => void;
+  /** After the last step, and after it was denoised. */
+  readonly leave?: () => void;
+}
+
+/**
+ * Moves x [n,...] down the noise scales, stepsPerLevel steps at each, and denoises it. `score` is told labels [n] (i32).
+ * Frees `scratch` in any case and x if something fails, unless it is the caller's start.
+ */
+export function anneal(
+  x: Tensor,
+  score: ScoreFunction,
+  options: AnnealingOptions,
+  { enter, move, leave }: Schedule,
+  scratch: readonly Tensor[] = [],
+): Promise<Tensor> {
+  const { sigmas, stepsPerLevel, epsilon, denoise = true, start, onStep } = options;
+  const { engine } = x;
+  const [n] = x.shape as [number];
+  const last = sigmas.at(-1)!;
+  const labels = engine.untrack(engine.zeros([n], "i32"));
+  const noise = new StepNoise(engine, options);
+  const [sigma, pull, kick] = [new Scalar(0), new Scalar(0), new Scalar(0)];
+  const at: Annealing = { score: (y) => score(y, labels), noise, sigma, pull, kick };
+  const steps = sigmas.length * stepsPerLevel;
+  const prepare = (k: number) => {
+    if (k % stepsPerLevel !== 0) return;
+    const level = k / stepsPerLevel;
+    labels.write(new Int32Array(n).fill(level));
+    sigma.value = sigmas[level]!;
+    pull.value = epsilon * (sigma.value / last) ** 2;
+    kick.value = Math.sqrt(2 * pull.value);
+    if (enter) engine.scope(() => engine.noGrad(() => enter(at)));
+  };
+  const report = (done: number) => {
+    const level = Math.floor((done - 1) / stepsPerLevel);
+    return onStep?.({ done, total: steps, level, sigma: sigmas[level]!, x });
+  };
+  const finish = () => {
+    engine.copy(add(x, scale(at.score(x), last ** 2)), x);
+    leave?.();
+  };
+  return owning(x, { start, scratch: [labels, ...scratch] }, async () => {
+    await runChain(engine, { steps, noise, prepare, move: () => move(at), report });
+    if (denoise) engine.scope(() => engine.noGrad(finish));
+    return x;
+  });
+}

@@ -1,0 +1,98 @@
+import type { Engine } from "../engine/engine.ts";
+import { UsageError } from "../engine/errors.ts";
+import { rand, randn } from "../engine/random.ts";
+import { scale } from "../engine/ops/index.ts";
+import { sameShape, showShape } from "../engine/shapes.ts";
+import type { Shape, Tensor } from "../engine/tensor.ts";
+import type { NoiseOptions, StepNoise } from "./noise.ts";
+
+export interface ChainStep {
+  /** Steps done, of `total`. */
+  readonly done: number;
+  readonly total: number;
+  /** The chain's state, [n,...]. Read it before the callback returns. */
+  readonly x: Tensor;
+}
+
+/** What every sampler takes beside its own options. */
+export interface ChainOptions<Step extends ChainStep = ChainStep> extends NoiseOptions {
+  /** Where to start, [n,...]; it is overwritten. Drawn unless given. */
+  start?: Tensor;
+  /** Called after each step with the chain's state; it is awaited. */
+  onStep?: (progress: Step) => void | Promise<void>;
+}
+
+/** Where chains begin of which nobody says it: uniform on [0, 1), or normal with a standard deviation. */
+export type Prior = "uniform" | { readonly std: number };
+
+/** The chain's first state. Throws UsageError for a start of another shape. */
+export function startOf(
+  who: string,
+  engine: Engine,
+  shape: Shape,
+  { start, seed, sampleOffset = 0 }: ChainOptions<never>,
+  prior: Prior,
+): Tensor {
+  if (start && !sameShape(start.shape, shape))
+    throw new UsageError(
+      `${who}: got start ${showShape(start.shape)} for samples ${showShape(shape)}, expected one shape`,
+    );
+  const draw = { seed, purpose: "prior", sampleOffset } as const;
+  const drawn = () =>
+    prior === "uniform" ? rand(engine, shape, draw) : scale(randn(engine, shape, draw), prior.std);
+  return engine.untrack(start ?? engine.scope(drawn));
+}
+
+export interface Chain {
+  readonly steps: number;
+  /** Number of the first step, 0 unless told. */
+  readonly first?: number;
+  readonly noise: StepNoise;
+  /** Makes ready for step k: sets Scalars, writes labels. */
+  readonly prepare?: (k: number) => void;
+  /** One step, on tensors that stay: recorded when it first runs and replayed ever after. */
+  readonly move: () => void;
+  /** Told that so many steps are done. */
+  readonly report?: (done: number) => void | Promise<void>;
+}
+
+/** Runs a chain's steps. Nothing is read back, unless `report` does. */
+export async function runChain(
+  engine: Engine,
+  { steps, first = 0, noise, prepare, move, report }: Chain,
+): Promise<void> {
+  let capture: ReturnType<typeof engine.capture<void>> | undefined;
+  try {
+    for (let k = first; k < first + steps; k++) {
+      noise.step.value = k;
+      prepare?.(k);
+      if (!noise.replayable) engine.scope(() => engine.noGrad(move));
+      else if (capture) capture.replay();
+      else capture = engine.capture(() => engine.noGrad(move));
+      await report?.(k + 1);
+    }
+  } finally {
+    capture?.dispose();
+  }
+}
+
+/**
+ * Runs a sampler on its state x, waits for the device, and frees `scratch`; x too if something fails, unless it is the
+ * caller's own start.
+ */
+export async function owning<T>(
+  x: Tensor,
+  { start, scratch = [] }: { start: Tensor | undefined; scratch?: readonly Tensor[] },
+  run: () => Promise<T>,
+): Promise<T> {
+  try {
+    const result = await run();
+    await x.engine.sync();
+    return result;
+  } catch (fault) {
+    if (x !== start) x.dispose();
+    throw fault;
+  } finally {
+    for (const t of scratch) t.dispose();
+  }
+}

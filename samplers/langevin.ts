@@ -1,0 +1,44 @@
+import type { Engine } from "../engine/engine.ts";
+import type { Shape, Tensor } from "../engine/tensor.ts";
+import { type ChainOptions, owning, runChain, startOf } from "./chain.ts";
+import { StepNoise } from "./noise.ts";
+import { requirePositive, requireWhole } from "./require.ts";
+import type { ScoreFunction } from "./score.ts";
+
+export interface LangevinOptions extends ChainOptions {
+  /** Half of alpha in x + alpha / 2 score + sqrt(alpha) z, the other way to write the step. */
+  epsilon: number;
+  steps: number;
+  /** What the score is told, one for each sample, [n]: labels 0 (i32) unless given. */
+  condition?: Tensor;
+}
+
+/**
+ * Unadjusted Langevin dynamics at one noise scale, x <- x + epsilon score + sqrt(2 epsilon) z. Its law tends to one that
+ * differs from the score's by a bias of order epsilon: N(m, v) comes out with variance v / (1 - epsilon / (2 v)).
+ * Roberts & Tweedie 1996; Song & Ermon 2019, equation 4. Starts from N(0, I) unless told. Returns x [n,...], the
+ * caller's to dispose. Throws UsageError for options out of range and a start of another shape.
+ */
+export async function langevin(
+  engine: Engine,
+  score: ScoreFunction,
+  shape: Shape,
+  options: LangevinOptions,
+): Promise<Tensor> {
+  const { epsilon, steps, condition, start, sampleOffset = 0, onStep } = options;
+  requirePositive("langevin", { epsilon });
+  requireWhole("langevin", { steps }, 1);
+  requireWhole("langevin", { sampleOffset }, 0);
+  const x = startOf("langevin", engine, shape, options, { std: 1 });
+  const told = condition ?? engine.untrack(engine.zeros([shape[0]!], "i32"));
+  const noise = new StepNoise(engine, options);
+  return owning(x, { start, scratch: condition ? [] : [told] }, async () => {
+    await runChain(engine, {
+      steps,
+      noise,
+      move: () => noise.update(x, score(x, told), { pull: epsilon, noise: Math.sqrt(2 * epsilon) }),
+      report: (done) => onStep?.({ done, total: steps, x }),
+    });
+    return x;
+  });
+}

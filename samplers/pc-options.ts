@@ -1,0 +1,103 @@
+import { UsageError } from "../engine/errors.ts";
+import type { ChainOptions, ChainStep } from "./chain.ts";
+import { type Corrector, type CorrectorName, correctors } from "./correctors/index.ts";
+import { type Predictor, type PredictorName, predictors, type Step } from "./predictors/index.ts";
+import { requirePositive, requireWhole } from "./require.ts";
+import { type Sde, timeGrid } from "./sde/index.ts";
+
+export interface PredictorCorrectorOptions extends ChainOptions<PredictorCorrectorStep> {
+  sde: Sde;
+  /** "reverse_diffusion" unless told. */
+  predictor?: PredictorName;
+  /** "langevin" unless told. It measures its step size over the batch, so that a batch in parts gives other samples. */
+  corrector?: CorrectorName;
+  /** Signal-to-noise ratio of the corrector's steps. 0.16 unless told. */
+  snr?: number;
+  /** Corrector steps at each time. 1 unless told. */
+  correctorSteps?: number;
+  /** Predict by the probability flow ODE instead of the reverse SDE. */
+  probabilityFlow?: boolean;
+  /** The predictor's last step adds no noise. On unless told. */
+  denoise?: boolean;
+  /** The last time, above 0. sde.samplingEps unless told. */
+  eps?: number;
+  /** What the network is told of a time: sde.conditionAt unless told; sde.labelAt if it was trained on the chain. */
+  condition?: (t: number) => number;
+  /**
+   * How an update is computed, to the same numbers but for rounding: "fused" (unless told), as one kernel that draws its
+   * noise, or "separate", as ops on noise in memory, which noise that is handed in always takes.
+   */
+  fusion?: "separate" | "fused";
+}
+
+export interface PredictorCorrectorStep extends ChainStep {
+  /** The time of the newest step. */
+  readonly t: number;
+  /** Evaluations of the score so far, for each sample. */
+  readonly nfe: number;
+}
+
+/** All numbers of a run, in float64. */
+export interface Plan {
+  readonly correctorSteps: number;
+  /** What the corrector's step sizes are counted in. */
+  readonly unit: Corrector["unit"];
+  readonly predicts: boolean;
+  readonly times: readonly {
+    readonly t: number;
+    readonly condition: number;
+    readonly correct: Step;
+    readonly predict: Step;
+  }[];
+}
+
+const still: Step = { keep: 1, pull: 0, noise: 0 };
+
+/** Throws UsageError for options out of range and for pairings that do not exist. */
+export function planOf(options: PredictorCorrectorOptions): Plan {
+  const { sde, snr = 0.16, denoise = true, probabilityFlow = false, eps = sde.samplingEps } = options;
+  const { condition = sde.conditionAt } = options;
+  const { predictor, corrector, correctorSteps } = requireOptions(options);
+  const grid = timeGrid(sde, eps);
+  const times = grid.map((t, i) => {
+    const e = corrector?.stepSize(sde, t, snr) ?? 0;
+    const predict = predictor?.(sde, t, { probabilityFlow }) ?? still;
+    return {
+      t,
+      condition: condition(t),
+      correct: { keep: 1, pull: e, noise: Math.sqrt(2 * e) },
+      predict: denoise && i === grid.length - 1 ? { ...predict, noise: 0 } : predict,
+    };
+  });
+  return { correctorSteps, unit: corrector?.unit ?? "one", predicts: predictor !== undefined, times };
+}
+
+const who = "predictorCorrector";
+
+function requireOptions(options: PredictorCorrectorOptions) {
+  const { snr = 0.16, correctorSteps = 1, sampleOffset = 0, fusion, noise } = options;
+  const predictor = named<Predictor>("predictor", predictors, options.predictor ?? "reverse_diffusion");
+  const corrector = named<Corrector>("corrector", correctors, options.corrector ?? "langevin");
+  if (!predictor && !corrector)
+    throw new UsageError(`${who}: got neither predictor nor corrector, expected at least one`);
+  requirePositive(who, { snr });
+  requireWhole(who, { correctorSteps }, 1);
+  requireWhole(who, { sampleOffset }, 0);
+  if (noise && fusion === "fused")
+    throw new UsageError(
+      `${who}: got noise with fusion: "fused", whose kernel draws its own; leave one of them out`,
+    );
+  return { predictor, corrector, correctorSteps: corrector ? correctorSteps : 0 };
+}
+
+function named<T>(
+  what: string,
+  registry: Readonly<Record<string, T | undefined>>,
+  name: string,
+): T | undefined {
+  if (!Object.hasOwn(registry, name))
+    throw new UsageError(
+      `${who}: got ${what} ${name}, expected one of ${Object.keys(registry).join(", ")}`,
+    );
+  return registry[name];
+}

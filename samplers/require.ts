@@ -1,0 +1,24 @@
+import { UsageError } from "../engine/errors.ts";
+
+/** Throws UsageError unless each option is a whole number from `least`. */
+export function requireWhole(who: string, options: Readonly<Record<string, number>>, least: number): void {
+  for (const [name, value] of Object.entries(options))
+    if (!Number.isInteger(value) || value < least)
+      throw new UsageError(`${who}: got ${name} ${value}, expected a whole number from ${least}`);
+}
+
+/** Throws UsageError unless each option is positive and finite. */
+export function requirePositive(who: string, options: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(options))
+    if (!(value > 0 && Number.isFinite(value)))
+      throw new UsageError(`${who}: got ${name} ${value}, expected a positive number`);
+}
+
+/** Throws UsageError unless there are noise scales, positive and descending as the papers write them. */
+export function requireDescending(who: string, sigmas: readonly number[]): void {
+  const bad = sigmas.findIndex((s, i) => !(s > 0 && Number.isFinite(s)) || (i > 0 && s > sigmas[i - 1]!));
+  if (sigmas.length === 0 || bad >= 0)
+    throw new UsageError(
+      `${who}: got sigma ${sigmas[bad] ?? "none"} at place ${Math.max(bad, 0)}, expected positive numbers, descending`,
+    );
+}
