@@ -8,15 +8,15 @@ import { measure } from "./harness.ts";
 import { LoadWatch } from "./load.ts";
 import { Rates } from "./rates.ts";
 import { describeRun, readRecord, writeRecord } from "./record.ts";
-import { coldReport, profileReport, report } from "./report.ts";
-import { captures, dilatedName } from "./training.bench.ts";
+import { coldReport, memoryReport, profileReport, report } from "./report.ts";
+import { captures, dilatedName, memories } from "./training.bench.ts";
 
 const help = `npm run bench -- [options]
   --filter TEXT    only cases whose family, name or shape holds TEXT; the roofline and a matmul always run
   --rounds N       timed rounds of all cases, 9 or more for firm medians (default 9)
   --json FILE      write the run as JSON lines
   --compare FILE   ratio of times to those of an earlier --json FILE; changes beyond the spread are flagged
-  --profile        where the time of the training steps goes, kernel by kernel`;
+  --profile        where the time of the training steps goes, kernel by kernel, and their memory`;
 
 try {
   await main();
@@ -44,8 +44,10 @@ async function main(): Promise<void> {
     if (cold) console.log(`\n${coldReport(cold)}`);
     if (options.json !== undefined) writeRecord(options.json, run, measured, rates, cold);
     if (options.profile)
-      for (const c of cases.filter((c) => c.name in captures))
-        console.log(`\n${profileReport(c.name, await profile(engine, captures[c.name]!(engine)))}`);
+      for (const { name } of cases.filter((c) => c.name in captures)) {
+        console.log(`\n${profileReport(name, await profile(engine, captures[name]!(engine)))}`);
+        if (name in memories) console.log(memoryReport(memories[name]!(engine)));
+      }
     if (measured.faults.length > 0) process.exitCode = 1;
   } finally {
     engine.destroy();

@@ -1,4 +1,6 @@
+import { mebibytes } from "../engine/buffers.ts";
 import type { Profile } from "../engine/profiler.ts";
+import { neededBytes, type StepMemory } from "../train/index.ts";
 import type { ColdStep, ColdSteps } from "./cold.ts";
 import type { Measured, Timing } from "./harness.ts";
 import { type Rates, rate, steadiest, units } from "./rates.ts";
@@ -123,6 +125,13 @@ export function profileReport(name: string, { rows, ms, dispatches, clock }: Pro
     `${name}: ${digits(ms)} ms in ${dispatches} dispatches, by ${clock}`,
     ...aligned([titles, ...lines], 1),
   ].join("\n");
+}
+
+/** A step's memory by its parts, and its peak as a share of their sum. */
+export function memoryReport(memory: StepMemory): string {
+  const { peak, ...parts } = memory;
+  const rows = Object.entries(parts).map(([part, bytes]) => `${part} ${mebibytes(bytes)}`);
+  return `memory: ${rows.join(", ")}; peak ${mebibytes(peak)}, ${digits(peak / neededBytes(memory))} of their sum`;
 }
 
 /** Columns padded to their widest entry: the first `left` to the left, the others to the right. */

@@ -1,5 +1,6 @@
 import type { Capture } from "../engine/capture.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { StepMemory } from "../train/index.ts";
 import { agrees } from "./checks.ts";
 import type { Case } from "./harness.ts";
 import { kept, recorded, times } from "./inputs.ts";
@@ -21,6 +22,11 @@ export const captures: Record<string, (engine: Engine) => Capture<unknown>> = {
   [demoName]: (engine) => demoTrainer(engine).captured!,
 };
 
+/** What the trained networks' steps need of the device's memory, by the names of their cases. */
+export const memories: Record<string, (engine: Engine) => StepMemory> = {
+  [demoName]: (engine) => demoTrainer(engine).memory(),
+};
+
 const [n, , height, width] = batch;
 /** Multiply-adds of all convolutions forward; backward costs twice as much, without the input's gradient of the first. */
 const first = n * height * width * 9 * 3 * 32;
@@ -40,7 +46,7 @@ export const cases: readonly Case[] = [
   {
     name: demoName,
     group: "training",
-    shape: "batch 32x1x28x28",
+    shape: "batch 16x1x28x28",
     bound: "compute",
     bytes: 0,
     flops: 0,

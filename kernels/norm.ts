@@ -144,7 +144,7 @@ export const normStatistics = defineKernel({
       let rstd = 1.0 / sqrt(squares / f32(p.groupSize * p.hw) + p.eps);`,
       ofMap: "statistics[map] = vec4f(mean, rstd, (moments[map * 2u] - m) * ustd, ustd);",
     }),
-  dispatch: imageGroups,
+  dispatch: (p, v) => imageGroups(p, v),
   cost: ({ maps, groupSize }) => ({ bytes: 24 * maps, flops: 4 * maps * groupSize }),
 });
 
@@ -311,7 +311,7 @@ export const normGradFactors = defineKernel({
       if (p.useBeta == 1u) { grads[at + p.dBetaAt] = s1; }
       if (p.useAlpha == 1u) { grads[at + p.dAlphaAt] = f.x * s.z * s1; }`,
     }),
-  dispatch: imageGroups,
+  dispatch: (p, v) => imageGroups(p, v),
   cost: ({ maps, groupSize }) => ({ bytes: 60 * maps, flops: 4 * maps * groupSize }),
 });
 

@@ -6,13 +6,21 @@ import { type ChainOptions, type ChainStep, owning, runChain, startOf } from "./
 import { StepNoise } from "./noise.ts";
 import { requireWhole } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
-import { linspace, type Marginal, type Sde } from "./sde/sde.ts";
+import { linspace, type Marginal, type Sde, stepIndex } from "./sde/sde.ts";
+import type { Vp } from "./sde/vp.ts";
 
 /** What DDIM asks of a diffusion: its marginals, and what networks are told of the time. */
-export type DdimProcess = Pick<
-  Sde,
-  "name" | "T" | "samplingEps" | "priorStd" | "marginalAt" | "conditionAt"
->;
+export type DdimProcess = Pick<Sde, "T" | "samplingEps" | "priorStd" | "marginalAt" | "conditionAt">;
+
+/** The Markov chain of DDPM, for networks that were trained on it: the marginals of its steps, and their labels. */
+export function ddpmChain(sde: Vp): DdimProcess {
+  const { sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod } = sde.discrete;
+  const marginalAt = (t: number) => {
+    const i = stepIndex(sde, t);
+    return { alpha: sqrtAlphasCumprod[i]!, std: sqrtOneMinusAlphasCumprod[i]! };
+  };
+  return { ...sde, marginalAt, conditionAt: sde.labelAt };
+}
 
 export interface DdimOptions extends ChainOptions<DdimStep> {
   sde: DdimProcess;
@@ -22,6 +30,8 @@ export interface DdimOptions extends ChainOptions<DdimStep> {
   eta?: number;
   /** The last time, above 0, from where x goes to the mean of x_0. sde.samplingEps unless told. */
   eps?: number;
+  /** What the score is told of a time: sde.conditionAt unless told. */
+  condition?: (t: number) => number;
 }
 
 export interface DdimStep extends ChainStep {
@@ -34,7 +44,7 @@ export interface DdimStep extends ChainStep {
  * x' = alpha' x_0 + sqrt(std'^2 - s^2) eps + s z with eps = -std score, x_0 = (x - std eps) / alpha and
  * s = eta std' / std sqrt(std^2 - (alpha / alpha')^2 std'^2). Song, Meng & Ermon 2021, equations 12 and 16, whose
  * alpha is our alpha^2; for any SDE with p(x_t | x_0) = N(alpha x_0, std^2 I). One captured step is replayed for all.
- * `score` is told sde.conditionAt(t), f32 [n]. Returns x [n,...], the caller's to dispose. Throws UsageError for options
+ * `score` is told condition(t), f32 [n]. Returns x [n,...], the caller's to dispose. Throws UsageError for options
  * out of range and a start of another shape.
  */
 export async function ddim(
@@ -44,6 +54,7 @@ export async function ddim(
   options: DdimOptions,
 ): Promise<Tensor> {
   const { sde, steps, eta = 0, eps = sde.samplingEps, start, sampleOffset = 0, onStep } = options;
+  const { condition = sde.conditionAt } = options;
   requireWhole("ddim", { steps }, 1);
   requireWhole("ddim", { sampleOffset }, 0);
   if (!(eta >= 0 && eta <= 1)) throw new UsageError(`ddim: got eta ${eta}, expected a number from 0 to 1`);
@@ -52,19 +63,20 @@ export async function ddim(
   const times = linspace(sde.T, eps, steps);
   const marginals = [...times.map((t) => sde.marginalAt(t)), clean];
   const x = startOf("ddim", engine, shape, options, { std: sde.priorStd });
-  const condition = engine.untrack(engine.zeros([shape[0]!]));
+  const [n] = shape as [number];
+  const told = engine.untrack(engine.zeros([n]));
   const noise = new StepNoise(engine, options);
   const [keep, pull, fresh] = [new Scalar(1), new Scalar(0), new Scalar(0)];
-  return owning(x, { start, scratch: [condition] }, async () => {
+  return owning(x, { start, scratch: [told] }, async () => {
     await runChain(engine, {
       steps,
       noise,
       prepare(k) {
-        condition.write(new Float32Array(shape[0]!).fill(sde.conditionAt(times[k]!)));
+        told.write(new Float32Array(n).fill(condition(times[k]!)));
         const step = ddimStep(marginals[k]!, marginals[k + 1]!, eta);
         [keep.value, pull.value, fresh.value] = [step.keep, step.pull, step.noise];
       },
-      move: () => noise.update(x, score(x, condition), { keep, pull, noise: eta > 0 ? fresh : undefined }),
+      move: () => noise.update(x, score(x, told), { keep, pull, noise: eta > 0 ? fresh : undefined }),
       report: (done) => onStep?.({ done, total: steps, t: times[done] ?? 0, x }),
     });
     return x;
@@ -76,7 +88,7 @@ const clean: Marginal<number> = { alpha: 1, std: 0 };
 /** The step between two marginals as x <- keep x + pull score + noise z. */
 export function ddimStep(from: Marginal<number>, to: Marginal<number>, eta: number) {
   const keep = to.alpha / from.alpha;
-  const posterior = ((from.std ** 2 - (to.std * keep ** -1) ** 2) * to.std ** 2) / from.std ** 2;
+  const posterior = ((from.std ** 2 - (to.std / keep) ** 2) * to.std ** 2) / from.std ** 2;
   const noise = eta * Math.sqrt(Math.max(0, posterior));
   return { keep, pull: keep * from.std ** 2 - from.std * Math.sqrt(to.std ** 2 - noise ** 2), noise };
 }

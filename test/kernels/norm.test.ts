@@ -1,7 +1,8 @@
-import { describe, expect, test } from "vitest";
-import { type Array64, array64 } from "../../engine/oracle/array.ts";
+import { describe, test } from "vitest";
+import { type Array64, array64, map } from "../../engine/oracle/array.ts";
 import { applyUnary, unaryGrad } from "../../engine/oracle/unary.ts";
 import { foldVariants } from "../../kernels/folds.ts";
+import { range } from "../../kernels/kernel.ts";
 import {
   type NormActivation,
   normActivations,
@@ -10,6 +11,7 @@ import {
   normGradFactors,
   normGradSums,
   normMoments,
+  normStatistics,
 } from "../../kernels/norm.ts";
 import { runVariants } from "../../kernels/runs.ts";
 import { normal } from "../support/draw.ts";
@@ -141,35 +143,92 @@ describe.each(runVariants)("by runs of $run, in fours: $vec", (v) => {
   });
 });
 
-test("gradients of parameters stand where they are asked for, and only those used", async () => {
-  const [n, channels, hw] = [2, 3, 5];
-  const maps = n * channels;
-  const [sums, statistics] = [normal([maps, 2], 1), normal([maps, 4], 2)];
-  const { arrays, params, of } = parameters(channels);
-  const { grads } = await launched(
-    normGradFactors,
-    {},
-    { sums, statistics, ...arrays },
-    { factors: [maps, 4], grads: [n, 9] },
-    {
-      ...{ maps, hw, ...params, useBeta: 0, groupSize: 1, plus: 0 },
-      ...{ width: 9, dGammaAt: 6, dBetaAt: 0, dAlphaAt: 3 },
+/** Two images of 6 channels each, alone, in threes and all together; ++ goes with each alone. */
+const groupings = [
+  { groupSize: 1, plus: 0 },
+  { groupSize: 3, plus: 0 },
+  { groupSize: 6, plus: 0 },
+  { groupSize: 1, plus: 1 },
+];
+const [IMAGES, CHANNELS, HW] = [2, 6, 5];
+const MAPS = IMAGES * CHANNELS;
+/** The maps of an image, or of a map's group. */
+const ofImage = (m: number) => range(CHANNELS).map((c) => m - (m % CHANNELS) + c);
+const ofGroup = (m: number, size: number) => range(size).map((c) => m - (m % size) + c);
+const total = (maps: readonly number[], f: (m: number) => number) => maps.reduce((sum, m) => sum + f(m), 0);
+
+describe.each(normStatistics.variants)("by $by", (v) => {
+  test.each(groupings)("statistics of groups of $groupSize, ++: $plus", async ({ groupSize, plus }) => {
+    const moments = map(normal([MAPS, 2], 1), (x, i) => (i % 2 === 0 ? x : HW * x * x));
+    const [mean, squares] = [(m: number) => moments.data[2 * m]!, (m: number) => moments.data[2 * m + 1]!];
+    const eps = 1e-2;
+    const expected = range(MAPS).flatMap((m) => {
+      const group = ofGroup(m, groupSize);
+      const center = total(group, mean) / groupSize;
+      const spread = total(group, (k) => squares(k) + HW * (mean(k) - center) ** 2);
+      const rstd = 1 / Math.sqrt(spread / (groupSize * HW) + eps);
+      if (plus === 0) return [center, rstd, 0, 0];
+      const middle = total(ofImage(m), mean) / CHANNELS;
+      const variance = total(ofImage(m), (k) => (mean(k) - middle) ** 2) / (CHANNELS - 1);
+      const ustd = 1 / Math.sqrt(variance + eps);
+      return [center, rstd, (mean(m) - middle) * ustd, ustd];
+    });
+    const { statistics } = await launched(
+      normStatistics,
+      v,
+      { moments },
+      { statistics: [MAPS, 4] },
+      { maps: MAPS, channels: CHANNELS, groupSize, hw: HW, eps, plus },
+    );
+    expectNear(statistics!, array64([MAPS, 4], expected), { terms: CHANNELS });
+  });
+
+  test.each(groupings)(
+    "factors of groups of $groupSize, ++: $plus; gradients where they are asked for",
+    async ({ groupSize, plus }) => {
+      const sums = normal([MAPS, 2], 1);
+      const statistics = map(normal([MAPS, 4], 2), (x, i) => (i % 4 < 2 || plus === 1 ? x : 0));
+      const { arrays, params, of } = parameters(CHANNELS);
+      const [s1, s2] = [(m: number) => sums.data[2 * m]!, (m: number) => sums.data[2 * m + 1]!];
+      const [rstd, u, ustd] = [1, 2, 3].map((k) => (m: number) => statistics.data[4 * m + k]!) as [
+        Of,
+        Of,
+        Of,
+      ];
+      const [gamma, alpha] = [0, 2].map((k) => (m: number) => of(m % CHANNELS)[k]!) as [Of, Of];
+      const drawn = (m: number) => gamma(m) * alpha(m) * s1(m);
+      const factors = range(MAPS).flatMap((m) => {
+        const group = ofGroup(m, groupSize);
+        const size = groupSize * HW;
+        const a = total(group, (k) => gamma(k) * s1(k));
+        const b = total(group, (k) => gamma(k) * s2(k));
+        const image = ofImage(m);
+        const back = drawn(m) - total(image, drawn) / CHANNELS;
+        const along = total(image, (k) => drawn(k) * u(k)) / (CHANNELS - 1);
+        const dmu = plus === 1 ? (back - u(m) * along) * ustd(m) : 0;
+        return [gamma(m) * rstd(m), dmu / HW - (rstd(m) * a) / size, (-rstd(m) * b) / size, 0];
+      });
+      // alpha first, three places left alone, then gamma; beta is not used
+      const width = 2 * CHANNELS + 3;
+      const grads = range(IMAGES).flatMap((image) => {
+        const maps = range(CHANNELS).map((c) => image * CHANNELS + c);
+        const dGamma = maps.map((m) => s2(m) + alpha(m) * u(m) * s1(m));
+        return [...maps.map((m) => gamma(m) * u(m) * s1(m)), ...Array<number>(3).fill(Number.NaN), ...dGamma];
+      });
+      const got = await launched(
+        normGradFactors,
+        v,
+        { sums, statistics, ...arrays },
+        { factors: [MAPS, 4], grads: [IMAGES, width] },
+        {
+          ...{ maps: MAPS, hw: HW, ...params, useBeta: 0, groupSize, plus },
+          ...{ width, dGammaAt: CHANNELS + 3, dBetaAt: 0, dAlphaAt: 0 },
+        },
+      );
+      expectNear(got["factors"]!, array64([MAPS, 4], factors), { terms: CHANNELS });
+      expectNear(got["grads"]!, array64([IMAGES, width], grads));
     },
   );
-  const expected = Array.from({ length: n }, (_, image) => {
-    const of3 = (f: (m: number, parameters: Triple) => number) =>
-      [0, 1, 2].map((c) => f(image * channels + c, of(c)));
-    const [s1, s2] = [0, 1].map((k) => (m: number) => sums.data[2 * m + k]!) as [
-      (m: number) => number,
-      (m: number) => number,
-    ];
-    const u = (m: number) => statistics.data[4 * m + 2]!;
-    return [
-      ...[NaN, NaN, NaN],
-      ...of3((m, [gamma]) => gamma * u(m) * s1(m)),
-      ...of3((m, [, , alpha]) => s2(m) + alpha * u(m) * s1(m)),
-    ];
-  }).flat();
-  expectNear(grads!, array64([n, 9], expected));
-  expect(grads!.length).toBe(18);
 });
+
+type Of = (map: number) => number;
