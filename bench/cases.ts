@@ -13,7 +13,7 @@ import { cases as dropout } from "./kernels/dropout.bench.ts";
 import { cases as dsm } from "./kernels/dsm.bench.ts";
 import { cases as embedding } from "./kernels/embedding.bench.ts";
 import { cases as fill } from "./kernels/fill.bench.ts";
-import { cases as langevin } from "./kernels/langevin.bench.ts";
+import { cases as linearUpdate } from "./kernels/linear-update.bench.ts";
 import { cases as matmul, reference } from "./kernels/matmul.bench.ts";
 import { cases as norm } from "./kernels/norm.bench.ts";
 import { cases as pool } from "./kernels/pool.bench.ts";
@@ -37,7 +37,7 @@ const families: readonly Case[] = [
   binary,
   fill,
   random,
-  langevin,
+  linearUpdate,
   dsm,
   adam,
   clip,

@@ -2,7 +2,7 @@ import { tiny } from "./dispatch.bench.ts";
 import type { Timing } from "./harness.ts";
 import { cases as binary } from "./kernels/binary.bench.ts";
 import { convName, convPasses, residual } from "./kernels/conv2d.bench.ts";
-import { cases as langevin } from "./kernels/langevin.bench.ts";
+import { langevinSteps } from "./kernels/linear-update.bench.ts";
 import { reference } from "./kernels/matmul.bench.ts";
 import { cases as unary } from "./kernels/unary.bench.ts";
 import { type By, milliseconds, type Rates, rate } from "./rates.ts";
@@ -46,7 +46,7 @@ const targets: readonly Target[] = [
   },
   {
     text: "elementwise ops and the Langevin update: 60 % of the copy bandwidth or more",
-    cases: [...unary, ...binary, ...langevin].map((c) => c.name),
+    cases: [...unary, ...binary, ...langevinSteps].map((c) => c.name),
     figure: (t, rates, by) => rates.ofRoofline(t, by),
     goal: 0.6,
     show: percent,

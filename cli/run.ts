@@ -26,6 +26,7 @@ export const files = {
   samples: "samples.png",
   data: "data.png",
   animation: "sampling.gif",
+  numpy: "samples.npz",
 } as const;
 
 export interface Run {

@@ -25,6 +25,7 @@ export function copyStrided(
       `copy: got ${rank} axes in different order, expected at most ${MAX_RANK}; reshape first`,
     );
   const fours = inFours(walk, xStart, yStart);
+  const vec = fours !== undefined;
   const { dims: d, strides, starts } = fours ?? { ...walk, starts: [xStart, yStart] };
   const params: Record<string, ScalarLike> = { count: shapeSize(d), xStart: starts[0]!, yStart: starts[1]! };
   for (let k = 0; k < MAX_RANK; k++) {
@@ -34,7 +35,7 @@ export function copyStrided(
   }
   engine.launch(
     stridedCopy,
-    { rank, vec: fours !== undefined, run: runLength(engine.hardware) },
+    { rank, vec, run: runLength(engine.hardware, vec) },
     { x, y },
     params as Record<keyof typeof stridedCopy.params, ScalarLike>,
   );

@@ -26,23 +26,13 @@ export function linearUpdate(
   { unit, ...coefficients }: UpdateCoefficients,
   draw: Draw,
 ): void {
-  requireOneShape("linearUpdate", x, score);
+  if (!sameShape(x.shape, score.shape))
+    throw new UsageError(
+      `linearUpdate: got x ${showShape(x.shape)}, score ${showShape(score.shape)}, expected one shape`,
+    );
   const numbers = drawNumbers(x.shape, draw);
   const variant = { ...blockVariant(x.engine.hardware, numbers.sampleSize), unit: unit !== undefined };
   x.engine.launch(updateKernel, variant, { x, score, unit: unit ?? x }, { ...numbers, ...coefficients });
-}
-
-/**
- * x <- x + a score + b z in place, z as for `linearUpdate`. Algorithm 1 of Song & Ermon 2019 has a = alpha / 2 and
- * b = sqrt(alpha). Throws UsageError when the shapes differ.
- */
-export function langevinStep(
-  x: Tensor,
-  score: Tensor,
-  { a, b, draw }: { a: ScalarLike; b: ScalarLike; draw: Draw },
-): void {
-  requireOneShape("langevinStep", x, score);
-  linearUpdate(x, score, { keep: 1, pull: a, noise: b }, draw);
 }
 
 /**
@@ -56,12 +46,7 @@ export function normRatio(score: Tensor, draw: Draw): Tensor {
   const by = engine.hardware.kind === "cpu" ? "thread" : "group";
   const segments = Math.ceil(sampleSize / SEGMENT[by]);
   const sums = engine.empty([samples, segments, 2], "f32");
-  engine.launch(
-    drawnNorms,
-    { by, vec: sampleSize % 4 === 0 },
-    { score, sums },
-    { ...numbers, segments },
-  );
+  engine.launch(drawnNorms, { by, vec: sampleSize % 4 === 0 }, { score, sums }, { ...numbers, segments });
   const ratio = engine.empty([1]);
   engine.launch(ratioKernel, {}, { sums, ratio }, { samples, segments });
   sums.dispose();
@@ -70,10 +55,3 @@ export function normRatio(score: Tensor, draw: Draw): Tensor {
 
 /** Elements that a thread or a workgroup adds up: short chains, and enough of them for every core. */
 const SEGMENT = { thread: 256, group: 1024 };
-
-function requireOneShape(who: string, x: Tensor, score: Tensor): void {
-  if (!sameShape(x.shape, score.shape))
-    throw new UsageError(
-      `${who}: got x ${showShape(x.shape)}, score ${showShape(score.shape)}, expected one shape`,
-    );
-}

@@ -1,13 +1,9 @@
 import { axisParams, MAX_RANK } from "./binary.ts";
 import { defineKernel, range, unroll } from "./kernel.ts";
-import { forEachInRow, rowGroups, runLengths } from "./runs.ts";
+import { forEachInRow, type RunVariant, rowGroups, runVariants } from "./runs.ts";
 
-export type CopyVariant = {
-  rank: number;
-  /** Four neighbours at once; then all of the parameters count in fours. */
-  vec: boolean;
-  run: number;
-};
+/** Where `vec`, all parameters count in fours. */
+export type CopyVariant = RunVariant & { rank: number };
 
 /**
  * y[yStart + sum idx * t] = x[xStart + sum idx * s] over up to six axes: permute, slice, broadcast, flip
@@ -25,9 +21,7 @@ export const stridedCopy = defineKernel({
     ...axisParams("s"),
     ...axisParams("t"),
   },
-  variants: runLengths.flatMap((run) =>
-    [false, true].flatMap((vec) => range(MAX_RANK).map((r): CopyVariant => ({ rank: r + 1, vec, run }))),
-  ),
+  variants: runVariants.flatMap((v) => range(MAX_RANK).map((r): CopyVariant => ({ rank: r + 1, ...v }))),
   main: ({ rank, run }) => {
     const last = rank - 1;
     return forEachInRow(
@@ -39,11 +33,11 @@ export const stridedCopy = defineKernel({
       var i = p.xStart + column * p.s${last};
       var j = p.yStart + column * p.t${last};
       var rest = row;
-      var at = 0u;
+      var place = 0u;
       ${unroll(last, (k) => {
         const axis = last - 1 - k;
-        const split = axis === 0 ? "at = rest;" : `at = rest % p.d${axis}; rest = rest / p.d${axis};`;
-        return `${split} i += at * p.s${axis}; j += at * p.t${axis};`;
+        const split = axis === 0 ? "place = rest;" : `place = rest % p.d${axis}; rest = rest / p.d${axis};`;
+        return `${split} i += place * p.s${axis}; j += place * p.t${axis};`;
       })}`,
         body: `y[j] = x[i]; i += p.s${last}; j += p.t${last};`,
       },

@@ -69,7 +69,10 @@ fn seen(first: u32, size: u32, before: u32, n: u32) -> f32 {
   return f32(min(first + size, before + n) - max(first, before));
 }`;
 
-/** Means over windows: y [planes, oh, ow] from x [planes, height, width]; with \`adjoint\` y [planes, height, width] from x [planes, oh, ow]. */
+/**
+ * Means over windows: y [planes, oh, ow] from x [planes, height, width]; with `adjoint` y [planes, height, width] from
+ * x [planes, oh, ow].
+ */
 export const averagePool = defineKernel({
   name: "average_pool",
   bindings: { x: "read f32", y: "read_write f32" },

@@ -5,23 +5,29 @@ import { type Groups, type Hardware, linearGroups, linearMain } from "./kernel.t
  */
 
 export type RunVariant = {
-  /** Neighbours a thread computes one after the other: a CPU driver wants whole cache lines, a GPU threads side by side. */
+  /** Neighbours a thread computes: a CPU driver wants whole cache lines, a GPU threads side by side. */
   run: number;
   /** Neighbours are vec4s: the length of a row is a multiple of 4. */
   vec: boolean;
 };
 
-export const runLengths: readonly number[] = [1, 16];
-export const runLength = (hw: Hardware): number => (hw.kind === "cpu" ? 16 : 1);
+const LONG = { single: 32, vec: 16 };
+export const runLength = (hw: Hardware, vec = false): number =>
+  hw.kind === "cpu" ? (vec ? LONG.vec : LONG.single) : 1;
+/** Lengths of runs of single elements, for a kernel's list of variants. */
+export const runLengths: readonly number[] = [1, LONG.single];
 
-export const runVariants: readonly RunVariant[] = runLengths.flatMap((run) =>
-  [false, true].map((vec) => ({ run, vec })),
-);
 /** The variant for rows of so many elements. */
-export const runVariant = (hw: Hardware, columns: number): RunVariant => ({
-  run: runLength(hw),
-  vec: columns % 4 === 0,
-});
+export function runVariant(hw: Hardware, columns: number): RunVariant {
+  const vec = columns % 4 === 0;
+  return { run: runLength(hw, vec), vec };
+}
+export const runVariants: readonly RunVariant[] = [
+  { run: 1, vec: false },
+  { run: 1, vec: true },
+  { run: LONG.single, vec: false },
+  { run: LONG.vec, vec: true },
+];
 
 /** What a place in a row holds. */
 export const elementType = (vec: boolean) => (vec ? "vec4f" : "f32");
@@ -42,8 +48,9 @@ export const forEachInRow = (
     let runs = (length + ${run - 1}u) / ${run}u;
     let row = thread / runs;
     if (row >= ${rows}) { return; }
-    var column = (thread - row * runs) * ${run}u;
-    let end = min(column + ${run}u, length);
+    let size = ${run === 1 ? "1u" : "(length + runs - 1u) / runs"};
+    var column = (thread - row * runs) * size;
+    let end = min(column + size, length);
     ${once}
     for (; column < end; column++) {
       let at = row * length + column;

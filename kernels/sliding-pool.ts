@@ -35,12 +35,13 @@ type Params = Record<keyof typeof params, number>;
 const dispatch = ({ planes, oh, ow }: Params, { rows }: SlidingVariant) =>
   linearGroups(planes * Math.ceil(oh / rows) * Math.ceil(ow / STRIP), 64);
 
-/** Neighbouring columns of a thread, and what it keeps of each row of windows: vec4s NAME0 (the oldest), NAME1, ... */
+/** Neighbouring columns of a thread. */
 const STRIP = 4;
 
 /**
- * WGSL of the walk. `join` sets the newest of what is `kept`, from inputs x0, x1, ... at places at0, at1, ... of their
- * map, -1 outside of it; `result` computes from all of it what is `written` to each array.
+ * WGSL of the walk. Of each line vec4s are `kept`, NAME0 of the oldest. `join` sets the newest, from inputs x0, x1, ...
+ * at places at0, at1, ... of their map, -1 outside of it; `result` computes from all of it what is `written` to each
+ * array.
  */
 function walk(
   { kh, kw, rows }: SlidingVariant,

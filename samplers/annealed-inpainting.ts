@@ -14,7 +14,8 @@ export interface AnnealedInpaintingOptions extends AnnealingOptions {
   mask: Tensor;
   /**
    * When the known pixels get new noise. "level" (unless told): once for each noise scale, and they are put back after
-   * every step (Song & Ermon 2019, algorithm 2); "step": before every step, which then moves them too (the 2020 code).
+   * every step (Song & Ermon 2019, algorithm 2, and its code, which puts them in before the first step too); "step":
+   * before every step, which then moves them too (the 2020 code).
    */
   redraw?: "level" | "step";
 }
@@ -47,12 +48,14 @@ export async function annealedInpainting(
 
   const noisyKnown = ({ noise, sigma }: Annealing) => add(known, scale(noise.normal(shape, KNOWN), sigma));
   const hold = (y: Tensor) => engine.copy(add(mul(mask, y), mul(free, x)), x);
-  const step = ({ score, noise, pull, kick }: Annealing) =>
-    noise.update(x, score(x), { pull, noise: kick });
+  const step = ({ score, noise, pull, kick }: Annealing) => noise.update(x, score(x), { pull, noise: kick });
 
   const schedule = {
     level: {
-      enter: (at: Annealing) => engine.copy(noisyKnown(at), noisy),
+      enter(at: Annealing) {
+        engine.copy(noisyKnown(at), noisy);
+        hold(noisy);
+      },
       move: (at: Annealing) => {
         step(at);
         hold(noisy);

@@ -3,9 +3,9 @@ import { add, broadcastTo, combine, mul, reshape } from "../engine/ops/index.ts"
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import { type AnnealingOptions, anneal, requireAnnealing } from "./annealing.ts";
 import { startOf } from "./chain.ts";
-import { linspace } from "./sde/sde.ts";
 import { requireWhole } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
+import { linspace } from "./sde/sde.ts";
 
 export interface AnnealedInterpolationOptions extends AnnealingOptions {
   /** Images from one end of a row to the other, both among them. */
@@ -30,18 +30,20 @@ export async function annealedInterpolation(
   requireAnnealing(who, options);
   requireWhole(who, { interpolations: count }, 2);
   const [rows, ...image] = shape as [number, ...number[]];
+  const first = startOf(who, engine, shape, options, "uniform");
+  const asRows = (t: Tensor) => reshape(t, [rows, 1, ...image]);
+  const x = engine.untrack(
+    engine.scope(() =>
+      reshape(broadcastTo(asRows(first), [rows, count, ...image]), [rows * count, ...image]),
+    ),
+  );
+  if (first !== start) first.dispose();
+
   const angles = linspace(0, Math.PI / 2, count);
   /** One for each image of a row: [1,count,1,...]. */
   const weights = (of: (angle: number) => number) =>
     engine.untrack(engine.tensor(angles.map(of), [1, count, ...image.map(() => 1)]));
   const [p, q] = [weights(Math.cos), weights(Math.sin)];
-
-  const first = startOf(who, engine, shape, options, "uniform");
-  const asRows = (t: Tensor) => reshape(t, [rows, 1, ...image]);
-  const x = engine.untrack(
-    engine.scope(() => reshape(broadcastTo(asRows(first), [rows, count, ...image]), [rows * count, ...image])),
-  );
-  if (first !== start) first.dispose();
 
   return anneal(
     x,

@@ -1,7 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
-import { rand, randn } from "../engine/random.ts";
 import { scale } from "../engine/ops/index.ts";
+import { rand, randn } from "../engine/random.ts";
 import { sameShape, showShape } from "../engine/shapes.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import type { NoiseOptions, StepNoise } from "./noise.ts";

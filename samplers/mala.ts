@@ -2,7 +2,12 @@ import type { Engine } from "../engine/engine.ts";
 import { add, combine, scale, sub } from "../engine/ops/index.ts";
 import type { Shape } from "../engine/tensor.ts";
 import { type Energy, squaredNorm } from "./energy.ts";
-import { type MetropolisOptions, type MetropolisResult, metropolisChain, stateAt } from "./metropolis-chain.ts";
+import {
+  type MetropolisOptions,
+  type MetropolisResult,
+  metropolisChain,
+  stateAt,
+} from "./metropolis-chain.ts";
 import { requirePositive } from "./require.ts";
 
 export interface MalaOptions extends MetropolisOptions {

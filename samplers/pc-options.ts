@@ -1,9 +1,11 @@
 import { UsageError } from "../engine/errors.ts";
+import type { ScalarLike } from "../engine/scalar.ts";
+import type { Tensor } from "../engine/tensor.ts";
 import type { ChainOptions, ChainStep } from "./chain.ts";
 import { type Corrector, type CorrectorName, correctors } from "./correctors/index.ts";
 import { type Predictor, type PredictorName, predictors, type Step } from "./predictors/index.ts";
 import { requirePositive, requireWhole } from "./require.ts";
-import { type Sde, timeGrid } from "./sde/index.ts";
+import { type Marginal, type Sde, timeGrid } from "./sde/index.ts";
 
 export interface PredictorCorrectorOptions extends ChainOptions<PredictorCorrectorStep> {
   sde: Sde;
@@ -28,6 +30,12 @@ export interface PredictorCorrectorOptions extends ChainOptions<PredictorCorrect
    * noise, or "separate", as ops on noise in memory, which noise that is handed in always takes.
    */
   fusion?: "separate" | "fused";
+  /**
+   * Puts into x, in place, what is known of the samples: called at each time after the corrector's steps and again after
+   * the predictor's, even where one of them is "none", with p(x_t | x_0) at that time and a new z ~ N(0, I) of x's
+   * shape. It is part of the recorded step.
+   */
+  hold?: (x: Tensor, marginal: Marginal<ScalarLike>, z: Tensor) => void;
 }
 
 export interface PredictorCorrectorStep extends ChainStep {
@@ -46,6 +54,7 @@ export interface Plan {
   readonly times: readonly {
     readonly t: number;
     readonly condition: number;
+    readonly marginal: Marginal<number>;
     readonly correct: Step;
     readonly predict: Step;
   }[];
@@ -65,6 +74,7 @@ export function planOf(options: PredictorCorrectorOptions): Plan {
     return {
       t,
       condition: condition(t),
+      marginal: sde.marginalAt(t),
       correct: { keep: 1, pull: e, noise: Math.sqrt(2 * e) },
       predict: denoise && i === grid.length - 1 ? { ...predict, noise: 0 } : predict,
     };
@@ -96,8 +106,6 @@ function named<T>(
   name: string,
 ): T | undefined {
   if (!Object.hasOwn(registry, name))
-    throw new UsageError(
-      `${who}: got ${what} ${name}, expected one of ${Object.keys(registry).join(", ")}`,
-    );
+    throw new UsageError(`${who}: got ${what} ${name}, expected one of ${Object.keys(registry).join(", ")}`);
   return registry[name];
 }

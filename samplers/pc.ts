@@ -27,7 +27,7 @@ export async function predictorCorrector(
   shape: Shape,
   options: PredictorCorrectorOptions,
 ): Promise<PredictorCorrectorResult> {
-  const { sde, probabilityFlow, fusion = "fused", start, onStep } = options;
+  const { sde, probabilityFlow, fusion = "fused", start, hold, onStep } = options;
   const { correctorSteps, unit, predicts, times } = planOf(options);
   const [n, total] = [shape[0]!, times.length];
   const evaluations = correctorSteps + (predicts ? 1 : 0);
@@ -36,20 +36,27 @@ export async function predictorCorrector(
   const noise = new StepNoise(engine, options);
   const noiseOf = (site: number) => (fusion === "fused" ? noise.of(shape, site) : noise.normal(shape, site));
   const [correct, predict] = [new StepScalars(), new StepScalars()];
+  const marginal = { alpha: new Scalar(1), std: new Scalar(0) };
 
   const prepare = (k: number) => {
     condition.write(new Float32Array(n).fill(times[k]!.condition));
     correct.set(times[k]!.correct);
     predict.set(times[k]!.predict);
+    marginal.alpha.value = times[k]!.marginal.alpha;
+    marginal.std.value = times[k]!.marginal.std;
   };
   const corrected = (site: number) => {
     const s = score(x, condition);
     const z = noiseOf(site);
     update(x, s, { ...correct, unit: unit === "norms" ? normRatio(s, z) : undefined }, z);
   };
+  const held = (site: number) =>
+    hold && engine.scope(() => hold(x, marginal, noise.normal(shape, correctorSteps + site)));
   const move = () => {
     for (let site = 1; site <= correctorSteps; site++) engine.scope(() => corrected(site));
+    held(1);
     if (predicts) update(x, score(x, condition), predict, probabilityFlow ? undefined : noiseOf(0));
+    held(2);
   };
   const report = (done: number) =>
     onStep?.({ done, total, t: times[done - 1]!.t, nfe: done * evaluations, x });

@@ -8,15 +8,28 @@ type Size = readonly [n: number, c: number, h: number, w: number];
 const full: Size = [8, 64, 32, 32];
 const small: Size = [2, 16, 8, 8];
 
-/** By x and parameters [c], as many as the norm takes. */
-const norms: Record<string, { parameters: number; apply: (x: Tensor, ...p: Tensor[]) => Tensor }> = {
-  "instance norm, ELU": { parameters: 0, apply: (x) => instanceNorm(x, { activation: "elu" }) },
+type Parameters = (size: Size) => (readonly number[])[];
+const shared =
+  (count: number): Parameters =>
+  ([, c]) =>
+    Array.from({ length: count }, () => [c]);
+/** gamma, alpha and beta of each sample side by side, as a conditional norm looks them up. */
+const rows: Parameters = ([n, c]) => [[n, 3 * c]];
+const order = ["gamma", "alpha", "beta"] as const;
+
+/** By x and parameters of these shapes. */
+const norms: Record<string, { parameters: Parameters; apply: (x: Tensor, ...p: Tensor[]) => Tensor }> = {
+  "instance norm, ELU": { parameters: shared(0), apply: (x) => instanceNorm(x, { activation: "elu" }) },
   "instance norm++, ELU": {
-    parameters: 3,
+    parameters: shared(3),
     apply: (x, gamma, beta, alpha) => instanceNormPlus(x, { gamma, beta, alpha, activation: "elu" }),
   },
+  "conditional instance norm++, ELU": {
+    parameters: rows,
+    apply: (x, values) => instanceNormPlus(x, { rows: { values: values!, order }, activation: "elu" }),
+  },
   "group norm 8, SiLU": {
-    parameters: 2,
+    parameters: shared(2),
     apply: (x, gamma, beta) => groupNorm(x, 8, { gamma, beta, activation: "silu" }),
   },
 };
@@ -24,7 +37,7 @@ const norms: Record<string, { parameters: number; apply: (x: Tensor, ...p: Tenso
 /** Two sweeps to read x and one to write y are 12 bytes an element; backward x and dy twice, dx once: 20. */
 export const cases: readonly Case[] = Object.entries(norms).flatMap(
   ([name, { parameters, apply }]): Case[] => {
-    const shapes = (size: Size) => [size, ...Array.from({ length: parameters }, () => [size[1]])];
+    const shapes = (size: Size) => [size, ...parameters(size)];
     const common = { group: "norm", shape: times(full), bound: "memory" } as const;
     const elements = sizeOf(full);
     return [

@@ -11,8 +11,9 @@ import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { duration } from "../progress.ts";
 import { files, openCheckpoint, openImages, openRun } from "../run.ts";
+import { drawSamples } from "../sampler.ts";
 import { requireSupported } from "../supported.ts";
-import { drawSamples, writePictures } from "./sample.ts";
+import { writePictures } from "./sample.ts";
 import { train } from "./train.ts";
 
 const FOLDER = join("out", "demo");
@@ -44,13 +45,9 @@ export function demoCommand(program: Command): void {
         for (const [name, average] of trainer.optimizer.ema?.shadow ?? [])
           engine.copy(average, network.parameters().get(name)!);
         trainer.dispose();
-        const { samples, frames } = await drawSamples(engine, network, {
-          ...config,
-          size: { c, h, w },
-          animate: true,
-        });
-        writePictures(out, samples, frames, { n: config.sampling.count, c, h, w });
-        report(samples, images.heldBack, out);
+        const drawn = await drawSamples(engine, network, config, { size: { c, h, w }, animate: true });
+        writePictures(out, drawn, { n: config.sampling.count, c, h, w });
+        report(drawn.samples, images.heldBack, out);
         console.log(
           `all done in ${duration((performance.now() - start) / 1000)}; ` +
             `look at ${join(out, files.samples)} beside real images, ${join(out, files.data)}`,

@@ -11,14 +11,16 @@ export const annealedSampling = section({
   seed: wholeFrom(0).default(0),
 });
 
+export const methodNames = ["pc", "ode"] as const;
+export const predictorNames = ["none", "euler_maruyama", "reverse_diffusion", "ancestral_sampling"] as const;
+export const correctorNames = ["none", "langevin", "ald"] as const;
+
 /** The samplers of Song et al. 2021: pairs of a predictor and a corrector, or the probability flow ODE. */
 export const sdeSampling = section({
   count: count.default(64),
-  method: z.enum(["pc", "ode"]).default("pc"),
-  predictor: z
-    .enum(["none", "euler_maruyama", "reverse_diffusion", "ancestral_sampling"])
-    .default("reverse_diffusion"),
-  corrector: z.enum(["none", "langevin", "ald"]).default("none"),
+  method: z.enum(methodNames).default("pc"),
+  predictor: z.enum(predictorNames).default("reverse_diffusion"),
+  corrector: z.enum(correctorNames).default("none"),
   /** Signal to noise of the corrector's steps. */
   snr: positive.default(0.16),
   /** Steps of the corrector at each noise scale. */

@@ -55,8 +55,8 @@ function onGrid(grid: TimeGrid, { name, stages, step }: Method): OdeSolver {
   return async (engine, problem) => {
     requireProblem(name, problem);
     const { field, start, from, to, onStep } = problem;
-    const times = typeof grid === "number" ? linspace(from, to, grid + 1) : grid;
-    requireGrid(name, times, from, to);
+    if (typeof grid !== "number") requireGrid(name, grid, from, to);
+    const times = typeof grid === "number" ? [...linspace(from, to, grid + 1).slice(0, -1), to] : grid;
     const y = new MovingState(computed(engine, () => copyOf(start)));
     try {
       for (let done = 1; done < times.length; done++) {

@@ -105,17 +105,17 @@ function withDivergence(
 ): { score: Tensor; divergence: Tensor } {
   const { engine } = x;
   const leaf = engine.asVariable(x.alias());
-  const s = engine.withGrad(() => score(leaf, condition));
-  const divergence = sumOf(
-    probes.map((v) =>
-      engine.scope(() => {
-        const [jv] = grad(s, [leaf], { cotangent: v, retainGraph: probes.length > 1 });
-        return engine.noGrad(() => perSample(mul(jv!, v)));
-      }),
-    ),
-  );
-  engine.track(leaf);
-  return { score: s.detach(), divergence };
+  try {
+    const s = engine.withGrad(() => score(leaf, condition));
+    const along = (v: Tensor) => {
+      const [jv] = grad(s, [leaf], { cotangent: v, retainGraph: probes.length > 1 });
+      return perSample(mul(jv!, v));
+    };
+    const divergence = sumOf(probes.map((v) => engine.scope(() => along(v))));
+    return { score: s.detach(), divergence };
+  } finally {
+    engine.track(leaf);
+  }
 }
 
 /** The vectors of which v . J v is summed, each [n,...]. */

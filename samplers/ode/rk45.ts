@@ -66,8 +66,9 @@ export function rk45({ rtol = 1e-5, atol = 1e-5, maxSteps = 10_000 }: Rk45Option
     };
     const direction = Math.sign(to - from);
     const y = new MovingState(computed(engine, () => copyOf(start)));
-    const slope = new MovingState(computed(engine, () => field(y.now, from)));
+    const slope = new MovingState([]);
     try {
+      slope.now = computed(engine, () => field(y.now, from));
       const times = [from];
       let t = from;
       let length = await firstLength(engine, field, y.now, slope.now, { from, to, tolerance });
@@ -105,7 +106,10 @@ export function rk45({ rtol = 1e-5, atol = 1e-5, maxSteps = 10_000 }: Rk45Option
   };
 }
 
-/** One step from y with the slope there: the state after it, the slope there, and the error's weighed squares. */
+/**
+ * One step from y with the slope there: the state after it, the slope there, and the error's weighed squares. Slopes are
+ * summed before they meet y, so that a step rounds the float32 state once.
+ */
 function step(field: Field, y: State, slope: State, t: number, h: number, tolerance: Tolerance) {
   const { engine } = y[0]!;
   const slopes = [slope];

@@ -20,7 +20,7 @@ export const ancestralSampling: Predictor = (sde, t, { probabilityFlow }) => {
   const kept = 1 + drift;
   if (kept === 0)
     throw new UsageError(
-      `ancestral_sampling: got ${sde.steps} steps, the last of which leave nothing of x; take more steps`,
+      `ancestral_sampling: got ${sde.steps} steps, the last of which leaves nothing of x; take more steps`,
     );
   return { keep: 1 / kept, pull: diffusion ** 2 / kept, noise: sde.ancestralNoise(t) };
 };

@@ -28,8 +28,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         demo [options]            train a small network on drawn digits and draw new
                                   ones, in minutes and without a download
         train [options] <config>  train a score network as a YAML configuration says
-        sample [options] <run>    draw images from a trained network by annealed
-                                  Langevin dynamics
+        sample [options] <run>    draw images from a trained network
         model                     describe the network of a configuration
         convert [options] <file>  turn the weights of an official PyTorch network into
                                   a checkpoint, or back
@@ -89,19 +88,28 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     expect(stdout).toMatchInlineSnapshot(`
       "Usage: stein sample [options] <run>
 
-      draw images from a trained network by annealed Langevin dynamics
+      draw images from a trained network
 
       Arguments:
         run                 a run's folder or a checkpoint file
 
       Options:
         --n <count>         how many images
+        --range <a:b>       images a to b - 1 of those that the seed gives, to share
+                            the work
         --seed <seed>       one seed gives one set of images
-        --steps <T>         steps at each noise scale
-        --epsilon <e>       step size at the smallest noise scale
+        --steps <T>         steps at each noise scale, or of the SDE
         --no-denoise        leave out the last denoising step
+        --epsilon <e>       step size at the smallest noise scale
+        --method <name>     of an SDE: predictor and corrector, or the ODE (choices:
+                            "pc", "ode")
+        --predictor <name>  of an SDE (choices: "none", "euler_maruyama",
+                            "reverse_diffusion", "ancestral_sampling")
+        --corrector <name>  of an SDE (choices: "none", "langevin", "ald")
+        --snr <r>           signal to noise of the corrector
         --raw               the newest weights instead of their running average
         --animate           also write sampling.gif
+        --npz               also write samples.npz, for NumPy
         -o, --out <folder>  where to write; the run's folder unless given
         -h, --help          display help for command
 

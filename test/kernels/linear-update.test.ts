@@ -5,7 +5,7 @@ import { randomNormal } from "../../engine/oracle/philox.ts";
 import { linearUpdate as mathematics } from "../../engine/oracle/updates.ts";
 import { type Draw, drawNumbers, purposes, randn } from "../../engine/random.ts";
 import { Scalar } from "../../engine/scalar.ts";
-import { langevinStep, linearUpdate } from "../../engine/updates.ts";
+import { linearUpdate } from "../../engine/updates.ts";
 import { linearUpdate as kernel } from "../../kernels/linear-update.ts";
 import { fromHost, upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
@@ -45,15 +45,6 @@ test.each(kernel.variants)("by runs of $run blocks, whole ones only: $vec, in a 
   for (const tensor of Object.values(t)) tensor.dispose();
 });
 
-test("a Langevin step keeps x", async () => {
-  const shape = [3, 5];
-  const [x, score] = [normal(shape, 1), normal(shape, 2)];
-  const [t, s] = [upload(x), upload(score)];
-  langevinStep(t, s, { a: 0.05, b: 0.3, draw });
-  expectNear(await t.data(), mathematics(x, score, drawn(shape), { ...numbers, keep: 1 }));
-  for (const tensor of [t, s]) tensor.dispose();
-});
-
 test("coefficients and step may be Scalars, so that a captured chain moves on", async () => {
   const shape = [4, 6];
   const run = async (captured: boolean) => {
@@ -89,10 +80,5 @@ test("shapes that differ are refused", () => {
     linearUpdate(engine.ones([2]), engine.ones([3]), numbers, draw),
   ).toThrowErrorMatchingInlineSnapshot(
     `[UsageError: linearUpdate: got x [2], score [3], expected one shape]`,
-  );
-  expect(() =>
-    langevinStep(engine.ones([2]), engine.ones([3]), { a: 1, b: 1, draw }),
-  ).toThrowErrorMatchingInlineSnapshot(
-    `[UsageError: langevinStep: got x [2], score [3], expected one shape]`,
   );
 });

@@ -61,7 +61,11 @@ test("accepts with probability exp(logRatio), always from 0 on, never without a 
 });
 
 test("what is refused does no harm, were it NaN", async () => {
-  const [x, y, ratio] = [engine.ones([3, 4]), engine.full([3, 4], Number.NaN), engine.tensor([-1e30, NaN, -1e30])];
+  const [x, y, ratio] = [
+    engine.ones([3, 4]),
+    engine.full([3, 4], Number.NaN),
+    engine.tensor([-1e30, NaN, -1e30]),
+  ];
   metropolis(x, y, ratio, draw);
   expect([...(await x.data())]).toEqual(new Array(12).fill(1));
   for (const t of [x, y, ratio]) t.dispose();
@@ -92,5 +96,7 @@ test("tensors of other sizes move alike, and a Scalar moves the draw on", async 
 test("shapes that do not fit are refused", () => {
   expect(() =>
     metropolis(engine.ones([2, 3]), engine.ones([2, 3]), engine.ones([3]), draw),
-  ).toThrowErrorMatchingInlineSnapshot(`[UsageError: metropolis: got x [2,3], y [2,3] and logRatio [3], expected two [n,...] of one shape and [n]]`);
+  ).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: metropolis: got x [2,3], y [2,3] and logRatio [3], expected two [n,...] of one shape and [n]]`,
+  );
 });

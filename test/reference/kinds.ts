@@ -3,6 +3,7 @@ import type { ReferenceCase } from "./case.ts";
 import type { NamedValues } from "./compare.ts";
 import { models } from "./models.ts";
 import { ops } from "./ops.ts";
+import { samplers } from "./samplers.ts";
 import { sde } from "./sde.ts";
 
 /** How cases of one kind are run. */
@@ -13,4 +14,4 @@ export interface Kind {
   run(engine: Engine, c: ReferenceCase): Promise<NamedValues>;
 }
 
-export const kinds: Readonly<Record<string, Kind>> = { ops, models, sde };
+export const kinds: Readonly<Record<string, Kind>> = { ops, models, sde, samplers };

@@ -40,7 +40,10 @@ const families = {
 export type SdeName = keyof typeof families;
 
 /** The SDE that a case's attributes describe. Throws UsageError for one of another name. */
-export function sdeOf<N extends SdeName>(attrs: Attributes, name = attrs.string("sde") as N): ReturnType<(typeof families)[N]> {
+export function sdeOf<N extends SdeName>(
+  attrs: Attributes,
+  name = attrs.string("sde") as N,
+): ReturnType<(typeof families)[N]> {
   const make = families[name];
   if (!make) throw new UsageError(`unknown SDE ${name}`);
   return make(attrs) as ReturnType<(typeof families)[N]>;

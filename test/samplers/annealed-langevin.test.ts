@@ -9,14 +9,22 @@ import {
 } from "../../samplers/index.ts";
 import { geometricSigmas } from "../../train/index.ts";
 import { engine } from "../support/engine.ts";
-import { zScore } from "../support/near.ts";
 import { smallRun } from "../train/small-run.ts";
-import { blurred, gaussianScore, inverse, type Matrix, mixtureScore, type Point } from "./closed-form.ts";
+import {
+  blurred,
+  gaussianScore,
+  inverse,
+  type Matrix,
+  mixtureScore,
+  type Point,
+  times,
+} from "./closed-form.ts";
+import { expectGaussian, expectMixture } from "./moments.ts";
 
 const two = [
   { weight: 0.7, mean: [0.2, 0.3], sigma: 0.1 },
   { weight: 0.3, mean: [0.8, 0.6], sigma: 0.06 },
-];
+] as const;
 const ladder = geometricSigmas({ begin: 1, end: 0.02, count: 16 });
 const short = { sigmas: ladder.slice(0, 3), stepsPerLevel: 4, epsilon: 0.02, seed: 11 };
 
@@ -91,47 +99,15 @@ test("from uniform noise to a Gaussian: mean and covariance are those of the rec
     seed: 3,
     denoise: false,
   });
-  const found = moments((await x.data()) as Float32Array);
+  expectGaussian((await x.data()) as Float32Array, { mean: m, covariance: c });
   x.dispose();
-  for (const i of [0, 1] as const) {
-    expect(Math.abs(zScore(found.mean[i], m[i], Math.sqrt(c[i][i]), n)), `mean ${i}`).toBeLessThan(4);
-    for (const j of [0, 1] as const) {
-      const deviation = Math.sqrt(c[i][i] * c[j][j] + c[i][j] ** 2);
-      expect(
-        Math.abs(zScore(found.covariance[i][j], c[i][j], deviation, n)),
-        `covariance ${i} ${j}`,
-      ).toBeLessThan(4);
-    }
-  }
 });
 
 test("a mixture: weights, means and variances of the two parts, to Monte Carlo error", async () => {
   // Steps small enough for the last level: its bias in the variance, epsilon / (2 variance), is below 1 %.
   const n = 2000;
   const points = await draw(n, { sigmas: ladder, stepsPerLevel: 50, epsilon: 6e-5, denoise: false });
-  const last = ladder.at(-1)!;
-  const middle = (x: number, y: number) => (x - 0.2) ** 2 + (y - 0.3) ** 2 < (x - 0.8) ** 2 + (y - 0.6) ** 2;
-  for (const [k, { weight, mean, sigma }] of two.entries()) {
-    const mine = Array.from({ length: n }, (_, i) => points.subarray(2 * i, 2 * i + 2)).filter(
-      ([x, y]) => middle(x!, y!) === (k === 0),
-    );
-    const deviation = Math.sqrt(sigma ** 2 + last ** 2);
-    const count = mine.length;
-    expect(
-      Math.abs(zScore(count / n, weight, Math.sqrt(weight * (1 - weight)), n)),
-      `weight ${k}`,
-    ).toBeLessThan(4);
-    const found = moments(Float32Array.from(mine.flatMap((p) => [...p])));
-    for (const i of [0, 1] as const) {
-      expect(Math.abs(zScore(found.mean[i], mean[i]!, deviation, count)), `mean ${k} ${i}`).toBeLessThan(4);
-      const spread = zScore(found.covariance[i][i] / deviation ** 2, 1, Math.SQRT2, count);
-      expect(Math.abs(spread), `variance ${k} ${i}`).toBeLessThan(4);
-    }
-    expect(
-      Math.abs(zScore(found.covariance[0][1] / deviation ** 2, 0, 1, count)),
-      `covariance ${k}`,
-    ).toBeLessThan(4);
-  }
+  expectMixture(points, two, ladder.at(-1)!);
 });
 
 describe("seeds", () => {
@@ -248,33 +224,6 @@ describe("refuses, before it draws anything,", () => {
 
   test("a start of another shape", async () => {
     using start = engine.zeros([3, 2]);
-    expect(await refusal({ start })).toBe("got start [3,2] for images [2,2], expected one shape");
+    expect(await refusal({ start })).toBe("got start [3,2] for samples [2,2], expected one shape");
   });
 });
-
-function times(a: Matrix, b: Matrix): Matrix {
-  const at = (i: 0 | 1, j: 0 | 1) => a[i][0] * b[0][j] + a[i][1] * b[1][j];
-  return [
-    [at(0, 0), at(0, 1)],
-    [at(1, 0), at(1, 1)],
-  ];
-}
-
-/** Mean and covariance of points [n,2]. */
-function moments(points: Float32Array): { mean: Point; covariance: Matrix } {
-  const n = points.length / 2;
-  const average = (value: (x: number, y: number) => number) => {
-    let total = 0;
-    for (let i = 0; i < n; i++) total += value(points[2 * i]!, points[2 * i + 1]!);
-    return total / n;
-  };
-  const [mx, my] = [average((x) => x), average((_, y) => y)];
-  const xy = average((x, y) => (x - mx) * (y - my));
-  return {
-    mean: [mx, my],
-    covariance: [
-      [average((x) => (x - mx) ** 2), xy],
-      [xy, average((_, y) => (y - my) ** 2)],
-    ],
-  };
-}

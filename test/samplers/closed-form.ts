@@ -1,21 +1,10 @@
 /** Scores in closed form, written in ops: what a sampler can be held against. */
 import type { Component } from "../../data/mixture.ts";
 import type { Engine } from "../../engine/engine.ts";
-import {
-  add,
-  concat,
-  div,
-  embedding,
-  mul,
-  narrow,
-  reshape,
-  scale,
-  softmax,
-  square,
-  sub,
-  sum,
-} from "../../engine/ops/index.ts";
-import { asScore, type ScoreFunction } from "../../samplers/index.ts";
+import { add, concat, embedding, mul, narrow, neg, scale, sub, sum } from "../../engine/ops/index.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { asScore, type Energy, type ScoreFunction } from "../../samplers/index.ts";
+import { type Blur, blurByLabel, mixtureLaw, type RoundMixture } from "../support/mixture-law.ts";
 
 export interface ClosedForm extends Disposable {
   score: ScoreFunction;
@@ -25,33 +14,38 @@ export interface ClosedForm extends Disposable {
 export type Point = readonly [number, number];
 export type Matrix = readonly [Point, Point];
 
-/**
- * grad log of a mixture of round Gaussians on the plane, blurred by N(0, sigma^2 I): x [n,2], labels [n] -> [n,2].
- * The responsibilities are a softmax over the components of log(weight / variance) - |x - mean|^2 / (2 variance).
- */
+/** grad log of a mixture of round Gaussians on the plane, blurred by N(0, sigma^2 I): x [n,2], labels [n] -> [n,2]. */
 export function mixtureScore(
   engine: Engine,
   components: readonly Component[],
   sigmas: readonly number[],
 ): ClosedForm {
-  const table = (rows: readonly (readonly number[])[]) =>
-    engine.untrack(engine.tensor(rows.flat(), [rows.length, rows[0]!.length]));
-  const variances = sigmas.map((s) => components.map((c) => c.sigma ** 2 + s ** 2));
-  const tables = [
-    table(variances), // [L,K]
-    table(variances.map((row) => row.map((v, k) => Math.log(components[k]!.weight / v)))), // [L,K]
-    table(components.map((c) => c.mean)), // [K,2]
-  ] as const;
-  const score = asScore((x, labels) => {
-    const [n, k] = [x.dim(0), components.length];
-    const variance = embedding(tables[0], labels); // [n,K]
-    const toMean = sub(reshape(tables[2], [1, k, 2]), reshape(x, [n, 1, 2])); // [n,K,2]
-    const distance = sum(square(toMean), { axis: -1 }); // [n,K]
-    const logTerms = sub(embedding(tables[1], labels), scale(div(distance, variance), 0.5));
-    const pull = div(softmax(logTerms), variance); // responsibility / variance
-    return sum(mul(toMean, reshape(pull, [n, k, 1])), { axis: 1 });
-  });
-  return { score, [Symbol.dispose]: () => tables.forEach((t) => void t.dispose()) };
+  const law = mixtureLaw(engine, roundMixture(components));
+  const byLabel = blurByLabel(engine, sigmas);
+  return {
+    score: asScore((x, labels) => law.score(x, byLabel.blur(labels))),
+    [Symbol.dispose]() {
+      law[Symbol.dispose]();
+      byLabel[Symbol.dispose]();
+    },
+  };
+}
+
+const roundMixture = (components: readonly Component[]): RoundMixture => ({
+  weights: components.map((c) => c.weight),
+  means: components.flatMap((c) => c.mean),
+  stds: components.map((c) => c.sigma),
+});
+
+/** The energy -log p of the mixture itself. */
+export function mixtureEnergy(engine: Engine, components: readonly Component[]): Energy & Disposable {
+  const law = mixtureLaw(engine, roundMixture(components));
+  const unblurred = (x: Tensor): Blur => ({ a: engine.ones([x.dim(0)]), v: engine.zeros([x.dim(0)]) });
+  return {
+    energy: (x) => neg(law.logDensity(x, unblurred(x))),
+    score: (x) => law.score(x, unblurred(x)),
+    [Symbol.dispose]: () => law[Symbol.dispose](),
+  };
 }
 
 /** The score of N(mean, covariance + sigma^2 I): -(covariance + sigma^2 I)^-1 (x - mean). */
@@ -79,6 +73,21 @@ export function gaussianScore(
   };
 }
 
+/** The energy of N(mean, covariance), up to a constant: half of (x - mean) . covariance^-1 (x - mean). */
+export function gaussianEnergy(engine: Engine, mean: Point, covariance: Matrix): Energy & Disposable {
+  const { score, [Symbol.dispose]: dispose } = gaussianScore(engine, mean, covariance, [0]);
+  const centre = engine.untrack(engine.tensor(mean, [1, 2]));
+  const unblurred = (x: Tensor) => score(x, engine.zeros([x.dim(0)], "i32"));
+  return {
+    energy: (x) => scale(sum(mul(sub(centre, x), unblurred(x)), { axis: 1 }), 0.5),
+    score: unblurred,
+    [Symbol.dispose]() {
+      dispose();
+      centre.dispose();
+    },
+  };
+}
+
 export const blurred = ([[a, b], [c, d]]: Matrix, sigma: number): Matrix => [
   [a + sigma ** 2, b],
   [c, d + sigma ** 2],
@@ -89,5 +98,13 @@ export function inverse([[a, b], [c, d]]: Matrix): Matrix {
   return [
     [d / det, -b / det],
     [-c / det, a / det],
+  ];
+}
+
+export function times(a: Matrix, b: Matrix): Matrix {
+  const at = (i: 0 | 1, j: 0 | 1) => a[i][0] * b[0][j] + a[i][1] * b[1][j];
+  return [
+    [at(0, 0), at(0, 1)],
+    [at(1, 0), at(1, 1)],
   ];
 }

@@ -5,11 +5,12 @@ import type { Attributes, ReferenceCase } from "../case.ts";
 import { upload } from "../op-context.ts";
 
 /** What a sampler is run with: inputs, and the recorded draws in the order in which they were made. */
-export class SamplerContext {
+export class SamplerContext implements Disposable {
   readonly engine: Engine;
   readonly attrs: Attributes;
   readonly case: ReferenceCase;
   readonly #draws: readonly string[];
+  readonly #owned: Disposable[] = [];
   #drawn = 0;
 
   constructor(engine: Engine, c: ReferenceCase) {
@@ -17,6 +18,12 @@ export class SamplerContext {
     this.attrs = c.attrs;
     this.case = c;
     this.#draws = [...c.tensors.keys()].filter((name) => name.startsWith("noise.")).sort();
+  }
+
+  /** Keeps what goes with the context. */
+  own<T extends Disposable>(it: T): T {
+    this.#owned.push(it);
+    return it;
   }
 
   in(name: string): Tensor {
@@ -43,5 +50,9 @@ export class SamplerContext {
   finish(): void {
     if (this.#drawn !== this.#draws.length)
       throw new UsageError(`${this.case.name}: used ${this.#drawn} of ${this.#draws.length} draws`);
+  }
+
+  [Symbol.dispose](): void {
+    for (const it of this.#owned) it[Symbol.dispose]();
   }
 }

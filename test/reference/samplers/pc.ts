@@ -70,7 +70,7 @@ const nameIn = (attrs: Attributes, kind: "predictor" | "corrector") => attrs.str
 
 /** One update of a predictor or a corrector, each sample at its own time. */
 async function oneUpdate(engine: Engine, c: ReferenceCase): Promise<NamedValues> {
-  const context = new SamplerContext(engine, c);
+  using context = new SamplerContext(engine, c);
   const results = engine.scope(() => {
     const sde = sdeOf(c.attrs);
     const times = context.numbers("in.t");
@@ -173,11 +173,12 @@ async function sample(
   onStep?: (progress: PredictorCorrectorStep) => Promise<void>,
 ): Promise<{ x: ArrayLike<number>; nfe: number }> {
   const { attrs } = c;
-  const context = new SamplerContext(engine, c);
+  using context = new SamplerContext(engine, c);
   const sde = sdeOf(attrs);
-  const { x, nfe } = await predictorCorrector(engine, modelOf(context).score, attrs.numbers("shape"), {
-    ...modelOf(context),
+  const { condition, score } = modelOf(context);
+  const { x, nfe } = await predictorCorrector(engine, score, attrs.numbers("shape"), {
     sde,
+    condition,
     predictor: nameIn(attrs, "predictor") as PredictorName,
     corrector: nameIn(attrs, "corrector") as CorrectorName,
     correctorSteps: attrs.number("n_steps"),
@@ -185,7 +186,7 @@ async function sample(
     probabilityFlow: attrs.boolean("probability_flow"),
     eps: attrs.number("eps"),
     denoise,
-    start: scale(context.draw(), sde.priorStd),
+    start: engine.scope(() => scale(context.draw(), sde.priorStd)),
     noise: context.draw,
     seed: 0,
     ...(onStep && { onStep }),

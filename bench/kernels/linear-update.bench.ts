@@ -1,0 +1,98 @@
+import type { Engine } from "../../engine/engine.ts";
+import { randomNormal } from "../../engine/oracle/philox.ts";
+import * as oracle from "../../engine/oracle/updates.ts";
+import { type Draw, purposes, randn } from "../../engine/random.ts";
+import { linearUpdate } from "../../engine/updates.ts";
+import { type Noise, normRatio, update } from "../../samplers/update.ts";
+import { near, toArray64 } from "../checks.ts";
+import type { Case } from "../harness.ts";
+import { drawn, kept, recorded, sizeOf, times } from "../inputs.ts";
+
+const full = [128, 3, 32, 32];
+const small = [3, 3, 5, 5];
+const CHAIN = 100;
+/** A step so small that chains of any length stay finite. */
+const tiny = { keep: 1, pull: 1e-8, noise: 1e-4 };
+const large = { keep: 0.9, pull: 0.3, noise: 0.7 };
+const draw = (step: number): Draw => ({ seed: 11, purpose: "sampler", step });
+
+/** A chain's state, which every run moves on. */
+const state = (engine: Engine, shape: readonly number[]) =>
+  kept(engine, `chain ${shape}`, () => engine.untrack(randn(engine, shape, { seed: 12, purpose: "prior" })));
+
+function chain(engine: Engine, steps: number): void {
+  for (let step = 0; step < steps; step++)
+    linearUpdate(state(engine, full), drawn(engine, full), tiny, draw(step));
+}
+
+/** A Langevin step whose size is measured by the norms of noise and score. */
+function measured(x: ReturnType<typeof state>, z: Noise, coefficients: typeof tiny): void {
+  const score = drawn(x.engine, x.shape);
+  update(x, score, { ...coefficients, unit: normRatio(score, z) }, z);
+}
+
+type Move = (x: ReturnType<typeof state>, coefficients: typeof tiny) => void;
+const noiseOf = (fused: boolean, { engine, shape }: ReturnType<typeof state>): Noise =>
+  fused ? draw(5) : randn(engine, shape, draw(5));
+const plain =
+  (fused: boolean): Move =>
+  (x, coefficients) =>
+    update(x, drawn(x.engine, x.shape), coefficients, noiseOf(fused, x));
+const byNorms =
+  (fused: boolean): Move =>
+  (x, coefficients) =>
+    measured(x, noiseOf(fused, x), coefficients);
+
+const check = (move: Move, unit: "one" | "norms") => async (engine: Engine) => {
+  const [x, score] = [state(engine, small), drawn(engine, small)];
+  const z = randomNormal(small, { seed: [11, 0], purpose: purposes.sampler, step: 5 });
+  const before = [await toArray64(x), await toArray64(score)] as const;
+  const u = unit === "norms" ? oracle.normRatio(z, before[1]) : 1;
+  const { keep, pull, noise } = large;
+  const expected = oracle.linearUpdate(...before, z, { keep, pull: u * pull, noise: Math.sqrt(u) * noise });
+  engine.scope(() => move(x, large));
+  return near("update", x.alias(), expected.data);
+};
+
+const work = (steps: number, reads = 12) =>
+  ({
+    group: "linear-update",
+    shape: times(full),
+    bound: "memory",
+    bytes: reads * steps * sizeOf(full),
+    flops: 4 * steps * sizeOf(full),
+  }) as const;
+
+/** The update of samplers as it should be. */
+export const langevinSteps: readonly Case[] = [
+  {
+    ...work(1),
+    name: "langevin step",
+    run: (engine) => chain(engine, 1),
+    check: check(plain(true), "one"),
+  },
+  {
+    ...work(CHAIN),
+    name: `langevin chain of ${CHAIN}, replayed`,
+    run: (engine) => recorded(engine, "langevin", () => chain(engine, CHAIN)).replay(),
+    check: check(plain(true), "one"),
+  },
+];
+
+export const cases: readonly Case[] = [
+  ...langevinSteps,
+  {
+    ...work(1),
+    name: "langevin step, separate",
+    run: (engine) => plain(false)(state(engine, full), tiny),
+    check: check(plain(false), "one"),
+  },
+  ...[true, false].map(
+    (fused): Case => ({
+      ...work(1, 16),
+      name: `langevin corrector, ${fused ? "fused" : "separate"}`,
+      run: (engine) => byNorms(fused)(state(engine, full), tiny),
+      check: check(byNorms(fused), "norms"),
+    }),
+  ),
+];

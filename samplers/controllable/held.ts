@@ -1,0 +1,54 @@
+import type { Engine } from "../../engine/engine.ts";
+import { scale } from "../../engine/ops/index.ts";
+import type { ScalarLike } from "../../engine/scalar.ts";
+import type { Shape, Tensor } from "../../engine/tensor.ts";
+import { owning, startOf } from "../chain.ts";
+import { type PredictorCorrectorResult, predictorCorrector } from "../pc.ts";
+import type { PredictorCorrectorOptions } from "../pc-options.ts";
+import type { ScoreFunction } from "../score.ts";
+
+/**
+ * x [n,...] with what is known of the samples put into it, as it looks in alpha x_0 + noise; without noise in alpha x_0.
+ * -> x's shape
+ */
+export type Hold = (x: Tensor, alpha: ScalarLike, noise: Tensor | undefined) => Tensor;
+
+export interface HeldOptions extends Omit<PredictorCorrectorOptions, "hold" | "denoise"> {
+  /**
+   * How samples end: true (unless told), with no noise in the predictor's last step nor in what is known; "known", as
+   * the published code, with none in what is known; false, as they are at the last time.
+   */
+  denoise?: boolean | "known";
+}
+
+/**
+ * Predictor-corrector sampling in which what is known takes new noise of the time after the corrector's steps and after
+ * the predictor's: Song et al. 2021, appendix I.2. x starts as the prior with the clean known part in it, unless
+ * `start` says otherwise, which is taken as it is. A method of replacement: it comes to the conditional law in the
+ * limit of many corrector steps, and with few the rest takes too little notice of the known part.
+ */
+export async function heldSampling(
+  who: string,
+  engine: Engine,
+  score: ScoreFunction,
+  shape: Shape,
+  { denoise = true, ...options }: HeldOptions,
+  hold: Hold,
+): Promise<PredictorCorrectorResult> {
+  const { sde, start, eps = sde.samplingEps } = options;
+  const x = startOf(who, engine, shape, options, { std: sde.priorStd });
+  const put = (alpha: ScalarLike, noise?: Tensor) => engine.copy(hold(x, alpha, noise), x);
+  const clean = (alpha: number) => engine.scope(() => engine.noGrad(() => put(alpha)));
+
+  return owning(x, { start }, async () => {
+    if (!start) clean(1);
+    const result = await predictorCorrector(engine, score, shape, {
+      ...options,
+      start: x,
+      denoise: denoise === true,
+      hold: (_, { alpha, std }, z) => put(alpha, scale(z, std)),
+    });
+    if (denoise) clean(sde.marginalAt(eps).alpha);
+    return result;
+  });
+}
