@@ -56,7 +56,7 @@ export async function drawSamples(
   const values = (await x.data()) as Float32Array<ArrayBuffer>;
   x.dispose();
   if (!values.every(Number.isFinite))
-    throw new UsageError(`sample: the images are not finite; ${mend(config)}`);
+    throw new UsageError(`sample: the images are not finite ${mend(config)}`);
   const shown = (pixels: Float32Array<ArrayBuffer>) =>
     pixels.map((v) => Math.min(1, Math.max(0, config.data.centered ? 0.5 * v + 0.5 : v)));
   const samples = shown(values);
@@ -64,10 +64,10 @@ export async function drawSamples(
   return { samples, frames: request.animate ? [...frames, samples] : [], nfe };
 }
 
-const mend = ({ sde }: Config): string =>
-  sde
-    ? "take more steps or a lower snr: --steps (sde.numScales), --snr (sampling.snr)"
-    : "lower the step size: --epsilon (sampling.epsilon)";
+const mend = (config: Config): string =>
+  config.sde
+    ? `with snr ${config.sampling.snr}; lower --snr (sampling.snr), or take more --steps (sde.numScales)`
+    : `with step size ${config.sampling.epsilon}; lower --epsilon (sampling.epsilon in the configuration)`;
 
 type Sampled = Promise<{ x: Tensor; nfe: number }>;
 

@@ -1,7 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import { add, broadcastTo, mul, scale, sub } from "../engine/ops/index.ts";
-import { broadcastShapes, sameShape, showShape } from "../engine/shapes.ts";
+import { showShape } from "../engine/shapes.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import { type Annealing, type AnnealingOptions, anneal, requireAnnealing } from "./annealing.ts";
 import { startOf } from "./chain.ts";
@@ -35,7 +35,7 @@ export async function annealedInpainting(
   const who = "annealedInpainting";
   const { redraw = "level" } = options;
   requireAnnealing(who, options);
-  requireStretch(who, options, shape);
+  requireKnown(who, options, shape);
   const x = startOf(who, engine, shape, options, "uniform");
   const kept = engine.scope(() => ({
     known: add(broadcastTo(options.known, shape), 0),
@@ -74,10 +74,16 @@ export async function annealedInpainting(
 /** Tells the known pixels' draws from the steps'. */
 const KNOWN = 1;
 
-function requireStretch(who: string, { known, mask }: AnnealedInpaintingOptions, shape: Shape): void {
+function requireKnown(who: string, options: AnnealedInpaintingOptions, shape: Shape): void {
+  const { known, mask, redraw = "level" } = options;
   for (const [name, t] of Object.entries({ known, mask }))
-    if (t.rank > shape.length || !sameShape(broadcastShapes(who, t.shape, shape), shape))
+    if (!stretches(t.shape, shape))
       throw new UsageError(
         `${who}: got ${name} ${showShape(t.shape)} for samples ${showShape(shape)}, expected what stretches to them`,
       );
+  if (redraw !== "level" && redraw !== "step")
+    throw new UsageError(`${who}: got redraw ${redraw}, expected level or step`);
 }
+
+const stretches = (from: Shape, to: Shape): boolean =>
+  from.length <= to.length && from.every((d, i) => d === 1 || d === to[i + to.length - from.length]);

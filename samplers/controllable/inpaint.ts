@@ -4,7 +4,7 @@ import type { Shape, Tensor } from "../../engine/tensor.ts";
 import type { PredictorCorrectorResult } from "../pc.ts";
 import type { ScoreFunction } from "../score.ts";
 import { type HeldOptions, type Hold, heldSampling } from "./held.ts";
-import { finite, requireStretch, requireValues, zeroOrOne } from "./require.ts";
+import { finiteThroughout, requireStretch, requireValues, zeroOrOne } from "./require.ts";
 
 export interface InpaintOptions extends HeldOptions {
   /** The images, known where the mask is 1 and finite everywhere. Stretches to the samples' shape. */
@@ -27,7 +27,7 @@ export async function inpaint(
 ): Promise<PredictorCorrectorResult> {
   requireStretch("inpaint", "known", known, shape);
   requireStretch("inpaint", "mask", mask, shape);
-  await requireValues("inpaint", "known", known, finite);
+  await requireValues("inpaint", "known", known, finiteThroughout);
   await requireValues("inpaint", "mask", mask, zeroOrOne);
   return heldSampling("inpaint", engine, score, shape, options, imputation(known, mask));
 }

@@ -5,9 +5,9 @@ import type { Tensor } from "../../engine/tensor.ts";
 import { computed } from "./solver.ts";
 
 /**
- * Latents between a (weight 0) and b (weight 1), both [n,...], along the arc between each pair: sin((1 - w) angle) / sin(angle) a + sin(w angle) /
- * sin(angle) b. Unlike a straight line it keeps the length that draws from the prior have. Shoemake 1985. Throws
- * UsageError for shapes that differ, and for a pair that points in opposite directions.
+ * Latents between a (weight 0) and b (weight 1), both [n,...], along the arc between each pair: sin((1 - w) angle) /
+ * sin(angle) a + sin(w angle) / sin(angle) b. Unlike a straight line it keeps the length that draws from the prior have.
+ * Shoemake 1985. Throws UsageError for shapes that differ, and for a pair that points in opposite directions.
  */
 export async function slerp(a: Tensor, b: Tensor, weight: number): Promise<Tensor> {
   if (!sameShape(a.shape, b.shape))

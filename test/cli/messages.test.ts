@@ -41,7 +41,7 @@ const idx = (magic: number, ...lengths: number[]) =>
 
 const keys = {
   training:
-    "steps, batchSize, lr, beta1, eps, weightDecay, warmup, emaDecay, gradClip, annealPower, precision, seed, checkpointEvery",
+    "steps, batchSize, lr, beta1, eps, weightDecay, warmup, emaDecay, gradClip, annealPower, precision, checkpointing, seed, checkpointEvery",
   sections: "data, model, sigmas, sde, training, sampling",
 };
 
@@ -266,10 +266,29 @@ const unsupported: Record<string, Case> = {
     files: { "run.yaml": onSde({ sde: { name: "subvp" } }) },
     says: 'demo: not supported yet: got sde.name "subvp", expected a ladder of noise scales (sigmas) in run.yaml; its network can be seen with: stein model describe',
   },
-  "sampling on an SDE": {
-    args: "sample a.safetensors",
+  "a step size for a sampler on an SDE": {
+    args: "sample a.safetensors --epsilon 0.1",
     files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
-    says: 'sample: not supported yet: got sde.name "vp", expected a ladder of noise scales (sigmas) in a.safetensors; its network can be seen with: stein model describe',
+    says: "sample: got --epsilon, which is for networks on a ladder of noise scales; leave it out",
+  },
+  "a predictor for annealed Langevin dynamics": {
+    args: "sample a.safetensors --predictor reverse_diffusion",
+    files: { "a.safetensors": checkpoint(tiny()) },
+    says: "sample: got --predictor, which is for networks on an SDE; leave it out",
+  },
+  "other steps than a network knows": {
+    args: "sample a.safetensors --steps 10",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp", continuous: false } })) },
+    says: "sample: got --steps 10 for a network that knows only its 1000 steps; leave it out",
+  },
+  "a number and a range of images": {
+    args: "sample a.safetensors --n 4 --range 0:4",
+    files: { "a.safetensors": checkpoint(tiny()) },
+    says: "sample: got --n and --range, expected one of them",
+  },
+  "a range that is none": {
+    args: "sample a.safetensors --range 4",
+    says: "got --range 4, expected a:b with whole numbers and a below b, such as 0:64",
   },
 };
 

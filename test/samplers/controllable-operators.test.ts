@@ -89,6 +89,13 @@ describe("blur", () => {
     },
   );
 
+  test("answers, after many iterations, as the pseudo-inverse", async () => {
+    const { apply, answer } = await both(blur([1, 8, 1], { iterations: 60 }), [1, 1, 3, 4]);
+    const x = values(12, 1);
+    const again = await answer(await apply(x)); // no detail is lost by these taps
+    for (const [i, v] of again.entries()) expect(v).toBeCloseTo(x[i]!, 3);
+  });
+
   test("of one pixel is the filter, as a convolution spreads it", async () => {
     const { apply } = await both(blur([1, 0, 3]), [1, 1, 3, 3]);
     near(await apply([0, 0, 0, 0, 16, 0, 0, 0, 0]), [1, 0, 3, 0, 0, 0, 3, 0, 9]);
@@ -135,6 +142,9 @@ describe("messages", () => {
     );
     expect(() => blur([1, Number.NaN, 1])).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: blur: got taps [1,NaN,1], expected an odd number of finite ones, not all 0]`,
+    );
+    expect(() => blur([1], { iterations: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: blur: got iterations 0, expected a whole number from 1]`,
     );
     expect(() => maskedFourier([])).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: maskedFourier: got a mask of 0 rows, 0 numbers in row 0, expected rows of one length, at least 1]`,

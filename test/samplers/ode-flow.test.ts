@@ -102,8 +102,8 @@ describe.each(sdes.map((sde) => [sde.name, sde] as const))("%s", (_, sde) => {
       expect(trip.latent.times[0]).toBe(eps);
       return trip.error;
     };
-    const [coarse, fine] = [await error(1e-3), await error(1e-6)];
-    expect(fine).toBeLessThan(2e-4);
+    const [coarse, fine] = [await error(1e-3), await error(1e-5)];
+    expect(fine).toBeLessThan(3e-4);
     expect(fine).toBeLessThan(coarse / 5);
   });
 });
@@ -154,8 +154,8 @@ describe("options", () => {
   test("denoise ends with the mean of a step of the reverse diffusion, and counts its evaluation", async () => {
     for (const one of sdes) {
       using target = diffusedGaussian(engine, one, tilted);
-      const noisy = await sample(target, 8, { sde: one, seed: 9 });
-      const clean = await sample(target, 8, { sde: one, seed: 9, denoise: true });
+      const noisy = await sample(target, 8, { sde: one, seed: 9, solver: heun(10) });
+      const clean = await sample(target, 8, { sde: one, seed: 9, solver: heun(10), denoise: true });
       expect(clean.nfe).toBe(noisy.nfe + 1);
       const { drift, diffusion } = one.discretize(one.samplingEps);
       const end = engine.scope(() => {
@@ -183,14 +183,13 @@ describe("options", () => {
 
   test("seeds: the same samples again, to the bit, and a batch in parts has the same latents", async () => {
     using target = diffusedMixture(engine, sde, two);
-    const whole = await sample(target, 20, { sde, seed: 11 });
-    expect((await sample(target, 20, { sde, seed: 11 })).points).toEqual(whole.points);
-    const parts = [
-      ...(await sample(target, 8, { sde, seed: 11 })).points,
-      ...(await sample(target, 12, { sde, seed: 11, sampleOffset: 8 })).points,
-    ];
-    for (const [i, value] of whole.points.entries()) expect(parts[i]).toBeCloseTo(value, 3);
-    expect((await sample(target, 20, { sde, seed: 12 })).points).not.toEqual(whole.points);
+    const of = async (n: number, changes: { seed?: number; sampleOffset?: number } = {}) =>
+      (await sample(target, n, { sde, seed: 11, solver: heun(10), ...changes })).points;
+    const whole = await of(20);
+    expect(await of(20)).toEqual(whole);
+    const parts = [...(await of(8)), ...(await of(12, { sampleOffset: 8 }))];
+    for (const [i, value] of whole.entries()) expect(parts[i]).toBeCloseTo(value, 5);
+    expect(await of(20, { seed: 12 })).not.toEqual(whole);
   });
 
   test("onStep is awaited after each step", async () => {

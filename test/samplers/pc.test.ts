@@ -169,26 +169,29 @@ describe("a mixture", () => {
     { sde: "ve", predictor: "reverse_diffusion", corrector: "langevin", snr: 0.05, steps: 200 },
     { sde: "vp", predictor: "ancestral_sampling", corrector: "none", steps: 120 },
     { sde: "subvp", predictor: "euler_maruyama", corrector: "none", steps: 120 },
-  ])("by $sde, $predictor, $corrector: weights, means and variances of its parts", async ({ steps, ...pairing }) => {
-    const n = 10_000;
-    const sde = sdes[pairing.sde](steps);
-    using target = diffusedMixture(engine, sde, parts);
-    const points = rowsOf(await draw(n, target, { ...pairing, sde, seed: 4 }), 2);
-    const far = ([x, y]: number[], [a, b]: readonly number[]) => (x! - a!) ** 2 + (y! - b!) ** 2;
-    for (const [k, { weight, mean, sigma }] of parts.entries()) {
-      const other = parts[1 - k]!;
-      const mine = points.filter((p) => far(p, mean) / sigma < far(p, other.mean) / other.sigma);
-      const share = zScore(mine.length / n, weight, Math.sqrt(weight * (1 - weight)), n);
-      expect(Math.abs(share), `weight ${k}`).toBeLessThan(4);
-      for (const i of [0, 1]) {
-        const away = mine.map((p) => (p[i]! - mean[i]!) / sigma);
-        const average = (power: number) => away.reduce((total, a) => total + a ** power, 0) / away.length;
-        expect(Math.abs(zScore(average(1), 0, 1, away.length)), `mean ${k} ${i}`).toBeLessThan(4);
-        const spread = zScore(average(2), 1, Math.SQRT2, away.length);
-        expect(Math.abs(spread), `variance ${k} ${i}`).toBeLessThan(4);
+  ])(
+    "by $sde, $predictor, $corrector: weights, means and variances of its parts",
+    async ({ steps, ...pairing }) => {
+      const n = 10_000;
+      const sde = sdes[pairing.sde](steps);
+      using target = diffusedMixture(engine, sde, parts);
+      const points = rowsOf(await draw(n, target, { ...pairing, sde, seed: 4 }), 2);
+      const far = ([x, y]: number[], [a, b]: readonly number[]) => (x! - a!) ** 2 + (y! - b!) ** 2;
+      for (const [k, { weight, mean, sigma }] of parts.entries()) {
+        const other = parts[1 - k]!;
+        const mine = points.filter((p) => far(p, mean) / sigma < far(p, other.mean) / other.sigma);
+        const share = zScore(mine.length / n, weight, Math.sqrt(weight * (1 - weight)), n);
+        expect(Math.abs(share), `weight ${k}`).toBeLessThan(4);
+        for (const i of [0, 1]) {
+          const away = mine.map((p) => (p[i]! - mean[i]!) / sigma);
+          const average = (power: number) => away.reduce((total, a) => total + a ** power, 0) / away.length;
+          expect(Math.abs(zScore(average(1), 0, 1, away.length)), `mean ${k} ${i}`).toBeLessThan(4);
+          const spread = zScore(average(2), 1, Math.SQRT2, away.length);
+          expect(Math.abs(spread), `variance ${k} ${i}`).toBeLessThan(4);
+        }
       }
-    }
-  });
+    },
+  );
 });
 
 const gaussian = { mean: [0.7, -0.3], axes, variances };

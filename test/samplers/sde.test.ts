@@ -1,23 +1,29 @@
 import { describe, expect, test } from "vitest";
-import { type Sde, subVp, ve, vp } from "../../samplers/sde/index.ts";
+import { asScore } from "../../samplers/score.ts";
+import {
+  eulerStep,
+  priorLogDensity,
+  reverse,
+  reverseSde,
+  type Sde,
+  samplePrior,
+  stepIndex,
+  subVp,
+  timeGrid,
+  ve,
+  vp,
+} from "../../samplers/sde/index.ts";
 import { readCases } from "../reference/case.ts";
+import { sdeOf } from "../reference/sde.ts";
 import { engine } from "../support/engine.ts";
-import { expectNear } from "../support/near.ts";
+import { expectNear, zScore } from "../support/near.ts";
 
 const cases = readCases("../shared/reference").filter((c) => c.kind === "sde");
-const sdeOf = (name: string, attrs: (typeof cases)[number]["attrs"]): Sde => {
-  const steps = attrs.number("N");
-  if (name === "vesde")
-    return ve({ sigmaMin: attrs.number("sigma_min"), sigmaMax: attrs.number("sigma_max"), steps });
-  const betas = { betaMin: attrs.number("beta_min"), betaMax: attrs.number("beta_max"), steps };
-  return name === "vpsde" ? vp(betas) : subVp(betas);
-};
-
 const float64 = (values: ArrayLike<number>) => ({ shape: [values.length], data: Float64Array.from(values) });
 
 describe("marginals", () => {
   test.each(cases.filter((c) => c.attrs.has("sde")))("of $name: the published ones", async (c) => {
-    const sde = sdeOf(c.attrs.string("sde"), c.attrs);
+    const sde: Sde = sdeOf(c.attrs);
     const times = c.tensors.get("in.t")!.data as Float32Array<ArrayBuffer>;
     const [x, mean, std] = ["in.x", "out.marginal_mean", "out.marginal_std"].map(
       (name) => c.tensors.get(name)!.data,
@@ -73,8 +79,8 @@ describe("marginals", () => {
 
 describe("tables", () => {
   test.each(cases.filter((c) => c.name.startsWith("tables_")))("of $name: the published ones", (c) => {
-    const { discreteSigmas } = sdeOf("vesde", c.attrs) as ReturnType<typeof ve>;
-    const { discrete } = sdeOf("vpsde", c.attrs) as ReturnType<typeof vp>;
+    const { discreteSigmas } = sdeOf(c.attrs, "vesde");
+    const { discrete } = sdeOf(c.attrs, "vpsde");
     const tables = {
       ve_discrete_sigmas: discreteSigmas,
       vp_discrete_betas: discrete.betas,
@@ -98,16 +104,126 @@ describe("tables", () => {
   });
 });
 
+const each = (steps: number): [string, Sde][] => [
+  ["ve", ve({ sigmaMin: 0.01, sigmaMax: 50, steps })],
+  ["vp", vp({ steps })],
+  ["subvp", subVp({ steps })],
+];
+
+describe("coefficients", () => {
+  test.each(each(1000))(
+    "of %s give the marginals: alpha' = f alpha, (std^2)' = 2 f std^2 + g^2",
+    (_, sde) => {
+      for (const t of [0.01, 0.3, 0.7, 0.999]) {
+        const slope = (f: (t: number) => number) => (f(t + 1e-5) - f(t - 1e-5)) / 2e-5;
+        const { alpha, std } = sde.marginalAt(t);
+        const { drift, diffusion } = sde.coefficientsAt(t);
+        expect(slope((u) => sde.marginalAt(u).alpha) / alpha).toBeCloseTo(drift, 6);
+        const growth = 2 * drift * std ** 2 + diffusion ** 2;
+        expect(slope((u) => sde.marginalAt(u).std ** 2) / growth).toBeCloseTo(1, 6);
+      }
+    },
+  );
+
+  test.each(each(1000))("of %s are the same on the device, in the smallest times too", async (_, sde) => {
+    const times = [1e-5, 1e-3, 0.02, 0.5, 1].map(Math.fround);
+    const t = engine.tensor(times);
+    const tensors = engine.scope(() => sde.coefficients(t));
+    const exact = times.map((time) => sde.coefficientsAt(time));
+    for (const name of ["drift", "diffusion"] as const)
+      expectNear(await tensors[name].data(), float64(exact.map((e) => e[name])), {
+        magnitude: "own",
+        terms: 2,
+      });
+    for (const tensor of [t, ...Object.values(tensors)]) tensor.dispose();
+  });
+
+  test.each(["ve", "vp", "subvp"])("of %s are what steps come to as they become small", (name) => {
+    const error = (steps: number) => {
+      const sde = new Map(each(steps)).get(name)!;
+      const t = (steps / 2 + 0.5) / (steps - 1); // inside a step
+      const [step, euler] = [sde.discretize(t), eulerStep(sde, t)];
+      return Math.abs(step.diffusion / euler.diffusion - 1) + Math.abs(step.drift - euler.drift) * steps;
+    };
+    expect(error(4000)).toBeLessThan(0.01);
+    expect(error(4000)).toBeLessThanOrEqual(error(1000) / 2);
+  });
+});
+
+describe("reverse", () => {
+  test.each(each(1000))(
+    "of %s on the device: the numbers' own, at one time for each sample",
+    async (_, sde) => {
+      const times = [0.2, 0.9].map(Math.fround);
+      for (const probabilityFlow of [false, true]) {
+        const [drift, diffusion] = await engine.readAll(
+          engine.scope(() => {
+            const score = asScore((x) => engine.full(x.shape, 3));
+            const x = engine.tensor([1, 2, -1, 4], [2, 2]);
+            const back = reverseSde(sde, score, { probabilityFlow })(x, engine.tensor(times));
+            return [back.drift.alias(), back.diffusion.alias()];
+          }),
+        );
+        const exact = times.map((t) => reverse(sde.coefficientsAt(t), { probabilityFlow }));
+        const drifts = [1, 2, -1, 4].map((v, i) => exact[i >> 1]!.keep * v + exact[i >> 1]!.pull * 3);
+        expectNear(drift!, float64(drifts), { magnitude: "own", terms: 4 });
+        expectNear(diffusion!, float64(exact.map((e) => e.noise)), { magnitude: "own", terms: 2 });
+        expect(exact[0]!.noise > 0).toBe(!probabilityFlow);
+      }
+    },
+  );
+});
+
+describe("the prior", () => {
+  test.each(each(10))("of %s is what samples and densities are of", async (_, sde) => {
+    const [n, d] = [500, 20];
+    const x = engine.scope(() => samplePrior(engine, sde, [n, d], { seed: 5, purpose: "prior" }));
+    const density = engine.scope(() => priorLogDensity(sde, x));
+    const [values, logs] = await engine.readAll([x, density]);
+    for (const t of [x, density]) t.dispose();
+    const squares = [...values!].reduce((total, v) => total + (v / sde.priorStd) ** 2, 0) / (n * d);
+    expect(Math.abs(zScore(squares, 1, Math.SQRT2, n * d))).toBeLessThan(4);
+    const exact = Array.from({ length: n }, (_, i) => {
+      const row = [...values!.subarray(i * d, (i + 1) * d)];
+      const logOf = (v: number) =>
+        -0.5 * ((v / sde.priorStd) ** 2 + Math.log(2 * Math.PI * sde.priorStd ** 2));
+      return row.reduce((total, v) => total + logOf(v), 0);
+    });
+    expectNear(logs!, float64(exact));
+    const { alpha, std } = sde.marginalAt(sde.T);
+    expect(alpha / std).toBeLessThan(0.05); // hardly anything is left of the data
+    expect(std / sde.priorStd).toBeCloseTo(1, 3);
+  });
+});
+
+describe("times", () => {
+  test("run from T down to eps, both among them, and fall into the steps of the chain", () => {
+    const sde = vp({ steps: 40 });
+    const times = timeGrid(sde, 1e-3);
+    expect([times.length, times[0], times.at(-1)]).toEqual([40, 1, 1e-3]);
+    expect(times.map((t) => stepIndex(sde, t))).toEqual(Array.from({ length: 40 }, (_, i) => 39 - i));
+  });
+
+  test("as labels: the networks' tables of VE descend, those of VP ascend", () => {
+    const labels = { ve: ve({ sigmaMin: 0.01, sigmaMax: 50, steps: 100 }), vp: vp({ steps: 100 }) };
+    expect([1, 0.5, 0].map((t) => labels.ve.labelAt(t))).toEqual([0, 50, 99]);
+    expect([1, 0.5, 0].map((t) => labels.vp.labelAt(t))).toEqual([99, 49.5, 0]);
+  });
+});
+
 test("one step has the first scale", () => {
   expect(ve({ sigmaMin: 0.01, sigmaMax: 1, steps: 1 }).discreteSigmas).toEqual([expect.closeTo(0.01, 15)]);
 });
 
 test("what networks are told of the time: sigma, or 999 t", async () => {
   const t = engine.tensor([0, 0.5, 1]);
-  const told = [ve({ sigmaMin: 0.01, sigmaMax: 100 }), vp(), subVp()].map((sde) => sde.condition(t));
+  const sdes = [ve({ sigmaMin: 0.01, sigmaMax: 100 }), vp(), subVp()];
+  const told = sdes.map((sde) => sde.condition(t));
   const [sigma, ...labels] = await engine.readAll(told);
   expectNear(sigma!, float64([0.01, 1, 100]), { magnitude: "own" });
   for (const label of labels) expect([...label]).toEqual([0, 499.5, 999]);
+  for (const sde of sdes.slice(1)) expect([0, 0.5, 1].map(sde.conditionAt)).toEqual([0, 499.5, 999]);
+  expect(sdes[0]!.conditionAt(0.5)).toBeCloseTo(1, 12);
   for (const tensor of [t, ...told]) tensor.dispose();
 });
 
@@ -125,4 +241,7 @@ test("messages", () => {
     `[UsageError: vp: got betaMax 20 in 17 steps, a beta of 20/17, expected at most 1; take at least 20 steps]`,
   );
   expect(vp({ steps: 20 }).discrete.betas.at(-1)).toBe(1);
+  expect(() => timeGrid(vp(), 0)).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: vp: got eps 0, expected a time between 0 and 1]`,
+  );
 });
