@@ -11,8 +11,8 @@ import { type Launch, phantomPool } from "./dry.ts";
 import { DeviceError, invariant, UsageError } from "./errors.ts";
 import { LanewiseFusion } from "./fusion.ts";
 import { GraphNode } from "./graph.ts";
-import { floatsOfHalves } from "./half.ts";
 import { describeHardware, type LimitOverrides, openDevice } from "./hardware.ts";
+import { fromHost, toHost } from "./host-data.ts";
 import type { Inputs, OpSpec } from "./op.ts";
 import { platform } from "./platform/index.ts";
 import type { DriverReport, OpenOptions } from "./platform/platform.ts";
@@ -121,7 +121,7 @@ export class Engine {
 
   /** Values from the host. Throws UsageError when their number does not fit the shape. */
   tensor(data: HostData | readonly number[], shape?: Shape, dtype?: Dtype): Tensor {
-    const host = toHost(data, dtype);
+    const host = fromHost(data, dtype);
     const dims = shape ?? [host.length];
     requireShape("tensor", dims);
     if (shapeSize(dims) !== host.length)
@@ -144,7 +144,7 @@ export class Engine {
   full(shape: Shape, value: number, dtype: Dtype = "f32"): Tensor {
     requireShape("full", shape);
     const t = this.#allocate(shape, dtype);
-    const bits = new Uint32Array(toHost([value], dtype).buffer)[0]!;
+    const bits = new Uint32Array(fromHost([value], dtype).buffer)[0]!;
     this.#fill(t, bits);
     return t;
   }
@@ -447,7 +447,7 @@ export class Engine {
     try {
       await this.#wait(() => Promise.all(staging.map((b) => b.mapAsync(GPUMapMode.READ))));
       this.#check();
-      return staging.map((b, i) => hostArray(b.getMappedRange().slice(0), tensors[i]!));
+      return staging.map((b, i) => toHost(b.getMappedRange().slice(0), tensors[i]!));
     } catch (cause) {
       this.#check();
       throw new DeviceError(`read: ${String(cause)}`, { cause });
@@ -559,21 +559,3 @@ function forEachTensor(value: unknown, fn: (t: Tensor) => void, depth = 4): void
 const isActivation = (shape: Shape): boolean => shape.length >= 3 && shapeSize(shape.slice(2)) > 1;
 
 const gone = () => new DeviceError("engine: it was destroyed; create another");
-
-function toHost(data: HostData | readonly number[], dtype: Dtype | undefined): HostData {
-  if (ArrayBuffer.isView(data)) {
-    const own = dtypeOf("tensor", data);
-    if (dtype !== undefined && dtype !== own)
-      throw new UsageError(`tensor: got ${own} values, expected ${dtype}`);
-    return data;
-  }
-  const values = data as readonly number[];
-  if (dtype === "i32") return Int32Array.from(values);
-  return dtype === "u32" ? Uint32Array.from(values) : Float32Array.from(values);
-}
-
-function hostArray(bytes: ArrayBuffer, { dtype, size }: Tensor): HostData {
-  if (dtype === "f16") return floatsOfHalves(new Uint16Array(bytes, 0, size));
-  if (dtype === "f32") return new Float32Array(bytes);
-  return dtype === "i32" ? new Int32Array(bytes) : new Uint32Array(bytes);
-}

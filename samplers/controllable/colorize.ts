@@ -17,7 +17,7 @@ export interface ColorizeOptions extends HeldOptions {
 /**
  * Colorization by predictor-corrector sampling: inpainting in coordinates of which the first is the gray value, known,
  * and the other two the colour, to be drawn. They are orthonormal, so that noise looks alike in them. Song et al. 2021,
- * section 5 and appendix I.3. x [n,3,h,w] is the caller's to dispose. Throws UsageError for samples without three
+ * section 5 and appendix I.3; the published start has the prior without its red where ours has it without its gray. x [n,3,h,w] is the caller's to dispose. Throws UsageError for samples without three
  * channels, gray images that do not stretch to them or are not finite, and whatever `predictorCorrector` refuses.
  */
 export async function colorize(
@@ -31,22 +31,13 @@ export async function colorize(
   requireStretch("colorize", "gray", gray, shape);
   await requireValues("colorize", "gray", gray, finite);
 
-  const kept = engine.scope(() =>
-    engine.noGrad(() => ({
-      known: decouple(broadcastTo(gray, shape)),
-      mask: engine.tensor([1, 0, 0], [1, 3, 1, 1]),
-    })),
-  );
-  const { known, mask } = kept;
+  using known = engine.scope(() => engine.noGrad(() => decouple(broadcastTo(gray, shape))));
+  using mask = engine.tensor([1, 0, 0], [1, 3, 1, 1]);
   for (const t of [known, mask]) engine.untrack(t);
   const hold = imputation(known, mask);
-  try {
-    return await heldSampling("colorize", engine, score, shape, options, (x, alpha, noise) =>
-      couple(hold(decouple(x), alpha, noise)),
-    );
-  } finally {
-    for (const t of [known, mask]) t.dispose();
-  }
+  return await heldSampling("colorize", engine, score, shape, options, (x, alpha, noise) =>
+    couple(hold(decouple(x), alpha, noise)),
+  );
 }
 
 /** Red, green and blue of the three coordinates, one in each column: gray, and two of colour. The published matrix. */

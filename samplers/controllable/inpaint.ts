@@ -15,7 +15,8 @@ export interface InpaintOptions extends HeldOptions {
 
 /**
  * Inpainting by predictor-corrector sampling: known pixels are replaced by alpha(t) known + std(t) z after each update.
- * Song et al. 2021, section 5 and appendix I.2. x [n,...] is the caller's to dispose. Throws UsageError for shapes that
+ * Song et al. 2021, section 5 and appendix I.2. Without a corrector, or with few of its steps, the rest follows the known
+ * pixels too little: figures at `heldSampling`. x [n,...] is the caller's to dispose. Throws UsageError for shapes that
  * do not stretch, a mask of other values than 0 and 1, known pixels that are not finite, and whatever
  * `predictorCorrector` refuses.
  */

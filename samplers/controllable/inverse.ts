@@ -31,7 +31,8 @@ export interface InverseOptions extends HeldOptions {
 /**
  * Samples of which an observation y = A x_0 is known: after each update x <- x + B (y(t) - A x) with y(t) =
  * alpha(t) y + std(t) A z, what would be observed of a noisy x_t. Song et al. 2021, section 5 and appendix I.4, for
- * linear observations; inpainting is the case of a mask. x [n,...] is the caller's to dispose. Throws UsageError for
+ * linear observations without noise of their own; inpainting is the case of a mask. Biased as all replacement is, see
+ * `heldSampling`. x [n,...] is the caller's to dispose. Throws UsageError for
  * an observation of another shape than the operator's or that is not finite, an answer of another shape than the samples,
  * and whatever `predictorCorrector` refuses.
  */

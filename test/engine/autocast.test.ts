@@ -170,3 +170,8 @@ describe.runIf(present)("a network", () => {
     expect(departure(all!, truth!)).toBeLessThan(0.03);
   });
 });
+
+test("the host gives f32, and hears how to store it", () => {
+  for (const make of [() => engine.tensor([1, 2], [2], "f16"), () => engine.zeros([2], "f16")])
+    expect(make).toThrow('tensor: got dtype f16, expected f32, i32 or u32; cast(x, "f16") stores x so');
+});

@@ -91,10 +91,16 @@ test("each sample may know something else", async () => {
 
 test("messages", async () => {
   using three = engine.zeros([3]);
-  await expect(draw(2, { known: three })).rejects.toThrowErrorMatchingInlineSnapshot(`[UsageError: annealedInpainting: got known [3] for samples [2,2], expected what stretches to them]`);
+  await expect(draw(2, { known: three })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: annealedInpainting: got known [3] for samples [2,2], expected what stretches to them]`,
+  );
   using deep = engine.zeros([1, 2, 2]);
-  await expect(draw(2, { mask: deep })).rejects.toThrowErrorMatchingInlineSnapshot(`[UsageError: annealedInpainting: got mask [1,2,2] for samples [2,2], expected what stretches to them]`);
-  await expect(draw(2, { redraw: "never" as "step" })).rejects.toThrowErrorMatchingInlineSnapshot(`[UsageError: annealedInpainting: got redraw never, expected level or step]`);
+  await expect(draw(2, { mask: deep })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: annealedInpainting: got mask [1,2,2] for samples [2,2], expected what stretches to them]`,
+  );
+  await expect(draw(2, { redraw: "never" as "step" })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: annealedInpainting: got redraw never, expected level or step]`,
+  );
   await expect(draw(2, { stepsPerLevel: 0 })).rejects.toThrow(
     "annealedInpainting: got stepsPerLevel 0, expected a whole number from 1",
   );

@@ -1,9 +1,23 @@
 import { expect, test } from "vitest";
-import { div, embedding, sub } from "../../engine/ops/index.ts";
-import { asScore, type ConsistentAnnealingOptions, consistentAnnealing, langevin } from "../../samplers/index.ts";
+import { add, div, embedding, sub } from "../../engine/ops/index.ts";
+import { randn } from "../../engine/random.ts";
+import {
+  asScore,
+  type ConsistentAnnealingOptions,
+  consistentAnnealing,
+  langevin,
+} from "../../samplers/index.ts";
 import { geometricSigmas } from "../../train/index.ts";
 import { engine } from "../support/engine.ts";
-import { blurred, gaussianScore, inverse, type Matrix, mixtureScore, type Point, times } from "./closed-form.ts";
+import {
+  blurred,
+  gaussianScore,
+  inverse,
+  type Matrix,
+  mixtureScore,
+  type Point,
+  times,
+} from "./closed-form.ts";
 import { expectGaussian, expectMixture, gaussianScores } from "./moments.ts";
 
 const round = (variance: number): Matrix => [
@@ -15,10 +29,13 @@ test("of a single image: the noise is what the next score is told, after every s
   const sigmas = [1, 0.7, 0.5, 0.4];
   const epsilon = 0.5 * 0.4 ** 2;
   using target = gaussianScore(engine, [0.3, -0.2], round(0), sigmas);
+  using image = engine.tensor([0.3, -0.2], [1, 2]);
+  const start = engine.scope(() => add(randn(engine, [10_000, 2], { seed: 3, purpose: "user" }), image));
   const x = await consistentAnnealing(engine, target.score, [10_000, 2], {
     sigmas,
     epsilon,
     seed: 3,
+    start,
     async onStep({ done, x }) {
       const next = sigmas[done];
       if (next) expectGaussian(await x.data(), { mean: [0.3, -0.2], covariance: round(next ** 2) });
@@ -33,7 +50,12 @@ test("where a step of Langevin dynamics leaves more noise", async () => {
   const [sigma, next, eta] = [1, 0.7, 0.5];
   using start = engine.untrack(engine.zeros([10_000, 2]));
   const score = asScore((x) => sub(0, div(x, sigma ** 2)));
-  const x = await langevin(engine, score, [10_000, 2], { epsilon: eta * sigma ** 2, steps: 1, seed: 3, start });
+  const x = await langevin(engine, score, [10_000, 2], {
+    epsilon: eta * sigma ** 2,
+    steps: 1,
+    seed: 3,
+    start,
+  });
   const scores = gaussianScores(await x.data(), { mean: [0, 0], covariance: round(next ** 2) });
   expect(scores[2]).toBeGreaterThan(20);
 });
@@ -101,15 +123,30 @@ test("denoise off leaves the last step's share of the noise", async () => {
 
 test("messages", async () => {
   const refusal = (options: Partial<ConsistentAnnealingOptions>) =>
-    consistentAnnealing(engine, asScore(() => expect.fail("the score was asked for")), [2, 2], {
-      sigmas: [1, 0.5, 0.25],
-      epsilon: 0.04,
-      seed: 1,
-      ...options,
-    }).catch((e: Error) => `${e.name}: ${e.message}`);
-  expect(await refusal({ epsilon: 0.03 })).toMatchInlineSnapshot(`"UsageError: consistentAnnealing: got epsilon 0.03 for these scales, expected 0.0313 to 0.0938: each step has to leave less noise than the next scale has"`);
-  expect(await refusal({ epsilon: 0.1 })).toMatchInlineSnapshot(`"UsageError: consistentAnnealing: got epsilon 0.1 for these scales, expected 0.0313 to 0.0938: each step has to leave less noise than the next scale has"`);
-  expect(await refusal({ epsilon: -1 })).toMatchInlineSnapshot(`"UsageError: consistentAnnealing: got epsilon -1, expected a positive number"`);
-  expect(await refusal({ sigmas: [0.5, 1] })).toMatchInlineSnapshot(`"UsageError: consistentAnnealing: got sigma 1 at place 1, expected positive numbers, descending"`);
-  expect(await refusal({ sampleOffset: -1 })).toMatchInlineSnapshot(`"UsageError: consistentAnnealing: got sampleOffset -1, expected a whole number from 0"`);
+    consistentAnnealing(
+      engine,
+      asScore(() => expect.fail("the score was asked for")),
+      [2, 2],
+      {
+        sigmas: [1, 0.5, 0.25],
+        epsilon: 0.04,
+        seed: 1,
+        ...options,
+      },
+    ).catch((e: Error) => `${e.name}: ${e.message}`);
+  expect(await refusal({ epsilon: 0.03 })).toMatchInlineSnapshot(
+    `"UsageError: consistentAnnealing: got epsilon 0.03 for these scales, expected 0.0313 to 0.0938: each step has to leave less noise than the next scale has"`,
+  );
+  expect(await refusal({ epsilon: 0.1 })).toMatchInlineSnapshot(
+    `"UsageError: consistentAnnealing: got epsilon 0.1 for these scales, expected 0.0313 to 0.0938: each step has to leave less noise than the next scale has"`,
+  );
+  expect(await refusal({ epsilon: -1 })).toMatchInlineSnapshot(
+    `"UsageError: consistentAnnealing: got epsilon -1, expected a positive number"`,
+  );
+  expect(await refusal({ sigmas: [0.5, 1] })).toMatchInlineSnapshot(
+    `"UsageError: consistentAnnealing: got sigma 1 at place 1, expected positive numbers, descending"`,
+  );
+  expect(await refusal({ sampleOffset: -1 })).toMatchInlineSnapshot(
+    `"UsageError: consistentAnnealing: got sampleOffset -1, expected a whole number from 0"`,
+  );
 });

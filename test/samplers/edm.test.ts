@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { add } from "../../engine/ops/index.ts";
+import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { asScore, type EdmOptions, edm, edmSigmas, ve } from "../../samplers/index.ts";
 import { engine } from "../support/engine.ts";
 import { diffusedGaussian, diffusedMixture } from "./diffused.ts";
@@ -143,16 +145,27 @@ describe("churn", () => {
   });
 });
 
-test("the score is told sigma, or what condition makes of it", async () => {
-  const asked: number[][] = [];
-  const score = asScore((x, sigma) => {
-    asked.push([]);
-    return engine.zeros(x.shape, sigma.dtype);
-  });
-  const noise = (shape: readonly number[]) => engine.zeros(shape); // steps run one by one
-  const x = await edm(engine, score, [2, 2], { sigmaMin: 1, sigmaMax: 3, steps: 4, seed: 1, noise });
-  x.dispose();
-  expect(asked).toHaveLength(2 * 4 - 1);
+test("the score is told sigma before and after each step, or what condition makes of it", async () => {
+  const sigmas = edmSigmas({ sigmaMin: 1, sigmaMax: 3, steps: 3 });
+  const expected = [sigmas[0], sigmas[1], sigmas[1], sigmas[2], sigmas[2]] as number[];
+  for (const [condition, of] of [
+    [undefined, (s: number) => s],
+    [Math.log, Math.log],
+  ] as const) {
+    const asked: Tensor[] = [];
+    const score = asScore((x, told) => {
+      asked.push(engine.untrack(add(told, 0)));
+      return x;
+    });
+    const noise = (shape: Shape) => engine.zeros(shape); // steps run one by one
+    const options = { sigmaMin: 1, sigmaMax: 3, steps: 3, seed: 1, noise, ...(condition && { condition }) };
+    (await edm(engine, score, [2, 2], options)).dispose();
+    const told = await engine.readAll(asked);
+    expect(told.map((values) => [...values])).toEqual(
+      expected.map((s) => [expect.closeTo(of(s), 5), expect.closeTo(of(s), 5)]),
+    );
+    for (const t of asked) t.dispose();
+  }
 });
 
 test("messages", async () => {
@@ -161,12 +174,28 @@ test("messages", async () => {
     edm(engine, score, [2, 2], { ...schedule, steps: 3, seed: 1, ...options }).catch(
       (e: Error) => `${e.name}: ${e.message}`,
     );
-  expect(await refusal({ steps: 0 })).toMatchInlineSnapshot(`"UsageError: edm: got steps 0, expected a whole number from 1"`);
-  expect(await refusal({ sigmaMin: 0 })).toMatchInlineSnapshot(`"UsageError: edm: got sigmaMin 0, expected a positive number"`);
-  expect(await refusal({ sigmaMin: 30 })).toMatchInlineSnapshot(`"UsageError: edm: got sigmaMin 30, sigmaMax 20, expected sigmaMin < sigmaMax"`);
-  expect(await refusal({ rho: -1 })).toMatchInlineSnapshot(`"UsageError: edm: got rho -1, expected a positive number"`);
-  expect(await refusal({ churn: { amount: -1 } })).toMatchInlineSnapshot(`"UsageError: edm: got churn amount -1, expected a number from 0"`);
-  expect(await refusal({ churn: { amount: 1, min: 2, max: 1 } })).toMatchInlineSnapshot(`"UsageError: edm: got churn from 2 to 1, expected 0 <= min <= max"`);
-  expect(await refusal({ churn: { amount: 1, noise: 0 } })).toMatchInlineSnapshot(`"UsageError: edm: got churn noise 0, expected a positive number"`);
-  expect(await refusal({ sampleOffset: -1 })).toMatchInlineSnapshot(`"UsageError: edm: got sampleOffset -1, expected a whole number from 0"`);
+  expect(await refusal({ steps: 0 })).toMatchInlineSnapshot(
+    `"UsageError: edm: got steps 0, expected a whole number from 1"`,
+  );
+  expect(await refusal({ sigmaMin: 0 })).toMatchInlineSnapshot(
+    `"UsageError: edm: got sigmaMin 0, expected a positive number"`,
+  );
+  expect(await refusal({ sigmaMin: 30 })).toMatchInlineSnapshot(
+    `"UsageError: edm: got sigmaMin 30, sigmaMax 20, expected sigmaMin < sigmaMax"`,
+  );
+  expect(await refusal({ rho: -1 })).toMatchInlineSnapshot(
+    `"UsageError: edm: got rho -1, expected a positive number"`,
+  );
+  expect(await refusal({ churn: { amount: -1 } })).toMatchInlineSnapshot(
+    `"UsageError: edm: got churn amount -1, expected a number from 0"`,
+  );
+  expect(await refusal({ churn: { amount: 1, min: 2, max: 1 } })).toMatchInlineSnapshot(
+    `"UsageError: edm: got churn from 2 to 1, expected 0 <= min <= max"`,
+  );
+  expect(await refusal({ churn: { amount: 1, noise: 0 } })).toMatchInlineSnapshot(
+    `"UsageError: edm: got churn noise 0, expected a positive number"`,
+  );
+  expect(await refusal({ sampleOffset: -1 })).toMatchInlineSnapshot(
+    `"UsageError: edm: got sampleOffset -1, expected a whole number from 0"`,
+  );
 });

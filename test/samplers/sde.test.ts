@@ -175,7 +175,7 @@ describe("reverse", () => {
 });
 
 describe("the prior", () => {
-  test.each(each(10))("of %s is what samples and densities are of", async (_, sde) => {
+  test.each(each(1000))("of %s is what samples and densities are of", async (_, sde) => {
     const [n, d] = [500, 20];
     const x = engine.scope(() => samplePrior(engine, sde, [n, d], { seed: 5, purpose: "prior" }));
     const density = engine.scope(() => priorLogDensity(sde, x));
@@ -200,7 +200,7 @@ describe("times", () => {
   test("run from T down to eps, both among them, and fall into the steps of the chain", () => {
     const sde = vp({ steps: 40 });
     const times = timeGrid(sde, 1e-3);
-    expect([times.length, times[0], times.at(-1)]).toEqual([40, 1, 1e-3]);
+    expect([times.length, times[0], times.at(-1)]).toEqual([40, 1, expect.closeTo(1e-3, 15)]);
     expect(times.map((t) => stepIndex(sde, t))).toEqual(Array.from({ length: 40 }, (_, i) => 39 - i));
   });
 

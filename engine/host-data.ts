@@ -1,0 +1,35 @@
+import { UsageError } from "./errors.ts";
+import { type Dtype, dtypeOf, type HostData, type Tensor } from "./tensor.ts";
+
+/** Values on their way to the device. Throws UsageError for values of another dtype than asked for, and for f16. */
+export function fromHost(data: HostData | readonly number[], dtype: Dtype | undefined): HostData {
+  if (dtype === "f16")
+    throw new UsageError('tensor: got dtype f16, expected f32, i32 or u32; cast(x, "f16") stores x so');
+  if (ArrayBuffer.isView(data)) {
+    const own = dtypeOf("tensor", data);
+    if (dtype !== undefined && dtype !== own)
+      throw new UsageError(`tensor: got ${own} values, expected ${dtype}`);
+    return data;
+  }
+  const values = data as readonly number[];
+  if (dtype === "i32") return Int32Array.from(values);
+  return dtype === "u32" ? Uint32Array.from(values) : Float32Array.from(values);
+}
+
+/** A tensor's bytes as the numbers they stand for. */
+export function toHost(bytes: ArrayBuffer, { dtype, size }: Tensor): HostData {
+  if (dtype === "f16") return floatsOfHalves(new Uint16Array(bytes, 0, size));
+  if (dtype === "f32") return new Float32Array(bytes);
+  return dtype === "i32" ? new Int32Array(bytes) : new Uint32Array(bytes);
+}
+
+/** The numbers that IEEE half-precision words stand for. */
+function floatsOfHalves(words: Uint16Array): Float32Array<ArrayBuffer> {
+  return Float32Array.from(words, (w) => {
+    const sign = w & 0x8000 ? -1 : 1;
+    const exponent = (w >> 10) & 31;
+    const fraction = w & 1023;
+    if (exponent === 31) return fraction ? Number.NaN : sign * Infinity;
+    return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+  });
+}
