@@ -15,6 +15,7 @@ import { cases as embedding } from "./kernels/embedding.bench.ts";
 import { cases as fill } from "./kernels/fill.bench.ts";
 import { cases as linearUpdate } from "./kernels/linear-update.bench.ts";
 import { cases as matmul, reference } from "./kernels/matmul.bench.ts";
+import { cases as metropolis } from "./kernels/metropolis.bench.ts";
 import { cases as norm } from "./kernels/norm.bench.ts";
 import { cases as pool } from "./kernels/pool.bench.ts";
 import { cases as random } from "./kernels/random.bench.ts";
@@ -38,6 +39,7 @@ const families: readonly Case[] = [
   fill,
   random,
   linearUpdate,
+  metropolis,
   dsm,
   adam,
   clip,

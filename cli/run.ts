@@ -7,14 +7,13 @@ import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import { setCheckpointing } from "../models/blocks/index.ts";
 import type { ScoreNet } from "../models/index.ts";
-import { asPredictor } from "../models/prediction.ts";
 import { Batches } from "../train/batches.ts";
 import { type Checkpoint, packCheckpoint, readCheckpoint } from "../train/checkpoint.ts";
 import { Trainer } from "../train/trainer.ts";
-import { type AnnealedConfig, type Config, parseConfig, writeConfig } from "./config.ts";
-import { openNetwork, sigmasOf } from "./network.ts";
+import { type Config, parseConfig, writeConfig } from "./config.ts";
+import { openNetwork } from "./network.ts";
+import { objectiveOf } from "./objective.ts";
 import { writeFileAtomic } from "./pictures/write.ts";
-import { requireSupported } from "./supported.ts";
 
 /** A run's folder: config.yaml, checkpoint.safetensors, metrics.jsonl, loss.svg and pictures. */
 export const files = {
@@ -30,34 +29,30 @@ export const files = {
 } as const;
 
 export interface Run {
-  readonly config: AnnealedConfig;
+  readonly config: Config;
   readonly folder: string;
   readonly train: ImageSet;
   readonly heldBack: ImageSet;
-  readonly sigmas: readonly number[];
-  readonly network: ScoreNet;
+  readonly network: ScoreNet<"score" | "eps">;
   readonly trainer: Trainer;
 }
 
 /** Opens the data and builds the network of a configuration. Throws UsageError before any GPU work where it can. */
 export function openRun(engine: Engine, config: Config, folder: string, images = openImages(config)): Run {
-  requireSupported("train", config, "the configuration");
   const { train, heldBack } = images;
   const { training, data } = config;
-  const sigmas = sigmasOf(config);
   const network = openNetwork(engine, config, train);
   setCheckpointing(network, training.checkpointing ?? false);
-  const { lr, beta1, eps, weightDecay, warmup, emaDecay, batchSize, seed, gradClip, annealPower } = training;
+  const { lr, beta1, eps, weightDecay, warmup, emaDecay, batchSize, seed, gradClip } = training;
+  const batches = new Batches({ count: train.count, size: batchSize, seed, order });
   const trainer = new Trainer(engine, {
     network,
-    score: asPredictor(network),
-    sigmas,
+    objective: objectiveOf(engine, config, batches),
     optimizer: { lr, beta1, ...(eps !== undefined && { eps }), weightDecay, warmup, emaDecay },
     ...(gradClip !== undefined && { gradClip }),
     ...(training.precision && { precision: training.precision }),
-    annealPower,
     shape: [batchSize, train.channels, train.height, train.width],
-    batches: new Batches({ count: train.count, size: batchSize, seed, order }),
+    batches,
     fill: (indices, out, step) => {
       indices.forEach((i, k) => {
         train.image(i, out, k * imageSize(train));
@@ -66,7 +61,7 @@ export function openRun(engine: Engine, config: Config, folder: string, images =
     },
     seed,
   });
-  return { config, folder, train, heldBack, sigmas, network, trainer };
+  return { config, folder, train, heldBack, network, trainer };
 }
 
 /** The training and the held-back images of a configuration. */

@@ -5,6 +5,8 @@ export interface Augmentation {
   flip?: boolean | undefined;
   /** Spread each of the 256 values over its own width: x 255/256 + u/256, u uniform on [0, 1). */
   uniformDequantization?: boolean | undefined;
+  /** Last of all from [0, 1] to [-1, 1], for networks that see images so. */
+  centered?: boolean | undefined;
 }
 
 /**
@@ -14,7 +16,7 @@ export interface Augmentation {
 export function augment(
   batch: Float32Array,
   { count, width }: { count: number; width: number },
-  { flip = false, uniformDequantization = false }: Augmentation,
+  { flip = false, uniformDequantization = false, centered = false }: Augmentation,
   [seed, step]: readonly [seed: number, step: number],
 ): void {
   const { uniform } = random(seed, step, AUGMENT);
@@ -26,6 +28,7 @@ export function augment(
           batch.subarray(line, line + width).reverse();
   if (uniformDequantization)
     for (let i = 0; i < batch.length; i++) batch[i] = (batch[i]! * 255 + uniform()) / 256;
+  if (centered) for (let i = 0; i < batch.length; i++) batch[i] = 2 * batch[i]! - 1;
 }
 
 /** A third word: a stream apart from those of (seed, epoch) and (seed, image). */

@@ -18,8 +18,9 @@ export const foldVariants: readonly FoldVariant[] = [
   { by: "group", vec: false },
 ];
 
-export function foldVariant(hw: Hardware, rows: number, columns: number): FoldVariant {
-  const byThread = hw.kind === "cpu" && (rows >= 16 || columns < 64);
+/** How many rows there are does not count: a sample's numbers may not depend on the batch around it, to the last bit. */
+export function foldVariant(hw: Hardware, columns: number): FoldVariant {
+  const byThread = hw.kind === "cpu" && columns < 65536;
   return { by: byThread ? "thread" : "group", vec: byThread && columns % 4 === 0 };
 }
 

@@ -1,5 +1,5 @@
 import { UsageError } from "../engine/errors.ts";
-import { add, div, mul, reshape, square } from "../engine/ops/index.ts";
+import { add, div, mul, perSample, square } from "../engine/ops/index.ts";
 import type { DrawSource } from "../engine/random.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import type { Module } from "./module.ts";
@@ -75,7 +75,3 @@ export const scoreToX0 = (
   predictor("x0", (x, t) =>
     div(add(x, mul(square(perSample(sigma(t), x)), score(x, t))), perSample(alpha(t), x)),
   );
-
-/** [n] -> [n,1,...] of x's rank. */
-const perSample = (t: Tensor, x: Tensor): Tensor =>
-  reshape(t, [t.dim(0), ...new Array<number>(x.rank - 1).fill(1)]);

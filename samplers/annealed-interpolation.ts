@@ -16,7 +16,7 @@ export interface AnnealedInterpolationOptions extends AnnealingOptions {
  * Interpolation between samples of annealed Langevin dynamics. All images of a row start alike and move as in
  * `annealedLangevin`, each with its own mixture of the row's two noises, cos(angle) p + sin(angle) q, angles in equal
  * steps from 0 to pi / 2: each is a sample for itself, and neighbours resemble each other. NCSNv2's code (Song & Ermon 2020).
- * shape: of the rows' starts, [rows,...]; `start` has it, `sampleOffset` counts rows. Returns x
+ * shape: of the rows' starts, [rows,...]; `start` has it and is left as it is, `sampleOffset` counts rows. Returns x
  * [rows * interpolations,...], row by row, the caller's to dispose. Throws UsageError for options out of range.
  */
 export async function annealedInterpolation(

@@ -24,11 +24,10 @@ export interface AnnealingOptions extends ChainOptions<SamplerStep> {
 
 /** Throws UsageError for options out of range. */
 export function requireAnnealing(who: string, options: AnnealingOptions): void {
-  const { sigmas, stepsPerLevel, epsilon, sampleOffset = 0 } = options;
+  const { sigmas, stepsPerLevel, epsilon } = options;
   requireDescending(who, sigmas);
   requireWhole(who, { stepsPerLevel }, 1);
   requirePositive(who, { epsilon });
-  requireWhole(who, { sampleOffset }, 0);
 }
 
 /** What a step works with; the Scalars change from level to level. */

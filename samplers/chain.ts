@@ -5,6 +5,7 @@ import { rand, randn } from "../engine/random.ts";
 import { sameShape, showShape } from "../engine/shapes.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import type { NoiseOptions, StepNoise } from "./noise.ts";
+import { requireWhole } from "./require.ts";
 
 export interface ChainStep {
   /** Steps done, of `total`. */
@@ -25,7 +26,7 @@ export interface ChainOptions<Step extends ChainStep = ChainStep> extends NoiseO
 /** Where chains begin of which nobody says it: uniform on [0, 1), or normal with a standard deviation. */
 export type Prior = "uniform" | { readonly std: number };
 
-/** The chain's first state. Throws UsageError for a start of another shape. */
+/** The chain's first state. Throws UsageError for a start of another shape and a sampleOffset out of range. */
 export function startOf(
   who: string,
   engine: Engine,
@@ -33,6 +34,7 @@ export function startOf(
   { start, seed, sampleOffset = 0 }: ChainOptions<never>,
   prior: Prior,
 ): Tensor {
+  requireWhole(who, { sampleOffset }, 0);
   if (start && !sameShape(start.shape, shape))
     throw new UsageError(
       `${who}: got start ${showShape(start.shape)} for samples ${showShape(shape)}, expected one shape`,
@@ -56,12 +58,16 @@ export interface Chain {
   readonly report?: (done: number) => void | Promise<void>;
 }
 
+/** Dispatches that the host may be ahead of the device: the driver keeps something of each in memory. */
+const AHEAD = 16_384;
+
 /** Runs a chain's steps. Nothing is read back, unless `report` does. */
 export async function runChain(
   engine: Engine,
   { steps, first = 0, noise, prepare, move, report }: Chain,
 ): Promise<void> {
   let capture: ReturnType<typeof engine.capture<void>> | undefined;
+  let waited = engine.stream.dispatches;
   try {
     for (let k = first; k < first + steps; k++) {
       noise.step.value = k;
@@ -69,6 +75,10 @@ export async function runChain(
       if (!noise.replayable) engine.scope(() => engine.noGrad(move));
       else if (capture) capture.replay();
       else capture = engine.capture(() => engine.noGrad(move));
+      if (engine.stream.dispatches - waited > AHEAD) {
+        await engine.sync();
+        waited = engine.stream.dispatches;
+      }
       await report?.(k + 1);
     }
   } finally {

@@ -5,7 +5,7 @@ import type { Shape, Tensor } from "../engine/tensor.ts";
 import type { SamplerStep } from "./annealing.ts";
 import { type ChainOptions, owning, runChain, startOf } from "./chain.ts";
 import { StepNoise } from "./noise.ts";
-import { requireDescending, requirePositive, requireWhole } from "./require.ts";
+import { requireDescending, requirePositive } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
 
 export interface ConsistentAnnealingOptions extends ChainOptions<SamplerStep> {
@@ -33,11 +33,10 @@ export async function consistentAnnealing(
   shape: Shape,
   options: ConsistentAnnealingOptions,
 ): Promise<Tensor> {
-  const { sigmas, epsilon, denoise = true, start, sampleOffset = 0, onStep } = options;
+  const { sigmas, epsilon, denoise = true, start, onStep } = options;
   const who = "consistentAnnealing";
   requireDescending(who, sigmas);
   requirePositive(who, { epsilon });
-  requireWhole(who, { sampleOffset }, 0);
   const eta = epsilon / sigmas.at(-1)! ** 2;
   requireConsistent(who, sigmas, epsilon);
   const x = startOf(who, engine, shape, options, { std: sigmas[0]! });

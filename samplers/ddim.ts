@@ -53,10 +53,9 @@ export async function ddim(
   shape: Shape,
   options: DdimOptions,
 ): Promise<Tensor> {
-  const { sde, steps, eta = 0, eps = sde.samplingEps, start, sampleOffset = 0, onStep } = options;
+  const { sde, steps, eta = 0, eps = sde.samplingEps, start, onStep } = options;
   const { condition = sde.conditionAt } = options;
   requireWhole("ddim", { steps }, 1);
-  requireWhole("ddim", { sampleOffset }, 0);
   if (!(eta >= 0 && eta <= 1)) throw new UsageError(`ddim: got eta ${eta}, expected a number from 0 to 1`);
   if (!(eps > 0 && eps < sde.T))
     throw new UsageError(`ddim: got eps ${eps}, expected a time between 0 and ${sde.T}`);

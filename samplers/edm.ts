@@ -65,10 +65,9 @@ export async function edm(
   shape: Shape,
   options: EdmOptions,
 ): Promise<Tensor> {
-  const { steps, churn, condition = (sigma) => sigma, start, sampleOffset = 0, onStep } = options;
+  const { steps, churn, condition = (sigma) => sigma, start, onStep } = options;
   const sigmas = edmSigmas(options);
   const raised = raisedSigmas(sigmas, churn);
-  requireWhole("edm", { sampleOffset }, 0);
   const x = startOf("edm", engine, shape, options, { std: options.sigmaMax });
   const noise = new StepNoise(engine, options);
   const [n] = shape as [number];

@@ -25,10 +25,9 @@ export async function langevin(
   shape: Shape,
   options: LangevinOptions,
 ): Promise<Tensor> {
-  const { epsilon, steps, condition, start, sampleOffset = 0, onStep } = options;
+  const { epsilon, steps, condition, start, onStep } = options;
   requirePositive("langevin", { epsilon });
   requireWhole("langevin", { steps }, 1);
-  requireWhole("langevin", { sampleOffset }, 0);
   const x = startOf("langevin", engine, shape, options, { std: 1 });
   const told = condition ?? engine.untrack(engine.zeros([shape[0]!], "i32"));
   const noise = new StepNoise(engine, options);

@@ -48,7 +48,6 @@ export async function metropolisChain(
 ): Promise<MetropolisResult> {
   const { steps, seed, start, sampleOffset = 0, onStep } = options;
   requireWhole(who, { steps }, 1);
-  requireWhole(who, { sampleOffset }, 0);
   const x = startOf(who, engine, shape, options, { std: 1 });
   const noise = new StepNoise(engine, options);
   const scratch: Tensor[] = [];

@@ -12,8 +12,8 @@ export function update(x: Tensor, score: Tensor, c: UpdateCoefficients, z: Noise
     linearUpdate(x, score, c, z);
     return;
   }
-  const mean = add(scale(x, c.keep), times(score, c.pull, c.unit));
-  x.engine.copy(z ? add(mean, times(z, c.noise, c.unit && sqrt(c.unit))) : mean, x);
+  const noiseless = add(scale(x, c.keep), times(score, c.pull, c.unit));
+  x.engine.copy(z ? add(noiseless, times(z, c.noise, c.unit && sqrt(c.unit))) : noiseless, x);
 }
 
 /** (mean |z| / mean |score|)^2, means over the samples of score [n,...]. -> [1] */

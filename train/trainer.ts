@@ -9,26 +9,23 @@ import { Scalar } from "../engine/scalar.ts";
 import { copyStrided } from "../engine/strided.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { findNonFinite } from "../engine/verify.ts";
-import type { Module } from "../models/module.ts";
-import type { Predictor } from "../models/prediction.ts";
+import type { ScoreNet } from "../models/index.ts";
+import { asPredictor } from "../models/prediction.ts";
 import type { Batches } from "./batches.ts";
-import { annealedDsm } from "./losses/annealed-dsm.ts";
 import { type StepMemory, stepMemory } from "./memory.ts";
-import { requireSigmas } from "./sigmas.ts";
+import type { Objective } from "./objectives/index.ts";
 
 export interface TrainerOptions {
-  network: Module;
-  score: Predictor<"score">;
-  /** Noise scales by label, descending. */
-  sigmas: readonly number[];
+  network: ScoreNet<"score" | "eps">;
+  /** What the network is to minimise; the trainer disposes it. */
+  objective: Objective;
   optimizer: AdamOptions;
   /** Largest joint norm of the gradients. */
   gradClip?: number;
-  annealPower?: number;
   /** [n, c, h, w] of a batch. */
   shape: readonly [number, number, number, number];
   batches: Batches;
-  /** Writes the images of a step into `out`, [n, c, h, w]. */
+  /** Writes the images of a step into `out`, [n, c, h, w], as the network sees them. */
   fill: (indices: Uint32Array, out: Float32Array, step: number) => void;
   seed: number;
   /** "mixed": the network's activations are stored as f16, see Engine.autocast. "f32" unless told. */
@@ -63,8 +60,8 @@ export class DivergedError extends UsageError {
 export const UNREAD_MOST = 64;
 
 /**
- * Trains a labelled score network by annealed denoising score matching. A step is captured at its first run and
- * replayed afterwards; every random number is a function of (seed, step).
+ * Trains a network by an objective, with dropout where it has some. A step is captured at its first run and replayed
+ * afterwards; every random number is a function of (seed, step).
  */
 export class Trainer {
   readonly engine: Engine;
@@ -73,8 +70,6 @@ export class Trainer {
   #mixed: boolean;
   readonly #params: readonly Tensor[];
   readonly #x: Tensor;
-  readonly #labels: Tensor;
-  readonly #sigmas: Tensor;
   readonly #history: Tensor;
   readonly #draw = new Scalar(0);
   readonly #slot = new Scalar(0);
@@ -82,20 +77,16 @@ export class Trainer {
   #capture: Capture<void> | undefined;
   #unread = 0;
 
-  /** Throws UsageError for sigmas or optimizer options out of range. */
+  /** Throws UsageError for optimizer options out of range. */
   constructor(engine: Engine, options: TrainerOptions) {
-    requireSigmas("Trainer", options.sigmas);
     this.engine = engine;
     this.#options = options;
     this.#mixed = options.precision === "mixed";
     const params = options.network.parameters();
     this.#params = [...params.values()];
     this.optimizer = new Adam(params, options.optimizer);
-    const [n] = options.shape;
     const keep = (t: Tensor) => engine.untrack(t);
     this.#x = keep(engine.zeros(options.shape));
-    this.#labels = keep(engine.zeros([n], "i32"));
-    this.#sigmas = keep(engine.tensor(Float32Array.from(options.sigmas), [options.sigmas.length, 1]));
     this.#history = keep(engine.zeros([UNREAD_MOST, 2]));
     this.#host = new Float32Array(this.#x.size);
   }
@@ -194,27 +185,26 @@ export class Trainer {
   /** Frees everything but the network. */
   dispose(): void {
     this.#capture?.dispose();
-    for (const t of [this.#x, this.#labels, this.#sigmas, this.#history]) t.dispose();
+    for (const t of [this.#x, this.#history]) t.dispose();
+    this.#options.objective.dispose?.();
     this.optimizer.dispose();
   }
 
   #feed(step: number): void {
-    const { batches, fill, sigmas } = this.#options;
+    const { batches, fill, objective } = this.#options;
     fill(batches.images(step), this.#host, step);
     this.#x.write(this.#host);
-    this.#labels.write(batches.labels(step, sigmas.length));
+    objective.feed?.(step);
     this.#draw.value = step;
   }
 
   #loss(): Tensor {
-    const { score, seed, annealPower } = this.#options;
-    const draw = { seed, purpose: "perturb", step: this.#draw } as const;
-    const stored = (x: Tensor, labels: Tensor) => this.engine.autocast(() => score(x, labels), this.#mixed);
-    return annealedDsm(Object.assign(stored, { predicts: score.predicts }), this.#x, this.#labels, {
-      sigmas: this.#sigmas,
-      draw,
-      ...(annealPower !== undefined && { annealPower }),
-    });
+    const { network, objective, seed } = this.#options;
+    const source = { seed, step: this.#draw };
+    const trained = asPredictor(network, { dropout: source });
+    const stored = (x: Tensor, condition: Tensor) =>
+      this.engine.autocast(() => trained(x, condition), this.#mixed);
+    return objective.loss(Object.assign(stored, { predicts: network.predicts }), this.#x, source);
   }
 
   #gradients(loss: Tensor): { grads: Tensor[]; clip: Tensor } {

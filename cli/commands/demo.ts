@@ -12,7 +12,6 @@ import { writeFileAtomic } from "../pictures/write.ts";
 import { duration } from "../progress.ts";
 import { files, openCheckpoint, openImages, openRun } from "../run.ts";
 import { drawSamples } from "../sampler.ts";
-import { requireSupported } from "../supported.ts";
 import { writePictures } from "./sample.ts";
 import { train } from "./train.ts";
 
@@ -28,7 +27,6 @@ export function demoCommand(program: Command): void {
       const start = performance.now();
       const file = path ?? packaged("configs/demo.yaml");
       const config = readConfig(file);
-      requireSupported("demo", config, file);
       const images = openImages(config);
       beginAfresh(out, config);
       const { channels: c, height: h, width: w } = images.train;

@@ -7,14 +7,13 @@ import { DeviceError } from "../../engine/errors.ts";
 import { countParameters } from "../../models/index.ts";
 import { restore } from "../../train/checkpoint.ts";
 import { DivergedError, UNREAD_MOST } from "../../train/trainer.ts";
-import { readConfig, writeConfig } from "../config.ts";
+import { type Config, readConfig, writeConfig } from "../config.ts";
 import { Interrupted, type Stop, stopOnSignal } from "../interrupt.ts";
 import { applyMemoryOptions, type MemoryOptions, withMemoryOptions } from "../memory-options.ts";
 import { MetricsLog } from "../metrics-log.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { Progress } from "../progress.ts";
 import { checkFolder, files, openImages, openRun, type Run, rollBack, saveCheckpoint } from "../run.ts";
-import { requireSupported } from "../supported.ts";
 import { verifyStep } from "../verify.ts";
 
 interface TrainOptions extends MemoryOptions {
@@ -37,7 +36,6 @@ export function trainCommand(program: Command): void {
     .action(async (path: string, options: TrainOptions) => {
       const { out, resume = false, verify, ...rest } = options;
       const config = readConfig(path);
-      requireSupported("train", config, path);
       applyMemoryOptions(config, rest);
       const folder = out ?? folderOf(path);
       const checkpoint = checkFolder(folder, config, resume);
@@ -121,13 +119,20 @@ async function tellPrecision({ trainer }: Run): Promise<void> {
   );
 }
 
-function describe({ network, train: images, config, sigmas }: Run): void {
+function describe({ network, train: images, config }: Run): void {
   const thousands = (n: number) => n.toLocaleString("en");
   console.log(
     `${config.model.name} with ${thousands(countParameters(network))} parameters; ` +
       `${thousands(images.count)} images ${images.channels}x${images.height}x${images.width} of ${images.name}; ` +
-      `batch ${config.training.batchSize}; ${sigmas.length} noise scales`,
+      `batch ${config.training.batchSize}; ${noiseOf(config)}`,
   );
+}
+
+const sdeNames = { ve: "VE", vp: "VP", subvp: "sub-VP" } as const;
+
+function noiseOf({ sigmas, sde }: Config): string {
+  if (!sde) return `${sigmas.count} noise scales`;
+  return `on the ${sdeNames[sde.name]} SDE${sde.continuous ? "" : ` in ${sde.numScales} steps`}`;
 }
 
 /** What a process that died while it wrote left behind: see writeFileAtomic. */

@@ -43,7 +43,7 @@ const op = defineOp<Attrs>({
     const x = inputs[0]!;
     const { maps, hw, channels, groupSize } = geometry(x, attrs);
     const moments = engine.empty([maps, 2]);
-    engine.launch(normMoments, foldVariant(engine.hardware, maps, hw), { x, moments }, { maps, hw });
+    engine.launch(normMoments, foldVariant(engine.hardware, hw), { x, moments }, { maps, hw });
     const statistics = engine.empty([maps, 4]);
     engine.launch(
       normStatistics,
@@ -71,7 +71,7 @@ const op = defineOp<Attrs>({
     const sums = engine.empty([maps, 2]);
     engine.launch(
       normGradSums,
-      { act: attrs.activation, ...foldVariant(engine.hardware, maps, hw) },
+      { act: attrs.activation, ...foldVariant(engine.hardware, hw) },
       { x, dy, statistics, ...tensors, sums },
       shared,
     );

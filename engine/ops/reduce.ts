@@ -189,3 +189,7 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   const axes = x.shape.flatMap((d, i) => (i < lead || (shape[i - lead] === 1 && d !== 1) ? [i] : []));
   return reshapeView(sumOp(x.engine, [x], { axes, keepDims: false, times: 1 }), shape);
 }
+
+/** A number for each sample, t [n], so that it goes over x [n,...]: -> [n,1,...] of x's rank. */
+export const perSample = (t: Tensor, x: Tensor): Tensor =>
+  reshape(t, [-1, ...new Array<number>(x.rank - 1).fill(1)]);

@@ -19,7 +19,7 @@ const sides = (x: Tensor) => ({ rows: x.size / x.dim(-1), columns: x.dim(-1) });
 function launch(engine: Engine, x: Tensor, out: SoftmaxVariant["out"]): Tensor {
   const y = engine.empty(out === "logsumexp" ? x.shape.slice(0, -1) : x.shape);
   const { rows, columns } = sides(x);
-  engine.launch(kernel, { out, ...foldVariant(engine.hardware, rows, columns) }, { x, y }, { rows, columns });
+  engine.launch(kernel, { out, ...foldVariant(engine.hardware, columns) }, { x, y }, { rows, columns });
   return y;
 }
 
@@ -28,7 +28,7 @@ function launchGrad(engine: Engine, y: Tensor, dy: Tensor, log: boolean): Tensor
   const { rows, columns } = sides(y);
   engine.launch(
     softmaxGrad,
-    { log, ...foldVariant(engine.hardware, rows, columns) },
+    { log, ...foldVariant(engine.hardware, columns) },
     { y, dy, dx },
     { rows, columns },
   );

@@ -17,8 +17,9 @@ export interface ColorizeOptions extends HeldOptions {
 /**
  * Colorization by predictor-corrector sampling: inpainting in coordinates of which the first is the gray value, known,
  * and the other two the colour, to be drawn. They are orthonormal, so that noise looks alike in them. Song et al. 2021,
- * section 5 and appendix I.3; the published start has the prior without its red where ours has it without its gray. x [n,3,h,w] is the caller's to dispose. Throws UsageError for samples without three
- * channels, gray images that do not stretch to them or are not finite, and whatever `predictorCorrector` refuses.
+ * section 5 and appendix I.3; the published code starts from the prior without its red where it means its gray.
+ * x [n,3,h,w] is the caller's to dispose. Throws UsageError for samples without three channels, for gray images that do
+ * not stretch to them or are not finite, and for whatever `predictorCorrector` refuses.
  */
 export async function colorize(
   engine: Engine,

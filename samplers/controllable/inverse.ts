@@ -14,10 +14,10 @@ export interface Operator {
   /** A: x [n,...] -> y [n,...]. Linear, with no constant term. Throws UsageError for x of a shape it does not know. */
   apply(x: Tensor): Tensor;
   /**
-   * B: a residual in y's shape -> the change of x that answers for it. The pseudo-inverse of A, with which x + B (y - A x)
-   * is the nearest to x that has the observation y. What A does not see, B may not change; the eigenvalues of A B may
-   * lie between 0 and 1, as of a transpose with |A| <= 1, and what they belong to is then approached from update to
-   * update. Above 2 sampling diverges.
+   * B: a residual in y's shape -> the change of x that answers for it. Best the pseudo-inverse of A, with which
+   * x + B (y - A x) is the nearest to x that has the observation y. Any other must leave alone what A does not see, and
+   * have eigenvalues of A B from 0 to 1, as the transpose where |A| <= 1: what belongs to those below 1 is approached
+   * from update to update. Above 2 sampling diverges.
    */
   answer(residual: Tensor): Tensor;
 }
@@ -31,10 +31,10 @@ export interface InverseOptions extends HeldOptions {
 /**
  * Samples of which an observation y = A x_0 is known: after each update x <- x + B (y(t) - A x) with y(t) =
  * alpha(t) y + std(t) A z, what would be observed of a noisy x_t. Song et al. 2021, section 5 and appendix I.4, for
- * linear observations without noise of their own; inpainting is the case of a mask. Biased as all replacement is, see
- * `heldSampling`. x [n,...] is the caller's to dispose. Throws UsageError for
- * an observation of another shape than the operator's or that is not finite, an answer of another shape than the samples,
- * and whatever `predictorCorrector` refuses.
+ * linear observations without noise of their own; inpainting is the case of a mask. Biased as all replacement is:
+ * figures at `heldSampling`. x [n,...] is the caller's to dispose. Throws UsageError for an observation of another shape
+ * than the operator's or that is not finite, for an answer of another shape than the samples, and for whatever
+ * `predictorCorrector` refuses.
  */
 export async function solveInverse(
   engine: Engine,

@@ -1,4 +1,4 @@
-import { add, mul, reshape, square } from "../../engine/ops/index.ts";
+import { add, mul, perSample, square } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { ScoreFunction } from "../score.ts";
 import type { Linear, Sde } from "./sde.ts";
@@ -41,7 +41,3 @@ export const reverseSde =
       diffusion: probabilityFlow ? t.engine.zeros(t.shape) : diffusion,
     };
   };
-
-/** [n] -> [n,1,...] of x's rank. */
-const perSample = (t: Tensor, x: Tensor): Tensor =>
-  reshape(t, [t.dim(0), ...new Array<number>(x.rank - 1).fill(1)]);

@@ -1,6 +1,7 @@
 /** The commands that open a device, from doctor to demo. */
 import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { unzipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readSafetensors, writeSafetensors } from "../../engine/safetensors.ts";
 import { newFolder, type Outcome, removeFolders, stein, tiny } from "./stein.ts";
@@ -161,6 +162,18 @@ describe("sample", () => {
       await drawn("s5", "--seed", "3", "--raw"),
     ];
     expect(new Set([once, ...others]).size).toBe(4);
+  });
+
+  test("two processes draw by ranges what one draws", async () => {
+    const drawn = async (out: string, range: string) => {
+      const { code } = await sample("--out", out, "--seed", "3", "--range", range, "--npz");
+      expect(code).toBe(0);
+      const npy = unzipSync(readFileSync(join(folder, out, "samples.npz")))["samples.npy"]!;
+      return [...new Float32Array(npy.slice(128).buffer)]; // behind the header
+    };
+    const [first, second] = await Promise.all([drawn("r1", "0:3"), drawn("r2", "3:4")]);
+    expect([...first!, ...second!]).toEqual(await drawn("r3", "0:4"));
+    expect(first!.length).toBe(3 * 64);
   });
 
   test("a checkpoint alone is enough, without its folder, its data or its configuration", async () => {

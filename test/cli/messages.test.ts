@@ -247,25 +247,8 @@ const networks: Record<string, Case> = {
   ),
 };
 
-/** What a configuration may say and only `stein model describe` knows of today. */
-const unsupported: Record<string, Case> = {
-  "training on an SDE": {
-    args: "train run.yaml",
-    files: { "run.yaml": onSde({}) },
-    says: 'train: not supported yet: got sde.name "ve", expected a ladder of noise scales (sigmas) in run.yaml; its network can be seen with: stein model describe',
-  },
-  "training on centered images": {
-    args: "train run.yaml",
-    files: {
-      "run.yaml": tiny({ data: { centered: true }, model: { name: "ncsn", channels: undefined, ngf: 8 } }),
-    },
-    says: "train: not supported yet: got data.centered true, expected images in [0, 1] in run.yaml; its network can be seen with: stein model describe",
-  },
-  "a demo of an SDE": {
-    args: "demo --config run.yaml",
-    files: { "run.yaml": onSde({ sde: { name: "subvp" } }) },
-    says: 'demo: not supported yet: got sde.name "subvp", expected a ladder of noise scales (sigmas) in run.yaml; its network can be seen with: stein model describe',
-  },
+/** Options of `stein sample` that do not go with the network, or with each other. */
+const samplers: Record<string, Case> = {
   "a step size for a sampler on an SDE": {
     args: "sample a.safetensors --epsilon 0.1",
     files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
@@ -512,7 +495,7 @@ const options: Record<string, Case> = {
 for (const [title, cases] of Object.entries({
   configurations,
   networks,
-  unsupported,
+  samplers,
   images,
   runs,
   options,

@@ -35,6 +35,14 @@ describe("flip", () => {
   });
 });
 
+test("centered images are 2 x - 1 of what they would have been", () => {
+  const [images, centered] = [batch(), batch()];
+  const wish = { flip: true, uniformDequantization: true };
+  augment(images, shape, wish, [3, 0]);
+  augment(centered, shape, { ...wish, centered: true }, [3, 0]);
+  expect(centered).toEqual(images.map((v) => 2 * v - 1));
+});
+
 test("uniform dequantization spreads a value over its 256th and keeps the order of values", () => {
   const images = batch();
   augment(images, shape, { uniformDequantization: true }, [3, 0]);

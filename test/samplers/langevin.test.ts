@@ -12,7 +12,7 @@ const covariance: Matrix = [
 ];
 
 test("its law has the bias it is known for: covariance C (I - epsilon/2 C^-1)^-1", async () => {
-  const epsilon = 0.004; // the smaller variance, 0.01, comes out as 0.0125
+  const epsilon = 0.008; // the smaller variance, 0.01, comes out as 0.0167
   const p = inverse(covariance);
   const biased = times(
     covariance,
@@ -22,12 +22,12 @@ test("its law has the bias it is known for: covariance C (I - epsilon/2 C^-1)^-1
     ]),
   );
   using target = gaussianScore(engine, mean, covariance, [0]);
-  const x = await langevin(engine, target.score, [10_000, 2], { epsilon, steps: 150, seed: 3 });
+  const x = await langevin(engine, target.score, [10_000, 2], { epsilon, steps: 100, seed: 3 });
   const points = await x.data();
   x.dispose();
   expectGaussian(points, { mean, covariance: biased });
   const unbiased = gaussianScores(points, { mean, covariance });
-  expect(Math.max(...unbiased.map(Math.abs))).toBeGreaterThan(7);
+  expect(Math.max(...unbiased.map(Math.abs))).toBeGreaterThan(10);
 });
 
 test("the condition is what the score is told: labels 0, or a tensor of the caller's", async () => {

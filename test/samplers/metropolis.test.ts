@@ -62,10 +62,10 @@ describe.each(samplers)("%s", (name, sample) => {
 
   test("a Gaussian, without the bias of unadjusted steps of this size", async () => {
     using target = gaussianEnergy(engine, mean, covariance);
-    const steps = name === "hmc" ? 40 : 150;
-    const result = await sample(target, [10_000, 2], { size: Math.sqrt(0.008), steps, seed: 3 });
+    const steps = name === "hmc" ? 40 : 120;
+    const result = await sample(target, [10_000, 2], { size: Math.sqrt(0.016), steps, seed: 3 });
     expectGaussian(await points(result), { mean, covariance });
-    expect(result.acceptance).toBeGreaterThan(0.8);
+    expect(result.acceptance).toBeGreaterThan(0.7);
     expect(result.acceptance).toBeLessThan(0.999);
   });
 

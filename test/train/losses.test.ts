@@ -80,6 +80,26 @@ describe.each([
   });
 });
 
+test.each([vp(), subVp(), veSde])(
+  "likelihood weighting weighs $name's squared error of the score by g^2",
+  async (sde) => {
+    const z = upload(normal([4, 2, 3, 3], 2));
+    const u = engine.tensor([0.001, 0.2, 0.5, 1]);
+    const says = predictor("score", (y) => mul(y, 0));
+    const options = { reduceMean: false, eps: 0.01, likelihoodWeighting: true };
+    const loss = await item(() => sdeLoss(says, sde, x, { u, z }, options));
+    const [times, values] = [[...(await u.data())], [...(await z.data())]];
+    const expected = times.map((v, n) => {
+      const t = v * (1 - 0.01) + 0.01;
+      const [{ std }, { diffusion }] = [sde.marginalAt(t), sde.coefficientsAt(t)];
+      const squares = values.slice(n * SIZE, (n + 1) * SIZE).reduce((a, v) => a + (v / std) ** 2, 0);
+      return (0.5 * squares * diffusion ** 2) / 4;
+    });
+    expect(loss / expected.reduce((a, v) => a + v)).toBeCloseTo(1, 5);
+    for (const t of [u, z]) t.dispose();
+  },
+);
+
 test("smldLoss numbers the scales from the largest", async () => {
   const labels = engine.tensor(Int32Array.from([0, 0, 99, 99]));
   const z = engine.zeros(x.shape);

@@ -19,6 +19,8 @@ export interface Perturbation {
   readonly condition: Tensor;
   /** Standard normal, x's shape. */
   readonly z: Tensor;
+  /** Of each sample's squared error [n]; 1 unless given. */
+  readonly weight?: Tensor;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface Perturbation {
 export function denoisingLoss(
   network: Denoiser,
   x: Tensor,
-  { alpha, std, condition, z }: Perturbation,
+  { alpha, std, condition, z, weight }: Perturbation,
   { reduceMean }: ReductionOptions,
 ): Tensor {
   if (!sameShape(x.shape, z.shape))
@@ -38,7 +40,8 @@ export function denoisingLoss(
     );
   const [a, s] = [perSample(alpha, x), perSample(std, x)];
   const output = network(add(mul(x, a), mul(z, s)), condition);
-  const error = square(network.predicts === "eps" ? sub(output, z) : add(mul(output, s), z));
+  const squares = square(network.predicts === "eps" ? sub(output, z) : add(mul(output, s), z));
+  const error = weight ? mul(squares, perSample(weight, x)) : squares;
   return reduceMean ? mean(error) : scale(sum(error), 0.5 / x.dim(0));
 }
 

@@ -1,4 +1,4 @@
-import { add, mul } from "../../engine/ops/index.ts";
+import { add, div, mul, square } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Sde } from "../../samplers/sde/index.ts";
 import { type Denoiser, denoisingLoss, type ReductionOptions } from "./denoising.ts";
@@ -7,10 +7,12 @@ import type { TimeDraws } from "./draws.ts";
 export interface SdeLossOptions extends ReductionOptions {
   /** Smallest time, below which the target explodes; 1e-5 unless told. */
   eps?: number;
+  /** lambda(t) = g(t)^2, which bounds the likelihood: Song et al. 2021, "Maximum likelihood training". */
+  likelihoodWeighting?: boolean;
 }
 
 /**
- * The loss of Song et al. 2021, equation 7 with lambda(t) = std(t)^2, at t = u (T - eps) + eps for each sample. The
+ * The loss of Song et al. 2021, equation 7 with lambda(t) = std(t)^2 unless told, at t = u (T - eps) + eps for each sample. The
  * network is told sde.condition(t): sigma for the VE SDE, 999 t for the VP and the sub-VP SDE. x [n,...] -> []
  */
 export function sdeLoss(
@@ -18,8 +20,11 @@ export function sdeLoss(
   sde: Sde,
   x: Tensor,
   { u, z }: TimeDraws,
-  { eps = 1e-5, reduceMean }: SdeLossOptions,
+  { eps = 1e-5, likelihoodWeighting = false, reduceMean }: SdeLossOptions,
 ): Tensor {
   const t = add(mul(u, sde.T - eps), eps);
-  return denoisingLoss(network, x, { ...sde.marginal(t), condition: sde.condition(t), z }, { reduceMean });
+  const { alpha, std } = sde.marginal(t);
+  const weight = likelihoodWeighting && square(div(sde.coefficients(t).diffusion, std));
+  const noise = { alpha, std, condition: sde.condition(t), z, ...(weight && { weight }) };
+  return denoisingLoss(network, x, noise, { reduceMean });
 }

@@ -1,0 +1,3 @@
+export { type AnnealedOptions, annealed } from "./annealed.ts";
+export type { Objective } from "./objective.ts";
+export { type SdeObjectiveOptions, sdeObjective } from "./sde.ts";
