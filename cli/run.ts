@@ -47,7 +47,7 @@ export function openRun(engine: Engine, config: Config, folder: string, images =
   const batches = new Batches({ count: train.count, size: batchSize, seed, order });
   const trainer = new Trainer(engine, {
     network,
-    objective: objectiveOf(engine, config, batches),
+    objective: () => objectiveOf(engine, config, batches),
     optimizer: { lr, beta1, ...(eps !== undefined && { eps }), weightDecay, warmup, emaDecay },
     ...(gradClip !== undefined && { gradClip }),
     ...(training.precision && { precision: training.precision }),

@@ -1,3 +1,4 @@
+export { setCheckpointing } from "./blocks/index.ts";
 export { logProbGrad, type NoisyClassifier } from "./classifier.ts";
 export { fromPyTorch, type NetworkValues, type PyTorchExport } from "./convert.ts";
 export { Ddpm, type DdpmOptions } from "./ddpm.ts";
@@ -15,6 +16,18 @@ export {
   resblockTypes,
 } from "./ncsnpp.ts";
 export { Ncsnv2, Ncsnv2Deeper, Ncsnv2Deepest, type Ncsnv2Options, ncsnv2For } from "./ncsnv2.ts";
+export {
+  asPredictor,
+  epsToScore,
+  type Network,
+  type Prediction,
+  type Predictor,
+  scoreToEps,
+  scoreToX0,
+  type Training,
+  thatPredicts,
+  x0ToScore,
+} from "./prediction.ts";
 export {
   buildScoreNet,
   type ImageOptions,

@@ -6,8 +6,9 @@ import { purposes } from "../engine/random.ts";
  * unbroken one would have. Images come in shuffled epochs laid end to end; labels are uniform.
  */
 export class Batches {
+  /** Of a batch. */
+  readonly size: number;
   readonly #count: number;
-  readonly #size: number;
   readonly #seed: number;
   readonly #order: (seed: number, epoch: number, count: number) => Uint32Array;
   readonly #epochs = new Map<number, Uint32Array>();
@@ -19,15 +20,15 @@ export class Batches {
     order: (seed: number, epoch: number, count: number) => Uint32Array;
   }) {
     this.#count = options.count;
-    this.#size = options.size;
+    this.size = options.size;
     this.#seed = options.seed;
     this.#order = options.order;
   }
 
   /** Indices of the images of a step, [size]. */
   images(step: number): Uint32Array {
-    return Uint32Array.from({ length: this.#size }, (_, i) => {
-      const at = step * this.#size + i;
+    return Uint32Array.from({ length: this.size }, (_, i) => {
+      const at = step * this.size + i;
       return this.#epoch(Math.floor(at / this.#count))[at % this.#count]!;
     });
   }
@@ -35,7 +36,7 @@ export class Batches {
   /** Labels of a step, whole numbers below `levels`, [size]. */
   labels(step: number, levels: number): Int32Array<ArrayBuffer> {
     const key = [this.#seed % 2 ** 32, Math.floor(this.#seed / 2 ** 32)] as const;
-    return Int32Array.from({ length: this.#size }, (_, i) => {
+    return Int32Array.from({ length: this.size }, (_, i) => {
       const word = philox4x32([0, i, step, purposes.labels], key)[0];
       return Math.floor((word / 2 ** 32) * levels);
     });

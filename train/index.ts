@@ -8,6 +8,12 @@ export { type SdeLossOptions, sdeLoss } from "./losses/sde.ts";
 export { smldLoss } from "./losses/smld.ts";
 export { neededBytes, type StepMemory, stepMemory } from "./memory.ts";
 export { mmdSquared, sampleQuality, slicedWasserstein } from "./metrics/index.ts";
-export { type AnnealedOptions, annealed, type Objective, type SdeObjectiveOptions, sdeObjective } from "./objectives/index.ts";
+export {
+  type AnnealedOptions,
+  annealed,
+  type Objective,
+  type SdeObjectiveOptions,
+  sdeObjective,
+} from "./objectives/index.ts";
 export { geometricSigmas, type SigmaOptions } from "./sigmas.ts";
 export { DivergedError, type StepReport, Trainer, type TrainerOptions } from "./trainer.ts";

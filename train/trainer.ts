@@ -17,8 +17,8 @@ import type { Objective } from "./objectives/index.ts";
 
 export interface TrainerOptions {
   network: ScoreNet<"score" | "eps">;
-  /** What the network is to minimise; the trainer disposes it. */
-  objective: Objective;
+  /** Makes what the network is to minimise, once the images have their memory. */
+  objective: () => Objective;
   optimizer: AdamOptions;
   /** Largest joint norm of the gradients. */
   gradClip?: number;
@@ -69,6 +69,7 @@ export class Trainer {
   readonly #options: TrainerOptions;
   #mixed: boolean;
   readonly #params: readonly Tensor[];
+  readonly #objective: Objective;
   readonly #x: Tensor;
   readonly #history: Tensor;
   readonly #draw = new Scalar(0);
@@ -87,6 +88,7 @@ export class Trainer {
     this.optimizer = new Adam(params, options.optimizer);
     const keep = (t: Tensor) => engine.untrack(t);
     this.#x = keep(engine.zeros(options.shape));
+    this.#objective = options.objective();
     this.#history = keep(engine.zeros([UNREAD_MOST, 2]));
     this.#host = new Float32Array(this.#x.size);
   }
@@ -186,25 +188,25 @@ export class Trainer {
   dispose(): void {
     this.#capture?.dispose();
     for (const t of [this.#x, this.#history]) t.dispose();
-    this.#options.objective.dispose?.();
+    this.#objective.dispose?.();
     this.optimizer.dispose();
   }
 
   #feed(step: number): void {
-    const { batches, fill, objective } = this.#options;
+    const { batches, fill } = this.#options;
     fill(batches.images(step), this.#host, step);
     this.#x.write(this.#host);
-    objective.feed?.(step);
+    this.#objective.feed?.(step);
     this.#draw.value = step;
   }
 
   #loss(): Tensor {
-    const { network, objective, seed } = this.#options;
+    const { network, seed } = this.#options;
     const source = { seed, step: this.#draw };
     const trained = asPredictor(network, { dropout: source });
     const stored = (x: Tensor, condition: Tensor) =>
       this.engine.autocast(() => trained(x, condition), this.#mixed);
-    return objective.loss(Object.assign(stored, { predicts: network.predicts }), this.#x, source);
+    return this.#objective.loss(Object.assign(stored, { predicts: network.predicts }), this.#x, source);
   }
 
   #gradients(loss: Tensor): { grads: Tensor[]; clip: Tensor } {

@@ -101,9 +101,12 @@ export async function train(run: Run, { minutes = Infinity }: { minutes?: number
   const last = Math.min(50, trainer.step);
   const { peak } = trainer.engine.memory();
   console.log(
-    `loss ${log.recent(last).toFixed(2)}, mean of the last ${last} steps; peak device memory ${mebibytes(peak)}`,
+    `loss ${shown(log.recent(last))}, mean of the last ${last} steps; peak device memory ${mebibytes(peak)}`,
   );
 }
+
+/** A loss is a sum over an image's elements, or the mean of them. */
+const shown = (loss: number): string => loss.toFixed(loss < 1 ? 4 : 2);
 
 /** configs/ve/church.yaml -> runs/ve/church; the name alone for a file from elsewhere. */
 function folderOf(path: string): string {
@@ -169,7 +172,7 @@ async function loop(run: Run, log: MetricsLog, stop: Stop, minutes: number): Pro
     const waited = performance.now() - first;
     if (waited < WAIT.least) stride = Math.min(2 * stride, UNREAD_MOST);
     else if (waited > WAIT.most) stride = Math.max(1, stride >> 1);
-    progress.update(trainer.step, `loss ${log.recent(50).toFixed(2)}`);
+    progress.update(trainer.step, `loss ${shown(log.recent(50))}`);
     if (trainer.step === checkpoint && trainer.step < steps) await save(run, log);
   }
 }

@@ -4,13 +4,16 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { parseConfig } from "../../cli/config.ts";
 import { openRun } from "../../cli/run.ts";
+import type { Tensor } from "../../engine/tensor.ts";
 import { engine } from "../support/engine.ts";
-import { newFolder, removeFolders, stein, tiny } from "./stein.ts";
+import { newFolder, removeFolders, stein, tiny, tinyOnSde } from "./stein.ts";
 
 afterAll(removeFolders);
 
-async function firstLosses(changes: Parameters<typeof tiny>[0]): Promise<number[]> {
-  const run = openRun(engine, parseConfig(tiny(changes), "test"), "unused");
+const firstLosses = (changes: Parameters<typeof tiny>[0]) => firstLossesOf(tiny(changes));
+
+async function firstLossesOf(config: string): Promise<number[]> {
+  const run = openRun(engine, parseConfig(config, "test"), "unused");
   for (let i = 0; i < 3; i++) run.trainer.advance();
   const reports = await run.trainer.reports();
   run.trainer.dispose();
@@ -33,6 +36,62 @@ test("flips, dequantization and Adam's eps change the losses, each from the step
   const dull = await firstLosses({ training: { eps: 1000 } });
   expect(dull[0]).toBe(plain[0]); // the first update is still to come
   expect(dull[1]).not.toBe(plain[1]);
+});
+
+test("what a configuration on an SDE says reaches the losses", async () => {
+  const losses = (changes: Parameters<typeof tinyOnSde>[0]) => firstLossesOf(tinyOnSde(changes));
+  const plain = await losses({});
+  expect(plain[0]).toBeCloseTo(1, 0); // that of a network that says nothing yet
+  expect(await losses({})).toEqual(plain);
+
+  const [summed] = await losses({ training: { reduceMean: false } });
+  expect(summed! / plain[0]!).toBeCloseTo(64 / 2, 3);
+
+  const [weighted] = await losses({ training: { likelihoodWeighting: true } });
+  expect(weighted! / plain[0]!).toBeCloseTo(2 * Math.log(8 / 0.01), 3);
+
+  const inSteps = await losses({ sde: { continuous: false } });
+  expect(inSteps[0]).toBeCloseTo(1, 0);
+  expect(inSteps[2]).not.toBe(plain[2]);
+
+  const dropped = await losses({ model: { dropout: 0.5 } });
+  expect(dropped[2]).not.toBe(plain[2]);
+
+  const first = (await losses({ training: { warmup: 1000 } }))[1];
+  expect(first).not.toBe(plain[1]); // the first step's learning rate is 0
+});
+
+test("the images of a configuration with data.centered are 2 x - 1, once", async () => {
+  const images = async (centered: boolean) => {
+    const run = openRun(engine, parseConfig(tinyOnSde({ data: { centered } }), "test"), "unused");
+    let x: Tensor | undefined;
+    engine.observer = ({ inputs }) => {
+      x ??= inputs.find((t) => t?.rank === 4); // before the noise
+    };
+    engine.scope(() => run.trainer.passes());
+    engine.observer = undefined;
+    const values = [...(await x!.data())];
+    run.trainer.dispose();
+    run.network.dispose();
+    return values;
+  };
+  const plain = await images(false);
+  expect([Math.min(...plain), Math.max(...plain)]).toEqual([0, expect.closeTo(1, 0)]);
+  expect(await images(true)).toEqual(plain.map((v) => Math.fround(2 * v - 1)));
+});
+
+test.each([
+  ["ve", true, "on the VE SDE"],
+  ["vp", false, "on the VP SDE in 20 steps"],
+  ["subvp", true, "on the sub-VP SDE"],
+])("stein train knows %s, continuous %s", async (name, continuous, told) => {
+  const sde = { name, continuous, ...(name !== "ve" && { sigmaMax: undefined }) };
+  const cwd = newFolder({ "run.yaml": tinyOnSde({ sde, training: { steps: 3 } }) });
+  const { code, stdout } = await stein(["train", "run.yaml", "--verify"], { cwd });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^verify: \d+ ops agree with float64/m);
+  expect(stdout).toContain(`48 images 1x8x8 of digits (train); batch 4; ${told}\n`);
+  expect(stdout).toMatch(/^loss [\d.]+, mean of the last 3 steps/m);
 });
 
 test("training.checkpointing reaches the network: less is kept, the losses stay", async () => {

@@ -100,6 +100,22 @@ export function tiny(changes: Sections = {}): string {
     training: { steps: 12, batchSize: 4, checkpointEvery: 5 },
     sampling: { count: 4, stepsPerLevel: 3 },
   };
+  return changed(config, changes);
+}
+
+/** The same on an SDE: NCSN++ of one level. */
+export function tinyOnSde(changes: Sections = {}): string {
+  const config: Sections = {
+    data: { name: "digits", count: 64, heldBack: 16, size: 8 },
+    model: { name: "ncsnpp", nf: 8, chMult: [1], numResBlocks: 1, attnResolutions: [] },
+    sde: { name: "ve", sigmaMax: 8, numScales: 20 },
+    training: { steps: 12, batchSize: 4, checkpointEvery: 5, reduceMean: true },
+    sampling: { count: 4 },
+  };
+  return changed(config, changes);
+}
+
+function changed(config: Sections, changes: Sections): string {
   for (const [section, values] of Object.entries(changes))
     config[section] = { ...config[section], ...values };
   return stringify(config);

@@ -167,4 +167,13 @@ describe("finding faults", () => {
     expect(bad.departed).toMatchObject({ op: "twice", index: 1, shapes: "[2,3,4,4]" });
     for (const t of [x, w]) t.dispose();
   });
+
+  test("verify measures a sum that cancels by what it sums up", async () => {
+    const { data } = normal([500], 1);
+    const x = upload({ shape: [1001], data: Float64Array.from([...data, 1e-6, ...data.map((v) => -v)]) });
+    const { departed, worst } = await verify(engine, () => sum(x));
+    expect(departed).toBeUndefined();
+    expect(worst!.error).toBeLessThan(1e-5);
+    x.dispose();
+  });
 });

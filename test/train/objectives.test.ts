@@ -43,7 +43,7 @@ function sdeRun(
     dropout,
     seed: 5,
   });
-  const objective = sdeObjective(sdes[name], { continuous, reduceMean, likelihoodWeighting });
+  const objective = () => sdeObjective(sdes[name], { continuous, reduceMean, likelihoodWeighting });
   return digitsRun(engine, network, objective, changes);
 }
 
@@ -112,25 +112,33 @@ describe("refused", () => {
   test("the sub-VP SDE in steps", () => {
     expect(() =>
       sdeObjective(sdes.subvp, { continuous: false, reduceMean: true }),
-    ).toThrowErrorMatchingInlineSnapshot(`[UsageError: sdeObjective: got the sub-VP SDE in steps, of which it has none, expected continuous true]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: sdeObjective: got the sub-VP SDE in steps, of which it has none, expected continuous true]`,
+    );
   });
 
   test("likelihood weighting in steps", () => {
     expect(() =>
       sdeObjective(sdes.vp, { continuous: false, reduceMean: true, likelihoodWeighting: true }),
-    ).toThrowErrorMatchingInlineSnapshot(`[UsageError: sdeObjective: got likelihoodWeighting in steps, expected continuous true, for it weighs times; leave it out]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: sdeObjective: got likelihoodWeighting in steps, expected continuous true, for it weighs times; leave it out]`,
+    );
   });
 
   test("a network of the noise on a ladder of noise scales", () => {
     using run = sdeRun({ name: "vp" });
     const batches = new Batches({ count: 4, size: 4, seed: 1, order: () => Uint32Array.of(0, 1, 2, 3) });
-    const objective = annealed(engine, { sigmas: [1, 0.1], batches });
+    const objective = () => annealed(engine, { sigmas: [1, 0.1], batches });
     using labelled = digitsRun(engine, run.network, objective);
-    expect(() => labelled.trainer.advance()).toThrowErrorMatchingInlineSnapshot(`[UsageError: annealed: got a network that predicts eps, expected score; train it on an SDE]`);
+    expect(() => labelled.trainer.advance()).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: annealed: got a network that predicts eps, expected score; train it on an SDE]`,
+    );
   });
 
   test("noise scales that ascend", () => {
     const batches = new Batches({ count: 4, size: 4, seed: 1, order: () => Uint32Array.of(0, 1, 2, 3) });
-    expect(() => annealed(engine, { sigmas: [0.1, 1], batches })).toThrowErrorMatchingInlineSnapshot(`[UsageError: annealed: got sigma 1 at place 1, expected positive numbers, descending]`);
+    expect(() => annealed(engine, { sigmas: [0.1, 1], batches })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: annealed: got sigma 1 at place 1, expected positive numbers, descending]`,
+    );
   });
 });

@@ -32,7 +32,7 @@ const digitBatches = ({ shape: [size] = [4, 1, 8, 8] }: Changes) =>
 export function digitsRun(
   engine: Engine,
   network: ScoreNet<"score" | "eps">,
-  objective: Objective,
+  objective: () => Objective,
   changes: Changes = {},
 ): DigitsRun {
   const images = conform(digits({ count: 64 }), { size: 8 });
@@ -69,7 +69,7 @@ export function smallRun(engine: Engine, changes: Changes = {}): SmallRun {
     sigmas,
     seed: 5,
   });
-  const objective = changes.objective ?? annealed(engine, { sigmas, batches: digitBatches(changes) });
+  const objective = () => annealed(engine, { sigmas, batches: digitBatches(changes) });
   return { ...digitsRun(engine, network, objective, changes), score: asPredictor(network), sigmas };
 }
 

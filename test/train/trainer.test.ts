@@ -132,7 +132,7 @@ describe("a run that diverges", () => {
   test("in the gradients alone says so", async () => {
     const loss: Objective["loss"] = (network, x) =>
       mean(square(scale(network(x, engine.zeros([x.dim(0)], "i32")), 1e18)));
-    using run = smallRun(engine, { objective: { loss } });
+    using run = smallRun(engine, { objective: () => ({ loss }) });
     run.trainer.advance();
     await expect(run.trainer.reports()).rejects.toThrow(
       /^train: the (loss|gradient) is not finite at step 0, first in /,

@@ -24,7 +24,10 @@ const inTime =
   (network, x, source) =>
     sdeLoss(network, sde, x, timeDraws(x, source), options);
 
-function inSteps(sde: Ve | Vp | SubVp, { reduceMean, likelihoodWeighting }: SdeLossOptions): Objective["loss"] {
+function inSteps(
+  sde: Ve | Vp | SubVp,
+  { reduceMean, likelihoodWeighting }: SdeLossOptions,
+): Objective["loss"] {
   if (likelihoodWeighting)
     throw new UsageError(
       "sdeObjective: got likelihoodWeighting in steps, expected continuous true, for it weighs times; leave it out",
@@ -34,5 +37,7 @@ function inSteps(sde: Ve | Vp | SubVp, { reduceMean, likelihoodWeighting }: SdeL
     return (network, x, source) => smldLoss(network, sde, x, labelDraws(x, steps, source), { reduceMean });
   if (sde.name === "vp")
     return (network, x, source) => ddpmLoss(network, sde, x, labelDraws(x, steps, source), { reduceMean });
-  throw new UsageError("sdeObjective: got the sub-VP SDE in steps, of which it has none, expected continuous true");
+  throw new UsageError(
+    "sdeObjective: got the sub-VP SDE in steps, of which it has none, expected continuous true",
+  );
 }
