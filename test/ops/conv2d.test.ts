@@ -344,10 +344,14 @@ describe("messages", () => {
     const attrs: ConvAttrs = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1] };
     expect(() =>
       conv2dInputGrad(engine.zeros([2, 4, 8, 7]), w, { ...attrs, inputSize: [8, 8] }),
-    ).toThrowErrorMatchingInlineSnapshot(`[UsageError: conv2dInputGrad: got dy [2,4,8,7], expected [2,4,8,8]]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2dInputGrad: got dy [2,4,8,7], expected [2,4,8,8]]`,
+    );
     expect(() =>
       conv2dWeightGrad(engine.zeros([3, 4, 8, 8]), x, { ...attrs, kernelSize: [3, 3] }),
-    ).toThrowErrorMatchingInlineSnapshot(`[UsageError: conv2dWeightGrad: got dy [3,4,8,8], expected [2,4,8,8]]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2dWeightGrad: got dy [3,4,8,8], expected [2,4,8,8]]`,
+    );
     expect(() => conv2d(x, engine.zeros([4, 1, 3, 3]))).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: conv2d: got x [2,3,8,8] with weight [4,1,3,3], expected weight [4,3,kh,kw]; build the layer with inChannels: 3]`,
     );

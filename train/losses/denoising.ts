@@ -1,5 +1,16 @@
 import { UsageError } from "../../engine/errors.ts";
-import { add, embedding, mean, mul, reshape, scale, square, sub, sum } from "../../engine/ops/index.ts";
+import {
+  add,
+  embedding,
+  mean,
+  mul,
+  perSample,
+  reshape,
+  scale,
+  square,
+  sub,
+  sum,
+} from "../../engine/ops/index.ts";
 import { sameShape, showShape } from "../../engine/shapes.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Predictor } from "../../models/prediction.ts";
@@ -48,7 +59,3 @@ export function denoisingLoss(
 /** The numbers of a table at labels [n] (i32). -> [n] */
 export const lookUp = (table: readonly number[], labels: Tensor): Tensor =>
   reshape(embedding(labels.engine.tensor(table, [table.length, 1]), labels), [-1]);
-
-/** [n] -> [n,1,...] of x's rank. */
-const perSample = (t: Tensor, x: Tensor): Tensor =>
-  reshape(t, [-1, ...new Array<number>(x.rank - 1).fill(1)]);
