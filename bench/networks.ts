@@ -47,18 +47,24 @@ export class DilatedStep {
     this.#engine = engine;
     this.#network = new DilatedNet(new Init(engine, 3));
     this.#optimizer = new Adam(this.#network.parameters(), { lr: 1e-4 });
+    this.#inputs(batch); // before any walk that would leave them without values
   }
 
   /** Denoising score matching at one noise scale. -> [] */
   loss(shape: Shape = batch): Tensor {
-    const engine = this.#engine;
-    const sigma = kept(engine, `one sigma ${shape}`, () => engine.untrack(engine.full([shape[0]!], 0.5)));
-    const { noisy, z } = dsmPerturb(drawn(engine, shape), sigma, {
+    const { x, sigma } = this.#inputs(shape);
+    const { noisy, z } = dsmPerturb(x, sigma, {
       seed: 1,
       purpose: "perturb",
       step: this.#count,
     });
     return dsmLoss(this.#network.run(noisy), z, sigma);
+  }
+
+  #inputs(shape: Shape): { x: Tensor; sigma: Tensor } {
+    const engine = this.#engine;
+    const sigma = kept(engine, `one sigma ${shape}`, () => engine.untrack(engine.full([shape[0]!], 0.5)));
+    return { x: drawn(engine, shape), sigma };
   }
 
   step(): void {

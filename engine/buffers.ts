@@ -56,7 +56,7 @@ export class BufferPool {
   readonly #ledger: MemoryLedger;
   readonly #maxBufferSize: number;
   readonly #send: () => void;
-  #closed = false;
+  #closed: string | undefined;
 
   /** `send` submits pending work, which may still use buffers that are free already. */
   constructor(device: GPUDevice, ledger: MemoryLedger, maxBufferSize: number, send: () => void) {
@@ -66,8 +66,8 @@ export class BufferPool {
     this.#send = send;
   }
 
-  /** Its buffers are gone. */
-  get closed(): boolean {
+  /** Why its buffers are gone, once they are. */
+  get closed(): string | undefined {
     return this.#closed;
   }
 
@@ -111,15 +111,15 @@ export class BufferPool {
     this.#free.clear();
   }
 
-  /** Destroys every buffer, those in use too; what is released later is ignored. */
-  close(): void {
+  /** Destroys every buffer, those in use too; what is released later is ignored. `why` is for those who ask for them. */
+  close(why: string): void {
     this.trim();
     for (const block of this.#used) {
       block.buffer.destroy();
       this.#ledger.live -= block.bytes;
     }
     this.#used.clear();
-    this.#closed = true;
+    this.#closed = why;
   }
 
   #refuse(size: number, who: string): void {

@@ -68,7 +68,7 @@ export class Capture<T> {
   /** Frees the step's own buffers. Its result's tensors are unusable afterwards. */
   dispose(): void {
     this.#params.destroy();
-    for (const pool of this.#pools) pool.close();
+    for (const pool of this.#pools) pool.close("its capture was disposed; read or copy it before");
     this.#stream.forgetBindGroups();
   }
 

@@ -381,7 +381,7 @@ export class Engine {
       forEachTensor(result, (t) => this.untrack(t));
       return new Capture(this.device, this.stream, pools, this.#fusion.captured(commands), result);
     } catch (error) {
-      for (const pool of pools) pool.close();
+      for (const pool of pools) pool.close("its capture failed");
       this.stream.forgetBindGroups();
       throw error;
     } finally {
@@ -409,7 +409,8 @@ export class Engine {
   dry<T>(fn: () => T, onLaunch?: (launch: Launch) => void): T {
     const before = [this.#dry, this.#ledger, this.#pool] as const;
     this.#ledger = new MemoryLedger(Infinity);
-    this.#pool = phantomPool(this.#ledger);
+    const pool = phantomPool(this.#ledger);
+    this.#pool = pool;
     this.#dry = (launch) => {
       const { program, tensors } = launch;
       for (const name in program.kernel.bindings(program.variant)) tensors[name]!.storage.take();
@@ -418,6 +419,7 @@ export class Engine {
     try {
       return this.scope(fn);
     } finally {
+      pool.close("it was made in a walk without the device, by prepare or dry; make it before");
       [this.#dry, this.#ledger, this.#pool] = before;
     }
   }

@@ -42,8 +42,7 @@ export class Storage {
   get block(): Block {
     if (this.#users === 0)
       throw new UsageError(`${this.#who}: its tensor was disposed; keep it out of the scope`);
-    if (this.#pool.closed)
-      throw new UsageError(`${this.#who}: its capture was disposed; read or copy it before`);
+    if (this.#pool.closed !== undefined) throw new UsageError(`${this.#who}: ${this.#pool.closed}`);
     this.#block ??= this.#pool.acquire(this.bytes, this.#who);
     return this.#block;
   }

@@ -37,6 +37,14 @@ describe("a walk", () => {
     });
   });
 
+  test("says so when what was made in it is wanted outside", () => {
+    const x = engine.dry(() => engine.untrack(normal([4])));
+    expect(() => add(x, 1)).toThrow(
+      "tensor [4]: it was made in a walk without the device, by prepare or dry; make it before",
+    );
+    x.dispose();
+  });
+
   test("complains as a run does", () => {
     expect(() => engine.dry(() => matmul(normal([2, 3]), normal([2, 3])))).toThrow(
       "matmul: got [2,3] and [2,3], inner lengths 3 and 2 differ",
@@ -71,9 +79,7 @@ describe("a walk", () => {
   });
 
   test("binds nothing whole that may be cut in pieces", () => {
-    const [elementwise] = walk(() => square(engine.dry(() => normal([1 << 20])))).filter(
-      ({ inPieces }) => inPieces,
-    );
+    const [elementwise] = walk(() => square(normal([1 << 20]))).filter(({ inPieces }) => inPieces);
     expect(boundBytes(elementwise!)).toBe(0);
   });
 });
