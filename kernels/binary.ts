@@ -1,6 +1,7 @@
-import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { defineKernel, range, unroll } from "./kernel.ts";
 import { defineLanewise } from "./lanewise.ts";
 import { math } from "./lib/math.ts";
+import { elementType, forEachInRow, type RunVariant, rowGroups, runVariants } from "./runs.ts";
 
 /** z = f(x, y) as an expression. Comparisons give 1 or 0. */
 export const binaryExpressions = {
@@ -62,31 +63,25 @@ export const binaryScalar = defineLanewise({
 });
 
 export const MAX_RANK = 6;
-/** Neighbouring places a thread computes. */
-const RUN = 4;
-export type BroadcastVariant = {
+export type BroadcastVariant = RunVariant & {
   op: BinaryName;
   rank: number;
-  /** Four neighbours on the last axis at once: its length is a multiple of 4. */
-  vec: boolean;
   /** Steps of x and y on the last axis: 0 (stretched) or 1. */
   sx: number;
   sy: number;
 };
 
-const fourAtOnce = ({ sx, sy }: BroadcastVariant): string => `
-        let v = ${sx === 1 ? "x[i / 4u]" : "vec4f(x[i])"};
-        let w = ${sy === 1 ? "y[j / 4u]" : "vec4f(y[j])"};
-        z[base / 4u] = vec4f(f(v.x, w.x), f(v.y, w.y), f(v.z, w.z), f(v.w, w.w));`;
-
-/** z = f(x, y) with NumPy broadcasting over up to six axes; strides in elements, the last axis walked by sx, sy. */
+/**
+ * z = f(x, y) with NumPy broadcasting over up to six axes; strides in elements. A row is the last axis, walked by sx and
+ * sy; where it starts in x and y is found once a run.
+ */
 export const binaryBroadcast = defineKernel({
   name: "binary_broadcast",
   bindings: (v: BroadcastVariant) =>
     ({
-      x: v.vec && v.sx === 1 ? "read vec4f" : "read f32",
-      y: v.vec && v.sy === 1 ? "read vec4f" : "read f32",
-      z: v.vec ? "read_write vec4f" : "read_write f32",
+      x: `read ${elementType(v.vec && v.sx === 1)}`,
+      y: `read ${elementType(v.vec && v.sy === 1)}`,
+      z: `read_write ${elementType(v.vec)}`,
     }) as const,
   params: {
     count: "u32",
@@ -97,43 +92,46 @@ export const binaryBroadcast = defineKernel({
   lib,
   variants: names.flatMap((op) =>
     [1, 2, 3, 4, 5, 6].flatMap((rank) =>
-      [true, false].flatMap((vec) =>
+      runVariants.flatMap((run) =>
         [
           [1, 0],
           [0, 1],
           [1, 1],
-        ].map(([sx, sy]): BroadcastVariant => ({ op, rank, vec, sx: sx!, sy: sy! })),
+        ].map(([sx, sy]): BroadcastVariant => ({ op, rank, ...run, sx: sx!, sy: sy! })),
       ),
     ),
   ),
   main: (v: BroadcastVariant) => {
-    const step = v.vec ? 4 : 1;
     const last = v.rank - 1;
+    const element = (array: string, start: string, step: number) => {
+      if (step === 0) return `${elementType(v.vec)}(${array}[${start}])`;
+      return v.vec ? `${array}[${start} / 4u + column]` : `${array}[${start} + column]`;
+    };
     return `
     ${f(v.op)}
-    ${linearMain(64)}
-      for (var run = 0u; run < ${RUN}u; run++) {
-      let base = (thread * ${RUN}u + run) * ${step}u;
-      if (base >= p.count) { return; }
-      var rest = base;
+    ${forEachInRow(v, {
+      rows: `p.count / p.d${last}`,
+      columns: `p.d${last}`,
+      once: `
+      var rest = row;
       var i = 0u;
       var j = 0u;
-      var at = 0u;
-      ${unroll(v.rank, (k) => {
-        const axis = last - k;
-        const move =
-          axis === last
-            ? `i += at * ${v.sx}u; j += at * ${v.sy}u;`
-            : `i += at * p.a${axis}; j += at * p.b${axis};`;
-        return axis === 0
-          ? `at = rest; ${move}`
-          : `at = rest % p.d${axis}; rest = rest / p.d${axis}; ${move}`;
-      })}
-      ${v.vec ? fourAtOnce(v) : "z[base] = f(x[i], y[j]);"}
-      }
-    }`;
+      var place = 0u;
+      ${unroll(last, (k) => {
+        const axis = last - 1 - k;
+        const split = axis === 0 ? "place = rest;" : `place = rest % p.d${axis}; rest = rest / p.d${axis};`;
+        return `${split} i += place * p.a${axis}; j += place * p.b${axis};`;
+      })}`,
+      body: `
+      let v = ${element("x", "i", v.sx)};
+      let w = ${element("y", "j", v.sy)};
+      z[at] = ${v.vec ? "vec4f(f(v.x, w.x), f(v.y, w.y), f(v.z, w.z), f(v.w, w.w))" : "f(v, w)"};`,
+    })}`;
   },
-  dispatch: ({ count }, v) => linearGroups(Math.ceil(count / (v.vec ? 4 : 1) / RUN), 64),
+  dispatch: (p, v) => {
+    const columns = p[`d${v.rank - 1}` as "d0"];
+    return rowGroups(p.count / columns, columns, v);
+  },
   cost: ({ count }) => ({ bytes: 8 * count, flops: count }),
 });
 

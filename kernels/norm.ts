@@ -35,14 +35,14 @@ export type NormActivation = (typeof normActivations)[number];
 const value: Record<NormActivation, string> = {
   none: "z",
   elu: "select(z, expm1_(z), z < 0.0)",
-  silu: "z * sigmoid_(z)",
+  silu: "z * logistic(z)",
   relu: "select(z, 0.0, z < 0.0)",
   leakyRelu: "select(z, z * p.slope, z < 0.0)",
 };
 const slope: Record<NormActivation, string> = {
   none: "1.0",
   elu: "select(exp_(z), 1.0, z > 0.0)",
-  silu: "sigmoid_(z) * (1.0 + z * (1.0 - sigmoid_(z)))",
+  silu: "logistic(z) * (1.0 + z * (1.0 - logistic(z)))",
   relu: "select(0.0, 1.0, z > 0.0)",
   leakyRelu: "select(p.slope, 1.0, z > 0.0)",
 };

@@ -23,7 +23,7 @@ export const unaryExpressions = {
   relu: "select(x, 0.0, x < 0.0)",
   leakyRelu: "select(x, x * p.a, x < 0.0)",
   elu: "select(x, p.a * expm1_(x), x < 0.0)",
-  silu: "x * sigmoid_(x)",
+  silu: "x * logistic(x)",
   step: "select(0.0, 1.0, x > 0.0)",
   floor: "floor(x)",
 } as const;
@@ -37,7 +37,7 @@ export const activationGradients = {
   relu: "select(0.0, dy, x > 0.0)",
   leakyRelu: "select(dy * p.a, dy, x > 0.0)",
   elu: "select(dy * p.a * exp_(x), dy, x > 0.0)",
-  silu: "dy * sigmoid_(x) * (1.0 + x * (1.0 - sigmoid_(x)))",
+  silu: "dy * logistic(x) * (1.0 + x * (1.0 - logistic(x)))",
 } as const satisfies Partial<Record<UnaryName, string>>;
 export type ActivationName = keyof typeof activationGradients;
 

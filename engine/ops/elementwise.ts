@@ -1,6 +1,7 @@
 import { type BinaryName, binary, binaryBroadcast, binaryScalar, MAX_RANK } from "../../kernels/binary.ts";
 import { vecsPerThread } from "../../kernels/lanewise.ts";
 
+import { runVariant } from "../../kernels/runs.ts";
 import type { Engine } from "../engine.ts";
 import { invariant, UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
@@ -49,7 +50,7 @@ function forward(engine: Engine, op: BinaryName, x: Tensor, y: Tensor): Tensor {
   invariant(sx! <= 1 && sy! <= 1, `${op}: operands are contiguous`);
   engine.launch(
     binaryBroadcast,
-    { op, rank, vec: walk.dims[rank - 1]! % 4 === 0, sx: sx!, sy: sy! },
+    { op, rank, ...runVariant(engine.hardware, walk.dims[rank - 1]!), sx: sx!, sy: sy! },
     { x, y, z },
     params as Record<keyof typeof binaryBroadcast.params, number>,
   );

@@ -84,10 +84,25 @@ fn tanh_(x: f32) -> f32 {
 }`;
 
 export const sigmoid = /* wgsl */ `
-fn sigmoid_(x: f32) -> f32 {
-  let e = exp_(-abs(x));
+// exp(-a) for a >= 0, which cannot overflow.
+fn exp_minus(a: f32) -> f32 {
+  let c = max(-a, -87.3);
+  let n = bitcast<i32>(c * 1.44269504 + 12582912.0) - 0x4b400000;
+  let k = f32(n);
+  let r = (c - k * 0.693359375) + k * 2.12194440e-4;
+  var y = 1.9875691500e-4 * r + 1.3981999507e-3;
+  y = y * r + 8.3334519073e-3;
+  y = y * r + 4.1665795894e-2;
+  y = y * r + 1.6666665459e-1;
+  y = y * r + 5.0000001201e-1;
+  return select((y * r * r + r + 1.0) * bitcast<f32>(u32(n + 127) << 23u), 0.0, a > 87.3);
+}
+// A NaN gives a number here.
+fn logistic(x: f32) -> f32 {
+  let e = exp_minus(abs(x));
   return select(1.0, e, x < 0.0) / (1.0 + e);
 }
+fn sigmoid_(x: f32) -> f32 { return select(logistic(x), x, is_nan(x)); }
 fn softplus_(x: f32) -> f32 { return select(x, 0.0, x < 0.0) + log1p_(exp_(-abs(x))); }`;
 
 /** Everything above, in the order of its needs. */

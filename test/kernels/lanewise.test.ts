@@ -14,6 +14,7 @@ import {
   binaryExpressions,
   binaryScalar,
 } from "../../kernels/binary.ts";
+import { runLengths } from "../../kernels/runs.ts";
 import {
   type ActivationName,
   activationGrad,
@@ -85,12 +86,14 @@ describe.each([1, 4])("%d vec4s a thread", (vecs) => {
 });
 
 /** Strides of the last axes of a broadcast: whole vec4s and single elements, x, y or neither stretched. */
-test.each([
-  { vec: true, dims: [3, 8], x: [8, 1], y: [0, 1] },
-  { vec: true, dims: [3, 8], x: [1, 0], y: [8, 1] },
-  { vec: false, dims: [5, 7], x: [7, 1], y: [1, 0] },
-  { vec: false, dims: [5, 7], x: [0, 1], y: [7, 1] },
-])("broadcast $dims, strides $x and $y, vec $vec", async ({ vec, dims, x: sx, y: sy }) => {
+test.each(
+  runLengths.flatMap((run) => [
+    { run, vec: true, dims: [3, 8], x: [8, 1], y: [0, 1] },
+    { run, vec: true, dims: [3, 72], x: [1, 0], y: [72, 1] },
+    { run, vec: false, dims: [5, 7], x: [7, 1], y: [1, 0] },
+    { run, vec: false, dims: [5, 37], x: [0, 1], y: [37, 1] },
+  ]),
+)("broadcast $dims, strides $x and $y, vec $vec, runs of $run", async ({ run, vec, dims, x: sx, y: sy }) => {
   const count = dims[0]! * dims[1]!;
   const [x, y] = [normal([count], 1), normal([count], 2)];
   const axis = (name: string, values: readonly number[]) =>
@@ -101,7 +104,7 @@ test.each([
   >;
   const { z } = await launched(
     binaryBroadcast,
-    { op: "sub" as const, rank: 2, vec, sx: sx[1]!, sy: sy[1]! },
+    { op: "sub" as const, rank: 2, run, vec, sx: sx[1]!, sy: sy[1]! },
     { x, y },
     { z: dims },
     params,

@@ -123,7 +123,7 @@ test("broadcasting, copying along strides, flipping", async () => {
   await through(
     "binary_broadcast",
     [rows, columns],
-    (x) =>
+    asGpu((x) =>
       add(
         x,
         engine.tensor(
@@ -131,6 +131,7 @@ test("broadcasting, copying along strides, flipping", async () => {
           [columns],
         ),
       ),
+    ),
     size,
     (i) => pattern(i) + (i % columns),
   );
