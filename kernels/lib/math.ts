@@ -97,7 +97,7 @@ fn exp_minus(a: f32) -> f32 {
   y = y * r + 5.0000001201e-1;
   return select((y * r * r + r + 1.0) * bitcast<f32>(u32(n + 127) << 23u), 0.0, a > 87.3);
 }
-// A NaN gives a number here.
+// Of what is no number it makes one: see sigmoid_.
 fn logistic(x: f32) -> f32 {
   let e = exp_minus(abs(x));
   return select(1.0, e, x < 0.0) / (1.0 + e);
