@@ -1,5 +1,5 @@
 import type { Engine } from "../../engine/engine.ts";
-import { conv2d } from "../../engine/ops/index.ts";
+import { add, conv2d, mul } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { backward, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
@@ -79,9 +79,31 @@ export const residual: readonly Layer[] = [1, 2, 4].map((dilation) => ({
   dilation,
 }));
 
-export const cases: readonly Case[] = [
+const layers: readonly Layer[] = [
   ...residual,
   { n: 8, ci: 128, co: 128, size: 16, kernel: 3, dilation: 1 },
   { n: 32, ci: 16, co: 16, size: 28, kernel: 3, dilation: 1 },
   { n: 8, ci: 64, co: 64, size: 32, kernel: 1, dilation: 1 },
-].flatMap(casesOf);
+];
+
+/** (conv + skip) / sqrt 2, the end of a residual block: in one kernel, and as the ops it replaces. */
+const ends = {
+  "with a residual, fused": (x: Tensor, w: Tensor) =>
+    conv2d(x, w, undefined, { padding: 1, residual: x, rescale: Math.SQRT1_2 }),
+  "with a residual, separate": (x: Tensor, w: Tensor) =>
+    mul(add(conv2d(x, w, undefined, { padding: 1 }), x), Math.SQRT1_2),
+};
+
+const endCases = Object.entries(ends).map(([name, end]): Case => {
+  const full = residual[0]!;
+  const small = { ...reduced(full), ci: 16 };
+  return {
+    ...casesOf(full)[0]!,
+    name: `${label(full)} ${name}`,
+    ...sized(full, small, (engine, l) =>
+      end(drawn(engine, inputShape(l), 1), drawn(engine, weightShape(l), 2)),
+    ),
+  };
+});
+
+export const cases: readonly Case[] = [...layers.flatMap(casesOf), ...endCases];

@@ -21,8 +21,14 @@ const angle = (a: readonly number[], b: readonly number[]) =>
 
 test("stays on the sphere, at the share of the angle that was asked for", async () => {
   const unit = (row: number[]) => row.map((v) => (3 * v) / length(row));
-  const a = [[1, 2, 0.5, -1], [0, 1, 0, 0]].map(unit); // biome-ignore format: rows
-  const b = [[-1, 0.3, 2, 0.2], [1, 0, 0, 0]].map(unit); // biome-ignore format: rows
+  const a = [
+    [1, 2, 0.5, -1],
+    [0, 1, 0, 0],
+  ].map(unit);
+  const b = [
+    [-1, 0.3, 2, 0.2],
+    [1, 0, 0, 0],
+  ].map(unit);
   for (const weight of [0.1, 0.5, 0.8]) {
     const x = await between(a, b, weight);
     for (const [i, row] of x.entries()) {
@@ -35,7 +41,10 @@ test("stays on the sphere, at the share of the angle that was asked for", async 
 
 test("begins at a and ends at b, whatever their lengths; from the other end it is the same arc", async () => {
   const [a, b] = [[[1, 2, 3]], [[-2, 0.5, 4]]];
-  for (const [weight, end] of [[0, a], [1, b]] as const) // biome-ignore format: pairs
+  for (const [weight, end] of [
+    [0, a],
+    [1, b],
+  ] as const)
     for (const [i, v] of (await between(a, b, weight))[0]!.entries()) expect(v).toBeCloseTo(end[0]![i]!, 5);
   const [there, back] = [await between(a, b, 0.3), await between(b, a, 0.7)];
   for (const [i, v] of there[0]!.entries()) expect(v).toBeCloseTo(back[0]![i]!, 5);
@@ -67,8 +76,30 @@ test("refuses other shapes, opposite directions and zero", async () => {
   };
   const opposite =
     "slerp: got sample 1 in opposite directions or zero, expected one shortest arc between the two; go by a third";
-  expect(await message([[1, 0], [1, 2]], [[0, 1], [-2, -4]])).toBe(opposite); // biome-ignore format: rows
-  expect(await message([[1, 0], [1, 2]], [[0, 1], [0, 0]])).toBe(opposite); // biome-ignore format: rows
+  expect(
+    await message(
+      [
+        [1, 0],
+        [1, 2],
+      ],
+      [
+        [0, 1],
+        [-2, -4],
+      ],
+    ),
+  ).toBe(opposite);
+  expect(
+    await message(
+      [
+        [1, 0],
+        [1, 2],
+      ],
+      [
+        [0, 1],
+        [0, 0],
+      ],
+    ),
+  ).toBe(opposite);
   using a = engine.ones([2, 3]);
   using b = engine.ones([3, 2]);
   await expect(slerp(a, b, 0.5)).rejects.toThrow("slerp: got a [2,3], b [3,2], expected one shape");
