@@ -8,6 +8,8 @@ const words = {
   network: "in the network's last kernel",
 } as const;
 
+const alone = ({ alone }: FusionRow["step"]): string => (alone ? digits(alone.median) : "");
+
 const titles = [
   "batch",
   "update",
@@ -16,7 +18,9 @@ const titles = [
   "MB moved",
   "step ms",
   "middle half",
+  "alone ms",
   "network ms",
+  "alone ms",
   "beyond the network",
 ];
 
@@ -28,9 +32,11 @@ export function fusionReport(run: RunRecord, network: string, rows: readonly Fus
     `${words[row.fusion]}, ${row.replayed ? "replayed" : "launched"}`,
     `${row.kernels} (${row.network.kernels})`,
     `${digits(row.bytes / 1e6)} (${digits(row.network.bytes / 1e6)})`,
-    digits(row.step.median),
-    `${digits(row.step.lower)} - ${digits(row.step.upper)}`,
-    digits(row.network.time.median),
+    digits(row.step.wall.median),
+    `${digits(row.step.wall.lower)} - ${digits(row.step.wall.upper)}`,
+    alone(row.step),
+    digits(row.network.time.wall.median),
+    alone(row.network.time),
     percent(row.share),
   ]);
   return [
@@ -41,6 +47,7 @@ export function fusionReport(run: RunRecord, network: string, rows: readonly Fus
     "",
     "langevin: a step of known size; corrector: one whose size the norms of noise and score decide, on the device",
     "in brackets: the network alone, replayed; all medians of interleaved rounds",
+    "alone: a software driver's processor time over the cores, by which shares go where it can be read",
     "the corrector needs the whole score before any of it moves, so that no update can be in the network's last kernel",
   ].join("\n");
 }

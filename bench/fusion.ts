@@ -6,7 +6,7 @@ import type { Shape, Tensor } from "../engine/tensor.ts";
 import type { Fusion, ScoreFunction } from "../samplers/index.ts";
 import { StepNoise } from "../samplers/noise.ts";
 import { normRatio } from "../samplers/update.ts";
-import { type Case, measure, type Spread } from "./harness.ts";
+import { type Case, measure, type Timing } from "./harness.ts";
 
 /** A way to take a sampler's steps. */
 export interface Path {
@@ -34,14 +34,16 @@ interface Work {
   readonly bytes: number;
 }
 
+/** Milliseconds: by the clock, and of a software driver's threads over the cores, see `Timing`. */
+type Times = Pick<Timing, "wall" | "alone">;
+
 export interface FusionRow extends Path, Work {
   readonly update: UpdateName;
   readonly batch: number;
-  /** Milliseconds of a step. */
-  readonly step: Spread;
+  readonly step: Times;
   /** The network alone, replayed. */
-  readonly network: Work & { readonly time: Spread };
-  /** What the step takes beyond the network as a share of the network's time, by medians. */
+  readonly network: Work & { readonly time: Times };
+  /** What the step takes beyond the network as a share of the network's time, by the steadiest medians. */
   readonly share: number;
 }
 
@@ -103,7 +105,8 @@ class Batch {
     const cases = [network, ...steps].map(({ run }, i) => caseOf(`path ${i}`, run));
     const { timings, faults } = await measure(this.#engine, cases, { rounds, onProgress });
     if (faults.length > 0) throw new Error(faults[0]!.what);
-    const [alone, ...times] = timings.map((t) => t.wall);
+    const [alone, ...times] = timings.map(({ wall, alone }): Times => ({ wall, alone }));
+    const steadiest = ({ wall, alone }: Times) => (alone ?? wall).median;
     return kinds.map((kind, i) => ({
       ...kind,
       batch: this.#x.dim(0),
@@ -111,7 +114,7 @@ class Batch {
       bytes: steps[i]!.bytes,
       step: times[i]!,
       network: { kernels: network.kernels, bytes: network.bytes, time: alone! },
-      share: times[i]!.median / alone!.median - 1,
+      share: steadiest(times[i]!) / steadiest(alone!) - 1,
     }));
   }
 

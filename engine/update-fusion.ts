@@ -68,7 +68,7 @@ function scoreOf(commands: readonly Command[], i: number, releases: Releases): S
   if (!endsAs(convolution, update)) return undefined;
   // It will run later than it did: nothing it reads may change meanwhile, and not the chain by its own hand.
   const reads = convolution.ranges.slice(0, -1).map((r) => r.block);
-  const changed = commands.slice(place + 1, i).flatMap(writes);
+  const changed = commands.flatMap((c, k) => (k > place && k < i && k !== last ? writes(c) : []));
   if (reads.some((block) => changed.includes(block) || block === range(update, "x").block)) return undefined;
   return factor
     ? { convolution, ...factor, replaced: [place, last] }

@@ -2,6 +2,7 @@ import { linearUpdate as updateKernel } from "../kernels/linear-update.ts";
 import { drawnNorms, normRatio as ratioKernel } from "../kernels/norm-ratio.ts";
 import { blockVariant } from "../kernels/random.ts";
 import { UsageError } from "./errors.ts";
+import { scale } from "./ops/index.ts";
 import { type Draw, drawNumbers } from "./random.ts";
 import type { ScalarLike } from "./scalar.ts";
 import { sameShape, showShape } from "./shapes.ts";
@@ -36,7 +37,13 @@ export function linearUpdate(
     unit: unit !== undefined,
     draws: draw !== undefined,
   };
-  x.engine.launch(updateKernel, variant, { x, score, unit: unit ?? x }, { ...numbers, ...coefficients });
+  const apart = score.storage === x.storage ? scale(score, 1) : score; // a kernel may not read what it writes
+  x.engine.launch(
+    updateKernel,
+    variant,
+    { x, score: apart, unit: unit ?? x },
+    { ...numbers, ...coefficients },
+  );
 }
 
 /**

@@ -19,9 +19,10 @@ const rounds = () =>
     .argParser(wholeFrom(1, "--rounds"));
 
 export function benchCommand(program: Command): void {
-  const command = program
-    .command("bench")
-    .description("measure every kernel against this adapter's own limits")
+  const command = program.command("bench").description("measure kernels and sampling steps on this adapter");
+  command
+    .command("kernels", { isDefault: true })
+    .description("every kernel against this adapter's own limits")
     .option("--filter <text>", "only cases whose family, name or shape holds it; the roofline always runs")
     .addOption(rounds())
     .option("--json <file>", "write the run as JSON lines")
@@ -45,7 +46,7 @@ export function benchCommand(program: Command): void {
     .option("--batches <list>", "batch sizes", batchesOf, [1, 8, 32, 128])
     .addOption(rounds())
     .option("--json", "as JSON")
-    .action(async (_, { optsWithGlobals }: Command) => fusion(optsWithGlobals()));
+    .action(fusion);
 }
 
 interface FusionCommandOptions {

@@ -79,6 +79,13 @@ test.each([draw, undefined])("noise 0 and no draw leave the mean", async (drawn)
   for (const tensor of [x, s]) tensor.dispose();
 });
 
+test("a chain may be its own score", async () => {
+  const x = upload(array64([1, 2], [1, 2]));
+  engine.scope(() => linearUpdate(x, x, { keep: 0.5, pull: 0.25, noise: 0 }, draw));
+  expect([...(await x.data())]).toEqual([0.75, 1.5]);
+  x.dispose();
+});
+
 test("shapes that differ are refused", () => {
   expect(() =>
     linearUpdate(engine.ones([2]), engine.ones([3]), numbers, draw),
