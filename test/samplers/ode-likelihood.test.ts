@@ -217,6 +217,17 @@ describe("options", () => {
     for (const [i, value] of deltaLogp.entries()) expect(first[i]! + second[i]!).toBeCloseTo(value, 4);
   });
 
+  test("the probe is not what a sampler of the same seed draws in its first step", async () => {
+    using target = diffusedGaussian(engine, sde, tilted);
+    const x = await drawnFrom(tilted, 6);
+    const solver = heun(20);
+    const own = await bits(target, x, 2, { sde, probe: "gaussian", seed: 5, solver });
+    using noise = randn(engine, [6, 2], { seed: 5, purpose: "sampler" });
+    const first = await bits(target, x, 2, { sde, probe: noise, solver });
+    for (const [i, value] of own.deltaLogp.entries())
+      expect(Math.abs(value - first.deltaLogp[i]!)).toBeGreaterThan(1e-3);
+  });
+
   test("a batch in parts by sampleOffset has the probes of the whole", async () => {
     using target = diffusedGaussian(engine, sde, tilted);
     const x = await drawnFrom(tilted, 10);
