@@ -8,7 +8,7 @@ import { isLabelled } from "./config/model.ts";
 import type { Config, SdeConfig } from "./config.ts";
 
 /** The SDE of a configuration, in so many steps; as configured unless told. */
-export function sdeOf({ sde }: SdeConfig, steps = sde.numScales) {
+export function sdeOf({ sde }: Pick<SdeConfig, "sde">, steps = sde.numScales) {
   switch (sde.name) {
     case "ve":
       return ve({ ...sde, steps });
