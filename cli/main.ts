@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
 import { DeviceError, UsageError } from "../engine/errors.ts";
+import { classifyGuideCommand } from "./commands/classify-guide.ts";
 import { convertCommand } from "./commands/convert.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -32,6 +33,7 @@ for (const add of [
   demoCommand,
   trainCommand,
   sampleCommand,
+  classifyGuideCommand,
   modelCommand,
   convertCommand,
   kernelsCommand,

@@ -36,6 +36,8 @@ export const files = {
   data: "data.png",
   animation: "sampling.gif",
   numpy: "samples.npz",
+  guided: "guided.png",
+  guidedNumpy: "guided.npz",
 } as const;
 
 /** A training of whatever it trains. */
