@@ -180,9 +180,15 @@ describe("what does not fit is refused before any work", () => {
     new ClassifierSmall(new Init(engine), { ...tiny, ...options });
 
   test("options", () => {
-    expect(build({ imageSize: 30 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: classifier-small: got images of 30 pixels, expected a multiple of 4; set data.size]`);
-    expect(build({ classes: 0 })).toThrowErrorMatchingInlineSnapshot(`[UsageError: classifier-small: got classes 0, expected a whole number of at least 1]`);
-    expect(build({ widths: [8, 0.5, 8] })).toThrowErrorMatchingInlineSnapshot(`[UsageError: classifier-small: got widths[1] 0.5, expected a whole number of at least 1]`);
+    expect(build({ imageSize: 30 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: classifier-small: got images of 30 pixels, expected a multiple of 4; set data.size]`,
+    );
+    expect(build({ classes: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: classifier-small: got classes 0, expected a whole number of at least 1]`,
+    );
+    expect(build({ widths: [8, 0.5, 8] })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: classifier-small: got widths[1] 0.5, expected a whole number of at least 1]`,
+    );
     expect(() =>
       buildClassifier(engine, {
         ...{
@@ -193,14 +199,18 @@ describe("what does not fit is refused before any work", () => {
           seed: 0,
         },
       }),
-    ).toThrowErrorMatchingInlineSnapshot(`[UsageError: classifier: got "classifier-smal", expected classifier-small, wide-resnet; did you mean "classifier-small"?]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: classifier: got "classifier-smal", expected classifier-small, wide-resnet; did you mean "classifier-small"?]`,
+    );
   });
 
   test("images of another size", () => {
     engine.scope(() => {
       expect(() =>
         net.run(engine.zeros([1, C, 12, 12]), engine.ones([1])),
-      ).toThrowErrorMatchingInlineSnapshot(`[UsageError: ClassifierSmall: got x [1,2,12,12], expected [n,2,8,8]]`);
+      ).toThrowErrorMatchingInlineSnapshot(
+        `[UsageError: ClassifierSmall: got x [1,2,12,12], expected [n,2,8,8]]`,
+      );
     });
   });
 });
