@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
 import { DeviceError, UsageError } from "../engine/errors.ts";
 import { benchCommand } from "./commands/bench.ts";
+import { classifyGuideCommand } from "./commands/classify-guide.ts";
 import { convertCommand } from "./commands/convert.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -33,6 +34,7 @@ for (const add of [
   demoCommand,
   trainCommand,
   sampleCommand,
+  classifyGuideCommand,
   modelCommand,
   convertCommand,
   kernelsCommand,

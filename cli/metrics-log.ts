@@ -49,7 +49,7 @@ export class MetricsLog {
   }
 
   /** The loss over the steps as an SVG file. */
-  plot(): string {
+  plot(title = "Denoising score matching"): string {
     const rows = this.#all;
     const stride = Math.max(1, Math.ceil(rows.length / POINTS));
     const width = 10 * stride;
@@ -62,7 +62,7 @@ export class MetricsLog {
       { name: `mean of ${width}`, x, y: smooth },
     ];
     return linePlot({
-      title: "Denoising score matching",
+      title,
       xLabel: "step",
       yLabel: "loss",
       series,

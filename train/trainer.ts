@@ -9,16 +9,15 @@ import { Scalar } from "../engine/scalar.ts";
 import { copyStrided } from "../engine/strided.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { findNonFinite } from "../engine/verify.ts";
-import type { ScoreNet } from "../models/index.ts";
-import { asPredictor } from "../models/prediction.ts";
+import { asPredictor, type Network, type Output } from "../models/prediction.ts";
 import type { Batches } from "./batches.ts";
 import { type StepMemory, stepMemory } from "./memory.ts";
 import type { Objective } from "./objectives/index.ts";
 
-export interface TrainerOptions {
-  network: ScoreNet<"score" | "eps">;
+export interface TrainerOptions<P extends Output = "score" | "eps"> {
+  network: Network<P>;
   /** Makes what the network is to minimise, once the images have their memory. */
-  objective: () => Objective;
+  objective: () => Objective<P>;
   optimizer: AdamOptions;
   /** Largest joint norm of the gradients. */
   gradClip?: number;
@@ -63,13 +62,13 @@ export const UNREAD_MOST = 64;
  * Trains a network by an objective, with dropout where it has some. A step is captured at its first run and replayed
  * afterwards; every random number is a function of (seed, step).
  */
-export class Trainer {
+export class Trainer<P extends Output = "score" | "eps"> {
   readonly engine: Engine;
   readonly optimizer: Adam;
-  readonly #options: TrainerOptions;
+  readonly #options: TrainerOptions<P>;
   #mixed: boolean;
   readonly #params: readonly Tensor[];
-  readonly #objective: Objective;
+  readonly #objective: Objective<P>;
   readonly #x: Tensor;
   readonly #history: Tensor;
   readonly #draw = new Scalar(0);
@@ -79,7 +78,7 @@ export class Trainer {
   #unread = 0;
 
   /** Throws UsageError for optimizer options out of range. */
-  constructor(engine: Engine, options: TrainerOptions) {
+  constructor(engine: Engine, options: TrainerOptions<P>) {
     this.engine = engine;
     this.#options = options;
     this.#mixed = options.precision === "mixed";

@@ -5,15 +5,27 @@ import { mebibytes } from "../../engine/buffers.ts";
 import { Engine } from "../../engine/engine.ts";
 import { DeviceError } from "../../engine/errors.ts";
 import { countParameters } from "../../models/index.ts";
-import { restore } from "../../train/checkpoint.ts";
+import { restore, samplingState } from "../../train/checkpoint.ts";
 import { DivergedError, UNREAD_MOST } from "../../train/trainer.ts";
-import { type Config, readConfig, writeConfig } from "../config.ts";
+import { measureClassifier } from "../classifier.ts";
+import { type AnyConfig, type Config, isClassifier, readAnyConfig, writeConfig } from "../config.ts";
 import { Interrupted, type Stop, stopOnSignal } from "../interrupt.ts";
 import { applyMemoryOptions, type MemoryOptions, withMemoryOptions } from "../memory-options.ts";
 import { MetricsLog } from "../metrics-log.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { Progress } from "../progress.ts";
-import { checkFolder, files, openImages, openRun, type Run, rollBack, saveCheckpoint } from "../run.ts";
+import {
+  type ClassifierRun,
+  checkFolder,
+  files,
+  openCheckpoint,
+  openClassifierRun,
+  openImages,
+  openRun,
+  type Run,
+  rollBack,
+  saveCheckpoint,
+} from "../run.ts";
 import { verifyStep } from "../verify.ts";
 
 interface TrainOptions extends MemoryOptions {
@@ -24,7 +36,7 @@ interface TrainOptions extends MemoryOptions {
 
 export function trainCommand(program: Command): void {
   withMemoryOptions(program.command("train"))
-    .description("train a score network as a YAML configuration says")
+    .description("train a score network, or a classifier, as a YAML configuration says")
     .argument("<config>", "configuration, such as configs/demo.yaml")
     .option("-o, --out <folder>", "the run's folder; runs/ and the configuration's path unless given")
     .option("--resume", "go on from the folder's checkpoint, if there is one yet")
@@ -35,7 +47,7 @@ export function trainCommand(program: Command): void {
     )
     .action(async (path: string, options: TrainOptions) => {
       const { out, resume = false, verify, ...rest } = options;
-      const config = readConfig(path);
+      const config = readAnyConfig(path);
       applyMemoryOptions(config, rest);
       const folder = out ?? folderOf(path);
       const checkpoint = checkFolder(folder, config, resume);
@@ -49,7 +61,8 @@ export function trainCommand(program: Command): void {
       const images = openImages(config);
       const engine = await Engine.create();
       try {
-        const run = openRun(engine, config, folder, images);
+        const classifier = isClassifier(config) && openClassifierRun(engine, config, folder, images);
+        const run: Run = classifier || openRun(engine, config as Config, folder, images);
         if (checkpoint) restore(checkpoint, run.network, run.trainer);
         if (resume)
           console.log(
@@ -58,9 +71,11 @@ export function trainCommand(program: Command): void {
         if (verify) await verifyStep(run);
         if (config.training.precision === "mixed") await tellPrecision(run);
         await train(run);
-        console.log(
-          `checkpoint, metrics and plot are in ${folder}; draw images with: stein sample ${folder}`,
-        );
+        if (classifier) await tellAccuracy(classifier);
+        const next = classifier
+          ? `draw images of a class with: stein classify-guide RUN ${folder}`
+          : `draw images with: stein sample ${folder}`;
+        console.log(`checkpoint, metrics and plot are in ${folder}; ${next}`);
       } finally {
         engine.destroy();
       }
@@ -122,10 +137,27 @@ async function tellPrecision({ trainer }: Run): Promise<void> {
   );
 }
 
+/** How well the running average knows images that it was not trained on, in words and as accuracy.json. */
+async function tellAccuracy({ network, trainer, config, heldBack, folder }: ClassifierRun): Promise<void> {
+  network.load(samplingState(openCheckpoint(folder)));
+  let progress: Progress | undefined;
+  const rows = await measureClassifier(trainer.engine, network, config, heldBack, (done, total) => {
+    progress ??= new Progress("measuring", total);
+    progress.update(done);
+  });
+  writeFileAtomic(join(folder, files.accuracy), `${JSON.stringify(rows, null, 2)}\n`);
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const [clean, ...noisy] = rows.map(({ sigma, accuracy }) => ({ sigma, share: percent(accuracy) }));
+  console.log(
+    `of held-back images it knows ${clean!.share}; under noise of ` +
+      noisy.map(({ sigma, share }) => `sigma ${sigma}: ${share}`).join(", "),
+  );
+}
+
 function describe({ network, train: images, config }: Run): void {
   const thousands = (n: number) => n.toLocaleString("en");
   console.log(
-    `${config.model.name} with ${thousands(countParameters(network))} parameters; ` +
+    `${(isClassifier(config) ? config.classifier : config.model).name} with ${thousands(countParameters(network))} parameters; ` +
       `${thousands(images.count)} images ${images.channels}x${images.height}x${images.width} of ${images.name}; ` +
       `batch ${config.training.batchSize}; ${noiseOf(config)}`,
   );
@@ -133,7 +165,7 @@ function describe({ network, train: images, config }: Run): void {
 
 const sdeNames = { ve: "VE", vp: "VP", subvp: "sub-VP" } as const;
 
-function noiseOf({ sigmas, sde }: Config): string {
+function noiseOf({ sigmas, sde }: AnyConfig): string {
   if (!sde) return `${sigmas.count} noise scales`;
   return `on the ${sdeNames[sde.name]} SDE${sde.continuous ? "" : ` in ${sde.numScales} steps`}`;
 }
@@ -190,7 +222,8 @@ async function record({ trainer }: Run, log: MetricsLog, clock: () => number): P
 
 async function save(run: Run, log: MetricsLog): Promise<void> {
   await saveCheckpoint(run);
-  writeFileAtomic(join(run.folder, files.loss), log.plot());
+  const title = isClassifier(run.config) ? "Cross-entropy of noisy images" : "Denoising score matching";
+  writeFileAtomic(join(run.folder, files.loss), log.plot(title));
 }
 
 /** Says of a fault that ended the training where it can be taken up again. */

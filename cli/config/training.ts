@@ -35,6 +35,9 @@ export const annealedTraining = section({
   ...bookkeeping,
 });
 
+/** Of a classifier, on either. */
+export const classifierTraining = section({ ...optimizer, ...bookkeeping });
+
 /** On an SDE. */
 export const sdeTraining = section({
   ...optimizer,
