@@ -9,13 +9,14 @@ import {
   forEachBlock,
 } from "./random.ts";
 
-/** unit: the score's coefficient is multiplied by u = unit[0], the noise's by sqrt(u). */
+/** unit: the score's coefficient is multiplied by u, the noise's by sqrt(u). */
 export type UpdateVariant = BlockVariant & { unit: boolean };
 
 /**
  * x <- keep x + pull score + noise z in place, z ~ N(0, I) drawn in the kernel, the same draw as randomFill with the
  * same numbers: 12 bytes an element and no noise in memory. Every step of a Langevin chain and of a linear SDE is one.
- * A Langevin step of size e has pull e and noise sqrt(2 e): `unit` is a factor of e that was measured on the device.
+ * A Langevin step of size e has pull e and noise sqrt(2 e): `unit` holds a factor of e that was measured on the device, one
+ * for all samples (unitPitch 0) or one for each (1).
  */
 export const linearUpdate = defineKernel({
   name: "linear_update",
@@ -25,7 +26,7 @@ export const linearUpdate = defineKernel({
       x: `read_write ${blockType(v)}`,
       ...(v.unit && { unit: "read f32" }),
     }) as Record<"score" | "x" | "unit", Binding>,
-  params: { ...drawParams, keep: "f32", pull: "f32", noise: "f32" },
+  params: { ...drawParams, keep: "f32", pull: "f32", noise: "f32", unitPitch: "u32" },
   lib: drawLib,
   variants: blockVariants.flatMap((v) => [false, true].map((unit): UpdateVariant => ({ ...v, unit }))),
   main: (v) =>
@@ -34,7 +35,7 @@ export const linearUpdate = defineKernel({
       "normal4(words(block, sample))",
       (at, z) => `x[${at}] = p.keep * x[${at}] + (pull * score[${at}] + noise * ${z});`,
       v.unit
-        ? "let pull = p.pull * unit[0]; let noise = p.noise * sqrt(unit[0]);"
+        ? "let u = unit[sample * p.unitPitch]; let pull = p.pull * u; let noise = p.noise * sqrt(u);"
         : "let pull = p.pull; let noise = p.noise;",
     ),
   dispatch: (p, v) => blockGroups(p, v),
