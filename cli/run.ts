@@ -25,7 +25,9 @@ export const files = {
   samples: "samples.png",
   data: "data.png",
   animation: "sampling.gif",
+  denoised: "denoised.png",
   numpy: "samples.npz",
+  drawing: "sampling.state.safetensors",
 } as const;
 
 export interface Run {

@@ -65,7 +65,7 @@ export async function consistentAnnealing(
 }
 
 /** Throws UsageError where a step would leave more noise than the next scale has. */
-function requireConsistent(who: string, sigmas: readonly number[], epsilon: number): void {
+export function requireConsistent(who: string, sigmas: readonly number[], epsilon: number): void {
   const last = sigmas.at(-1)!;
   const ratio = Math.min(1, ...sigmas.slice(1).map((sigma, i) => sigma / sigmas[i]!));
   const [least, most] = [last ** 2 * (1 - ratio), last ** 2 * (1 + ratio)];

@@ -219,7 +219,7 @@ describe("options", () => {
     const onStep = ({ x, ...after }: FlowStep) =>
       void left.push({ start: engine.untrack(scale(x, 1)), after });
     const whole = await sample(target, 4, { sde, seed: 13, solver, denoise: true, onStep });
-    expect(left.length).toBeGreaterThan(4);
+    expect(left.length).toBeGreaterThan(3);
     for (const { start, after } of left) {
       const rest = await sample(target, 4, { sde, seed: 13, solver, denoise: true, start, after });
       expect(rest.points, `after ${after.done}`).toEqual(whole.points);
