@@ -66,6 +66,7 @@ export async function drawSamples(
       engine,
       score,
       total: method.total,
+      unit: method.unit,
       batches: Math.ceil(count / batchSize),
       animate,
       shown,

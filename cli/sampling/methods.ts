@@ -60,8 +60,9 @@ export interface Batch {
 
 /** A sampler with all that a configuration says of it. */
 export interface Method {
-  /** Steps that a batch takes; 100, for percent, where the sampler chooses its own. */
+  /** Steps that a batch takes, or percent of the way where the sampler chooses its steps. */
   readonly total: number;
+  readonly unit: "steps" | "%";
   /** Returns the images, the caller's to dispose, and the evaluations of the score for each. */
   draw(engine: Engine, score: ScoreFunction, batch: Batch): Promise<{ x: Tensor; nfe: number }>;
 }
@@ -88,6 +89,7 @@ function onLadder(config: AnnealedConfig): Method {
     requireConsistent("consistentAnnealing", sigmas, epsilon);
     return {
       total: sigmas.length,
+      unit: "steps",
       draw: async (engine, score, batch) => ({
         x: await consistentAnnealing(engine, score, batch.shape, {
           ...chainOf(batch, seed),
@@ -110,6 +112,7 @@ function onLadder(config: AnnealedConfig): Method {
   const total = sigmas.length * stepsPerLevel;
   return {
     total,
+    unit: "steps",
     draw: async (engine, score, batch) => ({
       x: await annealedLangevin(engine, score, batch.shape, {
         ...chainOf(batch, seed),
@@ -171,6 +174,7 @@ function pairs(config: SdeConfig): Method {
   const left = (done: number) => times[done] ?? (denoise ? undefined : times.at(-1)!);
   return {
     total: times.length,
+    unit: "steps",
     draw: (engine, score, batch) =>
       predictorCorrector(engine, score, batch.shape, {
         ...options,
@@ -194,10 +198,10 @@ function flow(config: SdeConfig): Method {
   const sde = sdeOf(config);
   const noise = noiseOf(config);
   const fixed = method === "ode" ? undefined : { heun, euler }[method as "heun" | "euler"](steps);
-  const total = fixed ? steps : 100;
   const percent = (t: number) => Math.floor((100 * (sde.T - t)) / (sde.T - sde.samplingEps));
   return {
-    total,
+    total: fixed ? steps : 100,
+    unit: fixed ? "steps" : "%",
     draw: (engine, score, { shape, sampleOffset, left, onStep }) =>
       sampleFlow(engine, score, shape, {
         sde,
@@ -226,6 +230,7 @@ function implicit(config: SdeConfig): Method {
   const note = (t: number) => (t === 0 ? "no noise" : `t ${short(t)}  ${sigmaNote(sde.marginalAt(t).std)}`);
   return {
     total: steps,
+    unit: "steps",
     draw: async (engine, score, batch) => ({
       x: await ddim(engine, score, batch.shape, {
         ...chainOf(batch, seed),
@@ -267,6 +272,7 @@ function karras(config: SdeConfig): Method {
   edmSigmas(schedule);
   return {
     total: steps,
+    unit: "steps",
     draw: async (engine, score, batch) => ({
       x: await edm(engine, score, batch.shape, {
         ...chainOf(batch, seed),

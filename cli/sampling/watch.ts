@@ -4,7 +4,7 @@ import type { Tensor } from "../../engine/tensor.ts";
 import type { ScoreFunction } from "../../samplers/index.ts";
 import { Interrupted, type Stop } from "../interrupt.ts";
 import { Progress } from "../progress.ts";
-import type { Moment, NoiseLevel, Point } from "./methods.ts";
+import type { Method, Moment, NoiseLevel, Point } from "./methods.ts";
 
 type Images = Float32Array<ArrayBuffer>;
 
@@ -21,8 +21,9 @@ export interface Keeping {
 export interface Watched {
   readonly engine: Engine;
   readonly score: ScoreFunction;
-  /** Steps of a batch, and the batches of which this is one. */
+  /** Steps of a batch, and how many batches there are. */
   readonly total: number;
+  readonly unit: Method["unit"];
   readonly batches: number;
   /** Takes pictures of the first batch on its way. */
   readonly animate: boolean;
@@ -62,7 +63,7 @@ export class Watch {
 
   /** After each step. Throws Interrupted, all being kept, when a signal came. */
   async step(moment: Moment): Promise<void> {
-    const { total, batches, animate, keeping } = this.#what;
+    const { total, unit, batches, animate, keeping } = this.#what;
     this.#progress ??= new Progress("sampling", total * batches);
     if (animate && this.batch === 0 && moment.progress >= (this.frames.length * total) / FRAMES)
       await this.#picture(moment);
@@ -75,7 +76,7 @@ export class Watch {
     if (asked)
       throw new Interrupted(
         asked,
-        `stopped after ${done} of ${total * batches}${total === 100 ? "" : " steps"}; go on with: ${keeping.resume}`,
+        `stopped after ${done} of ${total * batches} ${unit}; go on with: ${keeping.resume}`,
       );
   }
 
