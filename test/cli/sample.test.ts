@@ -50,7 +50,11 @@ beforeAll(async () => {
   );
   await write(
     "chain.safetensors",
-    tinyOnSde({ sde: { name: "vp", sigmaMax: undefined, continuous: false } }),
+    tinyOnSde({
+      sde: { name: "vp", sigmaMax: undefined, betaMax: 5, continuous: false },
+      data: { centered: true },
+      sampling: { snr: 0.02 },
+    }),
   );
 });
 
