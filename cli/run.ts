@@ -35,9 +35,11 @@ export const files = {
   samples: "samples.png",
   data: "data.png",
   animation: "sampling.gif",
+  denoised: "denoised.png",
   numpy: "samples.npz",
   guided: "guided.png",
   guidedNumpy: "guided.npz",
+  drawing: "sampling.state.safetensors",
 } as const;
 
 /** A training of whatever it trains. */

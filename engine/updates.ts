@@ -13,13 +13,14 @@ export interface UpdateCoefficients {
   readonly keep: ScalarLike;
   readonly pull: ScalarLike;
   readonly noise: ScalarLike;
-  /** A factor u [1] of the step size, measured on the device: the update takes u pull and sqrt(u) noise. */
+  /** A factor u of the step size, [1] or [n] for each sample, measured on the device: the update takes u pull and sqrt(u) noise. */
   readonly unit?: Tensor | undefined;
 }
 
 /**
  * x <- keep x + pull score + noise z in place, z ~ N(0, I) drawn in the kernel: the same numbers as
- * `randn(engine, x.shape, draw)`. Without a draw there is no noise. Throws UsageError when the shapes differ.
+ * `randn(engine, x.shape, draw)`. Without a draw there is no noise. Throws UsageError when the shapes differ, and for
+ * another number of units.
  */
 export function linearUpdate(
   x: Tensor,
@@ -32,6 +33,10 @@ export function linearUpdate(
       `linearUpdate: got x ${showShape(x.shape)}, score ${showShape(score.shape)}, expected one shape`,
     );
   const numbers = drawNumbers(x.shape, draw ?? nothing);
+  if (unit && unit.size !== 1 && unit.size !== numbers.samples)
+    throw new UsageError(
+      `linearUpdate: got unit ${showShape(unit.shape)} for x ${showShape(x.shape)}, expected [1] or [${numbers.samples}]`,
+    );
   const variant = {
     ...blockVariant(x.engine.hardware, numbers.sampleSize),
     unit: unit !== undefined,
@@ -42,15 +47,18 @@ export function linearUpdate(
     updateKernel,
     variant,
     { x, score: apart, unit: unit ?? x },
-    { ...numbers, ...coefficients },
+    { ...numbers, ...coefficients, unitPitch: unit && unit.size > 1 ? 1 : 0 },
   );
 }
 
+/** Over what the norms of noise and score are compared: their means over the batch, or each sample by itself. */
+export type NormsOver = "batch" | "sample";
+
 /**
  * (mean |z| / mean |score|)^2, means over the samples, of a score [n,...] and the noise z of its shape that `draw` names,
- * which is drawn in the kernel and kept nowhere. -> [1]
+ * which is drawn in the kernel and kept nowhere. -> [1]. Over "sample": (|z| / |score|)^2 of each, [n].
  */
-export function normRatio(score: Tensor, draw: Draw): Tensor {
+export function normRatio(score: Tensor, draw: Draw, over: NormsOver = "batch"): Tensor {
   const { engine } = score;
   const numbers = drawNumbers(score.shape, draw);
   const { samples, sampleSize } = numbers;
@@ -58,8 +66,8 @@ export function normRatio(score: Tensor, draw: Draw): Tensor {
   const segments = Math.ceil(sampleSize / SEGMENT[by]);
   const sums = engine.empty([samples, segments, 2], "f32");
   engine.launch(drawnNorms, { by, vec: sampleSize % 4 === 0 }, { score, sums }, { ...numbers, segments });
-  const ratio = engine.empty([1]);
-  engine.launch(ratioKernel, {}, { sums, ratio }, { samples, segments });
+  const ratio = engine.empty([over === "sample" ? samples : 1]);
+  engine.launch(ratioKernel, { over }, { sums, ratio }, { samples, segments });
   sums.dispose();
   return ratio;
 }

@@ -7,17 +7,22 @@ export interface Parts {
   readonly model: Model;
   readonly sde?: Sde | undefined;
   readonly training: { readonly likelihoodWeighting?: boolean };
+  readonly sampling: {
+    readonly method?: string;
+    readonly steps?: number | undefined;
+    readonly denoise?: boolean;
+  };
 }
 
 /** What in sections that are right by themselves does not go together, as the end of a message; undefined if nothing. */
-export function disagreement({ data, model, sde, training }: Parts): string | undefined {
+export function disagreement({ data, model, sde, training, sampling }: Parts): string | undefined {
   if (data.centered && model.name === "ncsn-small")
     return 'data.centered: got true with "ncsn-small", which takes images in [0, 1], expected false';
   if (!sde)
     return isLabelled(model)
       ? undefined
       : `model.name: got "${model.name}" without an sde section, expected one, such as sde: { name: ve, sigmaMax: 50 }`;
-  const told = `the ${sde.continuous ? "continuous" : "discrete"} ${sde.name} SDE`;
+  const told = toldOf(sde);
   const toldSigma = sde.name === "ve" && sde.continuous;
   if (isLabelled(model)) {
     if (sde.name !== "ve" || sde.continuous)
@@ -34,8 +39,28 @@ export function disagreement({ data, model, sde, training }: Parts): string | un
   }
   if (training.likelihoodWeighting && !sde.continuous)
     return `training.likelihoodWeighting: got true with ${told}, expected false or a continuous SDE`;
+  const wrong = samplingDisagreement({ sde, sampling });
+  return wrong && `sampling.${wrong}`;
+}
+
+/** The same of the sampler of a network on an SDE. */
+export function samplingDisagreement({ sde, sampling }: Pick<Parts, "sde" | "sampling">): string | undefined {
+  if (!sde) return undefined;
+  const { method, steps, denoise } = sampling;
+  const told = toldOf(sde);
+  if (method === "edm" && (sde.name !== "ve" || !sde.continuous))
+    return `method: got "edm" with ${told}, expected the continuous ve SDE, whose networks are told sigma; take ddim or heun`;
+  if ((method === "ddim" || method === "edm") && denoise === false)
+    return `denoise: got false with "${method}", which ends without noise, expected true`;
+  if (sde.continuous || steps === undefined) return undefined;
+  if (method === "pc" && steps !== sde.numScales)
+    return `steps: got ${steps} with "pc" for a network that knows only its ${sde.numScales} steps; leave it out, or take ddim`;
+  if (method === "ddim" && steps > sde.numScales)
+    return `steps: got ${steps} for a network that knows ${sde.numScales} steps, expected no more`;
   return undefined;
 }
+
+const toldOf = (sde: Sde): string => `the ${sde.continuous ? "continuous" : "discrete"} ${sde.name} SDE`;
 
 /** How NCSN++ takes in the noise: Fourier features of sigma, or sinusoids of a label. */
 export const embeddingFor = (sde: Sde): "fourier" | "positional" =>

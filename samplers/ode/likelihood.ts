@@ -17,7 +17,7 @@ import { computed } from "./solver.ts";
  */
 export type Probe = "rademacher" | "gaussian" | "exact";
 
-export interface LikelihoodOptions extends FlowOptions {
+export interface LikelihoodOptions extends Omit<FlowOptions, "after"> {
   /** The time next to the data. 1e-5 unless told, whatever the SDE, as published. */
   eps?: number;
   /** "rademacher" unless told, +1 or -1 each, the one of least variance; or the vectors themselves, of x's shape. */

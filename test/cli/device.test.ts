@@ -104,7 +104,7 @@ describe("demo", () => {
       /^ncsn-small with [\d,]+ parameters; 48 images 1x8x8 of digits \(train\); batch 4; 3 noise scales$/,
     );
     expect(loss).toMatch(/^loss [\d.]+, mean of the last 12 steps; peak device memory [\d.]+ MiB$/);
-    expect(wrote).toBe("wrote run/samples.png and run/sampling.gif");
+    expect(wrote).toBe("wrote run/samples.png and run/sampling.gif and run/denoised.png");
     expect(distance).toMatch(
       /^sliced Wasserstein distance to 4 held-back images: samples [\d.]+, noise [\d.]+, other real images [\d.]+$/,
     );
@@ -119,6 +119,7 @@ describe("demo", () => {
       "checkpoint.safetensors",
       "config.yaml",
       "data.png",
+      "denoised.png",
       "loss.svg",
       "metrics.jsonl",
       "quality.json",
@@ -180,7 +181,7 @@ describe("sample", () => {
     const elsewhere = newFolder();
     copyFileSync(join(folder, "run", "checkpoint.safetensors"), join(elsewhere, "net.safetensors"));
     const { code, stdout } = await stein(["sample", "net.safetensors", "--animate"], { cwd: elsewhere });
-    expect(stdout).toBe("wrote samples.png and sampling.gif\n");
+    expect(stdout).toBe("wrote samples.png and sampling.gif and denoised.png\n");
     expect(code).toBe(0);
     expect(existsSync(join(elsewhere, "sampling.gif"))).toBe(true);
   });

@@ -262,7 +262,67 @@ const samplers: Record<string, Case> = {
   "other steps than a network knows": {
     args: "sample a.safetensors --steps 10",
     files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp", continuous: false } })) },
-    says: "sample: got --steps 10 for a network that knows only its 1000 steps; leave it out",
+    says: 'sample: steps: got 10 with "pc" for a network that knows only its 1000 steps; leave it out, or take ddim',
+  },
+  "more steps than a network knows": {
+    args: "sample a.safetensors --method ddim --steps 2000",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp", continuous: false } })) },
+    says: "sample: steps: got 2000 for a network that knows 1000 steps, expected no more",
+  },
+  "a method for networks of the other kind": {
+    args: "sample a.safetensors --method ddim",
+    files: { "a.safetensors": checkpoint(tiny()) },
+    says: "sample: got --method ddim, which is for networks on an SDE, expected one of annealed, consistent",
+  },
+  "steps for a ladder with one at each scale": {
+    args: "sample a.safetensors --method consistent --steps 5",
+    files: { "a.safetensors": checkpoint(tiny()) },
+    says: "sample: got --steps with method consistent, expected it with annealed; leave it out, or give --method",
+  },
+  "a step size that no noise makes up for": {
+    args: "sample a.safetensors --method consistent",
+    files: { "a.safetensors": checkpoint(tiny()) },
+    says:
+      "consistentAnnealing: got epsilon 0.00002 for these scales, expected 0.00684 to 0.0132: " +
+      "each step has to leave less noise than the next scale has",
+  },
+  "the noise of another method": {
+    args: "sample a.safetensors --eta 0.5",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
+    says: "sample: got --eta with method pc, expected it with ddim; leave it out, or give --method",
+  },
+  "an end without denoising where there is none": {
+    args: "sample a.safetensors --method ddim --no-denoise",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
+    says: "sample: got --no-denoise with method ddim, expected it with pc, ode, heun, euler; leave it out, or give --method",
+  },
+  "Karras's schedule for a network that is not told sigma": {
+    args: "sample a.safetensors --method edm",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
+    says:
+      'sample: method: got "edm" with the continuous vp SDE, expected the continuous ve SDE, ' +
+      "whose networks are told sigma; take ddim or heun",
+  },
+  "a range of adaptive steps": {
+    args: "sample a.safetensors --method ode --range 0:4",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
+    says:
+      "sample: got --range with method ode, which chooses its steps for a whole batch; " +
+      "take --batch 1, or fixed steps by --method heun",
+  },
+  "a range by the published rule": {
+    args: "sample a.safetensors --corrector langevin --snr-over batch --range 0:4",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
+    says: "sample: got --range with snrOver batch, by which images depend on their batch; take --snr-over sample",
+  },
+  "a predictor that the SDE has no form of": {
+    args: "sample a.safetensors --predictor ancestral_sampling",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "subvp" } })) },
+    says: "ancestral_sampling: got the subvp SDE, expected one with a Markov chain, ve or vp; take reverse_diffusion",
+  },
+  "noise above all": {
+    args: "sample a.safetensors --eta 2",
+    says: "got --eta 2, expected a number from 0 to 1",
   },
   "a number and a range of images": {
     args: "sample a.safetensors --n 4 --range 0:4",
