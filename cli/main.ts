@@ -2,11 +2,17 @@ import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
 import { DeviceError, UsageError } from "../engine/errors.ts";
+import { colorizeCommand } from "./commands/colorize.ts";
 import { convertCommand } from "./commands/convert.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { encodeCommand } from "./commands/encode.ts";
+import { inpaintCommand } from "./commands/inpaint.ts";
+import { interpolateCommand } from "./commands/interpolate.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
+import { likelihoodCommand } from "./commands/likelihood.ts";
 import { modelCommand } from "./commands/model.ts";
+import { restoreCommand } from "./commands/restore.ts";
 import { sampleCommand } from "./commands/sample.ts";
 import { trainCommand } from "./commands/train.ts";
 import { Interrupted } from "./interrupt.ts";
@@ -32,6 +38,12 @@ for (const add of [
   demoCommand,
   trainCommand,
   sampleCommand,
+  inpaintCommand,
+  colorizeCommand,
+  restoreCommand,
+  interpolateCommand,
+  encodeCommand,
+  likelihoodCommand,
   modelCommand,
   convertCommand,
   kernelsCommand,
