@@ -3,7 +3,7 @@ import { UsageError } from "../../engine/errors.ts";
 import { type ColorRequest, drawColors, grayOf } from "../control/colorizing.ts";
 import { type ImageOptions, openGiven, withImages } from "../control/images.ts";
 import { Output, type OutputOptions, pictureOf, requireFinite, withOutput } from "../control/output.ts";
-import { largest, type Pixels, repeated, rms, spread } from "../control/pixels.ts";
+import { clamped, largest, type Pixels, repeated, rms, spread } from "../control/pixels.ts";
 import { type ReplacementOptions, replacementOf, withReplacement } from "../control/replacement.ts";
 import { folderFor, onSde, openTrained, type Trained, withScore } from "../control/trained.ts";
 import { wholeFrom } from "../options.ts";
@@ -78,8 +78,9 @@ function write(
       }),
     );
   const grayError = largest(grayOf(colorings, count * n), repeated(gray, count, n));
-  const difference = rms(colorings, repeated(pixels, count, n));
-  const among = spread(colorings, { count, n });
+  const shown = clamped(colorings);
+  const difference = rms(shown, repeated(pixels, count, n));
+  const among = spread(shown, { count, n });
   output.tell(
     json,
     { images: source, count, n, seed: sampler.seed, nfe, grayError, difference, spread: among },

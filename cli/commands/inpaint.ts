@@ -5,7 +5,7 @@ import { type CompletionRequest, complete } from "../control/completion.ts";
 import { type ImageOptions, openGiven, withImages } from "../control/images.ts";
 import { maskNames, maskOf } from "../control/mask.ts";
 import { Output, type OutputOptions, pictureOf, requireFinite, withOutput } from "../control/output.ts";
-import { type Pixels, repeated, rms, spread } from "../control/pixels.ts";
+import { clamped, type Pixels, repeated, rms, spread } from "../control/pixels.ts";
 import {
   annealingOf,
   type ReplacementOptions,
@@ -107,8 +107,9 @@ function write(
       }),
     );
   const hiddenShare = 1 - mask.reduce((sum, m) => sum + m, 0) / mask.length;
-  const difference = rms(completions, repeated(given.pixels, given.count, n), (i) => !isKnown(i));
-  const among = spread(completions, { count: given.count, n }, (i) => !isKnown(i));
+  const shown = clamped(completions);
+  const difference = rms(shown, repeated(given.pixels, given.count, n), (i) => !isKnown(i));
+  const among = spread(shown, { count: given.count, n }, (i) => !isKnown(i));
   output.tell(
     options.json,
     {

@@ -1,11 +1,14 @@
 import { type Command, Option } from "commander";
+import type { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
+import type { ScoreFunction } from "../../samplers/index.ts";
+import type { AnnealedConfig } from "../config.ts";
 import { TOLERANCE, withTolerance } from "../control/flow-options.ts";
 import { type GivenImages, openGiven } from "../control/images.ts";
 import { ladderRows } from "../control/ladder-rows.ts";
 import { type Ends, type Interpolations, interpolate } from "../control/latents.ts";
 import { Output, type OutputOptions, pictureOf, requireFinite, withOutput } from "../control/output.ts";
-import { type Pixels, rms } from "../control/pixels.ts";
+import { clamped, type Pixels, rms } from "../control/pixels.ts";
 import { annealingOf } from "../control/replacement.ts";
 import { folderFor, inTime, openTrained, type Trained, withScore } from "../control/trained.ts";
 import { positive, wholeFrom } from "../options.ts";
@@ -57,38 +60,43 @@ export function interpolateCommand(program: Command): void {
     )
     .action(async (path: string, options: InterpolateOptions) => {
       const trained = openTrained(path);
-      const { config, size } = trained;
       requireOwn(trained, options);
       const output = new Output(folderFor("interpolate", trained, options.out));
-      const { rows, steps } = options;
-      if (!config.sde) {
-        const sampler = annealingOf(config, { ...options, steps: options.stepsPerLevel });
-        const drawn = await withScore(trained, options.raw, (engine, score) =>
-          ladderRows(engine, score, { config, size, sampler, rows, steps }),
-        );
-        write(output, trained, drawn, options, { seed: sampler.seed });
-        return;
-      }
-      const { config: own } = inTime("interpolate", trained);
-      const ends = endsOf(trained, options);
-      const tolerance = options.tolerance ?? TOLERANCE;
-      const drawn = await withScore(trained, options.raw, (engine, score) =>
-        interpolate(engine, score, { config: own, size, ends, steps, tolerance }),
-      );
-      write(
-        output,
-        trained,
-        drawn,
-        options,
-        {
-          between: options.between ?? FIRST,
-          of: options.of ?? "seeds",
-          temperature: options.temperature ?? 1,
-          tolerance,
-        },
-        "images" in ends ? ends.images : undefined,
-      );
+      const plan = trained.config.sde ? flowPlan(trained, options) : ladderPlan(trained, options);
+      const drawn = await withScore(trained, options.raw, plan.draw);
+      write(output, trained, drawn, options, plan);
     });
+}
+
+interface Plan {
+  /** What is told beside the pictures. */
+  readonly facts: Readonly<Record<string, unknown>>;
+  /** Images from which rows go, and to which. */
+  readonly ends?: readonly [GivenImages, GivenImages];
+  readonly draw: (engine: Engine, score: ScoreFunction) => Promise<Interpolations>;
+}
+
+function ladderPlan(
+  { config, size }: Trained,
+  { rows, steps, stepsPerLevel, ...options }: InterpolateOptions,
+): Plan {
+  const ladder = config as AnnealedConfig;
+  const sampler = annealingOf(ladder, { ...options, steps: stepsPerLevel });
+  return {
+    facts: { seed: sampler.seed },
+    draw: (engine, score) => ladderRows(engine, score, { config: ladder, size, sampler, rows, steps }),
+  };
+}
+
+function flowPlan(trained: Trained, options: InterpolateOptions): Plan {
+  const { config, size } = inTime("interpolate", trained);
+  const ends = endsOf(trained, options);
+  const { between = FIRST, of = "seeds", temperature = 1, tolerance = TOLERANCE, steps } = options;
+  return {
+    facts: { between, of, temperature, tolerance },
+    ...("images" in ends && { ends: ends.images }),
+    draw: (engine, score) => interpolate(engine, score, { config, size, ends, steps, tolerance }),
+  };
 }
 
 /** The pair, unless told. */
@@ -144,8 +152,7 @@ function write(
   { size }: Trained,
   { pixels, nfe }: Interpolations,
   options: InterpolateOptions,
-  facts: Readonly<Record<string, unknown>>,
-  ends?: readonly [GivenImages, GivenImages],
+  { facts, ends }: Plan,
 ): void {
   requireFinite("interpolate", pixels, "lower --epsilon on a ladder, --tolerance on an SDE");
   const { rows, steps } = options;
@@ -155,9 +162,10 @@ function write(
   output.write("interpolated.png", pictureOf(rows, a && b ? [a, middle, b] : [middle], size));
   if (options.npz)
     output.write("interpolated.npz", npz({ samples: { data: pixels, shape: [rows, steps, c, h, w] } }));
+  const shown = clamped(pixels);
   const distance = {
-    neighbours: apart(pixels, { rows, steps, by: 1 }),
-    ends: apart(pixels, { rows, steps, by: steps - 1 }),
+    neighbours: apart(shown, { rows, steps, by: 1 }),
+    ends: apart(shown, { rows, steps, by: steps - 1 }),
   };
   output.tell(options.json, { rows, steps, ...facts, nfe, distance }, [
     `${rows} rows of ${steps} images; ${nfe} evaluations of the score`,

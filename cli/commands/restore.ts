@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { type ImageOptions, openGiven, withImages } from "../control/images.ts";
 import { observationOf } from "../control/operator.ts";
 import { Output, type OutputOptions, pictureOf, requireFinite, withOutput } from "../control/output.ts";
-import { repeated, rms, spread } from "../control/pixels.ts";
+import { clamped, repeated, rms, spread } from "../control/pixels.ts";
 import { type ReplacementOptions, replacementOf, withReplacement } from "../control/replacement.ts";
 import { type Restorations, type RestoreRequest, restoreImages } from "../control/restoring.ts";
 import { folderFor, onSde, openTrained, withScore } from "../control/trained.ts";
@@ -74,9 +74,10 @@ function write(
         restorations: { data: pixels, shape: [count, n, c, h, w] },
       }),
     );
-  const difference = rms(pixels, repeated(given.pixels, count, n));
+  const shown = clamped(pixels);
+  const difference = rms(shown, repeated(given.pixels, count, n));
   const before = rms(observed, given.pixels);
-  const among = spread(pixels, { count, n });
+  const among = spread(shown, { count, n });
   output.tell(
     options.json,
     {
