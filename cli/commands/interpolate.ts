@@ -136,7 +136,11 @@ function endsOf(trained: Trained, options: InterpolateOptions): Ends {
       "interpolate: got --temperature with --of images, whose latents are not drawn; leave one of them out",
     );
   const at = (from: number) =>
-    openGiven("interpolate", trained, { data: [from, from + rows], ...(images !== undefined && { images }) });
+    openGiven("interpolate", trained, {
+      data: [from, from + rows],
+      asked: `--between ${a},${b} in ${rows} rows`,
+      ...(images !== undefined && { images }),
+    });
   return { images: [at(a), at(b)] };
 }
 

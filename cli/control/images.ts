@@ -13,6 +13,11 @@ export interface ImageOptions {
   images?: string;
 }
 
+/** The span as it is given by other options than `--data`, for messages. */
+export interface AskedImages extends ImageOptions {
+  asked?: string;
+}
+
 export interface GivenImages {
   /** [count,c,h,w] in [0, 1]. */
   readonly pixels: Pixels;
@@ -45,14 +50,14 @@ const COUNT = 8;
 export function openGiven(
   who: string,
   trained: Trained,
-  { data, images }: ImageOptions,
+  { data, images, asked }: AskedImages,
   count = COUNT,
 ): GivenImages {
   const set = images === undefined ? heldBack(trained) : ownImages(images, trained);
   const [first, end] = data ?? [0, Math.min(count, set.count)];
   if (end > set.count)
     throw new UsageError(
-      `${who}: got --data ${first}:${end} of the ${set.count} images of ${set.name}, expected at most ${set.count}`,
+      `${who}: got ${asked ?? `--data ${first}:${end}`} of the ${set.count} images of ${set.name}, expected at most ${set.count}`,
     );
   const indices = Array.from({ length: end - first }, (_, i) => first + i);
   return {
