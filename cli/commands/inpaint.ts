@@ -28,11 +28,7 @@ export function inpaintCommand(program: Command): void {
     .command("inpaint")
     .description("draw the hidden pixels of images, several times each")
     .argument("<run>", "a run's folder or a checkpoint file")
-    .option(
-      "--mask <name>",
-      `what is hidden: ${maskNames.join(", ")}, white where pixels are known`,
-      "right",
-    );
+    .option("--mask <name>", `what is hidden: ${maskNames.join(", ")}`, "right");
   withReplacement(withImages(command), "steps at each noise scale, or of the SDE")
     .option("--n <count>", "completions of each image", wholeFrom(1, "--n"), 4)
     .option("--epsilon <e>", "step size at the smallest noise scale", positive("--epsilon"))

@@ -24,7 +24,7 @@ export const withFlow = (command: Command): Command =>
 export const withTolerance = (command: Command, of = ""): Command =>
   command.option(
     "--tolerance <e>",
-    `${of}error of a solver's step, relative and absolute; ${TOLERANCE} unless given`,
+    `${of}error of a solver's step, relative and absolute; ${TOLERANCE.toExponential()} unless given`,
     toleranceOf,
   );
 

@@ -20,7 +20,7 @@ const inMiddle = (at: number, length: number): boolean =>
   at >= Math.floor(length / 4) && at < length - Math.floor(length / 4);
 
 /** What `--mask` takes. */
-export const maskNames = [...Object.keys(shapes), "random:P", "a PNG file"];
+export const maskNames = [...Object.keys(shapes), "random:P", "or a PNG file, white where pixels are known"];
 
 /**
  * A mask by its name or its file: 1 where pixels are known and 0 where they are hidden, [1,1,h,w]. "random:P" hides each

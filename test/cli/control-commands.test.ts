@@ -77,7 +77,7 @@ describe.concurrent("inpaint", () => {
       [4, 6],
     ] as const) {
       expect(at(0, y, x)).toBeCloseTo(images[8 * y + x]!, 2);
-      expect(at(1, y, x)).toBeCloseTo(x < 4 ? 0.5 : images[8 * y + x]!, 2); // gray where it is not known
+      expect(at(1, y, x)).toBeCloseTo(x < 4 ? 0.5 : images[8 * y + x]!, 2); // grey where it is not known
       expect(at(2, y, x)).toBeCloseTo(Math.min(1, Math.max(0, completions[8 * y + x]!)), 2);
     }
   });
@@ -99,16 +99,16 @@ describe.concurrent("inpaint", () => {
   });
 });
 
-test.concurrent("colorize keeps the gray values", async ({ expect }) => {
+test.concurrent("colorize keeps the grey values", async ({ expect }) => {
   const facts = await run("colorize colour --images colours --n 2 --npz --out c");
   expect(facts).toMatchObject({ images: "colours, 0 to 1", count: 2, n: 2, nfe: 8 });
-  expect(facts.grayError).toBeLessThan(1e-5);
-  const [gray, colorings] = [array("c/colorized.npz", "gray"), array("c/colorized.npz", "colorings")];
+  expect(facts.greyError).toBeLessThan(1e-5);
+  const [grey, colorings] = [array("c/colorized.npz", "grey"), array("c/colorized.npz", "colorings")];
   const [original] = [decode(colourful(1)).data];
-  expect(gray[64]).toBeCloseTo((original[0]! + original[1]! + original[2]!) / 3 / 255, 5);
+  expect(grey[64]).toBeCloseTo((original[0]! + original[1]! + original[2]!) / 3 / 255, 5);
   const last = colorings.subarray(3 * 3 * 64); // the second of the second image
   for (let i = 0; i < 64; i++)
-    expect((last[i]! + last[64 + i]! + last[128 + i]!) / 3).toBeCloseTo(gray[64 + i]!, 4);
+    expect((last[i]! + last[64 + i]! + last[128 + i]!) / 3).toBeCloseTo(grey[64 + i]!, 4);
   expect(png("c/colorized.png").channels).toBe(3);
 });
 

@@ -86,7 +86,7 @@ const images = {
 
 const masks = {
   "inpaint sde --mask middle":
-    "mask: got middle, expected left, right, top, bottom, center, checker, random:P, a PNG file",
+    "mask: got middle, expected left, right, top, bottom, center, checker, random:P, or a PNG file, white where pixels are known",
   "inpaint sde --mask random:2":
     "mask: got random:2, expected a share of pixels to hide between 0 and 1, such as random:0.5",
   "inpaint sde --mask random:0.000001":
@@ -119,7 +119,7 @@ const networks = {
   "encode steps": inSteps("encode"),
   "interpolate steps": inSteps("interpolate"),
   "colorize sde":
-    "colorize: got a network of gray images, 1x8x8, expected three channels; train one with data.channels 3",
+    "colorize: got a network of grey images, 1x8x8, expected three channels; train one with data.channels 3",
   "likelihood large --probe exact":
     "likelihood: got --probe exact for images of 1x28x28, 784 numbers, expected at most 256; take --probe rademacher with --repeats",
 };

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { type AnnealedConfig, type Config, parseConfig, type SdeConfig } from "../../cli/config.ts";
 import { type BitsRequest, measureBits, summaryOf } from "../../cli/control/bits.ts";
-import { drawColors, grayOf } from "../../cli/control/colorizing.ts";
+import { drawColors, greyOf } from "../../cli/control/colorizing.ts";
 import { complete } from "../../cli/control/completion.ts";
 import type { GivenImages } from "../../cli/control/images.ts";
 import { ladderRows } from "../../cli/control/ladder-rows.ts";
@@ -148,19 +148,19 @@ describe("restoration", () => {
 });
 
 describe("colorization", () => {
-  test("draws colours of just the gray values that were given", async () => {
+  test("draws colours of just the grey values that were given", async () => {
     const config = sdeConfig({ data: { channels: 3 } });
     const images = given(2, { channels: 3 });
-    const gray = grayOf(images.pixels, 2);
-    expect(gray[W]).toBeCloseTo(
+    const grey = greyOf(images.pixels, 2);
+    expect(grey[W]).toBeCloseTo(
       (images.pixels[W]! + images.pixels[W + H * W]! + images.pixels[W + 2 * H * W]!) / 3,
       6,
     );
     const colored = await drawColors(engine, gaussianScore(config), {
-      ...{ config, size: { c: 3, h: H, w: W }, given: images, n: 2, gray },
+      ...{ config, size: { c: 3, h: H, w: W }, given: images, n: 2, grey },
       sampler: replacement(config),
     });
-    expect(largest(grayOf(colored, 4), repeated(gray, 2, 2))).toBeLessThan(2e-6);
+    expect(largest(greyOf(colored, 4), repeated(grey, 2, 2))).toBeLessThan(2e-6);
     expect(spread(colored, { count: 2, n: 2 })).toBeGreaterThan(0.05);
   });
 });
