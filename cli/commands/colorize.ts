@@ -2,7 +2,14 @@ import type { Command } from "commander";
 import { UsageError } from "../../engine/errors.ts";
 import { type ColorRequest, drawColors, greyOf } from "../control/colorizing.ts";
 import { type ImageOptions, openGiven, withImages } from "../control/images.ts";
-import { Output, type OutputOptions, pictureOf, requireFinite, withOutput } from "../control/output.ts";
+import {
+  counted,
+  Output,
+  type OutputOptions,
+  pictureOf,
+  requireFinite,
+  withOutput,
+} from "../control/output.ts";
 import { clamped, largest, type Pixels, repeated, rms, spread } from "../control/pixels.ts";
 import { type ReplacementOptions, replacementOf, withReplacement } from "../control/replacement.ts";
 import { folderFor, onSde, openTrained, type Trained, withScore } from "../control/trained.ts";
@@ -85,7 +92,7 @@ function write(
     json,
     { images: source, count, n, seed: sampler.seed, nfe, greyError, difference, spread: among },
     [
-      `${n} colorings of ${count} images (${source}); seed ${sampler.seed}, ${nfe} evaluations of the score`,
+      `${counted(n, "coloring")} of ${counted(count, "image")} (${source}); seed ${sampler.seed}, ${nfe} evaluations of the score`,
       `grey values: off by ${greyError.toExponential(1)} at most`,
       `colours: ${difference.toFixed(4)} from the images, root mean square` +
         (n > 1 ? `; ${among.toFixed(4)} among the colorings of one` : ""),

@@ -3,7 +3,7 @@ import type { SdeConfig } from "../config.ts";
 import { type FlowSolverOptions, TOLERANCE, withFlow } from "../control/flow-options.ts";
 import { type GivenImages, type ImageOptions, openGiven, withImages } from "../control/images.ts";
 import { latentNorms, type RoundTrips, roundTrips } from "../control/latents.ts";
-import { Output, pictureOf, requireFinite } from "../control/output.ts";
+import { counted, Output, pictureOf, requireFinite } from "../control/output.ts";
 import { largest, type Pixels, rms } from "../control/pixels.ts";
 import { folderFor, inTime, openTrained, type Trained, withScore } from "../control/trained.ts";
 import { npz } from "../pictures/npz.ts";
@@ -75,7 +75,7 @@ function write(
       tolerance: options.tolerance ?? TOLERANCE,
     },
     [
-      `${count} images (${given.source}) to latents and back; ` +
+      `${counted(count, "image")} (${given.source}) to latents and back; ` +
         `${Math.round(nfe.up)} and ${Math.round(nfe.down)} evaluations of the score`,
       `round trip: off by ${error.rms.toExponential(1)} root mean square, ${error.max.toExponential(1)} at most, ` +
         "in grey levels from 0 to 1",

@@ -4,7 +4,14 @@ import type { Config } from "../config.ts";
 import { type CompletionRequest, complete } from "../control/completion.ts";
 import { type ImageOptions, openGiven, withImages } from "../control/images.ts";
 import { maskNames, maskOf } from "../control/mask.ts";
-import { Output, type OutputOptions, pictureOf, requireFinite, withOutput } from "../control/output.ts";
+import {
+  counted,
+  Output,
+  type OutputOptions,
+  pictureOf,
+  requireFinite,
+  withOutput,
+} from "../control/output.ts";
 import { clamped, type Pixels, repeated, rms, spread } from "../control/pixels.ts";
 import {
   annealingOf,
@@ -114,7 +121,7 @@ function write(
       ...{ nfe: sampler.nfe, difference, spread: among },
     },
     [
-      `${n} completions of ${given.count} images (${given.source}), ${(100 * hiddenShare).toFixed(1)} % hidden; ` +
+      `${counted(n, "completion")} of ${counted(given.count, "image")} (${given.source}), ${(100 * hiddenShare).toFixed(1)} % hidden; ` +
         `seed ${sampler.seed}, ${sampler.nfe} evaluations of the score`,
       `hidden pixels: ${difference.toFixed(4)} from the images, root mean square` +
         (n > 1 ? `; ${among.toFixed(4)} among the completions of one` : ""),

@@ -7,7 +7,14 @@ import { TOLERANCE, withTolerance } from "../control/flow-options.ts";
 import { type GivenImages, openGiven } from "../control/images.ts";
 import { ladderRows } from "../control/ladder-rows.ts";
 import { type Ends, type Interpolations, interpolate } from "../control/latents.ts";
-import { Output, type OutputOptions, pictureOf, requireFinite, withOutput } from "../control/output.ts";
+import {
+  counted,
+  Output,
+  type OutputOptions,
+  pictureOf,
+  requireFinite,
+  withOutput,
+} from "../control/output.ts";
 import { clamped, type Pixels, rms } from "../control/pixels.ts";
 import { annealingOf } from "../control/replacement.ts";
 import { folderFor, inTime, openTrained, type Trained, withScore } from "../control/trained.ts";
@@ -172,7 +179,7 @@ function write(
     ends: apart(shown, { rows, steps, by: steps - 1 }),
   };
   output.tell(options.json, { rows, steps, ...facts, nfe, distance }, [
-    `${rows} rows of ${steps} images; ${nfe} evaluations of the score`,
+    `${counted(rows, "row")} of ${steps} images; ${nfe} evaluations of the score`,
     `neighbours are ${distance.neighbours.toFixed(4)} apart and the ends of a row ${distance.ends.toFixed(4)}, root mean square`,
   ]);
 }

@@ -1,7 +1,14 @@
 import type { Command } from "commander";
 import { type ImageOptions, openGiven, withImages } from "../control/images.ts";
 import { observationOf } from "../control/operator.ts";
-import { Output, type OutputOptions, pictureOf, requireFinite, withOutput } from "../control/output.ts";
+import {
+  counted,
+  Output,
+  type OutputOptions,
+  pictureOf,
+  requireFinite,
+  withOutput,
+} from "../control/output.ts";
 import { clamped, repeated, rms, spread } from "../control/pixels.ts";
 import { type ReplacementOptions, replacementOf, withReplacement } from "../control/replacement.ts";
 import { type Restorations, type RestoreRequest, restoreImages } from "../control/restoring.ts";
@@ -88,7 +95,7 @@ function write(
       spread: among,
     },
     [
-      `${n} restorations of ${count} images (${source}) from ${observation.name}; ` +
+      `${counted(n, "restoration")} of ${counted(count, "image")} (${source}) from ${observation.name}; ` +
         `seed ${sampler.seed}, ${nfe} evaluations of the score`,
       `|A x - y|: ${residual.drawn.toExponential(1)} as drawn, ${relative.toExponential(1)} of |y|; ` +
         `${residual.shown.toExponential(1)} clamped to [0, 1] as shown`,

@@ -90,7 +90,7 @@ describe.concurrent("inpaint", () => {
     expect(code).toBe(0);
     const [first, second, wrote, ...rest] = stdout.trimEnd().split("\n");
     expect(first).toBe(
-      "1 completions of 1 images (colours/1.png, 0 to 0), 50.0 % hidden; seed 0, 8 evaluations of the score",
+      "1 completion of 1 image (colours/1.png, 0 to 0), 50.0 % hidden; seed 0, 8 evaluations of the score",
     );
     expect(second).toMatch(/^hidden pixels: [\d.]+ from the images, root mean square$/);
     expect(wrote).toBe("wrote b/inpainted.png");
