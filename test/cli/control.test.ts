@@ -133,7 +133,7 @@ describe("restoration", () => {
   });
 
   test("of a blur comes near its observation", async () => {
-    const { relative, residual } = await restored("blur:0.7", sdeConfig({ sde: { numScales: 10 } }));
+    const { relative, residual } = await restored("blur:0.7");
     expect(relative).toBeLessThan(5e-3);
     expect(residual.shown).toBeGreaterThan(residual.drawn); // clamping moves it away
   });
