@@ -4,11 +4,17 @@ import { Command, CommanderError } from "commander";
 import { DeviceError, UsageError } from "../engine/errors.ts";
 import { benchCommand } from "./commands/bench.ts";
 import { classifyGuideCommand } from "./commands/classify-guide.ts";
+import { colorizeCommand } from "./commands/colorize.ts";
 import { convertCommand } from "./commands/convert.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { encodeCommand } from "./commands/encode.ts";
+import { inpaintCommand } from "./commands/inpaint.ts";
+import { interpolateCommand } from "./commands/interpolate.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
+import { likelihoodCommand } from "./commands/likelihood.ts";
 import { modelCommand } from "./commands/model.ts";
+import { restoreCommand } from "./commands/restore.ts";
 import { sampleCommand } from "./commands/sample.ts";
 import { trainCommand } from "./commands/train.ts";
 import { Interrupted } from "./interrupt.ts";
@@ -35,6 +41,12 @@ for (const add of [
   trainCommand,
   sampleCommand,
   classifyGuideCommand,
+  inpaintCommand,
+  colorizeCommand,
+  restoreCommand,
+  interpolateCommand,
+  encodeCommand,
+  likelihoodCommand,
   modelCommand,
   convertCommand,
   kernelsCommand,
