@@ -18,34 +18,43 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       Score-based generative models on hand-written WebGPU kernels.
 
       Options:
-        -V, --version                output the version number
-        --debug                      show where an error came from
-        -h, --help                   display help for command
+        -V, --version                        output the version number
+        --debug                              show where an error came from
+        -h, --help                           display help for command
 
       Commands:
-        doctor [options]             show the adapter, its limits and its measured
-                                     speed; without one, what to install
-        demo [options]               train a small network on drawn digits and draw
-                                     new ones, in minutes and without a download
-        train [options] <config>     train a score network as a YAML configuration
-                                     says
-        sample [options] <run>       draw images from a trained network
-        inpaint [options] <run>      draw the hidden pixels of images, several times
-                                     each
-        colorize [options] <run>     draw colours for grey images, several times each
-        restore [options] <run>      draw images from a linear observation of them,
-                                     several times each
-        interpolate [options] <run>  draw rows of images that lead from one to another
-        encode [options] <run>       turn images into latents of a network on an SDE,
-                                     and back
-        likelihood [options] <run>   measure bits per dimension of images under a
-                                     network on an SDE
-        model                        describe the network of a configuration
-        convert [options] <file>     turn the weights of an official PyTorch network
-                                     into a checkpoint, or back
-        kernels                      list the WGSL kernels, or show one as it is
-                                     compiled
-        help [command]               display help for command
+        doctor [options]                     show the adapter, its limits and its
+                                             measured speed; without one, what to
+                                             install
+        demo [options]                       train a small network on drawn digits and
+                                             draw new ones, in minutes and without a
+                                             download
+        train [options] <config>             train a score network, or a classifier,
+                                             as a YAML configuration says
+        sample [options] <run>               draw images from a trained network
+        classify-guide [options] <run> <by>  draw images of a class from a network
+                                             that knows no classes, by a classifier's
+                                             gradient
+        inpaint [options] <run>              draw the hidden pixels of images, several
+                                             times each
+        colorize [options] <run>             draw colours for grey images, several
+                                             times each
+        restore [options] <run>              draw images from a linear observation of
+                                             them, several times each
+        interpolate [options] <run>          draw rows of images that lead from one to
+                                             another
+        encode [options] <run>               turn images into latents of a network on
+                                             an SDE, and back
+        likelihood [options] <run>           measure bits per dimension of images
+                                             under a network on an SDE
+        model                                describe the network of a configuration
+        convert [options] <file>             turn the weights of an official PyTorch
+                                             network into a checkpoint, or back
+        kernels                              list the WGSL kernels, or show one as it
+                                             is compiled
+        bench                                measure kernels and sampling steps on
+                                             this adapter
+        help [command]                       display help for command
 
       Exit codes:
         0    done
@@ -71,7 +80,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     expect(stdout).toMatchInlineSnapshot(`
       "Usage: stein train [options] <config>
 
-      train a score network as a YAML configuration says
+      train a score network, or a classifier, as a YAML configuration says
 
       Arguments:
         config              configuration, such as configs/demo.yaml
@@ -109,23 +118,35 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         --n <count>         how many images
         --range <a:b>       images a to b - 1 of those that the seed gives, to share
                             the work
+        --batch <count>     how many at a time; the images are the same
         --seed <seed>       one seed gives one set of images
+        --method <name>     annealed, consistent: of noise scales; others: of an SDE
+                            (choices: "annealed", "consistent", "pc", "ode", "heun",
+                            "euler", "ddim", "edm")
         --steps <T>         steps at each noise scale, or of the SDE
         --no-denoise        leave out the last denoising step
-        --epsilon <e>       step size at the smallest noise scale
-        --method <name>     of an SDE: predictor and corrector, or the ODE (choices:
-                            "pc", "ode")
-        --predictor <name>  of an SDE (choices: "none", "euler_maruyama",
+        --epsilon <e>       annealed, consistent: step size at the smallest scale
+        --predictor <name>  pc (choices: "none", "euler_maruyama",
                             "reverse_diffusion", "ancestral_sampling")
-        --corrector <name>  of an SDE (choices: "none", "langevin", "ald")
-        --snr <r>           signal to noise of the corrector
+        --corrector <name>  pc (choices: "none", "langevin", "ald")
+        --snr <r>           pc: signal to noise of the corrector
+        --snr-over <what>   pc: norms of each image, or as published (choices:
+                            "sample", "batch")
+        --temperature <f>   ode, heun, euler: factor of the latents
+        --eta <e>           ddim: noise, from 0 to 1
+        --churn <c>         edm: noise on the way, such as 40
         --raw               the newest weights instead of their running average
-        --animate           also write sampling.gif
+        --animate           also write sampling.gif and denoised.png
         --npz               also write samples.npz, for NumPy
+        --json              say what was done as JSON
+        --resume            go on with what was stopped, if anything was, as it was
+                            asked for then
+        --save-every <s>    seconds between two saves of the state (default: 30)
         -o, --out <folder>  where to write; the run's folder unless given
         -h, --help          display help for command
 
-      What is not given is as the run's configuration says.
+      What is not given is as the run's configuration says. Ctrl-C ends it after the step at hand,
+      all being kept for --resume; once more ends it at once. Guide: docs/sampling.md
       "
     `);
     expect(code).toBe(0);
