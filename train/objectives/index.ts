@@ -1,3 +1,11 @@
 export { type AnnealedOptions, annealed } from "./annealed.ts";
+export {
+  type ImplicitName,
+  implicitNames,
+  type MatchingName,
+  matchingNames,
+  type SlicingOptions,
+} from "./matching.ts";
 export type { Objective } from "./objective.ts";
 export { type SdeObjectiveOptions, sdeObjective } from "./sde.ts";
+export { type UnperturbedOptions, unperturbed } from "./unperturbed.ts";
