@@ -1,6 +1,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import type { ReferenceCase } from "./case.ts";
 import type { NamedValues } from "./compare.ts";
+import { losses } from "./losses.ts";
 import { models } from "./models.ts";
 import { ops } from "./ops.ts";
 import { samplers } from "./samplers.ts";
@@ -14,4 +15,4 @@ export interface Kind {
   run(engine: Engine, c: ReferenceCase): Promise<NamedValues>;
 }
 
-export const kinds: Readonly<Record<string, Kind>> = { ops, models, sde, samplers };
+export const kinds: Readonly<Record<string, Kind>> = { ops, models, sde, samplers, losses };
