@@ -33,10 +33,10 @@ describe("the kernels over 20 steps", () => {
     const attrs = {
       lr: 0.01,
       beta1: 0.9,
-      beta2: 0.99,
+      beta2: 0.999,
       eps: 1e-6,
       weightDecay: 0.02,
-      emaDecay: 0.9,
+      emaDecay: 0.9999,
       clipScale: variant.clip ? 0.4 : 1,
     };
     let state: oracle.AdamState = {
@@ -51,12 +51,14 @@ describe("the kernels over 20 steps", () => {
       const grad = gradient(step);
       state = oracle.adam({ ...state, grad }, { ...attrs, step });
       const g = upload(grad);
-      const { lr, clipScale, ...rest } = attrs;
+      const { beta1, beta2, eps, weightDecay, lr } = attrs;
       const params = {
-        ...rest,
-        count: SIZE,
-        rate: lr / (1 - attrs.beta1 ** step),
-        rootScale: 1 / Math.sqrt(1 - attrs.beta2 ** step),
+        ...{ count: SIZE, beta1, beta2, eps, weightDecay },
+        gain1: 1 - beta1,
+        gain2: 1 - beta2,
+        emaGain: 1 - attrs.emaDecay,
+        rate: lr / (1 - beta1 ** step),
+        rootScale: 1 / Math.sqrt(1 - beta2 ** step),
       };
       engine.launch(adam, variant, { ...t, grad: g, clip }, params);
       g.dispose();
@@ -83,7 +85,7 @@ describe("the kernels over 20 steps", () => {
         sgd,
         variant,
         { ...t, grad: g, clip },
-        { count: SIZE, rate: lr, momentum, weightDecay, emaDecay },
+        { count: SIZE, rate: lr, momentum, weightDecay, emaGain: 1 - emaDecay },
       );
       g.dispose();
     }

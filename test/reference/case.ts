@@ -55,9 +55,18 @@ export class ReferenceCase {
 
   /** The shape of a tensor of the file. Throws UsageError when there is none of that name. */
   shape(name: string): readonly number[] {
+    return this.#entry(name).shape;
+  }
+
+  /** A tensor's values as float32, whatever the file stores. Throws UsageError when there is none of that name. */
+  values(name: string): Float32Array<ArrayBuffer> {
+    return Float32Array.from(this.#entry(name).data);
+  }
+
+  #entry(name: string): SafetensorsEntry {
     const entry = this.tensors.get(name);
     if (!entry) throw new UsageError(`${this.name}: the file has no tensor ${name}`);
-    return entry.shape;
+    return entry;
   }
 }
 
