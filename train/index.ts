@@ -36,4 +36,5 @@ export {
   unperturbed,
 } from "./objectives/index.ts";
 export { geometricSigmas, type SigmaOptions } from "./sigmas.ts";
+export * from "./techniques/index.ts";
 export { DivergedError, type StepReport, Trainer, type TrainerOptions } from "./trainer.ts";

@@ -103,6 +103,13 @@ export class Attributes {
     return value;
   }
 
+  strings(name: string): readonly string[] {
+    const value = this.#typed<unknown>(name, "object");
+    if (!Array.isArray(value) || value.some((v) => typeof v !== "string"))
+      throw new UsageError(`${this.#who}: got attribute ${name} ${JSON.stringify(value)}, expected words`);
+    return value;
+  }
+
   /** A number, or one for each axis. */
   pair(name: string, fallback?: number): Pair {
     if (typeof this.#values[name] !== "object" || !this.has(name)) return pair(this.number(name, fallback));

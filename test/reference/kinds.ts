@@ -6,6 +6,7 @@ import { models } from "./models.ts";
 import { ops } from "./ops.ts";
 import { samplers } from "./samplers.ts";
 import { sde } from "./sde.ts";
+import { techniques } from "./techniques.ts";
 import { training } from "./training.ts";
 
 /** How cases of one kind are run. */
@@ -16,4 +17,12 @@ export interface Kind {
   run(engine: Engine, c: ReferenceCase): Promise<NamedValues>;
 }
 
-export const kinds: Readonly<Record<string, Kind>> = { ops, models, sde, samplers, losses, training };
+export const kinds: Readonly<Record<string, Kind>> = {
+  ops,
+  models,
+  sde,
+  samplers,
+  losses,
+  training,
+  techniques,
+};
