@@ -8,6 +8,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
 import { modelCommand } from "./commands/model.ts";
 import { sampleCommand } from "./commands/sample.ts";
+import { scheduleCommand } from "./commands/schedule.ts";
 import { trainCommand } from "./commands/train.ts";
 import { Interrupted } from "./interrupt.ts";
 import { endLine } from "./progress.ts";
@@ -32,6 +33,7 @@ for (const add of [
   demoCommand,
   trainCommand,
   sampleCommand,
+  scheduleCommand,
   modelCommand,
   convertCommand,
   kernelsCommand,
