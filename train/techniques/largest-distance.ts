@@ -6,6 +6,8 @@ import { distanceOf, type PointPair, type Points, type Spread, spreadOf } from "
 export interface LargestDistanceOptions {
   /** Points of a tile; by their size unless told. */
   tile?: number;
+  /** Bytes of the device for tiles that may be wanted again; 1 GiB unless told. */
+  memory?: number;
   /** Told how many of all pairs of tiles are done with. */
   onProgress?: (done: number, total: number) => void;
 }
@@ -17,8 +19,7 @@ export interface LargestDistance extends PointPair {
   readonly total: number;
 }
 
-/** Device memory for tiles, and numbers of one tile. */
-const MEMORY = 2 ** 30;
+/** Numbers of a tile. */
 const TILE = 2 ** 20;
 
 /**
@@ -31,10 +32,10 @@ const TILE = 2 ** 20;
 export async function largestDistance(
   engine: Engine,
   points: Points,
-  { tile, onProgress }: LargestDistanceOptions = {},
+  { tile, memory = 2 ** 30, onProgress }: LargestDistanceOptions = {},
 ): Promise<LargestDistance> {
   const spread = spreadOf(points);
-  using tiles = new Tiles(engine, points, spread, tile ?? rowsFor(points));
+  using tiles = new Tiles(engine, points, spread, { size: tile ?? rowsFor(points), memory });
   const pairs = tiles.pairs();
   let best: PointPair = { pair: [0, 1], distance: distanceOf(points, 0, 1) };
   let compared = 0;
@@ -99,7 +100,12 @@ class Tiles implements Disposable {
   readonly #room: number;
   readonly #held = new Map<number, Tile>();
 
-  constructor(engine: Engine, points: Points, spread: Spread, size: number) {
+  constructor(
+    engine: Engine,
+    points: Points,
+    spread: Spread,
+    { size, memory }: { size: number; memory: number },
+  ) {
     this.engine = engine;
     this.#points = points;
     this.#spread = spread;
@@ -107,7 +113,7 @@ class Tiles implements Disposable {
     this.#order = Uint32Array.from({ length: points.count }, (_, i) => i).sort(
       (i, j) => spread.radii[j]! - spread.radii[i]!,
     );
-    this.#room = Math.max(2, Math.floor(MEMORY / (4 * size * points.dimensions)));
+    this.#room = Math.max(2, Math.floor(memory / (4 * size * points.dimensions)));
   }
 
   /** Pairs of tiles by the largest distance that they may hold, descending. */
