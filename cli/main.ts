@@ -16,6 +16,7 @@ import { likelihoodCommand } from "./commands/likelihood.ts";
 import { modelCommand } from "./commands/model.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { sampleCommand } from "./commands/sample.ts";
+import { scheduleCommand } from "./commands/schedule.ts";
 import { trainCommand } from "./commands/train.ts";
 import { Interrupted } from "./interrupt.ts";
 import { endLine } from "./progress.ts";
@@ -47,6 +48,7 @@ for (const add of [
   interpolateCommand,
   encodeCommand,
   likelihoodCommand,
+  scheduleCommand,
   modelCommand,
   convertCommand,
   kernelsCommand,

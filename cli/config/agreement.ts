@@ -1,3 +1,5 @@
+import type { Projection } from "../../train/losses/projections.ts";
+import type { MatchingName } from "../../train/objectives/matching.ts";
 import { isLabelled, type Model } from "./model.ts";
 import type { Sde } from "./noise.ts";
 
@@ -6,7 +8,12 @@ export interface Parts {
   readonly data: { readonly centered?: boolean | undefined };
   readonly model: Model;
   readonly sde?: Sde | undefined;
-  readonly training: { readonly likelihoodWeighting?: boolean };
+  readonly training: {
+    readonly likelihoodWeighting?: boolean;
+    readonly loss?: MatchingName | undefined;
+    readonly projection?: Projection | undefined;
+    readonly particles?: number | undefined;
+  };
   readonly sampling: {
     readonly method?: string;
     readonly steps?: number | undefined;
@@ -18,6 +25,9 @@ export interface Parts {
 export function disagreement({ data, model, sde, training, sampling }: Parts): string | undefined {
   if (data.centered && model.name === "ncsn-small")
     return 'data.centered: got true with "ncsn-small", which takes images in [0, 1], expected false';
+  const { loss = "dsm", projection, particles } = training;
+  if (!loss.startsWith("ssm") && (projection ?? particles) !== undefined)
+    return `training.${projection ? "projection" : "particles"}: got ${JSON.stringify(projection ?? particles)} with the loss ${loss}, which looks along no vectors, expected training.loss: ssm-vr or ssm`;
   if (!sde)
     return isLabelled(model)
       ? undefined

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { projectionNames } from "../../train/losses/projections.ts";
+import { matchingNames } from "../../train/objectives/matching.ts";
 import { count, flag, fromZero, number, positive, section, share, wholeFrom } from "./values.ts";
 
 export const precisions = ["f32", "mixed"] as const;
@@ -32,6 +34,11 @@ export const annealedTraining = section({
   ...optimizer,
   /** The power of sigma by which the loss is weighted. */
   annealPower: number("a number").default(2),
+  /** How the score is matched: denoising (dsm, unless told), sliced (ssm, ssm-vr) or explicit (hyvarinen). */
+  loss: z.enum(matchingNames).optional(),
+  /** Of the vectors along which the sliced losses look, and how many for each image. */
+  projection: z.enum(projectionNames).optional(),
+  particles: count.optional(),
   ...bookkeeping,
 });
 
@@ -45,5 +52,10 @@ export const sdeTraining = section({
   reduceMean: flag.default(false),
   /** Weight times by g(t)^2 in place of the variance: Song et al. 2021, "Maximum likelihood training". */
   likelihoodWeighting: flag.default(false),
+  loss: z
+    .literal("dsm", {
+      error: 'expected "dsm": the other losses are for a ladder of noise scales, take out sde',
+    })
+    .optional(),
   ...bookkeeping,
 });
