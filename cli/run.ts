@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { augment } from "../data/augment.ts";
 import { type ImageSet, imageSize, order, split } from "../data/dataset.ts";
 import { type ImageSetSpec, openImageSet } from "../data/index.ts";
+import { lookAhead } from "../data/look-ahead.ts";
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import { setCheckpointing } from "../models/blocks/index.ts";
@@ -45,6 +46,7 @@ export function openRun(engine: Engine, config: Config, folder: string, images =
   setCheckpointing(network, training.checkpointing ?? false);
   const { lr, beta1, eps, weightDecay, warmup, emaDecay, batchSize, seed, gradClip } = training;
   const batches = new Batches({ count: train.count, size: batchSize, seed, order });
+  const decodeAhead = lookAhead(train, (step) => batches.images(step));
   const trainer = new Trainer(engine, {
     network,
     objective: () => objectiveOf(engine, config, batches),
@@ -54,6 +56,7 @@ export function openRun(engine: Engine, config: Config, folder: string, images =
     shape: [batchSize, train.channels, train.height, train.width],
     batches,
     fill: (indices, out, step) => {
+      decodeAhead(step);
       indices.forEach((i, k) => {
         train.image(i, out, k * imageSize(train));
       });
