@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
 import { DeviceError, UsageError } from "../engine/errors.ts";
 import { convertCommand } from "./commands/convert.ts";
+import { dataCommand } from "./commands/data.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
@@ -32,6 +33,7 @@ for (const add of [
   demoCommand,
   trainCommand,
   sampleCommand,
+  dataCommand,
   modelCommand,
   convertCommand,
   kernelsCommand,
