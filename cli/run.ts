@@ -157,13 +157,16 @@ export function checkFolder(folder: string, config: Config, resume: boolean): Ch
 /** What a run cannot change on its way: the rest, such as the learning rate or the steps, it may. */
 const fixed = ["data", "model", "sigmas", "sde"] as const;
 
+/** The data may have moved, and be held as suits another machine. */
+const elsewhere = ["path", "stream", "memory"];
+
 function requireSameRun(checkpoint: Checkpoint, config: Config, folder: string): void {
   const before = parseConfig(checkpoint.config, "the checkpoint's configuration");
   for (const section of fixed) {
     const [was, now]: Record<string, unknown>[] = [before[section] ?? {}, config[section] ?? {}];
     for (const key of Object.keys({ ...was, ...now })) {
       const [old, given] = [was![key], now![key]].map((v) => JSON.stringify(v) ?? "nothing");
-      if (old === given || key === "path") continue; // the data may have moved
+      if (old === given || (section === "data" && elsewhere.includes(key))) continue;
       throw new UsageError(
         `train: got ${section}.${key} ${given}, but ${folder} was trained with ${old}; ` +
           `set it back, or begin another run with another --out`,

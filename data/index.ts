@@ -47,7 +47,18 @@ export function openImageSet(spec: ImageSetSpec): ImageSet {
     const mend = meant === undefined ? "choose one of them" : `did you mean "${meant}"?`;
     throw new UsageError(`data: got "${spec.name}", expected ${imageSetNames.join(", ")}; ${mend}`);
   }
+  refuseFolderOptions(spec);
   return conform(openers[spec.name](spec), spec);
+}
+
+const ofFolders = ["crop", "resize", "stream", "memory"] as const;
+
+function refuseFolderOptions(spec: ImageSetSpec): void {
+  const given = ofFolders.find((key) => spec[key] !== undefined);
+  if (given === undefined || spec.name === "folder") return;
+  throw new UsageError(
+    `data: got ${given} ${spec[given]} for "${spec.name}", expected it for a folder of images only; take it out`,
+  );
 }
 
 function requirePath({ name, path }: ImageSetSpec): string {

@@ -108,8 +108,9 @@ function showCommand(data: Command): void {
 
 function openToShow(folder: string, spec: Omit<ShowOptions, "n" | "seed" | "out">): ImageSet {
   if (folder === "digits") return openImageSet({ name: "digits", ...spec });
+  const name = kindOf(folder);
   // Streamed: of a large folder only the images shown are decoded.
-  return openImageSet({ name: kindOf(folder), path: folder, stream: true, ...spec });
+  return openImageSet({ name, path: folder, ...(name === "folder" && { stream: true }), ...spec });
 }
 
 function print({ path, kind, files, images, sizes, faults }: CheckReport): void {

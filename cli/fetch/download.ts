@@ -121,7 +121,8 @@ async function receive(
     for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
       timer.refresh();
       await write(file, chunk, path);
-      onProgress?.((done += chunk.length), total);
+      done += chunk.length;
+      onProgress?.(done, total);
     }
     await file.sync();
     return total !== undefined && done < total ? "it ended too early" : undefined;

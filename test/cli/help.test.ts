@@ -29,6 +29,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
                                   ones, in minutes and without a download
         train [options] <config>  train a score network as a YAML configuration says
         sample [options] <run>    draw images from a trained network
+        data                      fetch, check and show the images to train on
         model                     describe the network of a configuration
         convert [options] <file>  turn the weights of an official PyTorch network into
                                   a checkpoint, or back
@@ -171,6 +172,79 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       "
     `);
     expect(code).toBe(0);
+  });
+
+  test("stein data --help, and of what it does", async ({ expect }) => {
+    const { code, stdout } = await stein(["data", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein data [options] [command]
+
+      fetch, check and show the images to train on
+
+      Options:
+        -h, --help                display help for command
+
+      Commands:
+        fetch [options] <name>    download a data set, with checksums; a broken
+                                  download goes on where it ended
+        check [options] <folder>  read every file of a data set and tell what is
+                                  wrong; exit code 2 if anything is
+        show [options] <folder>   write a picture of some images, as training sees
+                                  them but for flips and noise
+        help [command]            display help for command
+      "
+    `);
+    expect(code).toBe(0);
+    expect((await stein(["data", "fetch", "--help"])).stdout).toMatchInlineSnapshot(`
+      "Usage: stein data fetch [options] <name>
+
+      download a data set, with checksums; a broken download goes on where it ended
+
+      Arguments:
+        name              which (choices: "mnist", "cifar10")
+
+      Options:
+        --to <folder>     where to; datasets/NAME unless given
+        --from <address>  http address of the folder its files lie in; the official
+                          one unless given
+        --json            as JSON
+        -h, --help        display help for command
+      "
+    `);
+    expect((await stein(["data", "check", "--help"])).stdout).toMatchInlineSnapshot(`
+      "Usage: stein data check [options] <folder>
+
+      read every file of a data set and tell what is wrong; exit code 2 if anything is
+
+      Arguments:
+        folder      of MNIST or CIFAR-10 files, or of PNG and JPEG images
+
+      Options:
+        --json      as JSON
+        -h, --help  display help for command
+      "
+    `);
+    expect((await stein(["data", "show", "--help"])).stdout).toMatchInlineSnapshot(`
+      "Usage: stein data show [options] <folder>
+
+      write a picture of some images, as training sees them but for flips and noise
+
+      Arguments:
+        folder             of MNIST or CIFAR-10 files, or of PNG and JPEG images; or
+                           "digits", the built-in ones
+
+      Options:
+        --n <count>        how many images (default: 64)
+        --seed <seed>      which (default: 0)
+        --size <pixels>    side of the images
+        --channels <c>     1 for grey, 3 for RGB
+        --crop <pixels>    side of the centred square taken of each file
+        --resize <filter>  how files are resized (choices: "area", "bilinear",
+                           "bicubic")
+        -o, --out <file>   where to write (default: "data.png")
+        -h, --help         display help for command
+      "
+    `);
   });
 
   test("stein demo --help", async ({ expect }) => {

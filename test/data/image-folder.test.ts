@@ -176,9 +176,15 @@ test("says which file is wrong, and how to mend it", () => {
     `"UsageError: image folder: got size 0, expected a whole number of pixels; 28, 32 and 64 are usual"`,
   );
   const small = tempFolder({ "a.png": whole });
-  expect(complaint(small, () => imageFolder(small, { crop: 41 }))).toMatchInlineSnapshot(`"UsageError: image folder: got FOLDER/a.png of 40x40, expected at least 41x41, the crop; lower data.crop or take the file out of the folder"`);
-  expect(complaint(folder, () => imageFolder(folder, { crop: 0 }))).toMatchInlineSnapshot(`"UsageError: image folder: got crop 0, expected a whole number of pixels; 140 is usual for CelebA"`);
-  expect(complaint(folder, () => imageFolder(folder, { resize: "cubic" as "area" }))).toMatchInlineSnapshot(`"UsageError: image folder: got resize "cubic", expected area, bilinear, bicubic"`);
+  expect(complaint(small, () => imageFolder(small, { crop: 41 }))).toMatchInlineSnapshot(
+    `"UsageError: image folder: got FOLDER/a.png of 40x40, expected at least 41x41, the crop; lower data.crop or take the file out of the folder"`,
+  );
+  expect(complaint(folder, () => imageFolder(folder, { crop: 0 }))).toMatchInlineSnapshot(
+    `"UsageError: image folder: got crop 0, expected a whole number of pixels; 140 is usual for CelebA"`,
+  );
+  expect(complaint(folder, () => imageFolder(folder, { resize: "cubic" as "area" }))).toMatchInlineSnapshot(
+    `"UsageError: image folder: got resize "cubic", expected area, bilinear, bicubic"`,
+  );
   expect(complaint(folder, () => imageFolder(folder, { channels: 4 }))).toMatchInlineSnapshot(
     `"UsageError: image folder: got channels 4, expected 1 (grey) or 3 (RGB); leave it out for the set's own"`,
   );
