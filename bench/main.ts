@@ -6,9 +6,10 @@ import { selected } from "./cases.ts";
 import { coldSteps } from "./cold.ts";
 import { measure } from "./harness.ts";
 import { LoadWatch } from "./load.ts";
+import { measureLoading } from "./loading.ts";
 import { Rates } from "./rates.ts";
 import { describeRun, readRecord, writeRecord } from "./record.ts";
-import { coldReport, memoryReport, profileReport, report } from "./report.ts";
+import { coldReport, loadingReport, memoryReport, profileReport, report } from "./report.ts";
 import { captures, dilatedName, memories } from "./training.bench.ts";
 
 const help = `npm run bench -- [options]
@@ -16,7 +17,8 @@ const help = `npm run bench -- [options]
   --rounds N       timed rounds of all cases, 9 or more for firm medians (default 9)
   --json FILE      write the run as JSON lines
   --compare FILE   ratio of times to those of an earlier --json FILE; changes beyond the spread are flagged
-  --profile        where the time of the training steps goes, kernel by kernel, and their memory`;
+  --profile        where the time of the training steps goes, kernel by kernel, and their memory
+  --loading        what images cost a training step: a folder of JPEG files, in memory and streamed`;
 
 try {
   await main();
@@ -42,6 +44,7 @@ async function main(): Promise<void> {
     onProgress("");
     console.log(report(run, measured, rates, old));
     if (cold) console.log(`\n${coldReport(cold)}`);
+    if (options.loading) console.log(`\n${loadingReport(await measureLoading(engine))}`);
     if (options.json !== undefined) writeRecord(options.json, run, measured, rates, cold);
     if (options.profile)
       for (const { name } of cases.filter((c) => c.name in captures)) {
@@ -65,6 +68,7 @@ function readOptions() {
         json: text,
         compare: text,
         profile: flag,
+        loading: flag,
         help: flag,
       },
     });
