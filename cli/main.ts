@@ -6,6 +6,7 @@ import { benchCommand } from "./commands/bench.ts";
 import { classifyGuideCommand } from "./commands/classify-guide.ts";
 import { colorizeCommand } from "./commands/colorize.ts";
 import { convertCommand } from "./commands/convert.ts";
+import { dataCommand } from "./commands/data.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { encodeCommand } from "./commands/encode.ts";
@@ -49,6 +50,7 @@ for (const add of [
   encodeCommand,
   likelihoodCommand,
   scheduleCommand,
+  dataCommand,
   modelCommand,
   convertCommand,
   kernelsCommand,

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { augment } from "../data/augment.ts";
 import { type ImageSet, imageSize, order, split } from "../data/dataset.ts";
 import { type ImageSetSpec, openImageSet } from "../data/index.ts";
+import { lookAhead } from "../data/look-ahead.ts";
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import { setCheckpointing } from "../models/blocks/index.ts";
@@ -100,6 +101,7 @@ function opened<P extends Output, C extends AnyConfig, N extends Network<P>>(
   setCheckpointing(network, training.checkpointing ?? false);
   const { lr, beta1, eps, weightDecay, warmup, emaDecay, batchSize, seed, gradClip } = training;
   const batches = new Batches({ count: train.count, size: batchSize, seed, order });
+  const decodeAhead = lookAhead(train, (step) => batches.images(step));
   const trainer = new Trainer<P>(engine, {
     network,
     objective: () => objective(batches),
@@ -109,6 +111,7 @@ function opened<P extends Output, C extends AnyConfig, N extends Network<P>>(
     shape: [batchSize, train.channels, train.height, train.width],
     batches,
     fill: (indices, out, step) => {
+      decodeAhead(step);
       indices.forEach((i, k) => {
         train.image(i, out, k * imageSize(train));
       });
@@ -216,6 +219,9 @@ export function checkFolder(folder: string, config: AnyConfig, resume: boolean):
 /** What a run cannot change on its way: the rest, such as the learning rate or the steps, it may. */
 const fixed = ["data", "model", "classifier", "sigmas", "sde"] as const;
 
+/** The data may have moved, and be held as suits another machine. */
+const elsewhere = ["path", "stream", "memory"];
+
 type Sections = { readonly [S in (typeof fixed)[number]]?: unknown };
 
 function requireSameRun(checkpoint: Checkpoint, config: AnyConfig, folder: string): void {
@@ -225,7 +231,7 @@ function requireSameRun(checkpoint: Checkpoint, config: AnyConfig, folder: strin
     const [was, now] = [before[section] ?? {}, after[section] ?? {}] as Record<string, unknown>[];
     for (const key of Object.keys({ ...was, ...now })) {
       const [old, given] = [was![key], now![key]].map((v) => JSON.stringify(v) ?? "nothing");
-      if (old === given || key === "path") continue; // the data may have moved
+      if (old === given || (section === "data" && elsewhere.includes(key))) continue;
       throw new UsageError(
         `train: got ${section}.${key} ${given}, but ${folder} was trained with ${old}; ` +
           `set it back, or begin another run with another --out`,

@@ -387,17 +387,17 @@ const images: Record<string, Case> = {
   "a folder without images": data(
     { name: "folder", path: "." },
     {},
-    "image folder: got 1 files in ., the first run.yaml, none of them PNG, expected PNG files; convert the images to PNG",
+    "image folder: got 1 files in ., the first run.yaml, none of them PNG or JPEG, expected PNG or JPEG files; convert the images",
   ),
   "no folder": data(
     { name: "folder", path: "nowhere" },
     {},
     "image folder: cannot list nowhere (no such file or folder), expected a folder; check the path",
   ),
-  "a photograph named PNG": data(
+  "an animation named PNG": data(
     { name: "folder", path: "." },
-    { "a.png": Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 16) },
-    "image folder: got a.png of 6 bytes beginning with ff d8 ff e0, expected a PNG file (89 50 4e 47); convert it to PNG or take it out of the folder",
+    { "a.png": Uint8Array.of(0x47, 0x49, 0x46, 0x38, 0x39, 0x61) },
+    "image folder: got a.png of 6 bytes beginning with 47 49 46 38, expected a PNG (89 50 4e 47) or JPEG (ff d8 ff) file; convert it or take it out of the folder",
   ),
   "half a PNG": data(
     { name: "folder", path: "." },
