@@ -1,5 +1,6 @@
 import { Scalar } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
+import { exchange } from "../updates.ts";
 
 /** Running average of the weights: shadow -= (1 - decay) (shadow - w), decay = min(emaDecay, (1 + n) / (10 + n)) as score_sde. */
 export class Ema {
@@ -13,6 +14,11 @@ export class Ema {
   constructor(params: ReadonlyMap<string, Tensor>, limit: number) {
     this.#limit = limit;
     this.shadow = new Map([...params].map(([name, t]) => [name, copyOf(t)]));
+  }
+
+  /** The weights and their averages change places. */
+  exchange(params: ReadonlyMap<string, Tensor>): void {
+    for (const [name, average] of this.shadow) exchange(params.get(name)!, average);
   }
 
   advance(): void {

@@ -19,11 +19,11 @@ export interface AnnealedOptions {
 /** Denoising score matching on a ladder of noise scales, for labelled networks of the score. Throws UsageError for sigmas out of range. */
 export function annealed(engine: Engine, { sigmas, batches, annealPower }: AnnealedOptions): Objective {
   requireSigmas("annealed", sigmas);
-  const labels = engine.untrack(engine.zeros([batches.size], "i32"));
+  const labels = engine.untrack(engine.zeros([batches.partSize], "i32"));
   const table = engine.untrack(engine.tensor(sigmas, [sigmas.length, 1]));
   return {
-    feed(step) {
-      labels.write(batches.labels(step, sigmas.length));
+    feed(step, part) {
+      labels.write(batches.labels(step, sigmas.length, part));
     },
     loss: (network, x, source) =>
       annealedDsm(requireScore(network), x, labels, {
