@@ -89,8 +89,14 @@ function check(given: unknown): Config | string {
       first === undefined ? sectionNames : Object.keys(sections[first as string]!.shape),
     );
   }
-  const config: unknown = result.data;
-  return disagreement(config as Parts) ?? (config as Config);
+  const config = result.data as unknown as Config;
+  dequantize(config);
+  return disagreement(config as Parts) ?? config;
+}
+
+/** A likelihood is one of continuous images: unless told otherwise, images trained for it are spread over their steps. */
+function dequantize({ data, training }: Config): void {
+  if ("likelihoodWeighting" in training && training.likelihoodWeighting) data.uniformDequantization ??= true;
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

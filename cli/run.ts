@@ -1,6 +1,6 @@
-import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { augment } from "../data/augment.ts";
+import { type Augmentation, augment } from "../data/augment.ts";
 import { type ImageSet, imageSize, order, split } from "../data/dataset.ts";
 import { type ImageSetSpec, openImageSet } from "../data/index.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -9,24 +9,15 @@ import { setCheckpointing } from "../models/blocks/index.ts";
 import type { ScoreNet } from "../models/index.ts";
 import { Batches } from "../train/batches.ts";
 import { type Checkpoint, packCheckpoint, readCheckpoint } from "../train/checkpoint.ts";
-import { Trainer } from "../train/trainer.ts";
+import { Evaluation } from "../train/evaluation.ts";
+import { Trainer, type TrainerOptions } from "../train/trainer.ts";
+import { olderCheckpoints, writeCheckpoint } from "./checkpoint-folder.ts";
 import { type Config, parseConfig, writeConfig } from "./config.ts";
 import { openNetwork } from "./network.ts";
 import { objectiveOf } from "./objective.ts";
-import { writeFileAtomic } from "./pictures/write.ts";
+import { files } from "./run-folder.ts";
 
-/** A run's folder: config.yaml, checkpoint.safetensors, metrics.jsonl, loss.svg and pictures. */
-export const files = {
-  config: "config.yaml",
-  checkpoint: "checkpoint.safetensors",
-  previous: "checkpoint.previous.safetensors",
-  metrics: "metrics.jsonl",
-  loss: "loss.svg",
-  samples: "samples.png",
-  data: "data.png",
-  animation: "sampling.gif",
-  numpy: "samples.npz",
-} as const;
+export { files };
 
 export interface Run {
   readonly config: Config;
@@ -35,6 +26,8 @@ export interface Run {
   readonly heldBack: ImageSet;
   readonly network: ScoreNet<"score" | "eps">;
   readonly trainer: Trainer;
+  /** On the held-back images; none where the configuration wants none. */
+  readonly evaluation: Evaluation | undefined;
 }
 
 /** Opens the data and builds the network of a configuration. Throws UsageError before any GPU work where it can. */
@@ -43,25 +36,59 @@ export function openRun(engine: Engine, config: Config, folder: string, images =
   const { training, data } = config;
   const network = openNetwork(engine, config, train);
   setCheckpointing(network, training.checkpointing ?? false);
-  const { lr, beta1, eps, weightDecay, warmup, emaDecay, batchSize, seed, gradClip } = training;
-  const batches = new Batches({ count: train.count, size: batchSize, seed, order });
+  const { lr, beta1, eps, weightDecay, warmup, emaDecay, batchSize, accumulate, seed, gradClip } = training;
+  const batches = new Batches({ count: train.count, size: batchSize, parts: accumulate, seed, order });
+  const precision = training.precision && { precision: training.precision };
   const trainer = new Trainer(engine, {
     network,
     objective: () => objectiveOf(engine, config, batches),
     optimizer: { lr, beta1, ...(eps !== undefined && { eps }), weightDecay, warmup, emaDecay },
     ...(gradClip !== undefined && { gradClip }),
-    ...(training.precision && { precision: training.precision }),
+    ...precision,
     shape: [batchSize, train.channels, train.height, train.width],
     batches,
-    fill: (indices, out, step) => {
-      indices.forEach((i, k) => {
-        train.image(i, out, k * imageSize(train));
-      });
-      augment(out, { count: batchSize, width: train.width }, data, [seed, step]);
-    },
+    fill: filler(train, data, seed),
     seed,
   });
-  return { config, folder, train, heldBack, network, trainer };
+  const evaluation =
+    training.evaluateEvery > 0 ? openEvaluation(engine, config, network, heldBack) : undefined;
+  return { config, folder, train, heldBack, network, trainer, evaluation };
+}
+
+/** Writes images of a set into a batch, changed as the configuration says. */
+function filler(images: ImageSet, change: Augmentation, seed: number): TrainerOptions["fill"] {
+  const size = imageSize(images);
+  return (indices, out, step) => {
+    for (const [k, i] of indices.entries()) images.image(i, out, k * size);
+    augment(out, { count: indices.length, width: images.width }, change, [seed, step]);
+  };
+}
+
+/** Of all draws of an evaluation, whatever the run's seed: runs are measured by one measure. */
+const EVALUATION_SEED = 2 ** 52;
+
+/** Measures on as many held-back images as fill batches of what the network sees at once. */
+function openEvaluation(
+  engine: Engine,
+  config: Config,
+  network: Run["network"],
+  images: ImageSet,
+): Evaluation {
+  const { batchSize, accumulate, precision } = config.training;
+  const size = Math.min(batchSize / accumulate, images.count);
+  const seed = EVALUATION_SEED;
+  const inOrder = () => Uint32Array.from({ length: images.count }, (_, i) => i);
+  const batches = new Batches({ count: images.count, size, seed, order: inOrder });
+  return new Evaluation(engine, {
+    network,
+    objective: () => objectiveOf(engine, config, batches),
+    shape: [size, images.channels, images.height, images.width],
+    batches,
+    count: Math.floor(images.count / size),
+    fill: filler(images, { ...config.data, flip: false }, seed),
+    seed,
+    ...(precision && { precision }),
+  });
 }
 
 /** The training and the held-back images of a configuration. */
@@ -84,29 +111,10 @@ function open(spec: ImageSetSpec): ImageSet {
   }
 }
 
-/** Writes the checkpoint, keeping the one before. Each file is whole or not there, whenever the process dies. */
+/** Writes the checkpoint, keeping as many of those before as configured. */
 export async function saveCheckpoint({ network, trainer, config, folder }: Run): Promise<void> {
   const bytes = await packCheckpoint(network, trainer, writeConfig(config));
-  const path = join(folder, files.checkpoint);
-  if (existsSync(path)) writeFileAtomic(join(folder, files.previous), readFileSync(path));
-  writeFileAtomic(path, bytes);
-}
-
-/**
- * Makes the last checkpoint of fewer than `step` steps the run's checkpoint. Returns how many steps it has; undefined
- * when there is none, and then nothing is changed.
- */
-export function rollBack(folder: string, step: number): number | undefined {
-  const path = join(folder, files.checkpoint);
-  for (const name of [files.checkpoint, files.previous]) {
-    const candidate = join(folder, name);
-    if (!existsSync(candidate)) continue;
-    const { step: taken } = openCheckpoint(candidate);
-    if (taken >= step) continue;
-    if (candidate !== path) renameSync(candidate, path);
-    return taken;
-  }
-  return undefined;
+  writeCheckpoint(folder, bytes, trainer.step, config.training);
 }
 
 /** A checkpoint from a run's folder or a file. Throws UsageError when there is none or it is damaged. */
@@ -127,9 +135,8 @@ export function openCheckpoint(path: string): Checkpoint {
   try {
     return readCheckpoint(bytes, file);
   } catch (fault) {
-    const previous = join(dirname(file), files.previous);
-    if (fault instanceof UsageError && file === inside && existsSync(previous))
-      fault.message += `, or go back to ${previous}`;
+    const [previous] = file === inside ? olderCheckpoints(dirname(file)) : [];
+    if (fault instanceof UsageError && previous) fault.message += `, or put ${previous.path} in its place`;
     throw fault;
   }
 }

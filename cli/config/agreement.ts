@@ -6,11 +6,22 @@ export interface Parts {
   readonly data: { readonly centered?: boolean | undefined };
   readonly model: Model;
   readonly sde?: Sde | undefined;
-  readonly training: { readonly likelihoodWeighting?: boolean };
+  readonly training: {
+    readonly batchSize: number;
+    readonly accumulate: number;
+    readonly checkpointEvery: number;
+    readonly keepEvery?: number | undefined;
+    readonly likelihoodWeighting?: boolean;
+  };
 }
 
 /** What in sections that are right by themselves does not go together, as the end of a message; undefined if nothing. */
 export function disagreement({ data, model, sde, training }: Parts): string | undefined {
+  const { batchSize, accumulate, checkpointEvery, keepEvery } = training;
+  if (batchSize % accumulate !== 0)
+    return `training.accumulate: got ${accumulate} with batchSize ${batchSize}, expected a divisor of it, for the parts of a batch are equal`;
+  if (keepEvery !== undefined && keepEvery % checkpointEvery !== 0)
+    return `training.keepEvery: got ${keepEvery} with checkpointEvery ${checkpointEvery}, expected a multiple of it, for there is no other checkpoint to keep`;
   if (data.centered && model.name === "ncsn-small")
     return 'data.centered: got true with "ncsn-small", which takes images in [0, 1], expected false';
   if (!sde)
