@@ -49,7 +49,10 @@ export class Evaluation {
         fill(batches.images(step), host, step);
         x.write(host);
         objective.feed?.(step, 0);
-        const loss = engine.scope(() => engine.noGrad(() => objective.loss(denoiser, x, { seed, step })));
+        const measure = () => objective.loss(denoiser, x, { seed, step });
+        const loss = engine.scope(() =>
+          objective.differentiates ? measure().detach() : engine.noGrad(measure),
+        );
         losses.push(engine.untrack(loss));
       }
       const values = await engine.readAll(losses);

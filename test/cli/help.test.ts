@@ -28,6 +28,8 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         demo [options]            train a small network on drawn digits and draw new
                                   ones, in minutes and without a download
         train [options] <config>  train a score network as a YAML configuration says
+        runs [options] [folder]   compare the runs in a folder: a table, and their
+                                  losses over the steps in runs.svg
         sample [options] <run>    draw images from a trained network
         model                     describe the network of a configuration
         convert [options] <file>  turn the weights of an official PyTorch network into

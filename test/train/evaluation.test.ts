@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
+import { grad } from "../../engine/autograd.ts";
+import { mean, square, sum } from "../../engine/ops/index.ts";
 import { array64 } from "../../engine/oracle/array.ts";
 import { dsmLossPerSample } from "../../engine/oracle/updates.ts";
-import { annealed, Batches, Evaluation, type EvaluationOptions } from "../../train/index.ts";
+import { annealed, Batches, Evaluation, type EvaluationOptions, type Objective } from "../../train/index.ts";
 import { engine } from "../support/engine.ts";
 import { losses, type SmallRun, smallRun } from "./small-run.ts";
 
@@ -92,6 +94,24 @@ test("weights come back when what wanted the average fails", async () => {
   await expect(run.trainer.withAverage(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
   for (const [name, { data }] of await run.network.state())
     expect(data, name).toEqual(before.get(name)!.data);
+});
+
+test("a loss made of derivatives keeps the graph it needs, and only as long", async () => {
+  using run = smallRun(engine);
+  const loss: Objective["loss"] = (network, x) => {
+    const leaf = engine.track(engine.asVariable(x.detach()));
+    const score = network(leaf, engine.zeros([x.dim(0)], "i32"));
+    const [slope] = grad(sum(score), [leaf], { createGraph: true });
+    return mean(square(slope!));
+  };
+  const measured = (differentiates: boolean) =>
+    evaluationOf(run, { objective: () => ({ loss, differentiates }) }).loss();
+  const found = await measured(true);
+  const { live } = engine.memory();
+  expect(found).toBeGreaterThan(0);
+  expect(await measured(true)).toBe(found);
+  expect(engine.memory().live).toBe(live);
+  await expect(measured(false)).rejects.toThrow(/^grad: y has no graph/);
 });
 
 test("batches in parts are refused", () => {

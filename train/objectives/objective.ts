@@ -12,5 +12,7 @@ export interface Objective {
   feed?(step: number, part: number): void;
   /** Images x [n,...] as the network sees them, without noise; a mean over them. -> [] */
   loss(network: Denoiser, x: Tensor, source: DrawSource): Tensor;
+  /** The loss is made of the network's derivatives: its value alone needs the graph, too. */
+  readonly differentiates?: boolean;
   dispose?(): void;
 }
