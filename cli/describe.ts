@@ -47,7 +47,7 @@ export function describeModel(
       const layers = describe(engine, network, () => network.run(x, condition));
       const params = network.parameters();
       const { lr, emaDecay, seed, precision, accumulate } = config.training;
-      const shapes = [...params.values()].map((p) => p.shape);
+      const shapes = [...[...params.values()].map((p) => p.shape), []]; // gradients, and the loss
       const sums = accumulate > 1 ? new GradientSum(engine, shapes, accumulate).means : [];
       const forward = () => network.run(x, condition, { dropout: { seed } });
       [largestBinding, step] = [0, 0];

@@ -117,7 +117,9 @@ async function loop(run: Run, log: MetricsLog, stop: Stop, minutes: number): Pro
     if (waited < WAIT.least) stride = Math.min(2 * stride, UNREAD_MOST);
     else if (waited > WAIT.most) stride = Math.max(1, stride >> 1);
     progress.update(trainer.step, `loss ${shownLoss(log.recent(RECENT))}`);
-    if (isDue(trainer.step, checkpointEvery) && trainer.step < steps) await save(run, log);
+    // Before samples, too: drawing may take long, and who ends it there loses nothing.
+    const wanted = [checkpointEvery, sampleEvery].some((every) => isDue(trainer.step, every));
+    if (wanted && trainer.step < steps) await save(run, log);
   }
 }
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseConfig } from "../../cli/config.ts";
 import { readMetrics } from "../../cli/metrics-log.ts";
 import type { Report } from "../../cli/report.ts";
+import { readSafetensors } from "../../engine/safetensors.ts";
 import { newFolder, type Outcome, removeFolders, stein, tiny } from "./stein.ts";
 
 afterAll(removeFolders);
@@ -88,6 +89,16 @@ describe("the report", () => {
     for (const name of pictures) expect(existsSync(join(run, name)), name).toBe(true);
     expect(textOf("loss.svg")).toContain(">held back</text>");
   });
+});
+
+test("neither evaluations nor samples change what is learnt", async () => {
+  const alone = newFolder({
+    "run.yaml": tiny({ training: { ...training, evaluateEvery: 0, sampleEvery: 0 } }),
+  });
+  expect((await stein(["train", "run.yaml"], { cwd: alone })).code).toBe(0);
+  const valuesIn = (folder: string) =>
+    readSafetensors(readFileSync(join(folder, "checkpoint.safetensors"))).tensors;
+  expect(valuesIn(join(alone, "runs", "run"))).toEqual(valuesIn(run));
 });
 
 test("samples along the way are as many as asked for", () => {

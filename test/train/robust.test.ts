@@ -118,7 +118,7 @@ describe("killed and resumed, a run ends in the same bits as one that was left a
     for (const [at, left] of [
       ["writeFileSync checkpoint.safetensors 2", 3],
       ["renameSync checkpoint.safetensors 3", 9],
-      ["writeFileSync samples/00000010.png 1", 9],
+      ["writeFileSync samples/00000010.png 1", 10],
       ["linkSync checkpoint.safetensors 2", 12],
       ["appendFileSync metrics.jsonl 3", 12],
       ["rmSync checkpoints 2", undefined],
