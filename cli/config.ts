@@ -3,12 +3,13 @@ import { parse, stringify } from "yaml";
 import { z } from "zod";
 import { UsageError } from "../engine/errors.ts";
 import { disagreement, type Parts } from "./config/agreement.ts";
+import { type ClassifierModel, classifierDisagreement, classifiers } from "./config/classifier.ts";
 import { complaint } from "./config/complaint.ts";
 import { data } from "./config/data.ts";
 import { type LabelledModel, type Model, models } from "./config/model.ts";
 import { type Sde, sdes, sigmas } from "./config/noise.ts";
 import { annealedSampling, sdeSampling } from "./config/sampling.ts";
-import { annealedTraining, sdeTraining } from "./config/training.ts";
+import { annealedTraining, classifierTraining, sdeTraining } from "./config/training.ts";
 import { expectedKeys, sectionNamed } from "./config/values.ts";
 
 /** A run on a ladder of noise scales, as written in YAML. */
@@ -33,11 +34,30 @@ export interface SdeConfig {
 
 export type Config = AnnealedConfig | SdeConfig;
 
-/** Every section that some configuration has. */
+/** A classifier of images on a ladder of noise scales or an SDE, as written in YAML. */
+export type ClassifierConfig = {
+  data: z.infer<typeof data>;
+  classifier: ClassifierModel;
+  training: z.infer<typeof classifierTraining>;
+} & ({ sigmas: z.infer<typeof sigmas>; sde?: never } | { sigmas?: never; sde: Sde });
+
+export type AnyConfig = Config | ClassifierConfig;
+
+export const isClassifier = (config: AnyConfig): config is ClassifierConfig => "classifier" in config;
+
+/** Every section that the configuration of a score network may have. */
 const sectionNames = ["data", "model", "sigmas", "sde", "training", "sampling"];
+const classifierSectionNames = ["data", "classifier", "sigmas", "sde", "training"];
 
 /** The sections that what is given asks for: of the network by its name, and of a ladder or an SDE. */
 function sectionsFor(given: Record<string, unknown>): Record<string, z.ZodObject> {
+  if (given.classifier !== undefined) {
+    const classifier = sectionNamed(classifiers, given.classifier, "classifier-small");
+    const training = classifierTraining;
+    return given.sde === undefined
+      ? { data, classifier, sigmas, training }
+      : { data, classifier, sde: sectionNamed(sdes, given.sde), training };
+  }
   const model = sectionNamed(models, given.model, "ncsn");
   return given.sde === undefined
     ? { data, model, sigmas, training: annealedTraining, sampling: annealedSampling }
@@ -45,20 +65,45 @@ function sectionsFor(given: Record<string, unknown>): Record<string, z.ZodObject
 }
 
 /** Reads and checks a YAML file. Throws UsageError naming the file, the key, what came and the nearest known key. */
-export function readConfig(path: string): Config {
-  let text: string;
+export const readConfig = (path: string): Config => parseConfig(readText(path), path);
+
+/** The same for a score network or a classifier. */
+export const readAnyConfig = (path: string): AnyConfig => parseAnyConfig(readText(path), path);
+
+function readText(path: string): string {
   try {
-    text = readFileSync(path, "utf8");
+    return readFileSync(path, "utf8");
   } catch (cause) {
     throw new UsageError(
       `config: cannot read ${path} (${(cause as NodeJS.ErrnoException).code}); check the path`,
     );
   }
-  return parseConfig(text, path);
 }
 
-/** Checks the text of a configuration; `name` stands in messages. */
+/** Checks the text of a score network's configuration; `name` stands in messages. */
 export function parseConfig(text: string, name: string): Config {
+  const config = parseAnyConfig(text, name);
+  if (isClassifier(config))
+    throw new UsageError(
+      `config: ${name} is that of a classifier, expected that of a score network; ` +
+        "classifiers are for stein train and stein classify-guide",
+    );
+  return config;
+}
+
+/** Checks the text of a classifier's configuration; `name` stands in messages. */
+export function parseClassifierConfig(text: string, name: string): ClassifierConfig {
+  const config = parseAnyConfig(text, name);
+  if (!isClassifier(config))
+    throw new UsageError(
+      `config: ${name} is that of a score network, expected that of a classifier, ` +
+        "such as configs/classifier/digits.yaml",
+    );
+  return config;
+}
+
+/** Checks the text of a configuration, whatever it trains. */
+export function parseAnyConfig(text: string, name: string): AnyConfig {
   let value: unknown;
   try {
     value = parse(text, { logLevel: "error" });
@@ -70,14 +115,15 @@ export function parseConfig(text: string, name: string): Config {
   return result;
 }
 
-export const writeConfig = (config: Config): string => stringify(config);
+export const writeConfig = (config: AnyConfig): string => stringify(config);
 
 /** The configuration with its defaults, or the end of a message. */
-function check(given: unknown): Config | string {
+function check(given: unknown): AnyConfig | string {
   const sections = sectionsFor(isRecord(given) ? given : {});
+  const names = "classifier" in sections ? classifierSectionNames : sectionNames;
   const root = z.strictObject(
     Object.fromEntries(Object.entries(sections).map(([key, part]) => [key, part.prefault({})])),
-    { error: expectedKeys(sectionNames) },
+    { error: expectedKeys(names) },
   );
   if (isRecord(given) && given.sigmas !== undefined && given.sde !== undefined)
     return "sigmas: got a ladder of noise scales beside an sde section, expected one of the two; take one out";
@@ -86,26 +132,32 @@ function check(given: unknown): Config | string {
     const { issues } = result.error;
     const worst = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0]!; // what it is missing may be misspelt
     return complaint(worst, given, ([first]) =>
-      first === undefined ? sectionNames : Object.keys(sections[first as string]!.shape),
+      first === undefined ? names : Object.keys(sections[first as string]!.shape),
     );
   }
-  const config = result.data as unknown as Config;
+  const config = result.data as unknown as AnyConfig;
   dequantize(config);
-  return disagreement(config as Parts) ?? config;
+  const fault = isClassifier(config) ? classifierDisagreement(config) : disagreement(config as Parts);
+  return fault ?? config;
 }
 
 /** A likelihood is one of continuous images: unless told otherwise, images trained for it are spread over their steps. */
-function dequantize({ data, training }: Config): void {
+function dequantize({ data, training }: AnyConfig): void {
   if ("likelihoodWeighting" in training && training.likelihoodWeighting) data.uniformDequantization ??= true;
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Sections of which nothing is left but their name, as when every line in them is a comment. */
+/**
+ * Without sections of which nothing is left but their name, as when every line in them is a comment; one by which the
+ * configuration is known to be a classifier's stays.
+ */
 function withoutEmpty(value: unknown): unknown {
   if (!isRecord(value)) return value;
-  return Object.fromEntries(Object.entries(value).filter(([, section]) => section !== null));
+  const { classifier, ...rest } = value;
+  const full = Object.entries(rest).filter(([, section]) => section !== null);
+  return { ...Object.fromEntries(full), ...(classifier !== undefined && { classifier: classifier ?? {} }) };
 }
 
 const firstLine = (cause: unknown): string =>

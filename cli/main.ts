@@ -1,6 +1,8 @@
 import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
 import { DeviceError, UsageError } from "../engine/errors.ts";
+import { benchCommand } from "./commands/bench.ts";
+import { classifyGuideCommand } from "./commands/classify-guide.ts";
 import { convertCommand } from "./commands/convert.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -34,9 +36,11 @@ for (const add of [
   trainCommand,
   runsCommand,
   sampleCommand,
+  classifyGuideCommand,
   modelCommand,
   convertCommand,
   kernelsCommand,
+  benchCommand,
 ])
   add(program);
 

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { precisions } from "./config/training.ts";
-import type { Config } from "./config.ts";
+import type { AnyConfig } from "./config.ts";
 
 /** How a training step keeps its activations. */
 export interface MemoryOptions {
@@ -22,7 +22,7 @@ export const withMemoryOptions = (command: Command): Command =>
     );
 
 /** What was asked for goes before what the configuration says. */
-export function applyMemoryOptions(config: Config, { checkpointing, precision }: MemoryOptions): void {
+export function applyMemoryOptions(config: AnyConfig, { checkpointing, precision }: MemoryOptions): void {
   if (checkpointing !== undefined) config.training.checkpointing = checkpointing;
   if (precision !== undefined) config.training.precision = precision;
 }

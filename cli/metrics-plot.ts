@@ -13,7 +13,7 @@ const thinned = (rows: readonly Metrics[]): Metrics[] => {
 };
 
 /** The loss over the steps, smoothed too, and that on held-back images, as an SVG file. */
-export function lossPlot(rows: readonly Metrics[]): string {
+export function lossPlot(rows: readonly Metrics[], title: string): string {
   const stride = strideOf(rows);
   const shown = thinned(rows);
   const each = {
@@ -22,7 +22,7 @@ export function lossPlot(rows: readonly Metrics[]): string {
     y: shown.map((m) => m.loss),
   };
   return linePlot({
-    title: "Loss",
+    title,
     xLabel: "step",
     yLabel: "loss",
     series: [each, smoothLoss(rows), ...evaluations(rows)],

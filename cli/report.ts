@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { mebibytes } from "../engine/buffers.ts";
 import { countParameters } from "../models/module.ts";
+import { type AnyConfig, isClassifier } from "./config.ts";
 import { bestEvaluation, type MetricsLog } from "./metrics-log.ts";
 import { writeFileAtomic } from "./pictures/write.ts";
 import { duration } from "./progress.ts";
@@ -38,6 +39,9 @@ export interface Report {
   readonly system: System;
 }
 
+export const networkName = (config: AnyConfig): string =>
+  (isClassifier(config) ? config.classifier : config.model).name;
+
 /** Steps that a figure for "now" is the mean of. */
 export const RECENT = 50;
 
@@ -49,7 +53,7 @@ export function reportOf(run: Run, log: MetricsLog): Report {
   const best = bestEvaluation(rows);
   const now = new Date().toISOString();
   return {
-    network: config.model.name,
+    network: networkName(config),
     parameters: countParameters(network),
     data: {
       name: config.data.name,

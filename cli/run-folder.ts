@@ -11,10 +11,13 @@ export const files = {
   rate: "learning-rate.svg",
   report: "report.md",
   numbers: "report.json",
+  accuracy: "accuracy.json",
   samples: "samples.png",
   data: "data.png",
   animation: "sampling.gif",
   numpy: "samples.npz",
+  guided: "guided.png",
+  guidedNumpy: "guided.npz",
 } as const;
 
 /** The folder of samples along the way, in a run's folder: NNNNNNNN.png after so many steps. */

@@ -6,52 +6,101 @@ import { type ImageSetSpec, openImageSet } from "../data/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import { setCheckpointing } from "../models/blocks/index.ts";
-import type { ScoreNet } from "../models/index.ts";
+import type { Classifier, Network, Output, ScoreNet } from "../models/index.ts";
 import { Batches } from "../train/batches.ts";
 import { type Checkpoint, packCheckpoint, readCheckpoint } from "../train/checkpoint.ts";
 import { Evaluation } from "../train/evaluation.ts";
+import type { Objective } from "../train/objectives/index.ts";
 import { Trainer, type TrainerOptions } from "../train/trainer.ts";
 import { olderCheckpoints, writeCheckpoint } from "./checkpoint-folder.ts";
-import { type Config, parseConfig, writeConfig } from "./config.ts";
+import { classifierObjective, openClassifier, requireClasses } from "./classifier.ts";
+import {
+  type AnyConfig,
+  type ClassifierConfig,
+  type Config,
+  isClassifier,
+  parseAnyConfig,
+  writeConfig,
+} from "./config.ts";
 import { openNetwork } from "./network.ts";
 import { objectiveOf } from "./objective.ts";
 import { files } from "./run-folder.ts";
 
 export { files };
 
-export interface Run {
-  readonly config: Config;
+/** A training of whatever it trains. */
+export interface Run<P extends Output = Output> {
+  readonly config: AnyConfig;
   readonly folder: string;
   readonly train: ImageSet;
   readonly heldBack: ImageSet;
-  readonly network: ScoreNet<"score" | "eps">;
-  readonly trainer: Trainer;
+  readonly network: Network<P>;
+  readonly trainer: Trainer<P>;
   /** On the held-back images; none where the configuration wants none. */
-  readonly evaluation: Evaluation | undefined;
+  readonly evaluation: Evaluation<P> | undefined;
+}
+
+/** A training of a score network. */
+export interface ScoreRun extends Run<"score" | "eps"> {
+  readonly config: Config;
+  readonly network: ScoreNet<"score" | "eps">;
+}
+
+/** A training of a classifier. */
+export interface ClassifierRun extends Run<"logits"> {
+  readonly config: ClassifierConfig;
+  readonly network: Classifier;
 }
 
 /** Opens the data and builds the network of a configuration. Throws UsageError before any GPU work where it can. */
-export function openRun(engine: Engine, config: Config, folder: string, images = openImages(config)): Run {
-  const { train, heldBack } = images;
+export function openRun(
+  engine: Engine,
+  config: Config,
+  folder: string,
+  images = openImages(config),
+): ScoreRun {
+  const network = openNetwork(engine, config, images.train);
+  return opened(engine, config, folder, images, network, (batches) => objectiveOf(engine, config, batches));
+}
+
+/** The same for a classifier. Throws UsageError for images without classes, or with more than it has. */
+export function openClassifierRun(
+  engine: Engine,
+  config: ClassifierConfig,
+  folder: string,
+  images = openImages(config),
+): ClassifierRun {
+  const network = openClassifier(engine, config, images.train);
+  return opened(engine, config, folder, images, network, (batches, set) =>
+    classifierObjective(engine, config, batches, set),
+  );
+}
+
+function opened<P extends Output, C extends AnyConfig, N extends Network<P>>(
+  engine: Engine,
+  config: C,
+  folder: string,
+  { train, heldBack }: Images,
+  network: N & Network<P>,
+  objective: (batches: Batches, images: ImageSet) => Objective<P>,
+) {
   const { training, data } = config;
-  const network = openNetwork(engine, config, train);
   setCheckpointing(network, training.checkpointing ?? false);
   const { lr, beta1, eps, weightDecay, warmup, emaDecay, batchSize, accumulate, seed, gradClip } = training;
   const batches = new Batches({ count: train.count, size: batchSize, parts: accumulate, seed, order });
-  const precision = training.precision && { precision: training.precision };
-  const trainer = new Trainer(engine, {
+  const trainer = new Trainer<P>(engine, {
     network,
-    objective: () => objectiveOf(engine, config, batches),
+    objective: () => objective(batches, train),
     optimizer: { lr, beta1, ...(eps !== undefined && { eps }), weightDecay, warmup, emaDecay },
     ...(gradClip !== undefined && { gradClip }),
-    ...precision,
+    ...(training.precision && { precision: training.precision }),
     shape: [batchSize, train.channels, train.height, train.width],
     batches,
     fill: filler(train, data, seed),
     seed,
   });
   const evaluation =
-    training.evaluateEvery > 0 ? openEvaluation(engine, config, network, heldBack) : undefined;
+    training.evaluateEvery > 0 ? openEvaluation(engine, config, network, heldBack, objective) : undefined;
   return { config, folder, train, heldBack, network, trainer, evaluation };
 }
 
@@ -68,20 +117,21 @@ function filler(images: ImageSet, change: Augmentation, seed: number): TrainerOp
 const EVALUATION_SEED = 2 ** 52;
 
 /** Measures on as many held-back images as fill batches of what the network sees at once. */
-function openEvaluation(
+function openEvaluation<P extends Output>(
   engine: Engine,
-  config: Config,
-  network: Run["network"],
+  config: AnyConfig,
+  network: Network<P>,
   images: ImageSet,
-): Evaluation {
+  objective: (batches: Batches, images: ImageSet) => Objective<P>,
+): Evaluation<P> {
   const { batchSize, accumulate, precision } = config.training;
   const size = Math.min(batchSize / accumulate, images.count);
   const seed = EVALUATION_SEED;
   const inOrder = () => Uint32Array.from({ length: images.count }, (_, i) => i);
   const batches = new Batches({ count: images.count, size, seed, order: inOrder });
-  return new Evaluation(engine, {
+  return new Evaluation<P>(engine, {
     network,
-    objective: () => objectiveOf(engine, config, batches),
+    objective: () => objective(batches, images),
     shape: [size, images.channels, images.height, images.width],
     batches,
     count: Math.floor(images.count / size),
@@ -91,14 +141,21 @@ function openEvaluation(
   });
 }
 
-/** The training and the held-back images of a configuration. */
-export function openImages({ data }: Config): { train: ImageSet; heldBack: ImageSet } {
+export interface Images {
+  readonly train: ImageSet;
+  readonly heldBack: ImageSet;
+}
+
+/** The training and the held-back images of a configuration. Throws UsageError for images without classes for a classifier. */
+export function openImages(config: AnyConfig): Images {
+  const { data } = config;
   const { heldBack, ...spec } = data;
   const set = open(spec as ImageSetSpec);
   if (heldBack >= set.count)
     throw new UsageError(
       `data: got heldBack ${heldBack} of ${set.count} images, expected fewer; lower data.heldBack`,
     );
+  if (isClassifier(config)) requireClasses(set, config);
   return split(set, { heldBack });
 }
 
@@ -145,7 +202,7 @@ export function openCheckpoint(path: string): Checkpoint {
  * Looks at a run's folder before any GPU work: the checkpoint to go on from, none when training begins. Throws
  * UsageError when there is a run and `resume` is not asked for, a run of another network or other data, or no folder.
  */
-export function checkFolder(folder: string, config: Config, resume: boolean): Checkpoint | undefined {
+export function checkFolder(folder: string, config: AnyConfig, resume: boolean): Checkpoint | undefined {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false)
     throw new UsageError(
       `train: got --out ${folder}, which is a file, expected a folder; give another --out`,
@@ -159,12 +216,15 @@ export function checkFolder(folder: string, config: Config, resume: boolean): Ch
 }
 
 /** What a run cannot change on its way: the rest, such as the learning rate or the steps, it may. */
-const fixed = ["data", "model", "sigmas", "sde"] as const;
+const fixed = ["data", "model", "classifier", "sigmas", "sde"] as const;
 
-function requireSameRun(checkpoint: Checkpoint, config: Config, folder: string): void {
-  const before = parseConfig(checkpoint.config, "the checkpoint's configuration");
+type Sections = { readonly [S in (typeof fixed)[number]]?: unknown };
+
+function requireSameRun(checkpoint: Checkpoint, config: AnyConfig, folder: string): void {
+  const before: Sections = parseAnyConfig(checkpoint.config, "the checkpoint's configuration");
+  const after: Sections = config;
   for (const section of fixed) {
-    const [was, now]: Record<string, unknown>[] = [before[section] ?? {}, config[section] ?? {}];
+    const [was, now] = [before[section] ?? {}, after[section] ?? {}] as Record<string, unknown>[];
     for (const key of Object.keys({ ...was, ...now })) {
       const [old, given] = [was![key], now![key]].map((v) => JSON.stringify(v) ?? "nothing");
       if (old === given || key === "path") continue; // the data may have moved

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { UsageError } from "../engine/errors.ts";
-import { parseConfig } from "./config.ts";
+import { parseAnyConfig } from "./config.ts";
 import { bestEvaluation, type Metrics, meanLoss, readMetrics } from "./metrics-log.ts";
-import { earlier, RECENT } from "./report.ts";
+import { earlier, networkName, RECENT } from "./report.ts";
 import { files } from "./run-folder.ts";
 import { adapterName } from "./system.ts";
 
@@ -58,7 +58,7 @@ function runFolders(folder: string, depth: number): string[] {
 
 function open(folder: string, name: string): FoundRun {
   const path = join(folder, files.config);
-  const config = parseConfig(readFileSync(path, "utf8"), path);
+  const config = parseAnyConfig(readFileSync(path, "utf8"), path);
   const metrics = join(folder, files.metrics);
   const rows = readMetrics(metrics);
   const report = earlier(folder);
@@ -67,7 +67,7 @@ function open(folder: string, name: string): FoundRun {
   const summary: RunSummary = {
     name,
     folder,
-    network: config.model.name,
+    network: networkName(config),
     parameters: report?.parameters ?? null,
     steps: rows.length,
     planned: steps,

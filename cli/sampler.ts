@@ -22,6 +22,8 @@ export interface SampleRequest {
   readonly offset?: number;
   /** Steps of an SDE's discretisation; as configured unless told. */
   readonly steps?: number | undefined;
+  /** Turns the score towards what is wanted of the images. */
+  readonly guide?: (score: ScoreFunction) => ScoreFunction;
 }
 
 export interface Drawn {
@@ -48,7 +50,8 @@ export async function drawSamples(
 ): Promise<Drawn> {
   const { c, h, w } = request.size;
   const shape = [config.sampling.count, c, h, w];
-  const score = scoreOf(network, config);
+  const { guide = (score) => score } = request;
+  const score = guide(scoreOf(network, config));
   const watch = new Watch(engine, request.animate);
   const { x, nfe } = config.sde
     ? await alongSde(engine, score, shape, config, request, watch)

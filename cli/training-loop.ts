@@ -5,15 +5,15 @@ import { DeviceError, UsageError } from "../engine/errors.ts";
 import { countParameters } from "../models/index.ts";
 import { DivergedError, type StepReport, UNREAD_MOST } from "../train/trainer.ts";
 import { OLDER, rollBack } from "./checkpoint-folder.ts";
-import { type Config, writeConfig } from "./config.ts";
+import { type AnyConfig, type Config, isClassifier, writeConfig } from "./config.ts";
 import { Interrupted, type Stop, stopOnSignal } from "./interrupt.ts";
 import { MetricsLog } from "./metrics-log.ts";
 import { lossPlot, ratePlot } from "./metrics-plot.ts";
 import { grid } from "./pictures/png.ts";
 import { writeFileAtomic } from "./pictures/write.ts";
 import { Progress } from "./progress.ts";
-import { RECENT, shownLoss, writeReport } from "./report.ts";
-import { files, type Run, saveCheckpoint } from "./run.ts";
+import { networkName, RECENT, shownLoss, writeReport } from "./report.ts";
+import { files, type Run, type ScoreRun, saveCheckpoint } from "./run.ts";
 import { removeSamplesAfter, SAMPLES, samplesPath } from "./run-folder.ts";
 import { drawSamples } from "./sampler.ts";
 
@@ -67,7 +67,7 @@ function describe({ network, train: images, config }: Run): void {
   const thousands = (n: number) => n.toLocaleString("en");
   const { batchSize, accumulate } = config.training;
   console.log(
-    `${config.model.name} with ${thousands(countParameters(network))} parameters; ` +
+    `${networkName(config)} with ${thousands(countParameters(network))} parameters; ` +
       `${thousands(images.count)} images ${images.channels}x${images.height}x${images.width} of ${images.name}; ` +
       `batch ${batchSize}${accumulate > 1 ? ` in ${accumulate} parts` : ""}; ${noiseOf(config)}`,
   );
@@ -75,7 +75,7 @@ function describe({ network, train: images, config }: Run): void {
 
 const sdeNames = { ve: "VE", vp: "VP", subvp: "sub-VP" } as const;
 
-function noiseOf({ sigmas, sde }: Config): string {
+function noiseOf({ sigmas, sde }: AnyConfig): string {
   if (!sde) return `${sigmas.count} noise scales`;
   return `on the ${sdeNames[sde.name]} SDE${sde.continuous ? "" : ` in ${sde.numScales} steps`}`;
 }
@@ -100,7 +100,8 @@ const WAIT = { least: 200, most: 800 };
 
 async function loop(run: Run, log: MetricsLog, stop: Stop, minutes: number): Promise<void> {
   const { trainer, config } = run;
-  const { steps, checkpointEvery, evaluateEvery, sampleEvery } = config.training;
+  const { steps, checkpointEvery, evaluateEvery } = config.training;
+  const sampleEvery = samplesOf(config)?.every ?? 0;
   const progress = new Progress("training", steps);
   const start = performance.now();
   let stride = 1; // steps between two waits
@@ -122,6 +123,12 @@ async function loop(run: Run, log: MetricsLog, stop: Stop, minutes: number): Pro
     if (wanted && trainer.step < steps) await save(run, log);
   }
 }
+
+/** How often images are drawn and how many; undefined for a classifier, which draws none. */
+const samplesOf = (config: AnyConfig) =>
+  isClassifier(config)
+    ? undefined
+    : { every: config.training.sampleEvery, count: config.training.sampleCount };
 
 /** The next step after this one at which something is done every so often; 0 stands for never. */
 const next = (step: number, every: number): number =>
@@ -161,7 +168,8 @@ async function record(run: Run, log: MetricsLog, clock: () => number, evaluated:
 
 async function save(run: Run, log: MetricsLog): Promise<void> {
   await saveCheckpoint(run);
-  writeFileAtomic(join(run.folder, files.loss), lossPlot(log.rows));
+  const title = isClassifier(run.config) ? "Cross-entropy of noisy images" : "Score matching";
+  writeFileAtomic(join(run.folder, files.loss), lossPlot(log.rows, title));
   writeFileAtomic(join(run.folder, files.rate), ratePlot(log.rows));
   writeReport(run, log);
 }
@@ -171,18 +179,19 @@ async function save(run: Run, log: MetricsLog): Promise<void> {
  * while it drew them draws them when it is taken up.
  */
 async function drawDue(run: Run, log: MetricsLog): Promise<void> {
-  const { trainer, config, network, folder } = run;
-  const { sampleEvery, sampleCount } = config.training;
+  const { trainer, config, folder } = run;
+  const { every, count } = samplesOf(config) ?? { every: 0, count: 0 };
   const path = samplesPath(folder, trainer.step);
-  if (!isDue(trainer.step, sampleEvery) || existsSync(path)) return;
-  const few = { ...config, sampling: { ...config.sampling, count: sampleCount } } as Config;
+  if (!isDue(trainer.step, every) || existsSync(path)) return;
+  const score = run as ScoreRun;
+  const few = { ...score.config, sampling: { ...score.config.sampling, count } } as Config;
   const [c, h, w] = trainer.imageShape;
   const { engine } = trainer;
   try {
     const { samples } = await trainer.withAverage(() =>
-      drawSamples(engine, network, few, { size: { c, h, w }, animate: false }),
+      drawSamples(engine, score.network, few, { size: { c, h, w }, animate: false }),
     );
-    writeFileAtomic(path, grid(samples, { n: sampleCount, c, h, w, scale: 2 }));
+    writeFileAtomic(path, grid(samples, { n: count, c, h, w, scale: 2 }));
     writeReport(run, log);
   } catch (fault) {
     if (!(fault instanceof UsageError)) throw fault;

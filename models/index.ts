@@ -1,5 +1,20 @@
 export { setCheckpointing } from "./blocks/index.ts";
-export { logProbGrad, type NoisyClassifier } from "./classifier.ts";
+export {
+  type Classifier,
+  logProbGrad,
+  type Noising,
+  type NoisyClassifier,
+  throughNoise,
+} from "./classifier.ts";
+export {
+  buildClassifier,
+  type ClassifierChoices,
+  type ClassifierImageOptions,
+  type ClassifierName,
+  type ClassifierOptions,
+  classifierNames,
+} from "./classifier-net.ts";
+export { ClassifierSmall, type ClassifierSmallOptions } from "./classifier-small.ts";
 export { fromPyTorch, type NetworkValues, type PyTorchExport } from "./convert.ts";
 export { Ddpm, type DdpmOptions } from "./ddpm.ts";
 export { Init } from "./init.ts";
@@ -20,6 +35,7 @@ export {
   asPredictor,
   epsToScore,
   type Network,
+  type Output,
   type Prediction,
   type Predictor,
   scoreToEps,

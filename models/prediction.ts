@@ -10,21 +10,24 @@ import type { Module } from "./module.ts";
  */
 export type Prediction = "score" | "eps" | "x0";
 
+/** What comes out of a network: that, or the logits of an image's classes. */
+export type Output = Prediction | "logits";
+
 /** What a network is told while it is trained. */
 export interface Training {
   /** Where the masks of dropout come from; nothing is dropped without. */
   readonly dropout?: DrawSource;
 }
 
-/** A network that predicts P: x [n,c,h,w] and the noise condition of each sample [n] -> x's shape. */
-export interface Network<P extends Prediction = Prediction>
+/** A network that predicts P: x [n,c,h,w] and the noise condition of each sample [n] -> x's shape, or [n,classes]. */
+export interface Network<P extends Output = Prediction>
   extends Module<[x: Tensor, condition: Tensor, training?: Training], Tensor> {
   readonly predicts: P;
 }
 
 /** A network as a function. Samplers accept a `Predictor<"score">`, and anything else does not compile. */
-export interface Predictor<P extends Prediction> {
-  /** x [n,...] and the noise condition of each sample [n], a label or a time -> x's shape. */
+export interface Predictor<P extends Output> {
+  /** x [n,...] and the noise condition of each sample [n], a label or a time -> x's shape, or [n,classes]. */
   (x: Tensor, condition: Tensor): Tensor;
   readonly predicts: P;
 }
@@ -41,16 +44,14 @@ export function thatPredicts<P extends Prediction>(network: Network, wanted: P):
 /** Coefficients of x = alpha x0 + sigma eps at each sample's noise condition [n] -> [n]. */
 export type Coefficient = (condition: Tensor) => Tensor;
 
-const predictor = <P extends Prediction>(
+const predictor = <P extends Output>(
   predicts: P,
   f: (x: Tensor, condition: Tensor) => Tensor,
 ): Predictor<P> => Object.assign(f, { predicts });
 
 /** The network as a function, in a scope of its own at each call; as it is while trained if `training` is given. */
-export const asPredictor = <P extends Prediction>(
-  network: Network<P>,
-  training: Training = {},
-): Predictor<P> => predictor(network.predicts, (x, condition) => network.run(x, condition, training));
+export const asPredictor = <P extends Output>(network: Network<P>, training: Training = {}): Predictor<P> =>
+  predictor(network.predicts, (x, condition) => network.run(x, condition, training));
 
 /** score = -eps / sigma. Song et al. 2021, section 3.3. */
 export const epsToScore = (eps: Predictor<"eps">, sigma: Coefficient): Predictor<"score"> =>

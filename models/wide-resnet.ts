@@ -3,7 +3,7 @@ import { div, log, maximum, mean, silu, sqrt, square, sub } from "../engine/ops/
 import { showShape } from "../engine/shapes.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { Conv3x3, Dense, lecunNormal, WideResnetBlock, wideResnetNorm } from "./blocks/wide-resnet.ts";
-import { logProbGrad } from "./classifier.ts";
+import { type Classifier, logProbGrad } from "./classifier.ts";
 import type { Init } from "./init.ts";
 import { GaussianFourierProjection, type GroupNorm, perChannel } from "./layers/index.ts";
 import { Module } from "./module.ts";
@@ -47,7 +47,8 @@ const EMBEDDING = 4 * FOURIER;
  * Its official code is JAX; the names are flax's, WideResnetGroup_G.WideResnetBlock_B as WideResnetGroup_G.B,
  * pre-pool-bn as pre_pool_bn, kernel and scale as weight, kernels transposed to [out,in,...].
  */
-export class WideResNet extends Module<[x: Tensor, sigma: Tensor], Tensor> {
+export class WideResNet extends Module<[x: Tensor, sigma: Tensor], Tensor> implements Classifier {
+  readonly predicts = "logits" as const;
   readonly GaussianFourierProjection_0: GaussianFourierProjection;
   readonly Dense_0: Dense;
   readonly Dense_1: Dense;
@@ -84,15 +85,27 @@ export class WideResNet extends Module<[x: Tensor, sigma: Tensor], Tensor> {
     this.nameParts();
   }
 
+  get classes(): number {
+    return this.options.numOutputs;
+  }
+
   forward(x: Tensor, sigma: Tensor): Tensor {
+    return this.Dense_2.run(this.features(x, sigma));
+  }
+
+  /** What the last layer sees: means over the pixels of the activated maps, [n,64 channelMultiplier]. */
+  features(x: Tensor, sigma: Tensor): Tensor {
+    return x.engine.scope(() => this.#pooled(x, sigma));
+  }
+
+  #pooled(x: Tensor, sigma: Tensor): Tensor {
     this.#requireInput(x, sigma);
     const features = this.GaussianFourierProjection_0.run(log(sigma)); // [n,256]
     const embedding = silu(this.Dense_1.run(silu(this.Dense_0.run(features)))); // [n,512]
     const { WideResnetGroup_0, WideResnetGroup_1, WideResnetGroup_2 } = this;
     const blocks = [...WideResnetGroup_0, ...WideResnetGroup_1, ...WideResnetGroup_2];
     const h = blocks.reduce((h, block) => block.run(h, embedding), this.init_conv.run(this.#standardize(x)));
-    const pooled = mean(this.pre_pool_bn.run(h, { act: "relu" }), { axis: [2, 3] }); // [n,64 channelMultiplier]
-    return this.Dense_2.run(pooled);
+    return mean(this.pre_pool_bn.run(h, { act: "relu" }), { axis: [2, 3] });
   }
 
   /** grad_x log p(y | x, sigma) for labels y [n] (i32), of x's shape: see `logProbGrad`. */

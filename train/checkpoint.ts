@@ -3,6 +3,7 @@ import { readSafetensors, writeSafetensors } from "../engine/safetensors.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { allFinite } from "../engine/verify.ts";
 import type { Module, State } from "../models/module.ts";
+import type { Output } from "../models/prediction.ts";
 import { DivergedError, type Trainer } from "./trainer.ts";
 
 // A checkpoint is one safetensors file: the network under its official names, the running averages as ema.NAME,
@@ -30,7 +31,7 @@ export interface Checkpoint {
  */
 export async function packCheckpoint(
   network: Module,
-  trainer: Trainer,
+  trainer: Trainer<Output>,
   config: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { optimizer, engine } = trainer;
@@ -121,7 +122,7 @@ function wholeNumbers(json: string): number[] {
 }
 
 /** Puts a checkpoint's values into a network and its trainer, which go on as if never stopped. */
-export function restore(checkpoint: Checkpoint, network: Module, trainer: Trainer): void {
+export function restore(checkpoint: Checkpoint, network: Module, trainer: Trainer<Output>): void {
   network.load(checkpoint.network);
   for (const [name, t] of trainer.optimizer.tensors()) {
     const entry = checkpoint.optimizer.get(name);

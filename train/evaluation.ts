@@ -1,12 +1,12 @@
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { Tensor } from "../engine/tensor.ts";
-import { asPredictor } from "../models/prediction.ts";
+import { asPredictor, type Output } from "../models/prediction.ts";
 import type { TrainerOptions } from "./trainer.ts";
 
-export interface EvaluationOptions
+export interface EvaluationOptions<P extends Output = "score" | "eps">
   extends Pick<
-    TrainerOptions,
+    TrainerOptions<P>,
     "network" | "objective" | "shape" | "batches" | "fill" | "seed" | "precision"
   > {
   /** Batches to measure. */
@@ -17,12 +17,12 @@ export interface EvaluationOptions
  * The loss of a network on the same images with the same noise every time, without dropout: what falls is what was
  * learnt, not luck. Batch i takes the place of training's step i.
  */
-export class Evaluation {
+export class Evaluation<P extends Output = "score" | "eps"> {
   readonly #engine: Engine;
-  readonly #options: EvaluationOptions;
+  readonly #options: EvaluationOptions<P>;
 
   /** Throws UsageError for batches in parts. */
-  constructor(engine: Engine, options: EvaluationOptions) {
+  constructor(engine: Engine, options: EvaluationOptions<P>) {
     const { parts } = options.batches;
     if (parts !== 1)
       throw new UsageError(

@@ -2,16 +2,26 @@ export { Batches, type BatchesOptions } from "./batches.ts";
 export { type Checkpoint, packCheckpoint, readCheckpoint, restore, samplingState } from "./checkpoint.ts";
 export { Evaluation, type EvaluationOptions } from "./evaluation.ts";
 export { type AnnealedDsmOptions, annealedDsm } from "./losses/annealed-dsm.ts";
+export { type NoisyCrossEntropyOptions, noisyCrossEntropy } from "./losses/cross-entropy.ts";
 export { ddpmLoss } from "./losses/ddpm.ts";
 export type { Denoiser, ReductionOptions } from "./losses/denoising.ts";
 export { type LabelDraws, labelDraws, type TimeDraws, timeDraws } from "./losses/draws.ts";
 export { type SdeLossOptions, sdeLoss } from "./losses/sde.ts";
 export { smldLoss } from "./losses/smld.ts";
 export { neededBytes, type StepMemory, stepMemory } from "./memory.ts";
-export { mmdSquared, sampleQuality, slicedWasserstein } from "./metrics/index.ts";
+export {
+  mmdSquared,
+  type NoisyAccuracy,
+  type NoisyAccuracyOptions,
+  noisyAccuracy,
+  sampleQuality,
+  slicedWasserstein,
+} from "./metrics/index.ts";
 export {
   type AnnealedOptions,
   annealed,
+  type ClassificationOptions,
+  classification,
   type Objective,
   type SdeObjectiveOptions,
   sdeObjective,

@@ -12,16 +12,15 @@ import { Scalar } from "../engine/scalar.ts";
 import { copyStrided } from "../engine/strided.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { findNonFinite, type OpReport } from "../engine/verify.ts";
-import type { ScoreNet } from "../models/index.ts";
-import { asPredictor } from "../models/prediction.ts";
+import { asPredictor, type Network, type Output } from "../models/prediction.ts";
 import type { Batches } from "./batches.ts";
 import { type StepMemory, stepMemory } from "./memory.ts";
 import type { Objective } from "./objectives/index.ts";
 
-export interface TrainerOptions {
-  network: ScoreNet<"score" | "eps">;
+export interface TrainerOptions<P extends Output = "score" | "eps"> {
+  network: Network<P>;
   /** Makes what the network is to minimise, once the images have their memory. */
-  objective: () => Objective;
+  objective: () => Objective<P>;
   optimizer: AdamOptions;
   /** Largest joint norm of the gradients. */
   gradClip?: number;
@@ -74,13 +73,13 @@ type Stretch = "step" | "part" | "update";
  * afterwards; every random number is a function of (seed, step, sample). Where the batches have parts, gradients and
  * loss are the means over all parts: those of the whole batch, to rounding.
  */
-export class Trainer {
+export class Trainer<P extends Output = "score" | "eps"> {
   readonly engine: Engine;
   readonly optimizer: Adam;
-  readonly #options: TrainerOptions;
+  readonly #options: TrainerOptions<P>;
   #mixed: boolean;
   readonly #params: readonly Tensor[];
-  readonly #objective: Objective;
+  readonly #objective: Objective<P>;
   /** Images of a part. */
   readonly #x: Tensor;
   /** Gradients and, last, the loss; where a batch has parts. */
@@ -95,7 +94,7 @@ export class Trainer {
   #unread = 0;
 
   /** Throws UsageError for optimizer options out of range. */
-  constructor(engine: Engine, options: TrainerOptions) {
+  constructor(engine: Engine, options: TrainerOptions<P>) {
     const { network, batches, shape } = options;
     this.engine = engine;
     this.#options = options;

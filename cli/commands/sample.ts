@@ -115,7 +115,8 @@ function rangeOf(text: string): [number, number] {
   return [a!, b!];
 }
 
-const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+export const isFolder = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /** samples.png and, given frames, sampling.gif; samples.npz if asked for. */
 export function writePictures(

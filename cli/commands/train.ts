@@ -1,10 +1,22 @@
 import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { Engine } from "../../engine/engine.ts";
-import { restore } from "../../train/checkpoint.ts";
-import { readConfig } from "../config.ts";
+import { restore, samplingState } from "../../train/checkpoint.ts";
+import { measureClassifier } from "../classifier.ts";
+import { type Config, isClassifier, readAnyConfig } from "../config.ts";
 import { applyMemoryOptions, type MemoryOptions, withMemoryOptions } from "../memory-options.ts";
-import { checkFolder, files, openImages, openRun, type Run } from "../run.ts";
+import { writeFileAtomic } from "../pictures/write.ts";
+import { Progress } from "../progress.ts";
+import {
+  type ClassifierRun,
+  checkFolder,
+  files,
+  openCheckpoint,
+  openClassifierRun,
+  openImages,
+  openRun,
+  type Run,
+} from "../run.ts";
 import { train } from "../training-loop.ts";
 import { verifyStep } from "../verify.ts";
 
@@ -16,7 +28,7 @@ interface TrainOptions extends MemoryOptions {
 
 export function trainCommand(program: Command): void {
   withMemoryOptions(program.command("train"))
-    .description("train a score network as a YAML configuration says")
+    .description("train a score network, or a classifier, as a YAML configuration says")
     .argument("<config>", "configuration, such as configs/demo.yaml")
     .option("-o, --out <folder>", "the run's folder; runs/ and the configuration's path unless given")
     .option("--resume", "go on from the folder's checkpoint, if there is one yet")
@@ -27,7 +39,7 @@ export function trainCommand(program: Command): void {
     )
     .action(async (path: string, options: TrainOptions) => {
       const { out, resume = false, verify, ...rest } = options;
-      const config = readConfig(path);
+      const config = readAnyConfig(path);
       applyMemoryOptions(config, rest);
       const folder = out ?? folderOf(path);
       const checkpoint = checkFolder(folder, config, resume);
@@ -41,7 +53,8 @@ export function trainCommand(program: Command): void {
       const images = openImages(config);
       const engine = await Engine.create();
       try {
-        const run = openRun(engine, config, folder, images);
+        const classifier = isClassifier(config) && openClassifierRun(engine, config, folder, images);
+        const run: Run = classifier || openRun(engine, config as Config, folder, images);
         if (checkpoint) restore(checkpoint, run.network, run.trainer);
         if (resume)
           console.log(
@@ -50,7 +63,11 @@ export function trainCommand(program: Command): void {
         if (verify) await verifyStep(run);
         if (config.training.precision === "mixed") await tellPrecision(run);
         await train(run);
-        console.log(`all is told in ${join(folder, files.report)}; draw images with: stein sample ${folder}`);
+        if (classifier) await tellAccuracy(classifier);
+        const next = classifier
+          ? `draw images of a class with: stein classify-guide RUN ${folder}`
+          : `draw images with: stein sample ${folder}`;
+        console.log(`all is told in ${join(folder, files.report)}; ${next}`);
       } finally {
         engine.destroy();
       }
@@ -68,5 +85,22 @@ async function tellPrecision({ trainer }: Run): Promise<void> {
   console.log(
     `mixed precision: on the first batch the loss is off by ${loss.toExponential(1)} and the gradients by ` +
       `${gradients.toExponential(1)} of what f32 gives`,
+  );
+}
+
+/** How well the running average knows images that it was not trained on, in words and as accuracy.json. */
+async function tellAccuracy({ network, trainer, config, heldBack, folder }: ClassifierRun): Promise<void> {
+  network.load(samplingState(openCheckpoint(folder)));
+  let progress: Progress | undefined;
+  const rows = await measureClassifier(trainer.engine, network, config, heldBack, (done, total) => {
+    progress ??= new Progress("measuring", total);
+    progress.update(done);
+  });
+  writeFileAtomic(join(folder, files.accuracy), `${JSON.stringify(rows, null, 2)}\n`);
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const [clean, ...noisy] = rows.map(({ sigma, accuracy }) => ({ sigma, share: percent(accuracy) }));
+  console.log(
+    `of held-back images it knows ${clean!.share}; under noise of ` +
+      noisy.map(({ sigma, share }) => `sigma ${sigma}: ${share}`).join(", "),
   );
 }

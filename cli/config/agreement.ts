@@ -17,11 +17,8 @@ export interface Parts {
 
 /** What in sections that are right by themselves does not go together, as the end of a message; undefined if nothing. */
 export function disagreement({ data, model, sde, training }: Parts): string | undefined {
-  const { batchSize, accumulate, checkpointEvery, keepEvery } = training;
-  if (batchSize % accumulate !== 0)
-    return `training.accumulate: got ${accumulate} with batchSize ${batchSize}, expected a divisor of it, for the parts of a batch are equal`;
-  if (keepEvery !== undefined && keepEvery % checkpointEvery !== 0)
-    return `training.keepEvery: got ${keepEvery} with checkpointEvery ${checkpointEvery}, expected a multiple of it, for there is no other checkpoint to keep`;
+  const fault = trainingDisagreement(training);
+  if (fault !== undefined) return fault;
   if (data.centered && model.name === "ncsn-small")
     return 'data.centered: got true with "ncsn-small", which takes images in [0, 1], expected false';
   if (!sde)
@@ -45,6 +42,20 @@ export function disagreement({ data, model, sde, training }: Parts): string | un
   }
   if (training.likelihoodWeighting && !sde.continuous)
     return `training.likelihoodWeighting: got true with ${told}, expected false or a continuous SDE`;
+  return undefined;
+}
+
+/** The same within the training section, whatever is trained. */
+export function trainingDisagreement({
+  batchSize,
+  accumulate,
+  checkpointEvery,
+  keepEvery,
+}: Parts["training"]): string | undefined {
+  if (batchSize % accumulate !== 0)
+    return `training.accumulate: got ${accumulate} with batchSize ${batchSize}, expected a divisor of it, for the parts of a batch are equal`;
+  if (keepEvery !== undefined && keepEvery % checkpointEvery !== 0)
+    return `training.keepEvery: got ${keepEvery} with checkpointEvery ${checkpointEvery}, expected a multiple of it, for there is no other checkpoint to keep`;
   return undefined;
 }
 

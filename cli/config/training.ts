@@ -33,6 +33,10 @@ const bookkeeping = {
   keepEvery: count.optional(),
   /** Steps between two measurements on the held-back images, with one more at the end; 0: never. */
   evaluateEvery: wholeFrom(0).default(1000),
+};
+
+/** Of networks that images are drawn from. */
+const samples = {
   /** Steps between two pictures of samples; 0: none. */
   sampleEvery: wholeFrom(0).default(0),
   /** Images of each of them. */
@@ -45,7 +49,11 @@ export const annealedTraining = section({
   /** The power of sigma by which the loss is weighted. */
   annealPower: number("a number").default(2),
   ...bookkeeping,
+  ...samples,
 });
+
+/** Of a classifier, on either. */
+export const classifierTraining = section({ ...optimizer, ...bookkeeping });
 
 /** On an SDE. */
 export const sdeTraining = section({
@@ -55,4 +63,5 @@ export const sdeTraining = section({
   /** Weight times by g(t)^2 in place of the variance: Song et al. 2021, "Maximum likelihood training". */
   likelihoodWeighting: flag.default(false),
   ...bookkeeping,
+  ...samples,
 });

@@ -61,7 +61,7 @@ describe("metrics.jsonl", () => {
   test("is plotted at any length, in files that do not grow with it", () => {
     const sizes = [3, 700, 300_000].flatMap((steps) => {
       const rows = Array.from({ length: steps }, (_, i) => ({ ...row(i), evalLoss: 2 }));
-      const svg = lossPlot(rows);
+      const svg = lossPlot(rows, "Loss");
       expect(svg).toContain(steps > 500 ? `one step in ${Math.ceil(steps / 500)}` : "each step");
       expect(svg).toContain("held back");
       return [svg.length, ratePlot(rows).length];
@@ -70,8 +70,8 @@ describe("metrics.jsonl", () => {
   });
 
   test("is plotted without what was not measured", () => {
-    expect(lossPlot([row(0), row(1)])).not.toContain("held back");
-    expect(lossPlot([])).toContain("<svg");
+    expect(lossPlot([row(0), row(1)], "Loss")).not.toContain("held back");
+    expect(lossPlot([], "Loss")).toContain("<svg");
   });
 
   test("knows the best evaluation and after how many steps it was", () => {

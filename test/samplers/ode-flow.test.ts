@@ -66,7 +66,7 @@ describe.each(sdes.map((sde) => [sde.name, sde] as const))("%s", (_, sde) => {
 
   test("a Gaussian: mean and covariance of samples, to Monte Carlo error", async () => {
     using target = diffusedGaussian(engine, sde, tilted);
-    const n = 4000;
+    const n = 10_000;
     const { points } = await sample(target, n, { sde, seed: 5 });
     // The flow is affine, and the prior is N(0, priorStd^2 I): what it makes of that is exact.
     const [origin, first, second] = rowsOf(
@@ -111,7 +111,7 @@ describe.each(sdes.map((sde) => [sde.name, sde] as const))("%s", (_, sde) => {
 test("a mixture: weights, means and variances of its parts, to Monte Carlo error", async () => {
   const sde = vp();
   using target = diffusedMixture(engine, sde, two);
-  const n = 4000;
+  const n = 10_000;
   const { points } = await sample(target, n, { sde, seed: 7 });
   const { alpha, std } = sde.marginalAt(sde.samplingEps);
   const distance = (row: number[], mean: number[]) => Math.hypot(row[0]! - mean[0]!, row[1]! - mean[1]!);

@@ -30,7 +30,8 @@ export const labelDraws = (x: Tensor, count: number, source: DrawSource): LabelD
   z: noise(x, source),
 });
 
-const uniform = (x: Tensor, source: DrawSource): Tensor =>
+/** Uniform on [0, 1), [n]: where in time, or on a ladder, each of the samples x [n,...] stands. */
+export const uniform = (x: Tensor, source: DrawSource): Tensor =>
   rand(x.engine, [x.dim(0)], { ...source, purpose: "labels" });
 
 const noise = (x: Tensor, source: DrawSource): Tensor =>
