@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 /** Tests that need no device: they run anywhere, in parallel, on every save. All others are device tests. */
 const host = [
   "test/{oracle,data,pictures}/**/*.test.ts",
-  "test/cli/{help,log,messages,control-messages}.test.ts",
+  "test/cli/{checkpoint-folder,control-messages,help,log,messages,runs}.test.ts",
   "test/engine/{buffers,errors,patience,safetensors,shapes}.test.ts",
   "test/kernels/{half,source}.test.ts",
   "test/platform/{advice,platform}.test.ts",

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
 import { DeviceError, UsageError } from "../engine/errors.ts";
@@ -16,11 +15,13 @@ import { kernelsCommand } from "./commands/kernels.ts";
 import { likelihoodCommand } from "./commands/likelihood.ts";
 import { modelCommand } from "./commands/model.ts";
 import { restoreCommand } from "./commands/restore.ts";
+import { runsCommand } from "./commands/runs.ts";
 import { sampleCommand } from "./commands/sample.ts";
 import { scheduleCommand } from "./commands/schedule.ts";
 import { trainCommand } from "./commands/train.ts";
 import { Interrupted } from "./interrupt.ts";
 import { endLine } from "./progress.ts";
+import { version } from "./version.ts";
 
 const { signals } = constants;
 
@@ -41,6 +42,7 @@ for (const add of [
   doctorCommand,
   demoCommand,
   trainCommand,
+  runsCommand,
   sampleCommand,
   classifyGuideCommand,
   inpaintCommand,
@@ -92,13 +94,4 @@ function complaint(text: string): string {
   const [what = "", hint] = text.trim().split("\n");
   const mend = hint ? `, ${hint.replace(/^\((D)(.*)\)$/, "d$2")}` : "; see stein --help";
   return what.replace(/^error: /, "").replace(/\.$/, "") + mend;
-}
-
-function version(): string {
-  for (const up of ["../package.json", "../../package.json"]) {
-    try {
-      return (JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8")) as { version: string }).version;
-    } catch {}
-  }
-  return "unknown";
 }

@@ -1,3 +1,6 @@
+import { accumulate as accumulateKernel } from "../kernels/accumulate.ts";
+import { exchange as exchangeKernel } from "../kernels/exchange.ts";
+import { vecsPerThread } from "../kernels/lanewise.ts";
 import { linearUpdate as updateKernel } from "../kernels/linear-update.ts";
 import { drawnNorms, normRatio as ratioKernel } from "../kernels/norm-ratio.ts";
 import { blockVariant } from "../kernels/random.ts";
@@ -77,3 +80,33 @@ const nothing: Draw = { seed: 0, purpose: "sampler" };
 
 /** Elements that a thread or a workgroup adds up: short chains, and enough of them for every core. */
 const SEGMENT = { thread: 256, group: 1024 };
+
+/** What of a sum's summand is added, and whether the sum is begun with it: 1 or 0. */
+export interface Summand {
+  readonly share: number;
+  readonly begin: ScalarLike;
+}
+
+/** sum <- sum + share x in place, or share x where the sum is begun. Throws UsageError when the shapes differ. */
+export function accumulate(sum: Tensor, x: Tensor, { share, begin }: Summand): void {
+  requireSame("accumulate", { sum, x });
+  const { engine } = x;
+  const variant = { vecs: vecsPerThread(engine.hardware) };
+  engine.launchLinear(accumulateKernel, variant, { x, sum }, { share, begin }, x.size);
+}
+
+/** a and b change places on the device, bit by bit, without memory for a third. Throws UsageError when the shapes differ. */
+export function exchange(a: Tensor, b: Tensor): void {
+  requireSame("exchange", { a, b });
+  const { engine } = a;
+  engine.launchLinear(exchangeKernel, { vecs: vecsPerThread(engine.hardware) }, { a, b }, {}, a.size);
+}
+
+function requireSame(who: string, tensors: Record<string, Tensor>): void {
+  const shapes = Object.entries(tensors).map(([name, { shape }]) => ({ name, shape }));
+  const [first, second] = shapes;
+  if (!sameShape(first!.shape, second!.shape))
+    throw new UsageError(
+      `${who}: got ${shapes.map(({ name, shape }) => `${name} ${showShape(shape)}`).join(", ")}, expected one shape`,
+    );
+}

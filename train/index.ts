@@ -1,5 +1,6 @@
-export { Batches } from "./batches.ts";
+export { Batches, type BatchesOptions } from "./batches.ts";
 export { type Checkpoint, packCheckpoint, readCheckpoint, restore, samplingState } from "./checkpoint.ts";
+export { Evaluation, type EvaluationOptions } from "./evaluation.ts";
 export { type AnnealedDsmOptions, annealedDsm } from "./losses/annealed-dsm.ts";
 export { type AnnealedImplicitOptions, annealedImplicit } from "./losses/annealed-implicit.ts";
 export { type NoisyCrossEntropyOptions, noisyCrossEntropy } from "./losses/cross-entropy.ts";

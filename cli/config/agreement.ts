@@ -9,6 +9,10 @@ export interface Parts {
   readonly model: Model;
   readonly sde?: Sde | undefined;
   readonly training: {
+    readonly batchSize: number;
+    readonly accumulate: number;
+    readonly checkpointEvery: number;
+    readonly keepEvery?: number | undefined;
     readonly likelihoodWeighting?: boolean;
     readonly loss?: MatchingName | undefined;
     readonly projection?: Projection | undefined;
@@ -23,6 +27,8 @@ export interface Parts {
 
 /** What in sections that are right by themselves does not go together, as the end of a message; undefined if nothing. */
 export function disagreement({ data, model, sde, training, sampling }: Parts): string | undefined {
+  const fault = trainingDisagreement(training);
+  if (fault !== undefined) return fault;
   if (data.centered && model.name === "ncsn-small")
     return 'data.centered: got true with "ncsn-small", which takes images in [0, 1], expected false';
   const { loss = "dsm", projection, particles } = training;
@@ -71,6 +77,20 @@ export function samplingDisagreement({ sde, sampling }: Pick<Parts, "sde" | "sam
 }
 
 const toldOf = (sde: Sde): string => `the ${sde.continuous ? "continuous" : "discrete"} ${sde.name} SDE`;
+
+/** The same within the training section, whatever is trained. */
+export function trainingDisagreement({
+  batchSize,
+  accumulate,
+  checkpointEvery,
+  keepEvery,
+}: Parts["training"]): string | undefined {
+  if (batchSize % accumulate !== 0)
+    return `training.accumulate: got ${accumulate} with batchSize ${batchSize}, expected a divisor of it, for the parts of a batch are equal`;
+  if (keepEvery !== undefined && keepEvery % checkpointEvery !== 0)
+    return `training.keepEvery: got ${keepEvery} with checkpointEvery ${checkpointEvery}, expected a multiple of it, for there is no other checkpoint to keep`;
+  return undefined;
+}
 
 /** How NCSN++ takes in the noise: Fourier features of sigma, or sinusoids of a label. */
 export const embeddingFor = (sde: Sde): "fourier" | "positional" =>

@@ -8,6 +8,8 @@ export const precisions = ["f32", "mixed"] as const;
 const optimizer = {
   steps: count,
   batchSize: count.default(128),
+  /** How many parts of a batch go through the network one after the other: less memory, the same step. */
+  accumulate: count.default(1),
   lr: positive.default(1e-3),
   beta1: share.default(0.9),
   /** Of Adam's denominator. */
@@ -27,6 +29,20 @@ const bookkeeping = {
   checkpointing: flag.optional(),
   seed: wholeFrom(0).default(0),
   checkpointEvery: count.default(500),
+  /** How many of the last checkpoints stay. */
+  keepLast: count.default(2),
+  /** Checkpoints of these steps' multiples stay, too. */
+  keepEvery: count.optional(),
+  /** Steps between two measurements on the held-back images, with one more at the end; 0: never. */
+  evaluateEvery: wholeFrom(0).default(1000),
+};
+
+/** Of networks that images are drawn from. */
+const samples = {
+  /** Steps between two pictures of samples; 0: none. */
+  sampleEvery: wholeFrom(0).default(0),
+  /** Images of each of them. */
+  sampleCount: count.default(16),
 };
 
 /** On a ladder of noise scales. */
@@ -40,6 +56,7 @@ export const annealedTraining = section({
   projection: z.enum(projectionNames).optional(),
   particles: count.optional(),
   ...bookkeeping,
+  ...samples,
 });
 
 /** Of a classifier, on either. */
@@ -58,4 +75,5 @@ export const sdeTraining = section({
     })
     .optional(),
   ...bookkeeping,
+  ...samples,
 });

@@ -1,5 +1,6 @@
 import { Scalar } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
+import { exchange } from "../updates.ts";
 
 export interface EmaOptions {
   /** Share of the old average that an update keeps, in the end. */
@@ -20,6 +21,11 @@ export class Ema {
   constructor(params: ReadonlyMap<string, Tensor>, options: EmaOptions) {
     this.#options = options;
     this.shadow = new Map([...params].map(([name, t]) => [name, copyOf(t)]));
+  }
+
+  /** The weights and their averages change places. */
+  exchange(params: ReadonlyMap<string, Tensor>): void {
+    for (const [name, average] of this.shadow) exchange(params.get(name)!, average);
   }
 
   advance(): void {

@@ -103,7 +103,9 @@ describe("demo", () => {
     expect(network).toMatch(
       /^ncsn-small with [\d,]+ parameters; 48 images 1x8x8 of digits \(train\); batch 4; 3 noise scales$/,
     );
-    expect(loss).toMatch(/^loss [\d.]+, mean of the last 12 steps; peak device memory [\d.]+ MiB$/);
+    expect(loss).toMatch(
+      /^loss [\d.]+, mean of the last 12 steps; [\d.]+ on held-back images; peak device memory [\d.]+ MiB$/,
+    );
     expect(wrote).toBe("wrote run/samples.png and run/sampling.gif and run/denoised.png");
     expect(distance).toMatch(
       /^sliced Wasserstein distance to 4 held-back images: samples [\d.]+, noise [\d.]+, other real images [\d.]+$/,
@@ -115,14 +117,17 @@ describe("demo", () => {
 
   test("leaves a run's folder", () => {
     expect(readdirSync(join(folder, "run")).sort()).toEqual([
-      "checkpoint.previous.safetensors",
       "checkpoint.safetensors",
+      "checkpoints",
       "config.yaml",
       "data.png",
       "denoised.png",
+      "learning-rate.svg",
       "loss.svg",
       "metrics.jsonl",
       "quality.json",
+      "report.json",
+      "report.md",
       "samples.png",
       "sampling.gif",
     ]);

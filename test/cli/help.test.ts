@@ -31,6 +31,9 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
                                              download
         train [options] <config>             train a score network, or a classifier,
                                              as a YAML configuration says
+        runs [options] [folder]              compare the runs in a folder: a table,
+                                             and their losses over the steps in
+                                             runs.svg
         sample [options] <run>               draw images from a trained network
         classify-guide [options] <run> <by>  draw images of a class from a network
                                              that knows no classes, by a classifier's

@@ -41,7 +41,7 @@ const idx = (magic: number, ...lengths: number[]) =>
 
 const keys = {
   training:
-    "steps, batchSize, lr, beta1, eps, weightDecay, warmup, emaDecay, gradClip, annealPower, loss, projection, particles, precision, checkpointing, seed, checkpointEvery",
+    "steps, batchSize, accumulate, lr, beta1, eps, weightDecay, warmup, emaDecay, gradClip, annealPower, loss, projection, particles, precision, checkpointing, seed, checkpointEvery, keepLast, keepEvery, evaluateEvery, sampleEvery, sampleCount",
   sections: "data, model, sigmas, sde, training, sampling",
 };
 
@@ -92,6 +92,22 @@ const configurations: Record<string, Case> = {
   "beta1 of 1": train(
     tiny({ training: { beta1: 1 } }),
     "training.beta1: got 1, expected a number from 0, below 1",
+  ),
+  "parts that are not equal": train(
+    tiny({ training: { batchSize: 8, accumulate: 3 } }),
+    "training.accumulate: got 3 with batchSize 8, expected a divisor of it, for the parts of a batch are equal",
+  ),
+  "checkpoints to keep that are never written": train(
+    tiny({ training: { checkpointEvery: 4, keepEvery: 10 } }),
+    "training.keepEvery: got 10 with checkpointEvery 4, expected a multiple of it, for there is no other checkpoint to keep",
+  ),
+  "no checkpoint to keep": train(
+    tiny({ training: { keepLast: 0 } }),
+    "training.keepLast: got 0, expected a whole number from 1",
+  ),
+  "a negative interval": train(
+    tiny({ training: { evaluateEvery: -1 } }),
+    "training.evaluateEvery: got -1, expected a whole number from 0",
   ),
   "two channels": train(
     tiny({ data: { channels: 2 } }),
@@ -428,9 +444,9 @@ const runs: Record<string, Case> = {
     files: {
       "run.yaml": tiny(),
       "checkpoint.safetensors": whole.subarray(0, -5),
-      "checkpoint.previous.safetensors": whole,
+      "checkpoints/00000004.safetensors": whole,
     },
-    says: "checkpoint: checkpoint.safetensors cannot be read: readSafetensors: w ends at byte 12 of the data, the file holds 7; it was cut short, copy it again, or go back to checkpoint.previous.safetensors",
+    says: "checkpoint: checkpoint.safetensors cannot be read: readSafetensors: w ends at byte 12 of the data, the file holds 7; it was cut short, copy it again, or put checkpoints/00000004.safetensors in its place",
   },
   "the run's folder is a file": {
     args: "train run.yaml --out run.yaml",

@@ -37,7 +37,7 @@ test.each(drawnNorms.variants)("sums of segments, by $by, whole blocks only: $ve
       v,
       { score },
       { sums: [samples, segments, 2] },
-      { ...drawNumbers(shape, draw), step: 9, segments },
+      { ...drawNumbers(shape, draw), step: 9, offset: 2, segments },
     );
     const per = 4 * Math.ceil(Math.ceil(sampleSize / 4) / segments);
     const z = drawn(shape);

@@ -23,11 +23,11 @@ export function annealed(
   { sigmas, batches, annealPower = 2, loss = "dsm", ...slicing }: AnnealedOptions,
 ): Objective {
   requireSigmas("annealed", sigmas);
-  const labels = engine.untrack(engine.zeros([batches.size], "i32"));
+  const labels = engine.untrack(engine.zeros([batches.partSize], "i32"));
   const table = engine.untrack(engine.tensor(sigmas, [sigmas.length, 1]));
   return {
-    feed(step) {
-      labels.write(batches.labels(step, sigmas.length));
+    feed(step, part) {
+      labels.write(batches.labels(step, sigmas.length, part));
     },
     loss(network, x, source) {
       const score = requireScore("annealed", network);
@@ -36,6 +36,7 @@ export function annealed(
         ? annealedDsm(score, x, labels, ladder)
         : annealedImplicit(score, x, labels, { ...ladder, matching: matchingOf(loss, slicing, source) });
     },
+    differentiates: loss !== "dsm",
     dispose() {
       for (const t of [labels, table]) t.dispose();
     },

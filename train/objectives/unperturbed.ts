@@ -11,6 +11,7 @@ export interface UnperturbedOptions extends SlicingOptions {
  * densities that are smooth. The network is told label 0.
  */
 export const unperturbed = ({ loss, ...slicing }: UnperturbedOptions): Objective => ({
+  differentiates: true,
   loss(network, x, source) {
     const score = requireScore("unperturbed", network);
     const matching = matchingOf(loss, slicing, source);
