@@ -87,12 +87,17 @@ function opened<P extends Output, C extends AnyConfig, N extends Network<P>>(
 ) {
   const { training, data } = config;
   setCheckpointing(network, training.checkpointing ?? false);
-  const { lr, beta1, eps, weightDecay, warmup, emaDecay, batchSize, accumulate, seed, gradClip } = training;
+  const { lr, beta1, eps, weightDecay, warmup, emaDecay, emaWarmup, batchSize, accumulate, seed, gradClip } =
+    training;
   const batches = new Batches({ count: train.count, size: batchSize, parts: accumulate, seed, order });
   const trainer = new Trainer<P>(engine, {
     network,
     objective: () => objective(batches, train),
-    optimizer: { lr, beta1, ...(eps !== undefined && { eps }), weightDecay, warmup, emaDecay },
+    optimizer: {
+      ...{ lr, beta1, weightDecay, warmup, emaDecay },
+      ...(eps !== undefined && { eps }),
+      ...(emaWarmup !== undefined && { emaWarmup }),
+    },
     ...(gradClip !== undefined && { gradClip }),
     ...(training.precision && { precision: training.precision }),
     shape: [batchSize, train.channels, train.height, train.width],

@@ -19,6 +19,8 @@ const optimizer = {
   warmup: wholeFrom(0).default(0),
   /** 0: the average is the newest weights. */
   emaDecay: share.default(0.999),
+  /** The average begins with a smaller decay, (1 + n) / (10 + n), as of 2021; on unless told, off in the 2020 code. */
+  emaWarmup: flag.optional(),
   gradClip: positive.optional(),
 };
 

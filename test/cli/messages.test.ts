@@ -41,7 +41,7 @@ const idx = (magic: number, ...lengths: number[]) =>
 
 const keys = {
   training:
-    "steps, batchSize, accumulate, lr, beta1, eps, weightDecay, warmup, emaDecay, gradClip, annealPower, loss, projection, particles, precision, checkpointing, seed, checkpointEvery, keepLast, keepEvery, evaluateEvery, sampleEvery, sampleCount",
+    "steps, batchSize, accumulate, lr, beta1, eps, weightDecay, warmup, emaDecay, emaWarmup, gradClip, annealPower, loss, projection, particles, precision, checkpointing, seed, checkpointEvery, keepLast, keepEvery, evaluateEvery, sampleEvery, sampleCount",
   sections: "data, model, sigmas, sde, training, sampling",
 };
 
