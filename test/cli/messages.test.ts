@@ -227,7 +227,7 @@ const networks: Record<string, Case> = {
   ),
   "a setting of annealed sampling": train(
     `${onSde({})}sampling: { epsilon: 1.0e-5 }`,
-    'unknown key "sampling.epsilon", expected one of count, method, predictor, corrector, snr, stepsPerLevel, probabilityFlow, denoise, seed',
+    'unknown key "sampling.epsilon", expected one of count, batchSize, seed, method, steps, predictor, corrector, snr, snrOver, stepsPerLevel, probabilityFlow, denoise, temperature, eta, churn',
   ),
   "a table of noise scales in continuous time": train(
     labelled({}),
