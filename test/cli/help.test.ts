@@ -50,6 +50,10 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
                                              an SDE, and back
         likelihood [options] <run>           measure bits per dimension of images
                                              under a network on an SDE
+        schedule [options] [data]            noise scales and sampling for a data set,
+                                             by the techniques of Song & Ermon 2020
+        data                                 fetch, check and show the images to train
+                                             on
         model                                describe the network of a configuration
         convert [options] <file>             turn the weights of an official PyTorch
                                              network into a checkpoint, or back
