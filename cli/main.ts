@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
 import { DeviceError, UsageError } from "../engine/errors.ts";
+import { benchCommand } from "./commands/bench.ts";
 import { convertCommand } from "./commands/convert.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -37,6 +38,7 @@ for (const add of [
   modelCommand,
   convertCommand,
   kernelsCommand,
+  benchCommand,
 ])
   add(program);
 
