@@ -1,5 +1,5 @@
-import { normalBetween } from "../../train/techniques/normal.ts";
 import { UsageError } from "../../engine/errors.ts";
+import { normalBetween } from "../../train/techniques/normal.ts";
 
 /** Left and lower edges of the dark squares of the toy's board, each 2 wide. */
 const SQUARES = [-4, -2, 0, 2].flatMap((left) =>

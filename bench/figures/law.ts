@@ -21,8 +21,7 @@ export function sampleLaw({ clean, sigma }: Law, n: number, seed: number): Float
   return clean(n, seed).map((value) => value + sigma * r.normal());
 }
 
-const cleanOf = (toy: Toy) => (n: number, seed: number) =>
-  toy.sample(n, seed) as Float32Array<ArrayBuffer>;
+const cleanOf = (toy: Toy) => (n: number, seed: number) => toy.sample(n, seed) as Float32Array<ArrayBuffer>;
 
 export const mixtureLaw = (toy: Toy & Mixture, sigma: number): Law => ({
   name: toy.name,

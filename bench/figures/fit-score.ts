@@ -42,10 +42,12 @@ const AHEAD = 50;
  * replayed. The same seed gives the same points and noise to every loss. The network is the caller's to dispose.
  * Throws UsageError for denoising at a blur of 0, where it has no target.
  */
-export async function fit(engine: Engine, law: Law, options: FitOptions): Promise<Fit> {
+export async function fitScore(engine: Engine, law: Law, options: FitOptions): Promise<Fit> {
   const { loss, steps, batch, lr, hidden, seed, emaDecay = 0.99, onProgress } = options;
   if (loss === "dsm" && !(law.sigma > 0))
-    throw new UsageError(`fit: got dsm on ${law.name} without a blur, expected sigma above 0, or another loss`);
+    throw new UsageError(
+      `fitScore: got dsm on ${law.name} without a blur, expected sigma above 0, or another loss`,
+    );
   const network = new ToyScore(new Init(engine, seed), { hidden });
   const parameters = network.parameters();
   const weights = [...parameters.values()];
@@ -91,8 +93,13 @@ function lossOf(network: ToyScore, x: Tensor, sigma: number, loss: MatchingName,
 }
 
 /** The network's score at points [n, 2], on the host. */
-export async function scoreAt(engine: Engine, network: ToyScore, points: ArrayLike<number>): Promise<Float32Array> {
-  const evaluate = () => network.run(engine.tensor(Float32Array.from(points), [points.length / 2, 2])).alias();
+export async function scoreAt(
+  engine: Engine,
+  network: ToyScore,
+  points: ArrayLike<number>,
+): Promise<Float32Array> {
+  const evaluate = () =>
+    network.run(engine.tensor(Float32Array.from(points), [points.length / 2, 2])).alias();
   const values = engine.scope(() => engine.noGrad(evaluate));
   const host = (await values.data()) as Float32Array;
   values.dispose();
