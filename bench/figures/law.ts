@@ -65,7 +65,7 @@ export const boardLaw = (sigma: number): Law => ({
 });
 
 /** What the losses are compared on. The blur gives rings and squares a density that is smooth. */
-export const comparedLaws: readonly Law[] = [mixtureLaw(eightGaussians, 0.3), ringsLaw(0.3), boardLaw(0.4)];
+export const comparedLaws: readonly Law[] = [mixtureLaw(eightGaussians, 0.3), ringsLaw(0.4), boardLaw(0.4)];
 
 /** The mixture of Song & Ermon 2019, section 3.2, as it is. */
 export const twoModes = mixtureLaw(twoGaussians, 0);

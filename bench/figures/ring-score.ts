@@ -9,9 +9,9 @@ export interface Ring {
 }
 
 /** Nodes of the trapezoid rules: both integrands are smooth and die out, where the rule's error falls exponentially. */
-const NODES = { radius: 17, angle: 160 };
+const NODES = { radius: 21, angle: 160 };
 /** Standard deviations of the radius that the rule covers. */
-const REACH = 5;
+const REACH = 6;
 
 /**
  * The score of rings blurred by N(0, sigma^2 I). At distance r from the origin a circle of radius R has the density
