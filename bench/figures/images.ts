@@ -1,18 +1,19 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { train } from "../../cli/commands/train.ts";
 import { type AnnealedConfig, readConfig } from "../../cli/config.ts";
 import { packaged } from "../../cli/packaged.ts";
 import { grid } from "../../cli/pictures/png.ts";
-import { openImages, openRun } from "../../cli/run.ts";
+import { files, openImages, openRun } from "../../cli/run.ts";
 import { drawSamples } from "../../cli/sampler.ts";
 import { type ImageSet, imageSize, toBatch } from "../../data/dataset.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { sampleQuality } from "../../train/metrics/index.ts";
+import { type SampleQuality, sampleQuality } from "../../train/metrics/index.ts";
 import type { FigureResult } from "./figure.ts";
 
 export interface ImagesOptions {
-  /** Training steps of each network; as configs/demo.yaml unless told. */
-  steps?: number;
+  /** Training steps of each network. */
+  steps: number;
   /** Each network's training ends after so many minutes, if not before. */
   minutes?: number;
   /** Where the runs are kept, each in a folder of its own. */
@@ -20,115 +21,104 @@ export interface ImagesOptions {
   seed: number;
 }
 
-/** Both networks' samples take as many evaluations of the network. */
-const EVALUATIONS = 250;
+/** Steps of the dynamics that both networks' samples take. */
+const MOVES = 250;
 
 interface Contender {
   readonly name: string;
+  readonly title: string;
   readonly config: AnnealedConfig;
 }
 
-/** What holds images [n, dim] against held-back ones. A further distance is a further line here. */
-const measures: Readonly<Record<string, (images: Images) => number>> = {
-  "sliced Wasserstein": ({ samples, heldBack, dim }) =>
-    sampleQuality({ samples, heldBack, dim }).slicedWasserstein.samples,
-};
+type Distances = SampleQuality["slicedWasserstein"];
 
 interface Images {
+  /** [n, dim] and [m, dim] in [0, 1]. */
   readonly samples: Float32Array;
   readonly heldBack: Float32Array;
   readonly dim: number;
 }
 
+/** How far images are from held-back ones, beside noise and other real images. A further distance is a further line. */
+const measures: Readonly<Record<string, (images: Images) => Distances>> = {
+  "sliced Wasserstein": (images) => sampleQuality(images).slicedWasserstein,
+};
+
 /**
  * The same network, data, optimizer and budget twice: on a ladder of ten noise scales with annealed Langevin dynamics, and
  * at the smallest of them alone with plain Langevin dynamics. Song & Ermon 2019, section 5, their baseline of naive score
- * matching. Measured beside them: other real images and noise.
+ * matching.
  */
 export async function images(engine: Engine, options: ImagesOptions): Promise<FigureResult> {
   const contenders = contendersOf(options);
   const data = openImages(contenders[0]!.config);
+  const { channels: c, height: h, width: w } = data.train;
   const heldBack = all(data.heldBack);
-  const dim = imageSize(data.heldBack);
   const pictures: Record<string, Uint8Array> = {};
   const measured: Record<string, unknown> = {};
-  const rows: string[][] = [["samples", "training steps", "evaluations", ...Object.keys(measures)]];
-  for (const { name, config } of contenders) {
+  const rows: string[][] = [["images", "training steps", "evaluations", ...Object.keys(measures)]];
+  let bounds: readonly Distances[] = [];
+  for (const { name, title, config } of contenders) {
     const { samples, steps, nfe } = await contend(engine, config, join(options.folder, name), data, options);
-    const { channels: c, height: h, width: w } = data.train;
+    const distances = Object.values(measures).map((of) =>
+      of({ samples, heldBack, dim: imageSize(data.heldBack) }),
+    );
+    bounds = distances;
     pictures[`images-${name}.png`] = grid(samples, { n: config.sampling.count, c, h, w, scale: 2 });
-    const distances = measure({ samples, heldBack, dim });
-    measured[name] = { steps, nfe, sigmas: config.sigmas, sampling: config.sampling, distances };
-    rows.push([name, String(steps), String(nfe), ...shown(distances)]);
+    const { sigmas, sampling, training } = config;
+    const named = Object.fromEntries(Object.keys(measures).map((measure, i) => [measure, distances[i]]));
+    measured[name] = { steps, nfe, batch: training.batchSize, sigmas, sampling, distances: named };
+    rows.push([title, String(steps), String(nfe), ...distances.map((d) => d.samples.toFixed(3))]);
   }
-  const bounds = sampleQuality({ samples: heldBack, heldBack, dim }).slicedWasserstein;
-  measured["slicedWassersteinBounds"] = { otherRealImages: bounds.data, noise: bounds.noise };
+  rows.push(["other real images", "", "", ...bounds.map((d) => d.data.toFixed(3))]);
+  rows.push(["noise", "", "", ...bounds.map((d) => d.noise.toFixed(3))]);
   return { pictures, measured, table: rows };
 }
 
 function contendersOf({ steps, seed }: ImagesOptions): Contender[] {
   const demo = readConfig(packaged("configs/demo.yaml")) as AnnealedConfig;
-  const training = { ...demo.training, seed, ...(steps !== undefined && { steps }) };
+  const base = { ...demo, training: { ...demo.training, seed, steps } };
   const { end, count } = demo.sigmas;
-  const ladder = { ...demo, training, sampling: { ...demo.sampling, stepsPerLevel: EVALUATIONS / count } };
   const single: AnnealedConfig = {
-    ...demo,
-    training,
+    ...base,
     sigmas: { begin: end, end, count: 1 },
-    sampling: { ...demo.sampling, stepsPerLevel: EVALUATIONS, prior: "uniform" }, // as the paper's, for images in [0, 1]
+    sampling: { ...demo.sampling, stepsPerLevel: MOVES, prior: "uniform" }, // on [0, 1], as the paper's chains begin
   };
+  const ladder = { ...base, sampling: { ...demo.sampling, stepsPerLevel: MOVES / count } };
   return [
-    { name: "ladder", config: ladder },
-    { name: "one-scale", config: single },
+    { name: "ladder", title: `${count} noise scales, annealed Langevin`, config: ladder },
+    { name: "one-scale", title: `sigma = ${end} alone, plain Langevin`, config: single },
   ];
 }
 
-/** Trains a contender, and draws from the average of its weights. */
+/** Trains a contender afresh, and draws from the average of its weights. */
 async function contend(
   engine: Engine,
   config: AnnealedConfig,
   folder: string,
   data: ReturnType<typeof openImages>,
-  { minutes }: ImagesOptions,
+  { minutes = Infinity }: ImagesOptions,
 ) {
-  const { network, trainer } = await trained(engine, config, folder, data, minutes);
-  const { channels: c, height: h, width: w } = data.train;
-  try {
-    for (const [name, average] of trainer.optimizer.ema?.shadow ?? [])
-      engine.copy(average, network.parameters().get(name)!);
-    const steps = trainer.step;
-    trainer.dispose();
-    const { samples, nfe } = await drawSamples(engine, network, config, {
-      size: { c, h, w },
-      animate: false,
-    });
-    return { samples, nfe, steps };
-  } finally {
-    network.dispose();
-  }
-}
-
-async function trained(
-  engine: Engine,
-  config: AnnealedConfig,
-  folder: string,
-  data: ReturnType<typeof openImages>,
-  minutes: number | undefined,
-) {
+  for (const name of [files.checkpoint, files.previous, files.metrics])
+    rmSync(join(folder, name), { force: true });
   const run = openRun(engine, config, folder, data);
-  await train(run, minutes === undefined ? {} : { minutes });
-  return run;
+  const { network, trainer } = run;
+  await train(run, { minutes });
+  for (const [name, average] of trainer.optimizer.ema?.shadow ?? [])
+    engine.copy(average, network.parameters().get(name)!);
+  const steps = trainer.step;
+  trainer.dispose();
+  const { channels: c, height: h, width: w } = data.train;
+  const { samples, nfe } = await drawSamples(engine, network, config, {
+    size: { c, h, w },
+    animate: false,
+  });
+  network.dispose();
+  return { samples, nfe, steps };
 }
 
-function all(set: ImageSet): Float32Array {
-  return toBatch(
+const all = (set: ImageSet): Float32Array =>
+  toBatch(
     set,
     Array.from({ length: set.count }, (_, i) => i),
   );
-}
-
-const measure = (images: Images): Record<string, number> =>
-  Object.fromEntries(Object.entries(measures).map(([name, of]) => [name, of(images)]));
-
-const shown = (distances: Record<string, number>): string[] =>
-  Object.values(distances).map((distance) => distance.toFixed(3));

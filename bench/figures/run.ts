@@ -1,12 +1,14 @@
+import { constants } from "node:os";
 import { join } from "node:path";
 import { Command, Option } from "commander";
+import { Interrupted } from "../../cli/interrupt.ts";
 import { positive, wholeFrom } from "../../cli/options.ts";
 import { writeFileAtomic } from "../../cli/pictures/write.ts";
 import { duration, endLine, Progress } from "../../cli/progress.ts";
 import { Engine } from "../../engine/engine.ts";
 import { DeviceError, nearest, UsageError } from "../../engine/errors.ts";
 import { adapterName } from "../record.ts";
-import type { FigureContext, FigureResult } from "./figure.ts";
+import { type FigureContext, type FigureResult, within } from "./figure.ts";
 import { images } from "./images.ts";
 import { learning } from "./learning.ts";
 import { lowDensity } from "./low-density.ts";
@@ -23,19 +25,22 @@ type QuickName = keyof typeof quick;
 
 const names = [...Object.keys(quick), "images"];
 
+const FOLDER = join("out", "figures");
+/** Of each network on images: some ten minutes on two processor cores. */
+const IMAGE_STEPS = 4500;
+
 interface Options {
   out: string;
   seed: number;
   budget: number;
   steps?: number;
   minutes?: number;
-  json?: boolean;
 }
 
 const program = new Command("figures")
   .description("Redraws the figures of docs/figures.md with what is measured in them.")
   .argument("[names...]", `which: ${names.join(", ")}; all but images unless told`)
-  .option("-o, --out <folder>", "where to write pictures and NAME.json", join("out", "figures"))
+  .option("-o, --out <folder>", "where to write pictures and NAME.json", FOLDER)
   .addOption(
     new Option("--seed <n>", "of networks, data and noise").default(1).argParser(wholeFrom(0, "--seed")),
   )
@@ -52,14 +57,13 @@ const program = new Command("figures")
       positive("--minutes"),
     ),
   )
-  .option("--json", "print what was measured as JSON in place of tables")
   .action(figures);
 
 async function figures(asked: string[], options: Options): Promise<void> {
   const chosen = asked.length > 0 ? asked : Object.keys(quick);
   requireNames(chosen);
+  requireImages(chosen, options);
   const engine = await Engine.create();
-  const all: Record<string, unknown> = {};
   try {
     for (const name of chosen) {
       const start = performance.now();
@@ -72,11 +76,9 @@ async function figures(asked: string[], options: Options): Promise<void> {
         seconds,
         ...result.measured,
       };
-      all[name] = record;
       for (const [file, content] of Object.entries(result.pictures))
         writeFileAtomic(join(options.out, file), content);
       writeFileAtomic(join(options.out, `${name}.json`), `${JSON.stringify(record, null, 2)}\n`);
-      if (options.json) continue;
       const files = Object.keys(result.pictures).map((file) => join(options.out, file));
       console.log(
         `\n${name}: ${files.join(", ")}, in ${duration(seconds)}\n\n${markdownTable(result.table)}`,
@@ -85,16 +87,15 @@ async function figures(asked: string[], options: Options): Promise<void> {
   } finally {
     engine.destroy();
   }
-  if (options.json) console.log(JSON.stringify(all, null, 2));
 }
 
 function draw(engine: Engine, name: string, options: Options): Promise<FigureResult> {
-  const { seed, budget, out, steps, minutes } = options;
+  const { seed, budget, steps, minutes } = options;
   if (name === "images")
     return images(engine, {
       seed,
-      folder: join(out, "runs"),
-      ...(steps !== undefined && { steps }),
+      folder: join(FOLDER, "runs"),
+      steps: steps ?? within(budget, IMAGE_STEPS),
       ...(minutes !== undefined && { minutes }),
     });
   return quick[name as QuickName]({ engine, seed, budget, progress: progressOf() });
@@ -119,11 +120,19 @@ function requireNames(chosen: readonly string[]): void {
   }
 }
 
+function requireImages(chosen: readonly string[], { steps, minutes }: Options): void {
+  const given = steps !== undefined ? `--steps ${steps}` : minutes !== undefined && `--minutes ${minutes}`;
+  if (given && !chosen.includes("images"))
+    throw new UsageError(`got ${given} without images, expected it with images only; others take --budget`);
+}
+
 try {
   await program.parseAsync();
 } catch (fault) {
   endLine();
-  if (!(fault instanceof UsageError || fault instanceof DeviceError)) throw fault;
+  if (!(fault instanceof UsageError || fault instanceof DeviceError || fault instanceof Interrupted))
+    throw fault;
   console.error(`figures: ${fault.message}`);
-  process.exitCode = fault instanceof UsageError ? 2 : 3;
+  if (fault instanceof Interrupted) process.exitCode = 128 + constants.signals[fault.signal];
+  else process.exitCode = fault instanceof UsageError ? 2 : 3;
 }
