@@ -96,6 +96,7 @@ function curve(title: string, subtitle: string, losses: Float32Array, least?: nu
     xAxis,
     yAxis: linearAxis(least === undefined ? ys : [...ys, least]),
     xLabel: "step",
+    yLabel: "loss",
     marks: [
       line(xs, ys, colours.blue),
       ...(least === undefined ? [] : [line(ends, [least, least], colours.red, { dashed: true })]),

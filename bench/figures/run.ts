@@ -75,6 +75,7 @@ async function figures(asked: string[], options: Options): Promise<void> {
         adapter: adapterName(engine),
         seconds,
         ...result.measured,
+        table: result.table,
       };
       for (const [file, content] of Object.entries(result.pictures))
         writeFileAtomic(join(options.out, file), content);
