@@ -66,13 +66,16 @@ export function scheduleCommand(program: Command): void {
       const request = checked(data, options);
       const images = request && openRequested(request, options);
       const dimensions = images ? imageSize(images.set) : options.dimensions!;
-      const design = (begin: number) =>
-        designSchedule({ ...options, begin, end: options.sigmaEnd, dimensions });
-      design(options.sigmaBegin ?? 2 * options.sigmaEnd); // complains before any work
-      const measured =
-        images && options.sigmaBegin === undefined ? await measure(images, options) : undefined;
-      const begin = options.sigmaBegin ?? Number(measured!.distance.toPrecision(4));
-      const schedule = design(begin);
+      const { overlap, steps, budget, sigmaBegin, sigmaEnd: end } = options;
+      if (steps !== undefined && budget !== undefined)
+        throw new UsageError(
+          `schedule: got --steps ${steps} and --budget ${budget}, expected one of the two`,
+        );
+      const asked = { end, dimensions, overlap, steps };
+      designSchedule({ ...asked, begin: sigmaBegin ?? 2 * end }); // complains before any work
+      const measured = images && sigmaBegin === undefined ? await measure(images, options) : undefined;
+      const begin = sigmaBegin ?? Number(measured!.distance.toPrecision(4));
+      const schedule = designSchedule({ ...asked, budget, begin });
       write(schedule, images?.set, measured, options);
     });
 }
@@ -80,15 +83,22 @@ export function scheduleCommand(program: Command): void {
 /** What to look at: a set by name or folder, or a configuration; nothing where sigma and the size are told. */
 type Requested = { readonly config: string } | { readonly name: ImageSetName; readonly path?: string };
 
-function checked(
-  data: string | undefined,
-  { config, path, sigmaBegin, dimensions }: ScheduleOptions,
-): Requested | undefined {
-  if (data !== undefined && config !== undefined)
-    throw new UsageError(`schedule: got ${data} and --config ${config}, expected one of the two`);
-  if ((data ?? config) !== undefined && dimensions !== undefined)
-    throw new UsageError(
-      `schedule: got --dimensions ${dimensions} beside data, whose images tell; leave it out`,
+function checked(data: string | undefined, options: ScheduleOptions): Requested | undefined {
+  const { config, path, sigmaBegin, dimensions } = options;
+  const refuse = (given: string, beside: string, mend = "leave it out"): never => {
+    throw new UsageError(`schedule: got ${given} beside ${beside}; ${mend}`);
+  };
+  if (data !== undefined && config !== undefined) refuse(data, `--config ${config}`, "give one of the two");
+  const told = data ?? config;
+  if (told !== undefined && dimensions !== undefined)
+    refuse(`--dimensions ${dimensions}`, `${told}, whose images tell`);
+  if (sigmaBegin !== undefined && options.sample !== undefined)
+    refuse(`--sample ${options.sample}`, `--sigma-begin ${sigmaBegin}, which needs no distance`);
+  const choice = (["path", "count", "size", "channels"] as const).find((name) => options[name] !== undefined);
+  if (choice && data === undefined)
+    refuse(
+      `--${choice} ${options[choice]}`,
+      config ? `--config ${config}, whose data section tells` : "no data set",
     );
   if (config !== undefined) return { config };
   if (data === undefined) {
@@ -100,7 +110,10 @@ function checked(
   }
   if ((imageSetNames as readonly string[]).includes(data))
     return { name: data as ImageSetName, ...(path !== undefined && { path }) };
-  if (existsSync(data)) return { name: "folder", path: data };
+  if (existsSync(data)) {
+    if (path !== undefined) refuse(`--path ${path}`, `the folder ${data}`);
+    return { name: "folder", path: data };
+  }
   const meant = nearest(data, imageSetNames);
   throw new UsageError(
     `schedule: got data ${data}, expected ${imageSetNames.join(", ")} or a folder of images` +

@@ -41,7 +41,7 @@ const idx = (magic: number, ...lengths: number[]) =>
 
 const keys = {
   training:
-    "steps, batchSize, lr, beta1, eps, weightDecay, warmup, emaDecay, gradClip, annealPower, precision, checkpointing, seed, checkpointEvery",
+    "steps, batchSize, lr, beta1, eps, weightDecay, warmup, emaDecay, gradClip, annealPower, loss, projection, particles, precision, checkpointing, seed, checkpointEvery",
   sections: "data, model, sigmas, sde, training, sampling",
 };
 

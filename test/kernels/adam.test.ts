@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Adam } from "../../engine/optim/adam.ts";
 import { clipGradients } from "../../engine/optim/clip.ts";
+import { Ema } from "../../engine/optim/ema.ts";
 import { Sgd } from "../../engine/optim/sgd.ts";
 import { type Array64, map, zeros } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/updates.ts";
@@ -226,4 +227,16 @@ describe("the optimizers", () => {
       `[UsageError: clipGradients: got no gradients, expected at least one]`,
     );
   });
+});
+
+test("the average's decay rises as (1 + n) / (10 + n), or is the limit from the first update on", () => {
+  const gains = (warmup: boolean) => {
+    const ema = new Ema(new Map(), { limit: 0.25, warmup });
+    return Array.from({ length: 4 }, () => {
+      ema.advance();
+      return ema.gain.value;
+    });
+  };
+  expect(gains(true)).toEqual([1 - 2 / 11, 0.75, 0.75, 0.75]); // 3 / 12 is the limit
+  expect(gains(false)).toEqual([0.75, 0.75, 0.75, 0.75]);
 });
