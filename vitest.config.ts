@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 /** Tests that need no device: they run anywhere, in parallel, on every save. All others are device tests. */
 const host = [
   "test/{oracle,data,pictures}/**/*.test.ts",
-  "test/figures/{fisher,law,svg}.test.ts",
+  "test/figures/{docs,fisher,law,svg}.test.ts",
   "test/cli/{help,log,messages}.test.ts",
   "test/engine/{buffers,errors,patience,safetensors,shapes}.test.ts",
   "test/kernels/{half,source}.test.ts",

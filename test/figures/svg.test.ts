@@ -1,5 +1,6 @@
 import { decode } from "fast-png";
 import { describe, expect, test } from "vitest";
+import { lengths, planeGrid, quantile } from "../../bench/figures/plane.ts";
 import { shade } from "../../bench/figures/svg/colours.ts";
 import { arrows, dots, heat, line, type View } from "../../bench/figures/svg/marks.ts";
 import { panelFigure } from "../../bench/figures/svg/panels.ts";
@@ -88,4 +89,10 @@ test("a figure shows its titles escaped, its panels cut at their own edges, and 
     ]);
   }
   expect(starts.length).toBe(2);
+});
+
+test("a grid holds the middles of its cells, the lowest row first", () => {
+  expect([...planeGrid(2, -1, 3)]).toEqual([0, 0, 2, 0, 0, 2, 2, 2]);
+  expect([...lengths([3, 4, 0, -2])]).toEqual([5, 2]);
+  expect(quantile(Float64Array.from([4, 1, 3, 2, 5]), 0.75)).toBe(4);
 });
