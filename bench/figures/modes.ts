@@ -20,7 +20,7 @@ const REACH = 8;
  * towards the data's own law. Plain dynamics take steps of alpha = 0.1, as many as the shorter annealing.
  */
 const ladder = { begin: 20, end: 0.1, count: 17 };
-const settings = { chains: 4000, alpha: 0.1, stepsPerLevel: { paper: 100, slow: 400 } };
+const settings = { chains: 10_000, alpha: 0.1, stepsPerLevel: { paper: 100, slow: 400 } };
 const SHOWN = 1000;
 
 /**

@@ -1,5 +1,8 @@
 /** `npm run figures` as it is typed. What is asked wrongly is refused before any device is opened. */
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
@@ -39,4 +42,20 @@ test("help names every figure", () => {
   expect(status).toBe(0);
   for (const name of ["learning", "manifold", "low-density", "modes", "images", "--budget", "--minutes"])
     expect(stdout).toContain(name);
+});
+
+test("a figure leaves its picture and its numbers, and prints its table", () => {
+  const folder = mkdtempSync(join(tmpdir(), "stein-figures-"));
+  try {
+    const { status, stdout } = figures("manifold", "--budget", "0.01", "--seed", "4", "--out", folder);
+    expect(status).toBe(0);
+    expect(readdirSync(folder).sort()).toEqual(["manifold.json", "manifold.svg"]);
+    const record = JSON.parse(readFileSync(join(folder, "manifold.json"), "utf8"));
+    expect(record).toMatchObject({ figure: "manifold", seed: 4, settings: { steps: 20, sigma: 0.1 } });
+    // Far from the circle's middle the blurred density is that of a line, whose score has the mean square 1 / sigma^2.
+    expect(Math.abs(record.least.mean + 50)).toBeLessThan(4 * record.least.error + 1);
+    for (const row of record.table) for (const cell of row) expect(stdout).toContain(cell);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
