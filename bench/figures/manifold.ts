@@ -79,7 +79,10 @@ function lastTenth(losses: Float32Array): Ending {
   return { mean, error, spread: error * Math.sqrt(tail.length) };
 }
 
-const shownEnds = (ending: Ending): string[] => [plusMinus(ending), String(Number(ending.spread.toPrecision(2)))];
+const shownEnds = (ending: Ending): string[] => [
+  plusMinus(ending),
+  String(Number(ending.spread.toPrecision(2))),
+];
 
 function curve(title: string, subtitle: string, losses: Float32Array, least?: number): Panel {
   const stride = Math.ceil(losses.length / SHOWN);

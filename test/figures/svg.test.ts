@@ -75,7 +75,8 @@ test("a figure shows its titles escaped, its panels cut at their own edges, and 
     width: 100,
     height: 100,
   });
-  for (const shown of ["a &lt; b", ">first<", ">second<", ">step<", ">points<"]) expect(svg).toContain(shown);
+  for (const shown of ["<title>a &lt; b<", ">a &lt; b<", ">first<", ">second<", ">step<", ">points<"])
+    expect(svg).toContain(shown);
   const clips = [...svg.matchAll(/<clipPath id="(p\d)"><rect x="(\d+)" y="(\d+)"/g)];
   const starts = [...svg.matchAll(/<g clip-path="url\(#(p\d)\)"><path d="M(\S+) (\S+)h0M(\S+) (\S+)h0"/g)];
   for (const [i, [, id, x1, y1, x2, y2]] of starts.entries()) {

@@ -1,6 +1,6 @@
 import { type Axis, label } from "../../../cli/pictures/ticks.ts";
 import type { Mark, View } from "./marks.ts";
-import { pixel, text } from "./text.ts";
+import { escaped, pixel, text } from "./text.ts";
 
 export interface Panel {
   title: string;
@@ -41,6 +41,7 @@ export function panelFigure({ title, panels, legend = [], width = 240, height = 
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${total.width} ${total.height}" ` +
       `width="${total.width}" height="${total.height}" font-family="system-ui, sans-serif" font-size="12" fill="#333333">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${total.width}" height="${total.height}" fill="#ffffff"/>`,
     text(total.width / 2, 26, title, `text-anchor="middle" font-size="16" font-weight="600"`),
     ...panels.map((panel, i) =>

@@ -5,5 +5,6 @@ export const text = (x: number, y: number, content: string, attributes = ""): st
 /** Pixels to a tenth: finer is not seen and makes files long. */
 export const pixel = (value: number): string => String(Number(value.toFixed(1)));
 
-const escaped = (content: string) =>
+/** The signs of markup written so that they are read as text. */
+export const escaped = (content: string): string =>
   content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
