@@ -40,7 +40,7 @@ interface Images {
 }
 
 /** How far images are from held-back ones, beside noise and other real images. A further distance is a further line. */
-const measures: Readonly<Record<string, (images: Images) => Distances>> = {
+const measures: Readonly<Record<string, (images: Images) => Distances | Promise<Distances>>> = {
   "sliced Wasserstein": (images) => sampleQuality(images).slicedWasserstein,
 };
 
@@ -60,9 +60,8 @@ export async function images(engine: Engine, options: ImagesOptions): Promise<Fi
   let bounds: readonly Distances[] = [];
   for (const { name, title, config } of contenders) {
     const { samples, steps, nfe } = await contend(engine, config, join(options.folder, name), data, options);
-    const distances = Object.values(measures).map((of) =>
-      of({ samples, heldBack, dim: imageSize(data.heldBack) }),
-    );
+    const given = { samples, heldBack, dim: imageSize(data.heldBack) };
+    const distances = await Promise.all(Object.values(measures).map((of) => of(given)));
     bounds = distances;
     pictures[`images-${name}.png`] = grid(samples, { n: config.sampling.count, c, h, w, scale: 2 });
     const { sigmas, sampling, training } = config;
