@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type AnnealedConfig, readConfig } from "../../cli/config.ts";
 import { packaged } from "../../cli/packaged.ts";
 import { grid } from "../../cli/pictures/png.ts";
-import { files, openImages, openRun } from "../../cli/run.ts";
+import { openImages, openRun } from "../../cli/run.ts";
 import { drawSamples } from "../../cli/sampler.ts";
 import { train } from "../../cli/training-loop.ts";
 import { type ImageSet, imageSize, toBatch } from "../../data/dataset.ts";
