@@ -7,6 +7,7 @@ import { cases as binary } from "./kernels/binary.bench.ts";
 import { cases as cast } from "./kernels/cast.bench.ts";
 import { cases as clip } from "./kernels/clip.bench.ts";
 import { cases as combine } from "./kernels/combine.bench.ts";
+import { cases as convUpdate } from "./kernels/conv-update.bench.ts";
 import { cases as conv2d } from "./kernels/conv2d.bench.ts";
 import { cases as copy } from "./kernels/copy.bench.ts";
 import { cases as dropout } from "./kernels/dropout.bench.ts";
@@ -39,6 +40,7 @@ const families: readonly Case[] = [
   fill,
   random,
   linearUpdate,
+  convUpdate,
   metropolis,
   dsm,
   adam,

@@ -14,11 +14,16 @@ export function kept<T>(engine: Engine, key: string, make: () => T): T {
 }
 
 /** A step recorded at first use, after one run that makes its inputs, so that they do not belong to the capture. */
-export const recorded = (engine: Engine, key: string, step: () => unknown): Capture<void> =>
+export const recorded = (
+  engine: Engine,
+  key: string,
+  step: () => unknown,
+  options?: Parameters<Engine["capture"]>[1],
+): Capture<void> =>
   kept(engine, `recorded ${key}`, () => {
     const run = () => void step();
     engine.scope(run);
-    return engine.capture(run);
+    return engine.capture(run, options);
   });
 
 /** Standard normal numbers of a shape, the same for one seed. */

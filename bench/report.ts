@@ -23,7 +23,7 @@ export function report(run: RunRecord, measured: Measured, rates: Rates, old?: O
 /** Did other processes take so much that times are theirs as much as ours? */
 const isBusy = ({ load }: RunRecord): boolean => load.others > 0.1;
 
-function header(run: RunRecord): string[] {
+export function header(run: RunRecord): string[] {
   const { adapter, driver, node, platform, date } = run;
   const { before, after, others, cores } = run.load;
   return [
@@ -135,7 +135,7 @@ export function memoryReport(memory: StepMemory): string {
 }
 
 /** Columns padded to their widest entry: the first `left` to the left, the others to the right. */
-function aligned(rows: readonly (readonly string[])[], left: number): string[] {
+export function aligned(rows: readonly (readonly string[])[], left: number): string[] {
   const widths = rows[0]!.map((_, i) => Math.max(...rows.map((r) => r[i]!.length)));
   return rows.map((r) =>
     r
@@ -145,7 +145,8 @@ function aligned(rows: readonly (readonly string[])[], left: number): string[] {
   );
 }
 
-const percent = (v: number): string => `${(100 * v).toFixed(0)} %`;
+export const percent = (v: number): string => `${(100 * v).toFixed(0)} %`;
 const share = (v: number | undefined): string => (v === undefined ? "" : percent(v));
 /** Three significant digits. */
-const digits = (v: number): string => (v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2));
+export const digits = (v: number): string =>
+  v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2);

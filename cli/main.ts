@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
 import { DeviceError, UsageError } from "../engine/errors.ts";
 import { classifyGuideCommand } from "./commands/classify-guide.ts";
+import { benchCommand } from "./commands/bench.ts";
 import { convertCommand } from "./commands/convert.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -37,6 +38,7 @@ for (const add of [
   modelCommand,
   convertCommand,
   kernelsCommand,
+  benchCommand,
 ])
   add(program);
 

@@ -7,6 +7,11 @@ export function endLine(): void {
   open = false;
 }
 
+/** One line on a terminal that the next overwrites; empty to wipe it. */
+export function statusLine(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${line}`);
+}
+
 /** Milliseconds before the first line and between two: on a terminal, in a log. */
 const pace = { live: { first: 0, next: 100 }, log: { first: 1000, next: 10_000 } };
 

@@ -57,6 +57,8 @@ export class BufferPool {
   readonly #maxBufferSize: number;
   readonly #send: () => void;
   #closed: string | undefined;
+  /** Told of each block that comes back. */
+  onRelease: ((block: Block) => void) | undefined;
 
   /** `send` submits pending work, which may still use buffers that are free already. */
   constructor(device: GPUDevice, ledger: MemoryLedger, maxBufferSize: number, send: () => void) {
@@ -93,6 +95,7 @@ export class BufferPool {
 
   release(block: Block): void {
     if (this.#closed) return;
+    this.onRelease?.(block);
     this.#used.delete(block);
     const list = this.#free.get(block.bytes);
     if (list) list.push(block);

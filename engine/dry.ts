@@ -1,3 +1,4 @@
+import type { Cost } from "../kernels/kernel.ts";
 import { BufferPool, type MemoryLedger } from "./buffers.ts";
 import type { Program } from "./programs.ts";
 import { numberOf, type ScalarLike } from "./scalar.ts";
@@ -13,12 +14,14 @@ export interface Launch {
   readonly inPieces: boolean;
 }
 
-/** Floating point operations of a dispatch, a multiply-add counted as two. */
-export function flopsOf({ program: { kernel, variant }, params }: Launch): number {
+/** Useful bytes and floating point operations of a dispatch, a multiply-add counted as two. */
+export function costOf({ program: { kernel, variant }, params }: Launch): Cost {
   const numbers: Record<string, number> = {};
   for (const name in kernel.params) numbers[name] = numberOf(params[name]!);
-  return kernel.cost(numbers, variant).flops;
+  return kernel.cost(numbers, variant);
 }
+
+export const flopsOf = (launch: Launch): number => costOf(launch).flops;
 
 /** Bytes of the largest tensor that has to fit into one binding. */
 export function boundBytes({ program: { kernel, variant }, tensors, inPieces }: Launch): number {

@@ -22,6 +22,7 @@ import { requireShape, shapeSize, showShape } from "./shapes.ts";
 import { type BlockRange, type Command, CommandStream } from "./stream.ts";
 import { copyStrided } from "./strided.ts";
 import { bytesOf, type Dtype, dtypeOf, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
+import { Releases, withFusedUpdates } from "./update-fusion.ts";
 import { type VerifyReport, verify } from "./verify.ts";
 
 export interface EngineOptions extends OpenOptions {
@@ -368,23 +369,28 @@ export class Engine {
   /**
    * Runs a step once and records it for replay. Shapes are fixed; tensors made inside belong to the capture;
    * host numbers are fixed too, unless they are Scalars. Tensors made before and disposed later must outlive it.
+   * `fuseUpdates`: where a sampler's update follows the convolution that computes its score, they replay as one kernel.
    */
-  capture<T>(fn: () => T): Capture<T> {
+  capture<T>(fn: () => T, { fuseUpdates = false } = {}): Capture<T> {
     if (this.#recorder) throw new UsageError("capture: already recording; captures do not nest");
     const outer = this.#pool;
     const pools = [this.#newPool(), this.#newPool()] as const;
-    const commands: Command[] = [];
-    this.#recorder = commands;
+    const recorded: Command[] = [];
+    const releases = new Releases();
+    pools[0].onRelease = (block) => releases.add(block, recorded.length);
+    this.#recorder = recorded;
     [this.#pool, this.#constants] = pools;
     try {
       const result = this.scope(fn);
       forEachTensor(result, (t) => this.untrack(t));
+      const commands = fuseUpdates ? withFusedUpdates(recorded, releases, this.programs) : recorded;
       return new Capture(this.device, this.stream, pools, this.#fusion.captured(commands), result);
     } catch (error) {
       for (const pool of pools) pool.close("its capture failed");
       this.stream.forgetBindGroups();
       throw error;
     } finally {
+      pools[0].onRelease = undefined;
       this.#pool = outer;
       this.#recorder = this.#constants = undefined;
     }

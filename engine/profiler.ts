@@ -1,3 +1,4 @@
+import type { Cost } from "../kernels/kernel.ts";
 import type { Capture } from "./capture.ts";
 import type { Engine } from "./engine.ts";
 import { numberOf } from "./scalar.ts";
@@ -66,7 +67,8 @@ export async function profile(
   return { rows, ms: total, dispatches: commands.length, clock };
 }
 
-function costOf({ program, params }: Command) {
+/** Useful bytes and operations of a recorded dispatch. */
+export function costOf({ program, params }: Command): Cost {
   const named: Record<string, number> = {};
   Object.keys(program.kernel.params).forEach((name, i) => {
     named[name] = numberOf(params[i]!);

@@ -2,6 +2,7 @@ import { linearUpdate as updateKernel } from "../kernels/linear-update.ts";
 import { drawnNorms, normRatio as ratioKernel } from "../kernels/norm-ratio.ts";
 import { blockVariant } from "../kernels/random.ts";
 import { UsageError } from "./errors.ts";
+import { scale } from "./ops/index.ts";
 import { type Draw, drawNumbers } from "./random.ts";
 import type { ScalarLike } from "./scalar.ts";
 import { sameShape, showShape } from "./shapes.ts";
@@ -18,21 +19,31 @@ export interface UpdateCoefficients {
 
 /**
  * x <- keep x + pull score + noise z in place, z ~ N(0, I) drawn in the kernel: the same numbers as
- * `randn(engine, x.shape, draw)`. Throws UsageError when the shapes differ.
+ * `randn(engine, x.shape, draw)`. Without a draw there is no noise. Throws UsageError when the shapes differ.
  */
 export function linearUpdate(
   x: Tensor,
   score: Tensor,
   { unit, ...coefficients }: UpdateCoefficients,
-  draw: Draw,
+  draw: Draw | undefined,
 ): void {
   if (!sameShape(x.shape, score.shape))
     throw new UsageError(
       `linearUpdate: got x ${showShape(x.shape)}, score ${showShape(score.shape)}, expected one shape`,
     );
-  const numbers = drawNumbers(x.shape, draw);
-  const variant = { ...blockVariant(x.engine.hardware, numbers.sampleSize), unit: unit !== undefined };
-  x.engine.launch(updateKernel, variant, { x, score, unit: unit ?? x }, { ...numbers, ...coefficients });
+  const numbers = drawNumbers(x.shape, draw ?? nothing);
+  const variant = {
+    ...blockVariant(x.engine.hardware, numbers.sampleSize),
+    unit: unit !== undefined,
+    draws: draw !== undefined,
+  };
+  const apart = score.storage === x.storage ? scale(score, 1) : score; // a kernel may not read what it writes
+  x.engine.launch(
+    updateKernel,
+    variant,
+    { x, score: apart, unit: unit ?? x },
+    { ...numbers, ...coefficients },
+  );
 }
 
 /**
@@ -52,6 +63,9 @@ export function normRatio(score: Tensor, draw: Draw): Tensor {
   sums.dispose();
   return ratio;
 }
+
+/** Parameters of a kernel that draws nothing. */
+const nothing: Draw = { seed: 0, purpose: "sampler" };
 
 /** Elements that a thread or a workgroup adds up: short chains, and enough of them for every core. */
 const SEGMENT = { thread: 256, group: 1024 };

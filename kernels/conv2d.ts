@@ -1,6 +1,8 @@
 import {
   type Binding,
+  type Cost,
   defineKernel,
+  type Groups,
   type Hardware,
   linearGroups,
   linearMain,
@@ -139,6 +141,81 @@ export const rowSpan = (v: { kw: number; strideX: number; dilationX: number; col
 /** Name of the k-th float of loaded vectors x0, x1, ... */
 const nth = (name: string, k: number) => `${name}${k >> 2}.${lanes[k & 3]}`;
 
+/** x padded [n, ci, lines, pitch], w packed [ci, kh, kw, coVecs] and what comes out, [n, co, oh, ow]. */
+export const convRowsParams = {
+  n: "u32",
+  ci: "u32",
+  co: "u32",
+  oh: "u32",
+  ow: "u32",
+  lines: "u32",
+  pitch: "u32",
+  coVecs: "u32",
+  kh: "u32",
+  strideY: "u32",
+  dilationY: "u32",
+  useBias: "u32",
+  /** From one sample's bias to the next's: 0 where all have the same. */
+  biasPitch: "u32",
+} as const;
+
+/**
+ * WGSL of a convolution by rows up to its sums, over `convRowsParams`. `end` is what becomes of channel r of a tile: the
+ * names s{r}_{c} are its sums with column + c, `b` its bias, `co` the channel, `line` the place of its first column.
+ */
+export const convSums = (v: ConvRowsVariant, end: (r: number) => string): string => {
+  const loads = Math.ceil(rowSpan(v) / 4);
+  const rowVecs = v.rows / 4;
+  return `
+  ${linearMain(v.lanes)}
+    let tiles = (p.ow + ${v.columns - 1}u) / ${v.columns}u;
+    let spots = p.n * p.oh * tiles;
+    let across = (spots + ${v.lanes - 1}u) / ${v.lanes}u;
+    let row = (group / across) * ${rowVecs}u;
+    let spot = (group % across) * ${v.lanes}u + lane;
+    if (row * 4u >= p.co || spot >= spots) { return; }
+    let column = (spot % tiles) * ${v.columns}u;
+    let oh = (spot / tiles) % p.oh;
+    let n = spot / (tiles * p.oh);
+    let vecs = p.pitch / 4u;
+    var plane = (n * p.ci * p.lines + oh * p.strideY) * vecs + column * ${v.strideX}u / 4u;
+    var tap = row;
+    ${unroll(v.rows, (r) => unroll(v.columns, (c) => `var s${r}_${c} = 0.0;`, " "))}
+    for (var ci = 0u; ci < p.ci; ci++) {
+      var i = plane;
+      for (var kh = 0u; kh < p.kh; kh++) {
+        ${unroll(loads, (q) => `let x${q} = x[i + ${q}u];`, " ")}
+        ${unroll(
+          v.kw,
+          (k) => `{
+          ${unroll(rowVecs, (q) => `let w${q} = w[tap + ${q}u];`, " ")}
+          tap += p.coVecs;
+          ${unroll(v.rows, (r) =>
+            unroll(
+              v.columns,
+              (c) => `s${r}_${c} += ${nth("w", r)} * ${nth("x", c * v.strideX + k * v.dilationX)};`,
+              " ",
+            ),
+          )}
+        }`,
+        )}
+        i += p.dilationY * vecs;
+      }
+      plane += p.lines * vecs;
+    }
+    ${unroll(
+      v.rows,
+      (r) => `
+    if (row * 4u + ${r}u < p.co) {
+      let co = row * 4u + ${r}u;
+      let b = select(0.0, bias[(n * p.biasPitch + co) * p.useBias], p.useBias == 1u);
+      let line = ((n * p.co + co) * p.oh + oh) * p.ow + column;
+      ${end(r)}
+    }`,
+    )}
+  }`;
+};
+
 /**
  * y [n, co, oh, ow] from x padded [n, ci, lines, pitch] and w packed [ci, kh, kw, coVecs].
  * Lanes are tiles of neighbouring columns; the channels of a group are one for all its lanes.
@@ -153,85 +230,36 @@ export const convRows = defineKernel({
       ...(residual && { residual: "read f32" }),
       y: "read_write f32",
     }) as Record<"x" | "w" | "bias" | "residual" | "y", Binding>,
-  params: {
-    n: "u32",
-    ci: "u32",
-    co: "u32",
-    oh: "u32",
-    ow: "u32",
-    lines: "u32",
-    pitch: "u32",
-    coVecs: "u32",
-    kh: "u32",
-    strideY: "u32",
-    dilationY: "u32",
-    useBias: "u32",
-    /** From one sample's bias to the next's: 0 where all have the same. */
-    biasPitch: "u32",
-    rescale: "f32",
-  },
+  params: { ...convRowsParams, rescale: "f32" },
   variants: convVariants().flatMap((v) =>
     [false, true].map((residual): ConvForwardVariant => ({ ...v, residual })),
   ),
-  main: (v: ConvForwardVariant) => {
-    const loads = Math.ceil(rowSpan(v) / 4);
-    const rowVecs = v.rows / 4;
-    return `
-    ${linearMain(v.lanes)}
-      let tiles = (p.ow + ${v.columns - 1}u) / ${v.columns}u;
-      let spots = p.n * p.oh * tiles;
-      let across = (spots + ${v.lanes - 1}u) / ${v.lanes}u;
-      let row = (group / across) * ${rowVecs}u;
-      let spot = (group % across) * ${v.lanes}u + lane;
-      if (row * 4u >= p.co || spot >= spots) { return; }
-      let column = (spot % tiles) * ${v.columns}u;
-      let oh = (spot / tiles) % p.oh;
-      let n = spot / (tiles * p.oh);
-      let vecs = p.pitch / 4u;
-      var plane = (n * p.ci * p.lines + oh * p.strideY) * vecs + column * ${v.strideX}u / 4u;
-      var tap = row;
-      ${unroll(v.rows, (r) => unroll(v.columns, (c) => `var s${r}_${c} = 0.0;`, " "))}
-      for (var ci = 0u; ci < p.ci; ci++) {
-        var i = plane;
-        for (var kh = 0u; kh < p.kh; kh++) {
-          ${unroll(loads, (q) => `let x${q} = x[i + ${q}u];`, " ")}
-          ${unroll(
-            v.kw,
-            (k) => `{
-            ${unroll(rowVecs, (q) => `let w${q} = w[tap + ${q}u];`, " ")}
-            tap += p.coVecs;
-            ${unroll(v.rows, (r) =>
-              unroll(
-                v.columns,
-                (c) => `s${r}_${c} += ${nth("w", r)} * ${nth("x", c * v.strideX + k * v.dilationX)};`,
-                " ",
-              ),
-            )}
-          }`,
-          )}
-          i += p.dilationY * vecs;
-        }
-        plane += p.lines * vecs;
-      }
-      ${unroll(
-        v.rows,
-        (r) => `
-      if (row * 4u + ${r}u < p.co) {
-        let co = row * 4u + ${r}u;
-        let b = select(0.0, bias[(n * p.biasPitch + co) * p.useBias], p.useBias == 1u);
-        let line = ((n * p.co + co) * p.oh + oh) * p.ow + column;
-        ${unroll(v.columns, (c) => `${c === 0 ? "" : `if (column + ${c}u < p.ow) `}{ y[line + ${c}u] = ${v.residual ? `(s${r}_${c} + b + residual[line + ${c}u]) * p.rescale` : `s${r}_${c} + b`}; }`)}
-      }`,
-      )}
-    }`;
-  },
-  dispatch: ({ n, co, oh, ow }, v) =>
-    linearGroups(Math.ceil((n * oh * Math.ceil(ow / v.columns)) / v.lanes) * Math.ceil(co / v.rows), 1),
-  cost: ({ n, ci, co, oh, ow, lines, pitch, kh }, v) => ({
+  main: (v: ConvForwardVariant) =>
+    convSums(v, (r) =>
+      unroll(v.columns, (c) => {
+        const y = v.residual ? `(s${r}_${c} + b + residual[line + ${c}u]) * p.rescale` : `s${r}_${c} + b`;
+        return `${c === 0 ? "" : `if (column + ${c}u < p.ow) `}{ y[line + ${c}u] = ${y}; }`;
+      }),
+    ),
+  dispatch: (p, v) => convRowsGroups(p, v),
+  cost: (p, v) => convRowsCost(p, v),
+});
+
+type ConvRowsSize = Readonly<Record<keyof typeof convRowsParams, number>>;
+
+export function convRowsGroups({ n, co, oh, ow }: ConvRowsSize, v: ConvRowsVariant): Groups {
+  return linearGroups(Math.ceil((n * oh * Math.ceil(ow / v.columns)) / v.lanes) * Math.ceil(co / v.rows), 1);
+}
+
+export function convRowsCost(
+  { n, ci, co, oh, ow, lines, pitch, kh }: ConvRowsSize,
+  v: ConvRowsVariant,
+): Cost {
+  return {
     bytes: 4 * (n * ci * lines * pitch + n * co * oh * ow + ci * co * kh * v.kw),
     flops: 2 * n * co * oh * ow * ci * kh * v.kw,
-  }),
-});
+  };
+}
 
 export type ConvWeightVariant = ConvRowsVariant & {
   /** Rows of the kernel that a thread sums at once: each loaded dy serves khs * kw taps. */

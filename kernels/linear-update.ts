@@ -9,8 +9,16 @@ import {
   forEachBlock,
 } from "./random.ts";
 
-/** unit: the score's coefficient is multiplied by u = unit[0], the noise's by sqrt(u). */
-export type UpdateVariant = BlockVariant & { unit: boolean };
+export type UpdateVariant = BlockVariant & {
+  /** The score's coefficient is multiplied by u = unit[0], the noise's by sqrt(u). */
+  unit: boolean;
+  /** Without, there is no noise and nothing is drawn. */
+  draws: boolean;
+};
+
+/** The update of what stands at `x`, with the coefficients `pull` and `noise` in reach. */
+export const updated = (x: string, score: string, z: string | undefined): string =>
+  `p.keep * ${x} + ${z === undefined ? `pull * ${score}` : `(pull * ${score} + noise * ${z})`}`;
 
 /**
  * x <- keep x + pull score + noise z in place, z ~ N(0, I) drawn in the kernel, the same draw as randomFill with the
@@ -26,13 +34,15 @@ export const linearUpdate = defineKernel({
       ...(v.unit && { unit: "read f32" }),
     }) as Record<"score" | "x" | "unit", Binding>,
   params: { ...drawParams, keep: "f32", pull: "f32", noise: "f32" },
-  lib: drawLib,
-  variants: blockVariants.flatMap((v) => [false, true].map((unit): UpdateVariant => ({ ...v, unit }))),
+  lib: ({ draws }) => (draws ? drawLib : []),
+  variants: blockVariants.flatMap((v) =>
+    [true, false].flatMap((draws) => [false, true].map((unit): UpdateVariant => ({ ...v, unit, draws }))),
+  ),
   main: (v) =>
     forEachBlock(
       v,
-      "normal4(words(block, sample))",
-      (at, z) => `x[${at}] = p.keep * x[${at}] + (pull * score[${at}] + noise * ${z});`,
+      v.draws ? "normal4(words(block, sample))" : undefined,
+      (at, z) => `x[${at}] = ${updated(`x[${at}]`, `score[${at}]`, v.draws ? z : undefined)};`,
       v.unit
         ? "let pull = p.pull * unit[0]; let noise = p.noise * sqrt(unit[0]);"
         : "let pull = p.pull; let noise = p.noise;",

@@ -44,11 +44,11 @@ export const blockType = ({ vec }: BlockVariant) => (vec ? "vec4f" : "f32");
 
 /**
  * `line(at, z)` for each of a thread's blocks of four neighbours, as one vec4 `at` the block's place or for each of its
- * real elements; `draw` is what it draws, from `words(block, sample)`; `once` comes first, with `sample` known.
+ * real elements; `draw` is what it draws, from `words(block, sample)`, if anything; `once` comes first, with `sample` known.
  */
 export const forEachBlock = (
   { run, vec }: BlockVariant,
-  draw: string,
+  draw: string | undefined,
   line: (at: string, z: string) => string,
   once = "",
 ): string => `
@@ -59,7 +59,7 @@ export const forEachBlock = (
     var block = first - sample * blocks;
     for (var at = first; at < first + ${run}u; at++) {
       if (sample >= p.samples) { return; }
-      let z = ${draw};
+      ${draw === undefined ? "" : `let z = ${draw};`}
       ${once}
       ${vec ? line("at", "z") : scalarLines(line)}
       block++;

@@ -4,7 +4,7 @@ import { scale } from "../engine/ops/index.ts";
 import { rand, randn } from "../engine/random.ts";
 import { sameShape, showShape } from "../engine/shapes.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
-import type { NoiseOptions, StepNoise } from "./noise.ts";
+import { type NoiseOptions, requireFusion, type StepNoise } from "./noise.ts";
 import { requireWhole } from "./require.ts";
 
 export interface ChainStep {
@@ -26,15 +26,17 @@ export interface ChainOptions<Step extends ChainStep = ChainStep> extends NoiseO
 /** Where chains begin of which nobody says it: uniform on [0, 1), or normal with a standard deviation. */
 export type Prior = "uniform" | { readonly std: number };
 
-/** The chain's first state. Throws UsageError for a start of another shape and a sampleOffset out of range. */
+/** The chain's first state. Throws UsageError for a start of another shape, a sampleOffset out of range and as `requireFusion`. */
 export function startOf(
   who: string,
   engine: Engine,
   shape: Shape,
-  { start, seed, sampleOffset = 0 }: ChainOptions<never>,
+  options: ChainOptions<never>,
   prior: Prior,
 ): Tensor {
+  const { start, seed, sampleOffset = 0 } = options;
   requireWhole(who, { sampleOffset }, 0);
+  requireFusion(who, options);
   if (start && !sameShape(start.shape, shape))
     throw new UsageError(
       `${who}: got start ${showShape(start.shape)} for samples ${showShape(shape)}, expected one shape`,
@@ -74,7 +76,7 @@ export async function runChain(
       prepare?.(k);
       if (!noise.replayable) engine.scope(() => engine.noGrad(move));
       else if (capture) capture.replay();
-      else capture = engine.capture(() => engine.noGrad(move));
+      else capture = engine.capture(() => engine.noGrad(move), { fuseUpdates: noise.fuseUpdates });
       if (engine.stream.dispatches - waited > AHEAD) {
         await engine.sync();
         waited = engine.stream.dispatches;

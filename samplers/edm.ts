@@ -89,18 +89,13 @@ export async function edm(
   const heun = () => {
     raise();
     const before = score(x, here);
-    const after = score(combine(x, [[euler, before]]), there);
-    engine.copy(
-      combine(x, [
-        [half, before],
-        [ahead, after],
-      ]),
-      x,
-    );
+    const moved = combine(x, [[euler, before]]);
+    noise.update(x, before, { pull: half });
+    noise.update(x, score(moved, there), { pull: ahead });
   };
   const toZero = () => {
     raise();
-    engine.copy(combine(x, [[euler, score(x, here)]]), x);
+    noise.update(x, score(x, here), { pull: euler });
   };
   const report = (done: number) => onStep?.({ done, total: steps, sigma: sigmas[done]!, x });
 

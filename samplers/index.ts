@@ -20,6 +20,7 @@ export { type HmcOptions, hmc } from "./hmc.ts";
 export { type LangevinOptions, langevin } from "./langevin.ts";
 export { type MalaOptions, mala } from "./mala.ts";
 export type { MetropolisOptions, MetropolisResult } from "./metropolis-chain.ts";
+export type { Fusion } from "./noise.ts";
 export * from "./ode/index.ts";
 export { type PredictorCorrectorResult, predictorCorrector } from "./pc.ts";
 export type { PredictorCorrectorOptions, PredictorCorrectorStep } from "./pc-options.ts";

@@ -1,8 +1,18 @@
 import type { Engine } from "../engine/engine.ts";
+import { UsageError } from "../engine/errors.ts";
 import { type Draw, randn } from "../engine/random.ts";
 import { Scalar, type ScalarLike } from "../engine/scalar.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
+import type { UpdateCoefficients } from "../engine/updates.ts";
 import { type Noise, update } from "./update.ts";
+
+/**
+ * How the update of a step is computed, always from the same random numbers, so that paths differ by rounding alone:
+ * "separate", as ops on noise in memory; "fused", as one kernel that draws its noise; "network", that kernel in the one
+ * which ends the network, where it is a convolution over rows of a multiple of four columns, and "fused" elsewhere.
+ */
+export type Fusion = "separate" | "fused" | "network";
+const fusions: readonly Fusion[] = ["separate", "fused", "network"];
 
 export interface NoiseOptions {
   seed: number;
@@ -13,6 +23,18 @@ export interface NoiseOptions {
    * recorded ones, say. Steps then run one by one instead of being replayed.
    */
   noise?: (shape: Shape) => Tensor;
+  /** "fused" unless told; "separate" where noise is handed in, which allows no other. */
+  fusion?: Fusion;
+}
+
+/** Throws UsageError for a fusion that does not exist, or that noise in memory has no part in. */
+export function requireFusion(who: string, { noise, fusion }: Pick<NoiseOptions, "noise" | "fusion">): void {
+  if (fusion !== undefined && !fusions.includes(fusion))
+    throw new UsageError(`${who}: got fusion ${fusion}, expected one of ${fusions.join(", ")}`);
+  if (noise && fusion !== undefined && fusion !== "separate")
+    throw new UsageError(
+      `${who}: got noise with fusion: "${fusion}", whose kernel draws its own; leave one of them out`,
+    );
 }
 
 /** Coefficients of x <- keep x + pull score + noise z; keep is 1 unless told, and nothing is drawn without `noise`. */
@@ -29,11 +51,18 @@ export class StepNoise {
   readonly #engine: Engine;
   readonly #draw: Draw;
   readonly #handed: NoiseOptions["noise"];
+  readonly #fusion: Fusion;
 
-  constructor(engine: Engine, { seed, sampleOffset = 0, noise }: NoiseOptions) {
+  constructor(engine: Engine, { seed, sampleOffset = 0, noise, fusion = "fused" }: NoiseOptions) {
     this.#engine = engine;
     this.#draw = { seed, purpose: "sampler", step: this.step, sampleOffset };
     this.#handed = noise;
+    this.#fusion = noise ? "separate" : fusion;
+  }
+
+  /** Whether updates go into the kernels before them when the step is recorded. */
+  get fuseUpdates(): boolean {
+    return this.#fusion === "network";
   }
 
   /** Noise that is handed in differs from step to step, which a recorded step would not notice. */
@@ -41,9 +70,9 @@ export class StepNoise {
     return this.#handed === undefined;
   }
 
-  /** What `update` takes: numbers handed in, or a draw for its kernel to make. Draws of one step differ by their site. */
+  /** What updates take: numbers in memory, or a draw for the kernel to make. Draws of one step differ by their site. */
   of(shape: Shape, site = 0): Noise {
-    return this.#handed?.(shape) ?? { ...this.#draw, site };
+    return this.#fusion === "separate" ? this.normal(shape, site) : { ...this.#draw, site };
   }
 
   /** Standard normal numbers; draws of one step differ by their site. */
@@ -51,9 +80,14 @@ export class StepNoise {
     return this.#handed?.(shape) ?? randn(this.#engine, shape, { ...this.#draw, site });
   }
 
-  /** x <- keep x + pull score + noise z in place, z = normal(x.shape), which is drawn in the kernel. */
+  /** x <- keep x + pull score + noise z in place, z = normal(x.shape). */
   update(x: Tensor, score: Tensor, { keep = 1, pull, noise }: StepCoefficients): void {
     const z = noise === undefined ? undefined : this.of(x.shape);
-    update(x, score, { keep, pull, noise: noise ?? 0 }, z);
+    this.updateBy(x, score, { keep, pull, noise: noise ?? 0 }, z);
+  }
+
+  /** The same with noise of one's choice, or none. */
+  updateBy(x: Tensor, score: Tensor, coefficients: UpdateCoefficients, z: Noise | undefined): void {
+    update(x, score, coefficients, z, this.#fusion === "separate");
   }
 }

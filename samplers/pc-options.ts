@@ -26,11 +26,6 @@ export interface PredictorCorrectorOptions extends ChainOptions<PredictorCorrect
   /** What the network is told of a time: sde.conditionAt unless told; sde.labelAt if it was trained on the chain. */
   condition?: (t: number) => number;
   /**
-   * How an update is computed, to the same numbers but for rounding: "fused" (unless told), as one kernel that draws its
-   * noise, or "separate", as ops on noise in memory, which noise that is handed in always takes.
-   */
-  fusion?: "separate" | "fused";
-  /**
    * Puts into x, in place, what is known of the samples: called at each time after the corrector's steps and again after
    * the predictor's, even where one of them is "none", with p(x_t | x_0) at that time and a new z ~ N(0, I) of x's
    * shape. It is part of the recorded step.
@@ -85,7 +80,7 @@ export function planOf(options: PredictorCorrectorOptions): Plan {
 const who = "predictorCorrector";
 
 function requireOptions(options: PredictorCorrectorOptions) {
-  const { snr = 0.16, correctorSteps = 1, sampleOffset = 0, fusion, noise } = options;
+  const { snr = 0.16, correctorSteps = 1, sampleOffset = 0 } = options;
   const predictor = named<Predictor>("predictor", predictors, options.predictor ?? "reverse_diffusion");
   const corrector = named<Corrector>("corrector", correctors, options.corrector ?? "langevin");
   if (!predictor && !corrector)
@@ -93,10 +88,6 @@ function requireOptions(options: PredictorCorrectorOptions) {
   requirePositive(who, { snr });
   requireWhole(who, { correctorSteps }, 1);
   requireWhole(who, { sampleOffset }, 0);
-  if (noise && fusion === "fused")
-    throw new UsageError(
-      `${who}: got noise with fusion: "fused", whose kernel draws its own; leave one of them out`,
-    );
   return { predictor, corrector, correctorSteps: corrector ? correctorSteps : 0 };
 }
 

@@ -6,7 +6,7 @@ import { StepNoise } from "./noise.ts";
 import { type PredictorCorrectorOptions, planOf } from "./pc-options.ts";
 import type { Step } from "./predictors/index.ts";
 import type { ScoreFunction } from "./score.ts";
-import { normRatio, update } from "./update.ts";
+import { normRatio } from "./update.ts";
 
 export interface PredictorCorrectorResult {
   /** [n,...], the caller's to dispose. */
@@ -27,14 +27,13 @@ export async function predictorCorrector(
   shape: Shape,
   options: PredictorCorrectorOptions,
 ): Promise<PredictorCorrectorResult> {
-  const { sde, probabilityFlow, fusion = "fused", start, hold, onStep } = options;
+  const { sde, probabilityFlow, start, hold, onStep } = options;
   const { correctorSteps, unit, predicts, times } = planOf(options);
   const [n, total] = [shape[0]!, times.length];
   const evaluations = correctorSteps + (predicts ? 1 : 0);
   const x = startOf("predictorCorrector", engine, shape, options, { std: sde.priorStd });
   const condition = engine.untrack(engine.zeros([n]));
   const noise = new StepNoise(engine, options);
-  const noiseOf = (site: number) => (fusion === "fused" ? noise.of(shape, site) : noise.normal(shape, site));
   const [correct, predict] = [new StepScalars(), new StepScalars()];
   const marginal = { alpha: new Scalar(1), std: new Scalar(0) };
 
@@ -47,15 +46,16 @@ export async function predictorCorrector(
   };
   const corrected = (site: number) => {
     const s = score(x, condition);
-    const z = noiseOf(site);
-    update(x, s, { ...correct, unit: unit === "norms" ? normRatio(s, z) : undefined }, z);
+    const z = noise.of(shape, site);
+    noise.updateBy(x, s, { ...correct, unit: unit === "norms" ? normRatio(s, z) : undefined }, z);
   };
   const held = (site: number) =>
     hold && engine.scope(() => hold(x, marginal, noise.normal(shape, correctorSteps + site)));
   const move = () => {
     for (let site = 1; site <= correctorSteps; site++) engine.scope(() => corrected(site));
     held(1);
-    if (predicts) update(x, score(x, condition), predict, probabilityFlow ? undefined : noiseOf(0));
+    if (predicts)
+      noise.updateBy(x, score(x, condition), predict, probabilityFlow ? undefined : noise.of(shape));
     held(2);
   };
   const report = (done: number) =>

@@ -1,3 +1,4 @@
+import { invariant } from "../engine/errors.ts";
 import { add, div, mean, mul, scale, sqrt, square, sum } from "../engine/ops/index.ts";
 import type { Draw } from "../engine/random.ts";
 import { Tensor } from "../engine/tensor.ts";
@@ -6,12 +7,22 @@ import { linearUpdate, normRatio as measure, type UpdateCoefficients } from "../
 /** z ~ N(0, I) of an update: to be drawn inside its kernel, or a tensor of x's shape. The same Draw, the same numbers. */
 export type Noise = Draw | Tensor;
 
-/** x <- keep x + pull score + noise z in place, as one kernel or as ops; without z there is no noise. */
-export function update(x: Tensor, score: Tensor, c: UpdateCoefficients, z: Noise | undefined): void {
-  if (z !== undefined && !(z instanceof Tensor)) {
+/**
+ * x <- keep x + pull score + noise z in place; without z there is no noise. As one kernel, or as ops where z is in memory
+ * or `separate` asks for them.
+ */
+export function update(
+  x: Tensor,
+  score: Tensor,
+  c: UpdateCoefficients,
+  z: Noise | undefined,
+  separate = false,
+): void {
+  if (!separate && !(z instanceof Tensor)) {
     linearUpdate(x, score, c, z);
     return;
   }
+  invariant(z === undefined || z instanceof Tensor, "update: separate ops take noise from memory");
   const noiseless = add(scale(x, c.keep), times(score, c.pull, c.unit));
   x.engine.copy(z ? add(noiseless, times(z, c.noise, c.unit && sqrt(c.unit))) : noiseless, x);
 }

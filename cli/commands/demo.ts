@@ -1,12 +1,12 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { type ImageSet, imageSize, toBatch } from "../../data/dataset.ts";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { sampleQuality } from "../../train/metrics/index.ts";
 import { type Config, readConfig, writeConfig } from "../config.ts";
+import { packaged } from "../packaged.ts";
 import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { duration } from "../progress.ts";
@@ -73,13 +73,6 @@ function beginAfresh(folder: string, config: Config): void {
 function firstOf(images: ImageSet, count: number): Float32Array<ArrayBuffer> {
   const indices = Array.from({ length: count }, (_, i) => i);
   return toBatch(images, indices) as Float32Array<ArrayBuffer>;
-}
-
-/** A file of the package, from the sources or from the build. */
-function packaged(path: string): string {
-  const here = fileURLToPath(import.meta.url);
-  const up = here.endsWith(".ts") ? "../../" : "../../../";
-  return fileURLToPath(new URL(up + path, import.meta.url));
 }
 
 function report(samples: Float32Array, images: ImageSet, out: string): void {

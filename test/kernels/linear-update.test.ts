@@ -35,15 +35,19 @@ test.each([[[3, 7]], [[1]], [[65, 2, 3]], [[2, 4, 5, 5]]])(
   },
 );
 
-test.each(kernel.variants)("by runs of $run blocks, whole ones only: $vec, in a unit: $unit", async (v) => {
-  const shape = v.vec ? [5, 12] : [5, 13];
-  const [x, score] = [normal(shape, 1), normal(shape, 2)];
-  const t = { x: upload(x), score: upload(score), unit: engine.tensor([4]) };
-  engine.launch(kernel, v, t, { ...drawNumbers(shape, draw), ...numbers });
-  const expected = v.unit ? { keep: 0.9, pull: 0.2, noise: 0.6 } : numbers;
-  expectNear(await t.x.data(), mathematics(x, score, drawn(shape), expected));
-  for (const tensor of Object.values(t)) tensor.dispose();
-});
+test.each(kernel.variants)(
+  "by runs of $run blocks, whole ones only: $vec, in a unit: $unit, draws: $draws",
+  async (v) => {
+    const shape = v.vec ? [5, 12] : [5, 13];
+    const [x, score] = [normal(shape, 1), normal(shape, 2)];
+    const t = { x: upload(x), score: upload(score), unit: engine.tensor([4]) };
+    engine.launch(kernel, v, t, { ...drawNumbers(shape, draw), ...numbers });
+    const inUnit = v.unit ? { keep: 0.9, pull: 0.2, noise: 0.6 } : numbers;
+    const expected = v.draws ? inUnit : { ...inUnit, noise: 0 };
+    expectNear(await t.x.data(), mathematics(x, score, drawn(shape), expected));
+    for (const tensor of Object.values(t)) tensor.dispose();
+  },
+);
 
 test("coefficients and step may be Scalars, so that a captured chain moves on", async () => {
   const shape = [4, 6];
@@ -68,11 +72,18 @@ test("coefficients and step may be Scalars, so that a captured chain moves on", 
   expect(await run(true)).toEqual(await run(false));
 });
 
-test("noise 0 leaves the mean", async () => {
+test.each([draw, undefined])("noise 0 and no draw leave the mean", async (drawn) => {
   const [x, s] = [upload(array64([1, 2], [1, 2])), upload(array64([1, 2], [8, 4]))];
-  linearUpdate(x, s, { keep: 0.5, pull: 0.25, noise: 0 }, draw);
+  linearUpdate(x, s, { keep: 0.5, pull: 0.25, noise: 0 }, drawn);
   expect([...(await x.data())]).toEqual([2.5, 2]);
   for (const tensor of [x, s]) tensor.dispose();
+});
+
+test("a chain may be its own score", async () => {
+  const x = upload(array64([1, 2], [1, 2]));
+  engine.scope(() => linearUpdate(x, x, { keep: 0.5, pull: 0.25, noise: 0 }, draw));
+  expect([...(await x.data())]).toEqual([0.75, 1.5]);
+  x.dispose();
 });
 
 test("shapes that differ are refused", () => {

@@ -1,0 +1,56 @@
+import { Engine } from "../engine/engine.ts";
+import { profile } from "../engine/profiler.ts";
+import { selected } from "./cases.ts";
+import { coldSteps } from "./cold.ts";
+import { measure } from "./harness.ts";
+import { LoadWatch } from "./load.ts";
+import { Rates } from "./rates.ts";
+import { describeRun, readRecord, writeRecord } from "./record.ts";
+import { coldReport, memoryReport, profileReport, report } from "./report.ts";
+import { captures, dilatedName, memories } from "./training.bench.ts";
+
+export interface BenchOptions {
+  /** Only cases whose family, name or shape holds this; the roofline and a matmul always run. */
+  readonly filter?: string;
+  /** Timed rounds of all cases. */
+  readonly rounds: number;
+  /** Where to write the run as JSON lines. */
+  readonly json?: string;
+  /** An earlier run to compare times with. */
+  readonly compare?: string;
+  /** Also where the time and the memory of the training steps go. */
+  readonly profile?: boolean;
+  /** Told what is being done. */
+  readonly onProgress: (line: string) => void;
+}
+
+/**
+ * Every kernel against this adapter's own limits: prints the report. Tells whether all results were right. Throws
+ * UsageError for an earlier run that cannot be read.
+ */
+export async function benchKernels(options: BenchOptions): Promise<boolean> {
+  const { onProgress } = options;
+  const old = options.compare === undefined ? undefined : readRecord(options.compare);
+  const engine = await Engine.create({ quiet: true });
+  try {
+    const cases = selected(engine, options.filter);
+    const load = new LoadWatch();
+    const measured = await measure(engine, cases, { rounds: options.rounds, onProgress });
+    const run = describeRun(engine, load);
+    const rates = new Rates(measured.timings);
+    onProgress("first steps in new processes");
+    const cold = cases.some((c) => c.name === dilatedName) ? await coldSteps() : undefined;
+    onProgress("");
+    console.log(report(run, measured, rates, old));
+    if (cold) console.log(`\n${coldReport(cold)}`);
+    if (options.json !== undefined) writeRecord(options.json, run, measured, rates, cold);
+    if (options.profile)
+      for (const { name } of cases.filter((c) => c.name in captures)) {
+        console.log(`\n${profileReport(name, await profile(engine, captures[name]!(engine)))}`);
+        if (name in memories) console.log(memoryReport(memories[name]!(engine)));
+      }
+    return measured.faults.length === 0;
+  } finally {
+    engine.destroy();
+  }
+}
