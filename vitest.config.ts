@@ -8,7 +8,7 @@ const host = [
   "test/kernels/{half,source}.test.ts",
   "test/platform/{advice,platform}.test.ts",
   "test/reference/compare.test.ts",
-  "test/train/metrics.test.ts",
+  "test/train/{distances,metrics}.test.ts",
 ];
 
 export default defineConfig({
