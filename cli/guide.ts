@@ -56,7 +56,7 @@ export function requireKnownNoise(config: Config, own: ClassifierConfig): void {
   if (sigma > most * SLACK)
     throw new UsageError(
       `classify-guide: got a network whose noise goes up to ${sigma.toPrecision(4)} times the images and a classifier ` +
-        `trained up to ${most.toPrecision(4)}, expected at least as much; train it with sde: { name: ve, sigmaMax: ${Math.ceil(sigma)} }`,
+        `trained up to ${most.toPrecision(4)}, expected at least as much; train it with sde: { name: ve, sigmaMax: ${Math.ceil(sigma / SLACK)} }`,
     );
 }
 

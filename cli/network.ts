@@ -59,7 +59,7 @@ const images = {
 } satisfies Record<ImageSetName, readonly [channels: number, side: number]>;
 
 /** The images that a configuration's network is for, whether they are there or not. */
-export function imageOf({ data }: Config): ImageShape {
+export function imageOf({ data }: Pick<Config, "data">): ImageShape {
   const [channels, side] = images[data.name];
   return { channels: data.channels ?? channels, height: data.size ?? side };
 }

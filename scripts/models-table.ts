@@ -8,10 +8,11 @@ import { neededBytes } from "../train/memory.ts";
 
 const file = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
-/** Every configuration that comes with the package, as its path below configs/. */
+/** Every configuration of a score network that comes with the package, as its path below configs/. */
 export const configNames: readonly string[] = (readdirSync(file("configs"), { recursive: true }) as string[])
   .filter((path) => path.endsWith(".yaml"))
   .map((path) => path.replaceAll("\\", "/"))
+  .filter((path) => !path.startsWith("classifier/"))
   .sort();
 
 /** A row for each configuration; nothing in it depends on the adapter. */

@@ -9,7 +9,7 @@ import { openClassifier, sigmaRange } from "../classifier.ts";
 import { type ClassifierConfig, type Config, parseClassifierConfig, parseConfig } from "../config.ts";
 import { guidedScore, requireKnownNoise } from "../guide.ts";
 import { openNetwork } from "../network.ts";
-import { positive, wholeFrom } from "../options.ts";
+import { wholeFrom } from "../options.ts";
 import { npz } from "../pictures/npz.ts";
 import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
@@ -46,7 +46,7 @@ export function classifyGuideCommand(program: Command): void {
     .argument("<classifier>", "the classifier: a run's folder or a checkpoint file")
     .addOption(new Option("--class <k>", "its number, or all").default("all").argParser(classOf))
     .option("--n <count>", "images of each class", wholeFrom(1, "--n"), 8)
-    .option("--guidance-scale <s>", "factor of the gradient", positive("--guidance-scale"), 1)
+    .option("--guidance-scale <s>", "factor of the gradient; 0 leaves the classifier out", scaleOf, 1)
     .option("--seed <seed>", "one seed gives one set of images", wholeFrom(0, "--seed"))
     .option("--steps <T>", "steps at each noise scale, or of the SDE", wholeFrom(1, "--steps"))
     .option("--json", "what the classifier says of the images, as JSON")
@@ -97,6 +97,12 @@ export function classifyGuideCommand(program: Command): void {
         engine.destroy();
       }
     });
+}
+
+function scaleOf(text: string): number {
+  const s = Number(text);
+  if (text.trim() !== "" && Number.isFinite(s) && s >= 0) return s;
+  throw new UsageError(`got --guidance-scale ${text}, expected a number from 0`);
 }
 
 function classOf(text: string): number | "all" {
