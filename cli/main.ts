@@ -7,6 +7,7 @@ import { classifyGuideCommand } from "./commands/classify-guide.ts";
 import { convertCommand } from "./commands/convert.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { evaluateCommand } from "./commands/evaluate.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
 import { modelCommand } from "./commands/model.ts";
 import { sampleCommand } from "./commands/sample.ts";
@@ -35,6 +36,7 @@ for (const add of [
   trainCommand,
   sampleCommand,
   classifyGuideCommand,
+  evaluateCommand,
   modelCommand,
   convertCommand,
   kernelsCommand,
