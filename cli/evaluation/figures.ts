@@ -70,30 +70,29 @@ export function distances({ name, dim }: Pick<Space, "name" | "dim">, sets: Comp
       ...{ real: kernel(other).value, noise: kernel(noise).value },
     },
   ];
+  if (samples.probabilities) figures.push(score(name, sets));
   if (whole.samples.count > samples.count || whole.real.count > reference.count)
-    figures.unshift({
+    figures.push({
       name: frechetName(name, whole.samples.count, whole.real.count),
       ...{ features: name, samples: whole.samples.count, reference: whole.real.count, better: "lower" },
       ...{ value: frechetDistance(moments(whole.samples), moments(whole.real)), real: null, noise: null },
     });
-  if (samples.probabilities) figures.push(score(name, sets));
+  if (samples.probabilities && whole.samples.count > samples.count)
+    figures.push({ ...score(name, { ...sets, samples: whole.samples }), real: null, noise: null });
   return figures;
 }
 
-function score(space: string, { whole, samples, other, noise }: Compared): Figure {
-  const of = ({ probabilities, count }: Features) =>
-    inceptionScore(probabilities!.values, {
-      classes: probabilities!.classes,
-      splits: Math.min(10, count),
-    });
-  const { mean, std } = of(whole.samples);
-  const comparable = whole.samples.count === samples.count;
+/** Published in ten splits. */
+const SPLITS = 10;
+
+function score(space: string, { samples, other, noise }: Compared): Figure {
+  const of = ({ probabilities: p, count }: Features) =>
+    inceptionScore(p!.values, { classes: p!.classes, splits: Math.min(SPLITS, count) });
+  const { mean, std } = of(samples);
   return {
     name: space === "inception" ? "Inception score" : `class score (features ${space})`,
-    ...{ features: space, better: "higher", samples: whole.samples.count, reference: null },
-    ...{ value: mean, error: std },
-    real: comparable ? of(other).mean : null,
-    noise: comparable ? of(noise).mean : null,
+    ...{ features: space, better: "higher", samples: samples.count, reference: null },
+    ...{ value: mean, error: std, real: of(other).mean, noise: of(noise).mean },
   };
 }
 

@@ -68,17 +68,26 @@ export function inceptionSource(path: string): SpaceSource {
     open(engine) {
       const network = new InceptionV3(engine);
       loadInception(network, tensors, path);
-      const evaluate = (x: Tensor) => {
-        const features = network.run(x);
-        return [features, softmax(network.scoreLogits(features))] as const;
-      };
-      const space = { name: "inception", sha256, dim: network.featureCount };
-      return {
-        ...space,
-        features: (images, what) => inBatches(engine, images, evaluate, INCEPTION_BATCH, what),
-        dispose: () => network.dispose(),
-      };
+      return inceptionSpace(engine, network, sha256);
     },
+  };
+}
+
+/** Pooled features of a network that has its weights, and the probabilities by which the Inception score is told. */
+export function inceptionSpace(
+  engine: Engine,
+  network: InceptionV3,
+  sha256: string,
+  batch = INCEPTION_BATCH,
+): Space {
+  const evaluate = (x: Tensor) => {
+    const features = network.run(x);
+    return [features, softmax(network.scoreLogits(features))] as const;
+  };
+  return {
+    ...{ name: "inception", sha256, dim: network.featureCount },
+    features: (images, what) => inBatches(engine, images, evaluate, batch, what),
+    dispose: () => network.dispose(),
   };
 }
 
