@@ -48,7 +48,7 @@ export const frechetName = (space: string, samples: number, reference: number): 
     : `Frechet distance (features ${space})`;
 
 /** Images compared pair by pair, of each set at most. */
-const MOST_PAIRED = 5000;
+const MOST_PAIRED = 2000;
 
 /** Frechet and kernel distance in a space, and the Inception score or what corresponds to it. */
 export function distances({ name, dim }: Pick<Space, "name" | "dim">, sets: Compared): Figure[] {

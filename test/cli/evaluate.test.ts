@@ -317,7 +317,7 @@ describe("the command", () => {
       ...{ step: 0, weights: { kind: "ema", sha256: expect.stringMatching(/^[0-9a-f]{64}$/) } },
       samples: {
         ...{ source: "drawn", count: 10, seed: 5, denoise: true, nfe: 20, batch: 6 },
-        sampler: { kind: "ve", method: "pc", predictor: "reverse_diffusion", snr: 0.16 },
+        sampler: { along: "ve", method: "pc", predictor: "reverse_diffusion", snr: 0.16 },
       },
       data: { name: "digits", train: 48, heldBack: 16, against: "held-back" },
       spaces: [{ name: "classifier", dim: 4, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) }],
@@ -353,6 +353,7 @@ describe("the command", () => {
     const report = JSON.parse(readFileSync(at("out/evaluation.json"), "utf8"));
     expect(report.samples).toMatchObject({ source: "file", count: 20 });
     expect(report.samples).not.toHaveProperty("seed");
+    expect(report.weights).toBeNull();
     expect(report.data.against).toBe("train");
   });
 
@@ -390,7 +391,7 @@ test("stein evaluate --help", async () => {
       run                   a run's folder or a checkpoint file
 
     Options:
-      --n <count>           images to draw (default: 500)
+      --n <count>           images to draw; 500 unless given
       --batch <count>       how many at a time (default: 250)
       --samples <file>      take the images of a .npz file instead
       --against <what>      real images to compare with (choices: "held-back",
@@ -401,9 +402,9 @@ test("stein evaluate --help", async () => {
                             FID
       --pixels              compare pixels by every distance; without other features
                             unless they are given
-      --likelihood <count>  also bits/dim of so many held-back images
+      --likelihood <count>  of an SDE: also bits/dim of so many held-back images
       --no-neighbours       leave out the search for copies of training images
-      --seed <seed>         of the images; as configured unless given
+      --seed <seed>         of images and comparison; as configured unless given
       --no-denoise          leave out the last denoising step
       --raw                 the newest weights instead of their running average
       --json                what evaluation.json holds, as JSON
