@@ -43,7 +43,7 @@ export function classifyGuideCommand(program: Command): void {
     .command("classify-guide")
     .description("draw images of a class from a network that knows no classes, by a classifier's gradient")
     .argument("<run>", "the score network: a run's folder or a checkpoint file")
-    .argument("<classifier>", "the classifier: a run's folder or a checkpoint file")
+    .argument("<by>", "the classifier: a run's folder or a checkpoint file")
     .addOption(new Option("--class <k>", "its number, or all").default("all").argParser(classOf))
     .option("--n <count>", "images of each class", wholeFrom(1, "--n"), 8)
     .option("--guidance-scale <s>", "factor of the gradient; 0 leaves the classifier out", scaleOf, 1)

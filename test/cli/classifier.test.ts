@@ -93,7 +93,9 @@ describe("a configuration", () => {
   });
 
   test("of a classifier is none of a score network", () => {
-    expect(() => parseClassifierConfig(tiny(), "s.yaml")).toThrowErrorMatchingInlineSnapshot();
+    expect(() => parseClassifierConfig(tiny(), "s.yaml")).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: config: s.yaml is that of a score network, expected that of a classifier, such as configs/classifier/digits.yaml]`,
+    );
     expect(() => parseConfig(tinyClassifier(), "c.yaml")).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: config: c.yaml is that of a classifier, expected that of a score network; classifiers are for stein train and stein classify-guide]`,
     );

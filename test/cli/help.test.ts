@@ -18,22 +18,29 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       Score-based generative models on hand-written WebGPU kernels.
 
       Options:
-        -V, --version             output the version number
-        --debug                   show where an error came from
-        -h, --help                display help for command
+        -V, --version                        output the version number
+        --debug                              show where an error came from
+        -h, --help                           display help for command
 
       Commands:
-        doctor [options]          show the adapter, its limits and its measured speed;
-                                  without one, what to install
-        demo [options]            train a small network on drawn digits and draw new
-                                  ones, in minutes and without a download
-        train [options] <config>  train a score network as a YAML configuration says
-        sample [options] <run>    draw images from a trained network
-        model                     describe the network of a configuration
-        convert [options] <file>  turn the weights of an official PyTorch network into
-                                  a checkpoint, or back
-        kernels                   list the WGSL kernels, or show one as it is compiled
-        help [command]            display help for command
+        doctor [options]                     show the adapter, its limits and its
+                                             measured speed; without one, what to
+                                             install
+        demo [options]                       train a small network on drawn digits and
+                                             draw new ones, in minutes and without a
+                                             download
+        train [options] <config>             train a score network, or a classifier,
+                                             as a YAML configuration says
+        sample [options] <run>               draw images from a trained network
+        classify-guide [options] <run> <by>  draw images of a class from a network
+                                             that knows no classes, by a classifier's
+                                             gradient
+        model                                describe the network of a configuration
+        convert [options] <file>             turn the weights of an official PyTorch
+                                             network into a checkpoint, or back
+        kernels                              list the WGSL kernels, or show one as it
+                                             is compiled
+        help [command]                       display help for command
 
       Exit codes:
         0    done
@@ -59,7 +66,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     expect(stdout).toMatchInlineSnapshot(`
       "Usage: stein train [options] <config>
 
-      train a score network as a YAML configuration says
+      train a score network, or a classifier, as a YAML configuration says
 
       Arguments:
         config              configuration, such as configs/demo.yaml
