@@ -31,8 +31,6 @@ export const files = {
   previous: "checkpoint.previous.safetensors",
   metrics: "metrics.jsonl",
   accuracy: "accuracy.json",
-  evaluation: "evaluation.json",
-  nearest: "nearest.png",
   loss: "loss.svg",
   samples: "samples.png",
   data: "data.png",

@@ -41,6 +41,9 @@ interface EvaluateOptions {
   out?: string;
 }
 
+/** Into a run's folder. */
+const written = { report: "evaluation.json", picture: "nearest.png" };
+
 /** Images that are drawn unless told. */
 const DRAWN = 500;
 
@@ -122,9 +125,9 @@ async function evaluate(path: string, options: EvaluateOptions): Promise<void> {
     };
     const report = reportOf(parts);
     const inFolder = existsSync(join(path, files.checkpoint));
-    const written = write(options.out ?? (inFolder ? path : dirname(path)), report, comparison);
+    const paths = write(options.out ?? (inFolder ? path : dirname(path)), report, comparison);
     if (options.json) console.log(JSON.stringify(report));
-    else for (const line of [...reportLines(parts), `wrote ${written.join(" and ")}`]) console.log(line);
+    else for (const line of [...reportLines(parts), `wrote ${paths.join(" and ")}`]) console.log(line);
     for (const space of spaces) space.dispose();
   } finally {
     engine.destroy();
@@ -165,12 +168,12 @@ function sourcesOf(
 }
 
 function write(folder: string, report: object, { picture }: Comparison): string[] {
-  const written: string[] = [];
+  const paths: string[] = [];
   const put = (name: string, content: Uint8Array | string) => {
-    written.push(join(folder, name));
-    writeFileAtomic(written.at(-1)!, content);
+    paths.push(join(folder, name));
+    writeFileAtomic(paths.at(-1)!, content);
   };
-  put(files.evaluation, `${JSON.stringify(report, null, 2)}\n`);
-  if (picture) put(files.nearest, picture);
-  return written;
+  put(written.report, `${JSON.stringify(report, null, 2)}\n`);
+  if (picture) put(written.picture, picture);
+  return paths;
 }

@@ -35,11 +35,15 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         classify-guide [options] <run> <by>  draw images of a class from a network
                                              that knows no classes, by a classifier's
                                              gradient
+        evaluate [options] <run>             measure how good a trained network's
+                                             images are, beside real images and noise
         model                                describe the network of a configuration
         convert [options] <file>             turn the weights of an official PyTorch
                                              network into a checkpoint, or back
         kernels                              list the WGSL kernels, or show one as it
                                              is compiled
+        bench                                measure kernels and sampling steps on
+                                             this adapter
         help [command]                       display help for command
 
       Exit codes:
