@@ -9,8 +9,8 @@ import { type Features, pixelSpace, type Space } from "./spaces.ts";
 
 /** The images of an evaluation. */
 export interface Sets {
+  /** In random order, as the real ones. */
   readonly samples: Images;
-  /** Real images in random order. */
   readonly real: Images;
   readonly noise: Images;
   readonly train: Images;
@@ -39,15 +39,16 @@ export interface SetsRequest {
   readonly train: Images;
   readonly heldBack: Images;
   readonly against: "held-back" | "train";
-  /** Of the order of the real images and of the noise. */
+  /** Of the order of samples and real images, and of the noise. */
   readonly seed: number;
 }
 
-/** The real images are shuffled, so that sets sorted by class split evenly. */
+/** Samples and real images are shuffled, so that what comes sorted by class splits into parts and blocks by chance. */
 export function setsOf({ samples, shape, train, heldBack, against, seed }: SetsRequest): Sets {
-  const given = against === "train" ? train : heldBack;
-  const real = reordered(given, order(seed, 0, given.count));
-  const own = imagesOf(samples, shape);
+  const chosen = against === "train" ? train : heldBack;
+  const real = reordered(chosen, order(seed, 0, chosen.count));
+  const drawn = imagesOf(samples, shape);
+  const own = reordered(drawn, order(seed, 1, drawn.count));
   const count = comparedCount(own.count, real.count);
   const size = shape[0] * shape[1] * shape[2];
   const noise = imagesOf(Float32Array.from({ length: count * size }, uniformStream(seed + 1)), shape);

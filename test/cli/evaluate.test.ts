@@ -142,7 +142,7 @@ describe("a comparison", () => {
     const { figures } = await run(another);
     const sets = setsOf({ samples: another, shape, train, heldBack, against: "held-back", seed: 3 });
     const [reference, other] = [pixelsOf(sets.real, 0, 40), pixelsOf(sets.real, 40, 40)];
-    const samples = another.subarray(0, 40 * 64);
+    const samples = pixelsOf(sets.samples, 0, 40);
     const moments = (v: Float32Array) => momentsOf(v, 64);
     const frechet = named(figures, "Frechet");
     expect([frechet.samples, frechet.reference]).toEqual([40, 40]);
@@ -152,7 +152,7 @@ describe("a comparison", () => {
     expect(named(figures, "kernel")).toMatchObject({ value: kernel.value, error: kernel.standardError });
     const whole = figures.filter(({ name }) => name.startsWith("Frechet")).at(-1)!;
     expect(whole).toMatchObject({ samples: 60, reference: 80, real: null, noise: null });
-    expect(whole.value).toBe(frechetDistance(moments(another), moments(pixelsOf(sets.real))));
+    expect(whole.value).toBe(frechetDistance(moments(pixelsOf(sets.samples)), moments(pixelsOf(sets.real))));
   });
 
   test("finds another draw of the data near the data, and noise far away", async () => {
@@ -170,11 +170,16 @@ describe("a comparison", () => {
   });
 
   test("halves a set sorted by class evenly", () => {
-    const { real, count } = setsOf({
+    const { samples, real, count } = setsOf({
       samples: another,
       ...{ shape, train, heldBack, against: "held-back", seed: 3 },
     });
     const sum = (first: number) => pixelsOf(real, first, count).reduce((a, b) => a + b, 0) / count;
+    const classOf = new Map(
+      Array.from({ length: 60 }, (_, i) => [another.slice(64 * i, 64 * i + 64).join(), i % 10]),
+    );
+    const classes = Array.from({ length: 20 }, (_, i) => classOf.get(pixelsOf(samples, i, 1).join())!);
+    expect(new Set(classes.slice(0, 10)).size).toBeLessThan(10); // by chance, not one of each as they were drawn
     const everything = new Set(Array.from({ length: 80 }, (_, i) => pixelsOf(real, i, 1).join()));
     expect(everything.size).toBe(80); // each image once
     expect(sum(0)).toBeCloseTo(sum(40), 0);
