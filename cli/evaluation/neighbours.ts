@@ -58,12 +58,15 @@ function together(parts: readonly Neighbours[]): Neighbours {
 
 const firsts = ({ count, distance }: Neighbours): Float64Array => distance.filter((_, i) => i % count === 0);
 
-/** A PNG file: the samples nearest to training images, each with those, for one space after the other. */
+/**
+ * A PNG file of samples, each with the training images nearest to it in one space after the other. Shown are those whose
+ * nearest training image in the first space stands out most from the next nearest, as it does for a copy: plain distances
+ * would show the plainest images.
+ */
 export function neighbourPicture(samples: Images, train: Images, searches: readonly Search[]): Uint8Array {
   const { channels: c, height: h, width: w } = samples;
-  const [first] = searches;
-  const nearest = firsts(first!.neighbours);
-  const chosen = [...nearest.keys()].sort((a, b) => nearest[a]! - nearest[b]!).slice(0, ROWS);
+  const standsOut = sharesOfLast(searches[0]!.neighbours);
+  const chosen = [...standsOut.keys()].sort((i, j) => standsOut[i]! - standsOut[j]!).slice(0, ROWS);
   const blank = new Float32Array(c * h * w).fill(GAP_SHADE);
   const cells = chosen.flatMap((i) => [
     pixelsOf(samples, i, 1),
@@ -81,5 +84,14 @@ export function neighbourPicture(samples: Images, train: Images, searches: reado
     w,
     columns: cells.length / chosen.length,
     scale: h < 64 ? 2 : 1,
+  });
+}
+
+/** The distance of each image to its nearest over that to the last of its neighbours; 0 where both are 0. */
+function sharesOfLast({ count, distance }: Neighbours): number[] {
+  const images = distance.length / count;
+  return Array.from({ length: images }, (_, i) => {
+    const nearest = distance[i * count]!;
+    return nearest === 0 ? 0 : nearest / distance[(i + 1) * count - 1]!;
   });
 }

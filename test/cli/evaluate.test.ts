@@ -196,6 +196,22 @@ describe("a comparison", () => {
     expect([width, height]).toEqual([2 + 6 * 18, 2 + 12 * 18]); // a sample, a gap, four neighbours; twelve rows
   });
 
+  test("shows first the sample whose nearest training image stands out", async () => {
+    const some = another.slice(0, 20 * 64);
+    some.set(pixelsOf(train, 7, 1), 13 * 64);
+    const { picture } = await run(some, { neighbours: true });
+    const { data, width } = decode(picture!);
+    const cell = (row: number, column: number) =>
+      Array.from({ length: 64 }, (_, i) => {
+        const [y, x] = [2 + 18 * row + 2 * Math.floor(i / 8), 2 + 18 * column + 2 * (i % 8)];
+        return data[y * width + x];
+      });
+    const copied = [...pixelsOf(train, 7, 1)].map((v) => Math.round(255 * v));
+    expect(cell(0, 0)).toEqual(copied);
+    expect(cell(0, 2)).toEqual(copied);
+    expect(cell(1, 2)).not.toEqual(cell(1, 0));
+  });
+
   test("stands in a table", async () => {
     const { figures } = await run(another);
     const [head, ...rows] = figureTable(figures);
