@@ -25,6 +25,8 @@ export interface Figure {
   readonly noise: number | null;
   /** Standard error of the value, or of a score its deviation over splits, where there is one. */
   readonly error?: number;
+  /** Parts of the images over which a score is the mean; one if absent. */
+  readonly splits?: number;
 }
 
 /** Sets of as many images each in one space, but for the whole ones. */
@@ -82,17 +84,19 @@ export function distances({ name, dim }: Pick<Space, "name" | "dim">, sets: Comp
   return figures;
 }
 
-/** Published in ten splits. */
+/** Published in ten splits of 5,000 images; of few images a split would hold too few for its classes. */
 const SPLITS = 10;
+const LEAST_IN_SPLIT = 100;
 
 function score(space: string, { samples, other, noise }: Compared): Figure {
-  const of = ({ probabilities: p, count }: Features) =>
-    inceptionScore(p!.values, { classes: p!.classes, splits: Math.min(SPLITS, count) });
+  const splits = Math.max(1, Math.min(SPLITS, Math.floor(samples.count / LEAST_IN_SPLIT)));
+  const of = ({ probabilities: p }: Features) => inceptionScore(p!.values, { classes: p!.classes, splits });
   const { mean, std } = of(samples);
   return {
     name: space === "inception" ? "Inception score" : `class score (features ${space})`,
     ...{ features: space, better: "higher", samples: samples.count, reference: null },
-    ...{ value: mean, error: std, real: of(other).mean, noise: of(noise).mean },
+    ...{ value: mean, real: of(other).mean, noise: of(noise).mean },
+    ...(splits > 1 && { error: std, splits }),
   };
 }
 

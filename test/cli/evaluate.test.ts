@@ -9,7 +9,7 @@ import { stringify } from "yaml";
 import { parseClassifierConfig, parseConfig, type SdeConfig, writeConfig } from "../../cli/config.ts";
 import { measureBits } from "../../cli/evaluation/bits.ts";
 import { compare, comparedCount, setsOf } from "../../cli/evaluation/compare.ts";
-import { type Figure, frechetName } from "../../cli/evaluation/figures.ts";
+import { distances, type Figure, frechetName } from "../../cli/evaluation/figures.ts";
 import { imagesOf, pixelsOf } from "../../cli/evaluation/image-list.ts";
 import { readSamples } from "../../cli/evaluation/samples-file.ts";
 import { classifierSource, inceptionSource, inceptionSpace } from "../../cli/evaluation/spaces.ts";
@@ -210,6 +210,30 @@ describe("a comparison", () => {
     expect(cell(0, 0)).toEqual(copied);
     expect(cell(0, 2)).toEqual(copied);
     expect(cell(1, 2)).not.toEqual(cell(1, 0));
+  });
+
+  test("scores classes in splits that hold enough images", async () => {
+    const probabilities = (count: number, sure: number) => ({
+      classes: 10,
+      values: Float32Array.from({ length: 10 * count }, (_, i) =>
+        i % 10 === Math.floor(i / 10) % 10 ? sure : (1 - sure) / 9,
+      ),
+    });
+    const features = (count: number, sure: number) => ({
+      ...{ count, vectors: Float32Array.from(normal([count, 1], 1).data) },
+      probabilities: probabilities(count, sure),
+    });
+    const scoreOf = (count: number) => {
+      const [samples, other, noise] = [1, 0.9, 0.1].map((sure) => features(count, sure));
+      const sets = { samples: samples!, reference: other!, other: other!, noise: noise! };
+      const whole = { samples: samples!, real: other! };
+      return named(distances({ name: "inception", dim: 1 }, { ...sets, whole }), "Inception score");
+    };
+    expect(scoreOf(150)).not.toHaveProperty("splits");
+    const { value, noise, splits } = scoreOf(250);
+    expect(splits).toBe(2);
+    expect(value).toBeCloseTo(10, 1);
+    expect(noise).toBeCloseTo(1, 6);
   });
 
   test("stands in a table", async () => {
