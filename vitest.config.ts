@@ -3,12 +3,12 @@ import { defineConfig } from "vitest/config";
 /** Tests that need no device: they run anywhere, in parallel, on every save. All others are device tests. */
 const host = [
   "test/{oracle,data,pictures}/**/*.test.ts",
-  "test/cli/{help,log,messages}.test.ts",
+  "test/cli/{checkpoint-folder,control-messages,help,log,messages,runs}.test.ts",
   "test/engine/{buffers,errors,patience,safetensors,shapes}.test.ts",
   "test/kernels/{half,source}.test.ts",
   "test/platform/{advice,platform}.test.ts",
   "test/reference/compare.test.ts",
-  "test/train/{distances,metrics}.test.ts",
+  "test/train/{distances,metrics,techniques}.test.ts",
 ];
 
 export default defineConfig({

@@ -1,6 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { cases as dispatch } from "./dispatch.bench.ts";
 import type { Case } from "./harness.ts";
+import { cases as accumulate } from "./kernels/accumulate.bench.ts";
 import { cases as adam } from "./kernels/adam.bench.ts";
 import { cases as attention } from "./kernels/attention.bench.ts";
 import { cases as binary } from "./kernels/binary.bench.ts";
@@ -44,6 +45,7 @@ const families: readonly Case[] = [
   metropolis,
   dsm,
   adam,
+  accumulate,
   clip,
   pool,
   resize,

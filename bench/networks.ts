@@ -1,5 +1,5 @@
-import { fileURLToPath } from "node:url";
 import { readConfig } from "../cli/config.ts";
+import { packaged } from "../cli/packaged.ts";
 import { openRun } from "../cli/run.ts";
 import { grad } from "../engine/autograd.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -80,7 +80,7 @@ export class DilatedStep {
 /** The trainer of `stein demo`, one step taken, so that its capture stands. */
 export const demoTrainer = (engine: Engine): Trainer =>
   kept(engine, "demo", () => {
-    const config = readConfig(fileURLToPath(new URL("../configs/demo.yaml", import.meta.url)));
+    const config = readConfig(packaged("configs/demo.yaml"));
     const { trainer } = openRun(engine, config, "unused");
     trainer.advance();
     return trainer;

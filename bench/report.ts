@@ -3,6 +3,7 @@ import type { Profile } from "../engine/profiler.ts";
 import { neededBytes, type StepMemory } from "../train/index.ts";
 import type { ColdStep, ColdSteps } from "./cold.ts";
 import type { Measured, Timing } from "./harness.ts";
+import type { Loading, LoadingReport } from "./loading.ts";
 import { type Rates, rate, steadiest, units } from "./rates.ts";
 import { type CaseRecord, change, type OldRecord, type RunRecord } from "./record.ts";
 import { verdicts } from "./targets.ts";
@@ -107,6 +108,18 @@ export function coldReport({ cold, warm }: ColdSteps): string {
     "first step of the dilated network in a new process",
     line("shader cache empty", cold),
     line("shader cache filled", warm),
+  ].join("\n");
+}
+
+/** What images cost a training step. */
+export function loadingReport({ what, memory, streamed }: LoadingReport): string {
+  const tenths = (v: number) => `${(100 * v).toFixed(1)} %`;
+  const line = (name: string, { step, reading, waiting }: Loading) =>
+    `  ${name}: step ${digits(step)} ms, of it reading images ${tenths(reading / step)}, waiting for them ${tenths(waiting / step)}`;
+  return [
+    `training step of the demo's network, ${what}`,
+    line("decoded before the start", memory),
+    line("decoded as they are needed, none twice", streamed),
   ].join("\n");
 }
 

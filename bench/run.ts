@@ -4,9 +4,10 @@ import { selected } from "./cases.ts";
 import { coldSteps } from "./cold.ts";
 import { measure } from "./harness.ts";
 import { LoadWatch } from "./load.ts";
+import { measureLoading } from "./loading.ts";
 import { Rates } from "./rates.ts";
 import { describeRun, readRecord, writeRecord } from "./record.ts";
-import { coldReport, memoryReport, profileReport, report } from "./report.ts";
+import { coldReport, loadingReport, memoryReport, profileReport, report } from "./report.ts";
 import { captures, dilatedName, memories } from "./training.bench.ts";
 
 export interface BenchOptions {
@@ -20,6 +21,8 @@ export interface BenchOptions {
   readonly compare?: string;
   /** Also where the time and the memory of the training steps go. */
   readonly profile?: boolean;
+  /** Also what images cost a training step: a folder of JPEG files, in memory and streamed. */
+  readonly loading?: boolean;
   /** Told what is being done. */
   readonly onProgress: (line: string) => void;
 }
@@ -43,6 +46,7 @@ export async function benchKernels(options: BenchOptions): Promise<boolean> {
     onProgress("");
     console.log(report(run, measured, rates, old));
     if (cold) console.log(`\n${coldReport(cold)}`);
+    if (options.loading) console.log(`\n${loadingReport(await measureLoading(engine))}`);
     if (options.json !== undefined) writeRecord(options.json, run, measured, rates, cold);
     if (options.profile)
       for (const { name } of cases.filter((c) => c.name in captures)) {

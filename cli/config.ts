@@ -136,8 +136,14 @@ function check(given: unknown): AnyConfig | string {
     );
   }
   const config = result.data as unknown as AnyConfig;
+  dequantize(config);
   const fault = isClassifier(config) ? classifierDisagreement(config) : disagreement(config as Parts);
   return fault ?? config;
+}
+
+/** A likelihood is one of continuous images: unless told otherwise, images trained for it are spread over their steps. */
+function dequantize({ data, training }: AnyConfig): void {
+  if ("likelihoodWeighting" in training && training.likelihoodWeighting) data.uniformDequantization ??= true;
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -3,6 +3,7 @@ import { boundBytes, flopsOf } from "../engine/dry.ts";
 import type { Engine } from "../engine/engine.ts";
 import { mean, square } from "../engine/ops/index.ts";
 import { Adam } from "../engine/optim/adam.ts";
+import { GradientSum } from "../engine/optim/gradient-sum.ts";
 import { setCheckpointing } from "../models/blocks/index.ts";
 import { describe, type Layer } from "../models/describe.ts";
 import { type StepMemory, stepMemory } from "../train/memory.ts";
@@ -13,7 +14,7 @@ import { imageOf, openNetwork } from "./network.ts";
 export interface Description {
   readonly network: string;
   readonly predicts: "score" | "eps";
-  /** [n,c,h,w] of a training step's images. */
+  /** [n,c,h,w] of the images that go through the network at once. */
   readonly batch: readonly [number, number, number, number];
   readonly parameters: number;
   /** Floating point operations of the batch, a multiply-add counted as two. */
@@ -32,7 +33,7 @@ export interface Description {
 export function describeModel(
   engine: Engine,
   config: Config,
-  count = config.training.batchSize,
+  count = config.training.batchSize / config.training.accumulate,
 ): Description {
   const image = imageOf(config);
   const batch = [count, image.channels, image.height, image.height] as const;
@@ -45,7 +46,9 @@ export function describeModel(
       const condition = engine.empty([count], isLabelled(config.model) ? "i32" : "f32");
       const layers = describe(engine, network, () => network.run(x, condition));
       const params = network.parameters();
-      const { lr, emaDecay, seed, precision } = config.training;
+      const { lr, emaDecay, seed, precision, accumulate } = config.training;
+      const shapes = [...[...params.values()].map((p) => p.shape), []]; // gradients, and the loss
+      const sums = accumulate > 1 ? new GradientSum(engine, shapes, accumulate).means : [];
       const forward = () => network.run(x, condition, { dropout: { seed } });
       [largestBinding, step] = [0, 0];
       const memory = stepMemory(
@@ -53,6 +56,7 @@ export function describeModel(
         new Adam(params, { lr, emaDecay }),
         () => mean(square(engine.autocast(forward, precision === "mixed"))),
         (loss) => grad(loss, [...params.values()]),
+        sums,
       );
       return {
         network: layers.kind,

@@ -1,19 +1,28 @@
-import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
 import { DeviceError, UsageError } from "../engine/errors.ts";
 import { benchCommand } from "./commands/bench.ts";
 import { classifyGuideCommand } from "./commands/classify-guide.ts";
+import { colorizeCommand } from "./commands/colorize.ts";
 import { convertCommand } from "./commands/convert.ts";
+import { dataCommand } from "./commands/data.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { encodeCommand } from "./commands/encode.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
+import { inpaintCommand } from "./commands/inpaint.ts";
+import { interpolateCommand } from "./commands/interpolate.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
+import { likelihoodCommand } from "./commands/likelihood.ts";
 import { modelCommand } from "./commands/model.ts";
+import { restoreCommand } from "./commands/restore.ts";
+import { runsCommand } from "./commands/runs.ts";
 import { sampleCommand } from "./commands/sample.ts";
+import { scheduleCommand } from "./commands/schedule.ts";
 import { trainCommand } from "./commands/train.ts";
 import { Interrupted } from "./interrupt.ts";
 import { endLine } from "./progress.ts";
+import { version } from "./version.ts";
 
 const { signals } = constants;
 
@@ -34,8 +43,17 @@ for (const add of [
   doctorCommand,
   demoCommand,
   trainCommand,
+  runsCommand,
   sampleCommand,
   classifyGuideCommand,
+  inpaintCommand,
+  colorizeCommand,
+  restoreCommand,
+  interpolateCommand,
+  encodeCommand,
+  likelihoodCommand,
+  scheduleCommand,
+  dataCommand,
   evaluateCommand,
   modelCommand,
   convertCommand,
@@ -78,13 +96,4 @@ function complaint(text: string): string {
   const [what = "", hint] = text.trim().split("\n");
   const mend = hint ? `, ${hint.replace(/^\((D)(.*)\)$/, "d$2")}` : "; see stein --help";
   return what.replace(/^error: /, "").replace(/\.$/, "") + mend;
-}
-
-function version(): string {
-  for (const up of ["../package.json", "../../package.json"]) {
-    try {
-      return (JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8")) as { version: string }).version;
-    } catch {}
-  }
-  return "unknown";
 }

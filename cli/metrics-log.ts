@@ -1,18 +1,19 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from "node:fs";
 import { dirname } from "node:path";
 import { UsageError } from "../engine/errors.ts";
-import { linePlot } from "./pictures/plot.ts";
 
 export interface Metrics {
   readonly step: number;
   readonly loss: number;
+  /** Loss on the held-back images after this step, with the averaged weights; at some steps only. */
+  readonly evalLoss?: number;
   readonly gradNorm: number;
-  /** Of training, up to and with this step. */
+  /** Learning rate. */
+  readonly lr: number;
+  readonly imagesPerSecond: number;
+  /** Of training, up to and with this step: without evaluations and pictures. */
   readonly seconds: number;
 }
-
-/** Points of the plot's lines; more would be finer than its pixels. */
-const POINTS = 500;
 
 /** metrics.jsonl, a line a step. */
 export class MetricsLog {
@@ -32,6 +33,11 @@ export class MetricsLog {
     });
   }
 
+  /** Of all steps so far. */
+  get rows(): readonly Metrics[] {
+    return this.#all;
+  }
+
   /** Seconds of training that the lines tell of. */
   get seconds(): number {
     return this.#all.at(-1)?.seconds ?? 0;
@@ -45,29 +51,7 @@ export class MetricsLog {
 
   /** Mean loss of the last `count` steps. */
   recent(count: number): number {
-    return mean(this.#all.slice(-count));
-  }
-
-  /** The loss over the steps as an SVG file. */
-  plot(title = "Denoising score matching"): string {
-    const rows = this.#all;
-    const stride = Math.max(1, Math.ceil(rows.length / POINTS));
-    const width = 10 * stride;
-    const shown = rows.map((_, i) => i).filter((i) => i % stride === 0);
-    const x = shown.map((i) => rows[i]!.step);
-    const each = stride === 1 ? "each step" : `one step in ${stride}`;
-    const smooth = shown.map((i) => mean(rows.slice(Math.max(0, i - width + 1), i + 1)));
-    const series = [
-      { name: each, x, y: shown.map((i) => rows[i]!.loss) },
-      { name: `mean of ${width}`, x, y: smooth },
-    ];
-    return linePlot({
-      title,
-      xLabel: "step",
-      yLabel: "loss",
-      series,
-      logY: true,
-    });
+    return meanLoss(this.#all.slice(-count));
   }
 
   #write<T>(act: () => T): T {
@@ -83,18 +67,38 @@ export class MetricsLog {
   }
 }
 
+/** The whole lines of a file of metrics, up to the first that is none. */
+export const readMetrics = (path: string): Metrics[] => wholeLines(path, Infinity).rows;
+
+export const meanLoss = (rows: readonly Metrics[]): number =>
+  rows.reduce((sum, m) => sum + m.loss, 0) / rows.length;
+
+/** The evaluation with the least loss. */
+export function bestEvaluation(rows: readonly Metrics[]): { step: number; loss: number } | undefined {
+  let best: { step: number; loss: number } | undefined;
+  for (const { step, evalLoss } of rows)
+    if (evalLoss !== undefined && !(evalLoss >= (best?.loss ?? Infinity)))
+      best = { step: step + 1, loss: evalLoss };
+  return best;
+}
+
 /** Cuts a file of metrics off at the first line that is not of a step before `step`; returns what stays. */
 function cut(path: string, step: number): Metrics[] {
-  const kept: Metrics[] = [];
+  const { rows, bytes } = wholeLines(path, step);
+  truncateSync(path, bytes);
+  return rows;
+}
+
+function wholeLines(path: string, step: number): { rows: Metrics[]; bytes: number } {
+  const rows: Metrics[] = [];
   let bytes = 0;
   for (const line of readFileSync(path, "utf8").split("\n").slice(0, -1)) {
     const metrics = parse(line);
     if (!(metrics && metrics.step < step)) break;
-    kept.push(metrics);
+    rows.push(metrics);
     bytes += Buffer.byteLength(line) + 1;
   }
-  truncateSync(path, bytes);
-  return kept;
+  return { rows, bytes };
 }
 
 function parse(line: string): Metrics | undefined {
@@ -104,5 +108,3 @@ function parse(line: string): Metrics | undefined {
     return undefined;
   }
 }
-
-const mean = (rows: readonly Metrics[]): number => rows.reduce((sum, m) => sum + m.loss, 0) / rows.length;

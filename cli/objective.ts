@@ -8,8 +8,15 @@ import { sdeOf } from "./score.ts";
 /** What a configuration's training minimises. */
 export function objectiveOf(engine: Engine, config: Config, batches: Batches): Objective {
   if (!config.sde) {
-    const { annealPower } = config.training;
-    return annealed(engine, { sigmas: sigmasOf(config), batches, annealPower });
+    const { annealPower, loss, projection, particles } = config.training;
+    return annealed(engine, {
+      sigmas: sigmasOf(config),
+      batches,
+      annealPower,
+      ...(loss && { loss }),
+      ...(projection && { projection }),
+      ...(particles !== undefined && { particles }),
+    });
   }
   const { reduceMean, likelihoodWeighting } = config.training;
   const { continuous } = config.sde;

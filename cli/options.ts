@@ -9,6 +9,17 @@ export const wholeFrom =
     throw new UsageError(`got ${option} ${text}, expected a whole number from ${least}`);
   };
 
+/** Parses the value of an option as a number. Throws UsageError unless it lies between the two. */
+export const between =
+  (least: number, most: number, option: string) =>
+  (text: string): number => {
+    const n = Number(text);
+    if (text.trim() !== "" && n >= least && n <= most && Number.isFinite(n)) return n;
+    throw new UsageError(
+      `got ${option} ${text}, expected a number from ${least}${most === Infinity ? "" : ` to ${most}`}`,
+    );
+  };
+
 /** Parses the value of an option as a number. Throws UsageError unless it is above 0. */
 export const positive =
   (option: string) =>

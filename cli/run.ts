@@ -1,16 +1,19 @@
-import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { augment } from "../data/augment.ts";
+import { type Augmentation, augment } from "../data/augment.ts";
 import { type ImageSet, imageSize, order, split } from "../data/dataset.ts";
 import { type ImageSetSpec, openImageSet } from "../data/index.ts";
+import { lookAhead } from "../data/look-ahead.ts";
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import { setCheckpointing } from "../models/blocks/index.ts";
-import type { Classifier, Network, Output } from "../models/index.ts";
+import type { Classifier, Network, Output, ScoreNet } from "../models/index.ts";
 import { Batches } from "../train/batches.ts";
 import { type Checkpoint, packCheckpoint, readCheckpoint } from "../train/checkpoint.ts";
+import { Evaluation } from "../train/evaluation.ts";
 import type { Objective } from "../train/objectives/index.ts";
-import { Trainer } from "../train/trainer.ts";
+import { Trainer, type TrainerOptions } from "../train/trainer.ts";
+import { olderCheckpoints, writeCheckpoint } from "./checkpoint-folder.ts";
 import { classifierObjective, openClassifier, requireClasses } from "./classifier.ts";
 import {
   type AnyConfig,
@@ -22,23 +25,9 @@ import {
 } from "./config.ts";
 import { openNetwork } from "./network.ts";
 import { objectiveOf } from "./objective.ts";
-import { writeFileAtomic } from "./pictures/write.ts";
+import { files } from "./run-folder.ts";
 
-/** A run's folder: config.yaml, checkpoint.safetensors, metrics.jsonl, loss.svg and pictures. */
-export const files = {
-  config: "config.yaml",
-  checkpoint: "checkpoint.safetensors",
-  previous: "checkpoint.previous.safetensors",
-  metrics: "metrics.jsonl",
-  accuracy: "accuracy.json",
-  loss: "loss.svg",
-  samples: "samples.png",
-  data: "data.png",
-  animation: "sampling.gif",
-  numpy: "samples.npz",
-  guided: "guided.png",
-  guidedNumpy: "guided.npz",
-} as const;
+export { files };
 
 /** A training of whatever it trains. */
 export interface Run<P extends Output = Output> {
@@ -48,11 +37,14 @@ export interface Run<P extends Output = Output> {
   readonly heldBack: ImageSet;
   readonly network: Network<P>;
   readonly trainer: Trainer<P>;
+  /** On the held-back images; none where the configuration wants none. */
+  readonly evaluation: Evaluation<P> | undefined;
 }
 
 /** A training of a score network. */
 export interface ScoreRun extends Run<"score" | "eps"> {
   readonly config: Config;
+  readonly network: ScoreNet<"score" | "eps">;
 }
 
 /** A training of a classifier. */
@@ -79,10 +71,9 @@ export function openClassifierRun(
   folder: string,
   images = openImages(config),
 ): ClassifierRun {
-  const { train } = images;
-  const network = openClassifier(engine, config, train);
-  return opened(engine, config, folder, images, network, (batches) =>
-    classifierObjective(engine, config, batches, train),
+  const network = openClassifier(engine, config, images.train);
+  return opened(engine, config, folder, images, network, (batches, set) =>
+    classifierObjective(engine, config, batches, set),
   );
 }
 
@@ -92,29 +83,75 @@ function opened<P extends Output, C extends AnyConfig, N extends Network<P>>(
   folder: string,
   { train, heldBack }: Images,
   network: N & Network<P>,
-  objective: (batches: Batches) => Objective<P>,
+  objective: (batches: Batches, images: ImageSet) => Objective<P>,
 ) {
   const { training, data } = config;
   setCheckpointing(network, training.checkpointing ?? false);
-  const { lr, beta1, eps, weightDecay, warmup, emaDecay, batchSize, seed, gradClip } = training;
-  const batches = new Batches({ count: train.count, size: batchSize, seed, order });
+  const { lr, beta1, eps, weightDecay, warmup, emaDecay, emaWarmup, batchSize, accumulate, seed, gradClip } =
+    training;
+  const batches = new Batches({ count: train.count, size: batchSize, parts: accumulate, seed, order });
   const trainer = new Trainer<P>(engine, {
     network,
-    objective: () => objective(batches),
-    optimizer: { lr, beta1, ...(eps !== undefined && { eps }), weightDecay, warmup, emaDecay },
+    objective: () => objective(batches, train),
+    optimizer: {
+      ...{ lr, beta1, weightDecay, warmup, emaDecay },
+      ...(eps !== undefined && { eps }),
+      ...(emaWarmup !== undefined && { emaWarmup }),
+    },
     ...(gradClip !== undefined && { gradClip }),
     ...(training.precision && { precision: training.precision }),
     shape: [batchSize, train.channels, train.height, train.width],
     batches,
-    fill: (indices, out, step) => {
-      indices.forEach((i, k) => {
-        train.image(i, out, k * imageSize(train));
-      });
-      augment(out, { count: batchSize, width: train.width }, data, [seed, step]);
-    },
+    fill: filler(train, batches, data, seed),
     seed,
   });
-  return { config, folder, train, heldBack, network, trainer };
+  const evaluation =
+    training.evaluateEvery > 0 ? openEvaluation(engine, config, network, heldBack, objective) : undefined;
+  return { config, folder, train, heldBack, network, trainer, evaluation };
+}
+
+/** Writes images of a set into a batch, changed as the configuration says; what decodes as it goes is told what comes next. */
+function filler(
+  images: ImageSet,
+  batches: Batches,
+  change: Augmentation,
+  seed: number,
+): TrainerOptions["fill"] {
+  const size = imageSize(images);
+  const decodeAhead = lookAhead(images, (step) => batches.images(step));
+  return (indices, out, step) => {
+    decodeAhead(step);
+    for (const [k, i] of indices.entries()) images.image(i, out, k * size);
+    augment(out, { count: indices.length, width: images.width }, change, [seed, step]);
+  };
+}
+
+/** Of all draws of an evaluation, whatever the run's seed: runs are measured by one measure. */
+const EVALUATION_SEED = 2 ** 52;
+
+/** Measures on as many held-back images as fill batches of what the network sees at once. */
+function openEvaluation<P extends Output>(
+  engine: Engine,
+  config: AnyConfig,
+  network: Network<P>,
+  images: ImageSet,
+  objective: (batches: Batches, images: ImageSet) => Objective<P>,
+): Evaluation<P> {
+  const { batchSize, accumulate, precision } = config.training;
+  const size = Math.min(batchSize / accumulate, images.count);
+  const seed = EVALUATION_SEED;
+  const inOrder = () => Uint32Array.from({ length: images.count }, (_, i) => i);
+  const batches = new Batches({ count: images.count, size, seed, order: inOrder });
+  return new Evaluation<P>(engine, {
+    network,
+    objective: () => objective(batches, images),
+    shape: [size, images.channels, images.height, images.width],
+    batches,
+    count: Math.floor(images.count / size),
+    fill: filler(images, batches, { ...config.data, flip: false }, seed),
+    seed,
+    ...(precision && { precision }),
+  });
 }
 
 export interface Images {
@@ -144,29 +181,10 @@ function open(spec: ImageSetSpec): ImageSet {
   }
 }
 
-/** Writes the checkpoint, keeping the one before. Each file is whole or not there, whenever the process dies. */
+/** Writes the checkpoint, keeping as many of those before as configured. */
 export async function saveCheckpoint({ network, trainer, config, folder }: Run): Promise<void> {
   const bytes = await packCheckpoint(network, trainer, writeConfig(config));
-  const path = join(folder, files.checkpoint);
-  if (existsSync(path)) writeFileAtomic(join(folder, files.previous), readFileSync(path));
-  writeFileAtomic(path, bytes);
-}
-
-/**
- * Makes the last checkpoint of fewer than `step` steps the run's checkpoint. Returns how many steps it has; undefined
- * when there is none, and then nothing is changed.
- */
-export function rollBack(folder: string, step: number): number | undefined {
-  const path = join(folder, files.checkpoint);
-  for (const name of [files.checkpoint, files.previous]) {
-    const candidate = join(folder, name);
-    if (!existsSync(candidate)) continue;
-    const { step: taken } = openCheckpoint(candidate);
-    if (taken >= step) continue;
-    if (candidate !== path) renameSync(candidate, path);
-    return taken;
-  }
-  return undefined;
+  writeCheckpoint(folder, bytes, trainer.step, config.training);
 }
 
 /** A checkpoint from a run's folder or a file. Throws UsageError when there is none or it is damaged. */
@@ -187,9 +205,8 @@ export function openCheckpoint(path: string): Checkpoint {
   try {
     return readCheckpoint(bytes, file);
   } catch (fault) {
-    const previous = join(dirname(file), files.previous);
-    if (fault instanceof UsageError && file === inside && existsSync(previous))
-      fault.message += `, or go back to ${previous}`;
+    const [previous] = file === inside ? olderCheckpoints(dirname(file)) : [];
+    if (fault instanceof UsageError && previous) fault.message += `, or put ${previous.path} in its place`;
     throw fault;
   }
 }
@@ -214,6 +231,9 @@ export function checkFolder(folder: string, config: AnyConfig, resume: boolean):
 /** What a run cannot change on its way: the rest, such as the learning rate or the steps, it may. */
 const fixed = ["data", "model", "classifier", "sigmas", "sde"] as const;
 
+/** The data may have moved, and be held as suits another machine. */
+const elsewhere = ["path", "stream", "memory"];
+
 type Sections = { readonly [S in (typeof fixed)[number]]?: unknown };
 
 function requireSameRun(checkpoint: Checkpoint, config: AnyConfig, folder: string): void {
@@ -223,7 +243,7 @@ function requireSameRun(checkpoint: Checkpoint, config: AnyConfig, folder: strin
     const [was, now] = [before[section] ?? {}, after[section] ?? {}] as Record<string, unknown>[];
     for (const key of Object.keys({ ...was, ...now })) {
       const [old, given] = [was![key], now![key]].map((v) => JSON.stringify(v) ?? "nothing");
-      if (old === given || key === "path") continue; // the data may have moved
+      if (old === given || (section === "data" && elsewhere.includes(key))) continue;
       throw new UsageError(
         `train: got ${section}.${key} ${given}, but ${folder} was trained with ${old}; ` +
           `set it back, or begin another run with another --out`,

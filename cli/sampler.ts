@@ -1,12 +1,12 @@
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
-import type { Tensor } from "../engine/tensor.ts";
 import type { ScoreNet } from "../models/index.ts";
-import { annealedLangevin, predictorCorrector, type ScoreFunction, sampleFlow } from "../samplers/index.ts";
-import type { AnnealedConfig, Config, SdeConfig } from "./config.ts";
-import { sigmasOf } from "./network.ts";
-import { Progress } from "./progress.ts";
-import { conditionOf, scoreOf, sdeOf } from "./score.ts";
+import type { ScoreFunction } from "../samplers/index.ts";
+import type { Config } from "./config.ts";
+import { methodOf } from "./sampling/methods.ts";
+import type { Drawing } from "./sampling/state.ts";
+import { type Keeping, Watch } from "./sampling/watch.ts";
+import { scoreOf } from "./score.ts";
 
 export interface Size {
   c: number;
@@ -16,136 +16,101 @@ export interface Size {
 
 export interface SampleRequest {
   readonly size: Size;
-  /** Keep pictures of the chain along the way. */
+  /** Keep pictures of the chain along the way, of the first batch. */
   readonly animate: boolean;
   /** Index of the first image: images a to b of a seed are the same whoever draws them. */
   readonly offset?: number;
-  /** Steps of an SDE's discretisation; as configured unless told. */
-  readonly steps?: number | undefined;
-  /** Turns the score towards what is wanted of the images. */
-  readonly guide?: (score: ScoreFunction) => ScoreFunction;
+  /** Turns the score towards what is wanted of images `from` on of this call, `count` at once. Not for animations. */
+  readonly guide?: (score: ScoreFunction, images: { from: number; count: number }) => ScoreFunction;
+  /** What an earlier call was kept with: the drawing goes on there, to the bits of one that never stopped. */
+  readonly before?: Drawing | undefined;
+  /** Where to keep what there is, now and then and when a signal comes. */
+  readonly keeping?: (Omit<Keeping, "save"> & { readonly save: (drawing: Drawing) => void }) | undefined;
 }
 
 export interface Drawn {
   /** [n,c,h,w] in [0, 1]. */
   readonly samples: Float32Array<ArrayBuffer>;
-  /** The chain before, for an animation; the samples last. */
+  /** The first batch before, for an animation; its samples last. */
   readonly frames: Float32Array<ArrayBuffer>[];
+  /** Of each frame, the images that the network sees in it. */
+  readonly denoised?: Float32Array<ArrayBuffer>[];
   /** Evaluations of the score for each image. */
   readonly nfe: number;
 }
 
-/** Pictures of an animation. */
-const FRAMES = 48;
+type Images = Float32Array<ArrayBuffer>;
 
 /**
- * Draws images from a configuration's network by the sampler that its `sampling` section names, with progress. Throws
- * UsageError when they are not finite, naming what to change.
+ * Draws images from a configuration's network by the sampler that its `sampling` section names, a batch after the other,
+ * with progress. Throws UsageError when they are not finite, naming what to change, and Interrupted when a signal asked
+ * for the end and all is kept.
  */
 export async function drawSamples(
   engine: Engine,
   network: ScoreNet<"score" | "eps">,
   config: Config,
-  request: SampleRequest,
+  { size: { c, h, w }, animate, offset = 0, before = nothing, keeping, guide }: SampleRequest,
 ): Promise<Drawn> {
-  const { c, h, w } = request.size;
-  const shape = [config.sampling.count, c, h, w];
-  const { guide = (score) => score } = request;
-  const score = guide(scoreOf(network, config));
-  const watch = new Watch(engine, request.animate);
-  const { x, nfe } = config.sde
-    ? await alongSde(engine, score, shape, config, request, watch)
-    : await annealed(engine, score, shape, config, request, watch);
-  const values = (await x.data()) as Float32Array<ArrayBuffer>;
-  x.dispose();
-  if (!values.every(Number.isFinite))
-    throw new UsageError(`sample: the images are not finite ${mend(config)}`);
-  const shown = (pixels: Float32Array<ArrayBuffer>) =>
+  const { count, batchSize } = config.sampling;
+  const method = methodOf(config);
+  const score = scoreOf(network, config);
+  const shown = (pixels: Images) =>
     pixels.map((v) => Math.min(1, Math.max(0, config.data.centered ? 0.5 * v + 0.5 : v)));
-  const samples = shown(values);
-  const frames = config.data.centered ? watch.frames.map(shown) : watch.frames;
-  return { samples, frames: request.animate ? [...frames, samples] : [], nfe };
-}
-
-const mend = (config: Config): string =>
-  config.sde
-    ? `with snr ${config.sampling.snr}; lower --snr (sampling.snr), or take more --steps (sde.numScales)`
-    : `with step size ${config.sampling.epsilon}; lower --epsilon (sampling.epsilon in the configuration)`;
-
-type Sampled = Promise<{ x: Tensor; nfe: number }>;
-
-async function annealed(
-  engine: Engine,
-  score: ScoreFunction,
-  shape: number[],
-  config: AnnealedConfig,
-  { offset }: SampleRequest,
-  watch: Watch,
-): Sampled {
-  const { count: _, ...sampling } = config.sampling;
-  const sigmas = sigmasOf(config);
-  const x = await annealedLangevin(engine, score, shape, {
-    sigmas,
-    ...sampling,
-    ...(offset !== undefined && { sampleOffset: offset }),
-    onStep: ({ done, total, sigma, x }) => watch.step(x, done, total, `sigma ${sigma.toPrecision(2)}`),
-  });
-  return { x, nfe: sigmas.length * sampling.stepsPerLevel + (sampling.denoise ? 1 : 0) };
-}
-
-function alongSde(
-  engine: Engine,
-  score: ScoreFunction,
-  shape: number[],
-  config: SdeConfig,
-  { offset = 0, steps }: SampleRequest,
-  watch: Watch,
-): Sampled {
-  const { sampling } = config;
-  const { method, predictor, corrector, snr, stepsPerLevel, probabilityFlow, denoise, seed } = sampling;
-  const common = {
-    sde: sdeOf(config, steps),
-    condition: conditionOf(config),
-    denoise,
-    seed,
-    sampleOffset: offset,
+  const values = new Float32Array(count * c * h * w);
+  values.set(before.samples);
+  let { finished, nfe } = before;
+  const drawing = (batch?: Drawing["batch"]): Drawing => {
+    const { frames, denoised } = watch;
+    return { samples: values, finished, batch, frames, denoised, nfe };
   };
-  if (method === "ode") {
-    const { T, samplingEps } = common.sde;
-    const percent = (t: number) => Math.round((100 * (T - t)) / (T - samplingEps));
-    return sampleFlow(engine, score, shape, {
-      ...common,
-      onStep: ({ x, t, nfe }) => watch.step(x, percent(t), 100, `t ${t.toPrecision(2)}, ${nfe} evaluations`),
+  const watch: Watch = new Watch(
+    {
+      engine,
+      score,
+      total: method.total,
+      unit: method.unit,
+      batches: Math.ceil(count / batchSize),
+      animate,
+      shown,
+      keeping: keeping && { ...keeping, save: (batch) => keeping.save(drawing(batch)) },
+    },
+    before,
+  );
+  for (let left = before.batch; finished < count; left = undefined) {
+    const here = { from: finished, count: Math.min(batchSize, count - finished) };
+    const shape = [here.count, c, h, w];
+    watch.batch = Math.floor(finished / batchSize);
+    const start = left && engine.untrack(engine.tensor(left.x, shape));
+    const { x, nfe: evaluations } = await method.draw(engine, guide ? guide(score, here) : score, {
+      shape,
+      sampleOffset: offset + finished,
+      left: left && { start: start!, point: left.point },
+      onStep: (moment) => watch.step(moment),
     });
+    if (start !== x) start?.dispose();
+    const images = (await x.data()) as Images;
+    x.dispose();
+    if (!images.every(Number.isFinite))
+      throw new UsageError(`sample: the images are not finite ${mend(config)}`);
+    values.set(images, finished * c * h * w);
+    finished += here.count;
+    nfe = Math.max(nfe, evaluations);
   }
-  return predictorCorrector(engine, score, shape, {
-    ...common,
-    predictor,
-    corrector,
-    snr,
-    correctorSteps: stepsPerLevel,
-    probabilityFlow,
-    onStep: ({ x, done, total, t }) => watch.step(x, done, total, `t ${t.toPrecision(2)}`),
-  });
+  const samples = shown(values);
+  if (!animate) return { samples, frames: [], nfe };
+  const last = samples.slice(0, Math.min(batchSize, count) * c * h * w);
+  return { samples, frames: [...watch.frames, last], denoised: [...watch.denoised, last], nfe };
 }
 
-/** Shows progress and keeps pictures of the chain. */
-class Watch {
-  readonly frames: Float32Array<ArrayBuffer>[] = [];
-  readonly #engine: Engine;
-  readonly #animate: boolean;
-  #progress: Progress | undefined;
+const nothing: Drawing = { samples: new Float32Array(0), finished: 0, frames: [], denoised: [], nfe: 0 };
 
-  constructor(engine: Engine, animate: boolean) {
-    this.#engine = engine;
-    this.#animate = animate;
-  }
-
-  async step(x: Tensor, done: number, total: number, note: string): Promise<void> {
-    this.#progress ??= new Progress("sampling", total);
-    if (this.#animate && done >= (this.frames.length * total) / FRAMES)
-      this.frames.push((await x.data()) as Float32Array<ArrayBuffer>);
-    else if (done % 4 === 0) await this.#engine.sync(); // else the host runs far ahead of what is shown
-    this.#progress.update(done, note);
-  }
+function mend({ sde, sampling }: Config): string {
+  if (!sde)
+    return `with step size ${sampling.epsilon}; lower --epsilon (sampling.epsilon in the configuration)`;
+  if (sampling.method === "pc")
+    return `with snr ${sampling.snr}; lower --snr (sampling.snr), or take more --steps (sampling.steps)`;
+  return sampling.method === "ode"
+    ? "by the ODE; draw by another --method"
+    : `by ${sampling.method}; take more --steps (sampling.steps)`;
 }

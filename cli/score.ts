@@ -2,22 +2,24 @@ import { cast, mul } from "../engine/ops/index.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import type { ScoreNet } from "../models/index.ts";
 import { asPredictor, epsToScore, type Predictor, thatPredicts } from "../models/prediction.ts";
-import { asScore, type Marginal, type ScoreFunction, subVp, ve, vp } from "../samplers/index.ts";
+import {
+  asScore,
+  type Marginal,
+  type ScoreFunction,
+  type SubVp,
+  sdes,
+  type Ve,
+  type Vp,
+} from "../samplers/index.ts";
 import { lookUp } from "../train/losses/denoising.ts";
 import { isLabelled } from "./config/model.ts";
 import type { Config, SdeConfig } from "./config.ts";
 import { sigmasOf } from "./network.ts";
 
 /** The SDE of a configuration, in so many steps; as configured unless told. */
-export function sdeOf({ sde }: Pick<SdeConfig, "sde">, steps = sde.numScales) {
-  switch (sde.name) {
-    case "ve":
-      return ve({ ...sde, steps });
-    case "vp":
-      return vp({ ...sde, steps });
-    case "subvp":
-      return subVp({ ...sde, steps });
-  }
+export function sdeOf({ sde }: Pick<SdeConfig, "sde">, steps = sde.numScales): Ve | Vp | SubVp {
+  const make = sdes[sde.name] as (options: object) => Ve | Vp | SubVp; // each section is its own SDE's
+  return make({ ...sde, steps });
 }
 
 /** What a network is told of a time: the number for continuous time, or the label of a step. */

@@ -36,7 +36,8 @@ export function cifar10(folder: string): ImageSet {
   };
 }
 
-function recordsOf(path: string): Uint8Array[] {
+/** The records of a batch file: label, then red, green and blue planes. Throws UsageError on a cut or foreign file. */
+export function recordsOf(path: string): Uint8Array[] {
   const bytes = readBytes(path, "cifar10");
   if (bytes.length === 0 || bytes.length % RECORD !== 0) {
     throw new UsageError(

@@ -12,6 +12,8 @@ export interface ImageSet {
   image(i: number, out: Float32Array, offset: number): void;
   /** Class of image i, where the set knows classes. */
   label?(i: number): number;
+  /** Tells a set that decodes as it goes which images will be read soon, in that order. Never waits. */
+  expect?(indices: ArrayLike<number>): void;
 }
 
 /** Values of one image. */
@@ -29,18 +31,26 @@ export function toBatch(set: ImageSet, indices: ArrayLike<number>): Float32Array
           `take indices from order(seed, epoch, set.count)`,
       );
     }
-    set.image(i, out, n * size);
   }
+  set.expect?.(indices);
+  for (let n = 0; n < indices.length; n++) set.image(indices[n], out, n * size);
   return out;
 }
 
 /** The images of set at indices, in that order, as a set of its own. */
 export function subset(set: ImageSet, indices: ArrayLike<number>, name = set.name): ImageSet {
-  const { channels, height, width, label } = set;
+  const { channels, height, width, label, expect } = set;
   return {
     ...{ name, count: indices.length, channels, height, width },
     image: (i, out, offset) => set.image(indices[i], out, offset),
     ...(label && { label: (i: number) => label.call(set, indices[i]) }),
+    ...(expect && {
+      expect: (soon: ArrayLike<number>) =>
+        expect.call(
+          set,
+          Uint32Array.from(soon, (i) => indices[i]),
+        ),
+    }),
   };
 }
 

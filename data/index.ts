@@ -5,6 +5,7 @@ import { first, type ImageSet } from "./dataset.ts";
 import { digits } from "./digits.ts";
 import { imageFolder } from "./image-folder.ts";
 import { mnist } from "./mnist.ts";
+import type { FilterName } from "./resize.ts";
 
 // Reads files, so Node only. In a browser import ./digits.ts, ./toys.ts and ./dataset.ts, which need none.
 
@@ -22,6 +23,11 @@ export interface ImageSetSpec {
   size?: number;
   /** 1 for grey, 3 for RGB. Default: the set's own, 3 for a folder. */
   channels?: number;
+  /** Of a folder: see FolderOptions. */
+  crop?: number;
+  resize?: FilterName;
+  stream?: boolean;
+  memory?: number;
 }
 
 const openers = {
@@ -41,7 +47,18 @@ export function openImageSet(spec: ImageSetSpec): ImageSet {
     const mend = meant === undefined ? "choose one of them" : `did you mean "${meant}"?`;
     throw new UsageError(`data: got "${spec.name}", expected ${imageSetNames.join(", ")}; ${mend}`);
   }
+  refuseFolderOptions(spec);
   return conform(openers[spec.name](spec), spec);
+}
+
+const ofFolders = ["crop", "resize", "stream", "memory"] as const;
+
+function refuseFolderOptions(spec: ImageSetSpec): void {
+  const given = ofFolders.find((key) => spec[key] !== undefined);
+  if (given === undefined || spec.name === "folder") return;
+  throw new UsageError(
+    `data: got ${given} ${spec[given]} for "${spec.name}", expected it for a folder of images only; take it out`,
+  );
 }
 
 function requirePath({ name, path }: ImageSetSpec): string {

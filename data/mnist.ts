@@ -4,8 +4,8 @@ import { byteImages } from "./bytes.ts";
 import type { ImageSet } from "./dataset.ts";
 import { exists, readUnpacked } from "./files.ts";
 
-const IMAGES = 0x803; // unsigned bytes, three axes
-const LABELS = 0x801; // unsigned bytes, one axis
+export const IMAGES = 0x803; // unsigned bytes, three axes
+export const LABELS = 0x801; // unsigned bytes, one axis
 
 /** An IDX file: the lengths of its axes and its bytes, the first axis outermost. */
 export interface Idx {

@@ -16,5 +16,5 @@ export { measureRoofline, type Roofline } from "./roofline.ts";
 export { readSafetensors, writeSafetensors } from "./safetensors.ts";
 export { Scalar, type ScalarLike } from "./scalar.ts";
 export { type Dtype, type Shape, Tensor } from "./tensor.ts";
-export { linearUpdate, normRatio, type UpdateCoefficients } from "./updates.ts";
+export { linearUpdate, type NormsOver, normRatio, type UpdateCoefficients } from "./updates.ts";
 export { findNonFinite, verify } from "./verify.ts";

@@ -24,8 +24,8 @@ export interface DrawSource {
   seed: number;
   /** Which of the seed's steps; a Scalar moves on between the replays of a captured step. */
   step?: ScalarLike;
-  /** Index of the first sample. */
-  sampleOffset?: number;
+  /** Index of the first sample; a Scalar, as `step`. */
+  sampleOffset?: ScalarLike;
 }
 
 /**

@@ -63,6 +63,17 @@ export function readSafetensors(bytes: Uint8Array): Safetensors {
   return { tensors, metadata: metadataOf(header[METADATA]) };
 }
 
+/**
+ * The metadata alone, of a file that need not be loaded: `read` gives its bytes from the first up to `end`, or all if it
+ * has fewer. Throws UsageError as `readSafetensors` does.
+ */
+export function readSafetensorsMetadata(read: (end: number) => Uint8Array): Readonly<Record<string, string>> {
+  const head = read(PREFIX);
+  const length =
+    head.length < PREFIX ? 0 : Number(new DataView(head.buffer, head.byteOffset).getBigUint64(0, true));
+  return metadataOf(readHeader(read(PREFIX + length)).header[METADATA]);
+}
+
 function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataStart: number } {
   if (bytes.length < PREFIX + 2)
     refuse(`got ${bytes.length} bytes, expected at least ${PREFIX + 2}; the file is empty or cut short`);

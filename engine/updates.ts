@@ -1,3 +1,6 @@
+import { accumulate as accumulateKernel } from "../kernels/accumulate.ts";
+import { exchange as exchangeKernel } from "../kernels/exchange.ts";
+import { vecsPerThread } from "../kernels/lanewise.ts";
 import { linearUpdate as updateKernel } from "../kernels/linear-update.ts";
 import { drawnNorms, normRatio as ratioKernel } from "../kernels/norm-ratio.ts";
 import { blockVariant } from "../kernels/random.ts";
@@ -13,13 +16,14 @@ export interface UpdateCoefficients {
   readonly keep: ScalarLike;
   readonly pull: ScalarLike;
   readonly noise: ScalarLike;
-  /** A factor u [1] of the step size, measured on the device: the update takes u pull and sqrt(u) noise. */
+  /** A factor u of the step size, [1] or [n] for each sample, measured on the device: the update takes u pull and sqrt(u) noise. */
   readonly unit?: Tensor | undefined;
 }
 
 /**
  * x <- keep x + pull score + noise z in place, z ~ N(0, I) drawn in the kernel: the same numbers as
- * `randn(engine, x.shape, draw)`. Without a draw there is no noise. Throws UsageError when the shapes differ.
+ * `randn(engine, x.shape, draw)`. Without a draw there is no noise. Throws UsageError when the shapes differ, and for
+ * another number of units.
  */
 export function linearUpdate(
   x: Tensor,
@@ -32,6 +36,10 @@ export function linearUpdate(
       `linearUpdate: got x ${showShape(x.shape)}, score ${showShape(score.shape)}, expected one shape`,
     );
   const numbers = drawNumbers(x.shape, draw ?? nothing);
+  if (unit && unit.size !== 1 && unit.size !== numbers.samples)
+    throw new UsageError(
+      `linearUpdate: got unit ${showShape(unit.shape)} for x ${showShape(x.shape)}, expected [1] or [${numbers.samples}]`,
+    );
   const variant = {
     ...blockVariant(x.engine.hardware, numbers.sampleSize),
     unit: unit !== undefined,
@@ -42,15 +50,18 @@ export function linearUpdate(
     updateKernel,
     variant,
     { x, score: apart, unit: unit ?? x },
-    { ...numbers, ...coefficients },
+    { ...numbers, ...coefficients, unitPitch: unit && unit.size > 1 ? 1 : 0 },
   );
 }
 
+/** Over what the norms of noise and score are compared: their means over the batch, or each sample by itself. */
+export type NormsOver = "batch" | "sample";
+
 /**
  * (mean |z| / mean |score|)^2, means over the samples, of a score [n,...] and the noise z of its shape that `draw` names,
- * which is drawn in the kernel and kept nowhere. -> [1]
+ * which is drawn in the kernel and kept nowhere. -> [1]. Over "sample": (|z| / |score|)^2 of each, [n].
  */
-export function normRatio(score: Tensor, draw: Draw): Tensor {
+export function normRatio(score: Tensor, draw: Draw, over: NormsOver = "batch"): Tensor {
   const { engine } = score;
   const numbers = drawNumbers(score.shape, draw);
   const { samples, sampleSize } = numbers;
@@ -58,8 +69,8 @@ export function normRatio(score: Tensor, draw: Draw): Tensor {
   const segments = Math.ceil(sampleSize / SEGMENT[by]);
   const sums = engine.empty([samples, segments, 2], "f32");
   engine.launch(drawnNorms, { by, vec: sampleSize % 4 === 0 }, { score, sums }, { ...numbers, segments });
-  const ratio = engine.empty([1]);
-  engine.launch(ratioKernel, {}, { sums, ratio }, { samples, segments });
+  const ratio = engine.empty([over === "sample" ? samples : 1]);
+  engine.launch(ratioKernel, { over }, { sums, ratio }, { samples, segments });
   sums.dispose();
   return ratio;
 }
@@ -69,3 +80,33 @@ const nothing: Draw = { seed: 0, purpose: "sampler" };
 
 /** Elements that a thread or a workgroup adds up: short chains, and enough of them for every core. */
 const SEGMENT = { thread: 256, group: 1024 };
+
+/** What of a sum's summand is added, and whether the sum is begun with it: 1 or 0. */
+export interface Summand {
+  readonly share: number;
+  readonly begin: ScalarLike;
+}
+
+/** sum <- sum + share x in place, or share x where the sum is begun. Throws UsageError when the shapes differ. */
+export function accumulate(sum: Tensor, x: Tensor, { share, begin }: Summand): void {
+  requireSame("accumulate", { sum, x });
+  const { engine } = x;
+  const variant = { vecs: vecsPerThread(engine.hardware) };
+  engine.launchLinear(accumulateKernel, variant, { x, sum }, { share, begin }, x.size);
+}
+
+/** a and b change places on the device, bit by bit, without memory for a third. Throws UsageError when the shapes differ. */
+export function exchange(a: Tensor, b: Tensor): void {
+  requireSame("exchange", { a, b });
+  const { engine } = a;
+  engine.launchLinear(exchangeKernel, { vecs: vecsPerThread(engine.hardware) }, { a, b }, {}, a.size);
+}
+
+function requireSame(who: string, tensors: Record<string, Tensor>): void {
+  const shapes = Object.entries(tensors).map(([name, { shape }]) => ({ name, shape }));
+  const [first, second] = shapes;
+  if (!sameShape(first!.shape, second!.shape))
+    throw new UsageError(
+      `${who}: got ${shapes.map(({ name, shape }) => `${name} ${showShape(shape)}`).join(", ")}, expected one shape`,
+    );
+}

@@ -1,4 +1,5 @@
 // Every kernel, for the tests and `stein kernels`.
+export { accumulate } from "./accumulate.ts";
 export { adam, sgd } from "./adam.ts";
 export { attention, attentionDelta, attentionGradKey, attentionGradQuery } from "./attention.ts";
 export { binary, binaryBroadcast, binaryScalar } from "./binary.ts";
@@ -11,6 +12,7 @@ export { stridedCopy } from "./copy.ts";
 export { dropout } from "./dropout.ts";
 export { dsmLoss, dsmLossGrad, dsmPerturb } from "./dsm.ts";
 export { embedding, embeddingGrad } from "./embedding.ts";
+export { exchange } from "./exchange.ts";
 export { fill } from "./fill.ts";
 export { linearUpdate } from "./linear-update.ts";
 export { matmulRegister, matmulShared } from "./matmul.ts";

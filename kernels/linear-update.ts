@@ -10,7 +10,7 @@ import {
 } from "./random.ts";
 
 export type UpdateVariant = BlockVariant & {
-  /** The score's coefficient is multiplied by u = unit[0], the noise's by sqrt(u). */
+  /** The score's coefficient is multiplied by u, the noise's by sqrt(u). */
   unit: boolean;
   /** Without, there is no noise and nothing is drawn. */
   draws: boolean;
@@ -23,7 +23,8 @@ export const updated = (x: string, score: string, z: string | undefined): string
 /**
  * x <- keep x + pull score + noise z in place, z ~ N(0, I) drawn in the kernel, the same draw as randomFill with the
  * same numbers: 12 bytes an element and no noise in memory. Every step of a Langevin chain and of a linear SDE is one.
- * A Langevin step of size e has pull e and noise sqrt(2 e): `unit` is a factor of e that was measured on the device.
+ * A Langevin step of size e has pull e and noise sqrt(2 e): `unit` holds a factor of e that was measured on the device, one
+ * for all samples (unitPitch 0) or one for each (1).
  */
 export const linearUpdate = defineKernel({
   name: "linear_update",
@@ -33,7 +34,7 @@ export const linearUpdate = defineKernel({
       x: `read_write ${blockType(v)}`,
       ...(v.unit && { unit: "read f32" }),
     }) as Record<"score" | "x" | "unit", Binding>,
-  params: { ...drawParams, keep: "f32", pull: "f32", noise: "f32" },
+  params: { ...drawParams, keep: "f32", pull: "f32", noise: "f32", unitPitch: "u32" },
   lib: ({ draws }) => (draws ? drawLib : []),
   variants: blockVariants.flatMap((v) =>
     [true, false].flatMap((draws) => [false, true].map((unit): UpdateVariant => ({ ...v, unit, draws }))),
@@ -44,7 +45,7 @@ export const linearUpdate = defineKernel({
       v.draws ? "normal4(words(block, sample))" : undefined,
       (at, z) => `x[${at}] = ${updated(`x[${at}]`, `score[${at}]`, v.draws ? z : undefined)};`,
       v.unit
-        ? "let pull = p.pull * unit[0]; let noise = p.noise * sqrt(unit[0]);"
+        ? "let u = unit[sample * p.unitPitch]; let pull = p.pull * u; let noise = p.noise * sqrt(u);"
         : "let pull = p.pull; let noise = p.noise;",
     ),
   dispatch: (p, v) => blockGroups(p, v),

@@ -75,22 +75,37 @@ const byGroup = `
       }
     }`;
 
-/** ratio [1] = (mean |z| / mean |score|)^2 over the samples, from what `drawnNorms` leaves. */
+/** "batch": one ratio of the means over all samples; "sample": one for each, which knows nothing of the others. */
+export type RatioVariant = { over: "batch" | "sample" };
+
+/**
+ * ratio [1] = (mean |z| / mean |score|)^2 over the samples, or ratio [samples] = (|z| / |score|)^2 of each, from what
+ * `drawnNorms` leaves.
+ */
 export const normRatio = defineKernel({
   name: "norm_ratio",
   bindings: { sums: "read f32", ratio: "read_write f32" },
   params: { samples: "u32", segments: "u32" },
-  variants: [{}],
-  main: () => `
+  variants: [{ over: "batch" }, { over: "sample" }] as RatioVariant[],
+  main: ({ over }) => (over === "batch" ? ofMeans : ofEach),
+  dispatch: ({ samples }, { over }) => (over === "batch" ? [1, 1, 1] : linearGroups(samples, 64)),
+  cost: ({ samples, segments }) => ({ bytes: 8 * samples * segments, flops: 2 * samples * segments }),
+});
+
+/** `squares` of the sample that is known. */
+const squares = `
+        var squares = vec2f();
+        for (var i = sample * p.segments; i < (sample + 1u) * p.segments; i++) {
+          squares += vec2f(sums[2u * i], sums[2u * i + 1u]);
+        }`;
+
+const ofMeans = `
     var<workgroup> part: array<vec2f, 64>;
     @compute @workgroup_size(64)
     fn main(@builtin(local_invocation_index) lane: u32) {
       var norms = vec2f();
       for (var sample = lane; sample < p.samples; sample += 64u) {
-        var squares = vec2f();
-        for (var i = sample * p.segments; i < (sample + 1u) * p.segments; i++) {
-          squares += vec2f(sums[2u * i], sums[2u * i + 1u]);
-        }
+        ${squares.trim()}
         norms += sqrt(squares);
       }
       ${meet("norms")}
@@ -98,7 +113,12 @@ export const normRatio = defineKernel({
         let q = part[0].x / part[0].y;
         ratio[0] = q * q;
       }
-    }`,
-  dispatch: () => [1, 1, 1],
-  cost: ({ samples, segments }) => ({ bytes: 8 * samples * segments, flops: 2 * samples * segments }),
-});
+    }`;
+
+const ofEach = `
+    ${linearMain(64)}
+      let sample = thread;
+      if (sample >= p.samples) { return; }
+      ${squares.trim()}
+      ratio[sample] = squares.x / squares.y;
+    }`;

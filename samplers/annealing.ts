@@ -1,7 +1,7 @@
 import { add, scale } from "../engine/ops/index.ts";
 import { Scalar } from "../engine/scalar.ts";
 import type { Tensor } from "../engine/tensor.ts";
-import { type ChainOptions, type ChainStep, owning, runChain } from "./chain.ts";
+import { type ChainOptions, type ChainStep, owning, requireDone, runChain } from "./chain.ts";
 import { StepNoise } from "./noise.ts";
 import { requireDescending, requirePositive, requireWhole } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
@@ -28,6 +28,7 @@ export function requireAnnealing(who: string, options: AnnealingOptions): void {
   requireDescending(who, sigmas);
   requireWhole(who, { stepsPerLevel }, 1);
   requirePositive(who, { epsilon });
+  requireDone(who, options, sigmas.length * stepsPerLevel);
 }
 
 /** What a step works with; the Scalars change from level to level. */
@@ -42,7 +43,7 @@ export interface Annealing {
 }
 
 export interface Schedule {
-  /** Before a level's first step. */
+  /** Before a level's first step, and where a chain goes on in the middle of one, whose x it must then leave as it is. */
   readonly enter?: (at: Annealing) => void;
   /** One step, in place. */
   readonly move: (at: Annealing) => void;
@@ -61,7 +62,7 @@ export function anneal(
   { enter, move, leave }: Schedule,
   scratch: readonly Tensor[] = [],
 ): Promise<Tensor> {
-  const { sigmas, stepsPerLevel, epsilon, denoise = true, start, onStep } = options;
+  const { sigmas, stepsPerLevel, epsilon, denoise = true, start, done = 0, onStep } = options;
   const { engine } = x;
   const [n] = x.shape as [number];
   const last = sigmas.at(-1)!;
@@ -71,24 +72,28 @@ export function anneal(
   const at: Annealing = { score: (y) => score(y, labels), noise, sigma, pull, kick };
   const steps = sigmas.length * stepsPerLevel;
   const prepare = (k: number) => {
-    if (k % stepsPerLevel !== 0) return;
-    const level = k / stepsPerLevel;
+    if (k % stepsPerLevel !== 0 && k !== done) return;
+    const level = Math.floor(k / stepsPerLevel);
     labels.write(new Int32Array(n).fill(level));
     sigma.value = sigmas[level]!;
     pull.value = epsilon * (sigma.value / last) ** 2;
     kick.value = Math.sqrt(2 * pull.value);
-    if (enter) engine.scope(() => engine.noGrad(() => enter(at)));
+    if (!enter) return;
+    noise.step.value = level * stepsPerLevel; // a level that was left half way has drawn already
+    engine.scope(() => engine.noGrad(() => enter(at)));
+    noise.step.value = k;
   };
   const report = (done: number) => {
     const level = Math.floor((done - 1) / stepsPerLevel);
     return onStep?.({ done, total: steps, level, sigma: sigmas[level]!, x });
   };
   const finish = () => {
+    labels.write(new Int32Array(n).fill(sigmas.length - 1)); // of a chain that had no step left to go
     engine.copy(add(x, scale(at.score(x), last ** 2)), x);
     leave?.();
   };
   return owning(x, { start, scratch: [labels, ...scratch] }, async () => {
-    await runChain(engine, { steps, noise, prepare, move: () => move(at), report });
+    await runChain(engine, { steps, done, noise, prepare, move: () => move(at), report });
     if (denoise) engine.scope(() => engine.noGrad(finish));
     return x;
   });

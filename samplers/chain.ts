@@ -19,6 +19,8 @@ export interface ChainStep {
 export interface ChainOptions<Step extends ChainStep = ChainStep> extends NoiseOptions {
   /** Where to start, [n,...]; it is overwritten. Drawn unless given. */
   start?: Tensor;
+  /** Steps that `start` has behind it: the chain goes on where it stood, to the bits of one that never stopped. 0 unless told. */
+  done?: number;
   /** Called after each step with the chain's state; it is awaited. */
   onStep?: (progress: Step) => void | Promise<void>;
 }
@@ -47,10 +49,26 @@ export function startOf(
   return engine.untrack(start ?? engine.scope(drawn));
 }
 
+/** Throws UsageError unless a chain of so many steps can have been left after `done` of them. */
+export function requireDone(
+  who: string,
+  { done = 0, start }: { done?: number | undefined; start?: unknown },
+  steps: number,
+): void {
+  requireWhole(who, { done }, 0);
+  if (done > steps)
+    throw new UsageError(`${who}: got done ${done} of ${steps} steps, expected at most ${steps}`);
+  if (done > 0 && start === undefined)
+    throw new UsageError(
+      `${who}: got done ${done} without a start, expected the chain's state after that step`,
+    );
+}
+
 export interface Chain {
+  /** Of the whole chain. */
   readonly steps: number;
-  /** Number of the first step, 0 unless told. */
-  readonly first?: number;
+  /** Steps that are behind it, 0 unless told. */
+  readonly done?: number | undefined;
   readonly noise: StepNoise;
   /** Makes ready for step k: sets Scalars, writes labels. */
   readonly prepare?: (k: number) => void;
@@ -63,15 +81,15 @@ export interface Chain {
 /** Dispatches that the host may be ahead of the device: the driver keeps something of each in memory. */
 const AHEAD = 16_384;
 
-/** Runs a chain's steps. Nothing is read back, unless `report` does. */
+/** Runs the steps that a chain has still to go. Nothing is read back, unless `report` does. */
 export async function runChain(
   engine: Engine,
-  { steps, first = 0, noise, prepare, move, report }: Chain,
+  { steps, done = 0, noise, prepare, move, report }: Chain,
 ): Promise<void> {
   let capture: ReturnType<typeof engine.capture<void>> | undefined;
   let waited = engine.stream.dispatches;
   try {
-    for (let k = first; k < first + steps; k++) {
+    for (let k = done; k < steps; k++) {
       noise.step.value = k;
       prepare?.(k);
       if (!noise.replayable) engine.scope(() => engine.noGrad(move));

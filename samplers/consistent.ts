@@ -3,7 +3,7 @@ import { UsageError } from "../engine/errors.ts";
 import { Scalar } from "../engine/scalar.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import type { SamplerStep } from "./annealing.ts";
-import { type ChainOptions, owning, runChain, startOf } from "./chain.ts";
+import { type ChainOptions, owning, requireDone, runChain, startOf } from "./chain.ts";
 import { StepNoise } from "./noise.ts";
 import { requireDescending, requirePositive } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
@@ -33,12 +33,13 @@ export async function consistentAnnealing(
   shape: Shape,
   options: ConsistentAnnealingOptions,
 ): Promise<Tensor> {
-  const { sigmas, epsilon, denoise = true, start, onStep } = options;
+  const { sigmas, epsilon, denoise = true, start, done, onStep } = options;
   const who = "consistentAnnealing";
   requireDescending(who, sigmas);
   requirePositive(who, { epsilon });
   const eta = epsilon / sigmas.at(-1)! ** 2;
   requireConsistent(who, sigmas, epsilon);
+  requireDone(who, options, sigmas.length);
   const x = startOf(who, engine, shape, options, { std: sigmas[0]! });
   const [n] = shape as [number];
   const labels = engine.untrack(engine.zeros([n], "i32"));
@@ -48,6 +49,7 @@ export async function consistentAnnealing(
   return owning(x, { start, scratch: [labels] }, async () => {
     await runChain(engine, {
       steps,
+      done,
       noise,
       prepare(k) {
         const [sigma, next] = [sigmas[k]!, sigmas[k + 1]];
@@ -63,7 +65,7 @@ export async function consistentAnnealing(
 }
 
 /** Throws UsageError where a step would leave more noise than the next scale has. */
-function requireConsistent(who: string, sigmas: readonly number[], epsilon: number): void {
+export function requireConsistent(who: string, sigmas: readonly number[], epsilon: number): void {
   const last = sigmas.at(-1)!;
   const ratio = Math.min(1, ...sigmas.slice(1).map((sigma, i) => sigma / sigmas[i]!));
   const [least, most] = [last ** 2 * (1 - ratio), last ** 2 * (1 + ratio)];

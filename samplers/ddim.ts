@@ -2,7 +2,7 @@ import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import { Scalar } from "../engine/scalar.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
-import { type ChainOptions, type ChainStep, owning, runChain, startOf } from "./chain.ts";
+import { type ChainOptions, type ChainStep, owning, requireDone, runChain, startOf } from "./chain.ts";
 import { StepNoise } from "./noise.ts";
 import { requireWhole } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
@@ -53,9 +53,10 @@ export async function ddim(
   shape: Shape,
   options: DdimOptions,
 ): Promise<Tensor> {
-  const { sde, steps, eta = 0, eps = sde.samplingEps, start, onStep } = options;
+  const { sde, steps, eta = 0, eps = sde.samplingEps, start, done, onStep } = options;
   const { condition = sde.conditionAt } = options;
   requireWhole("ddim", { steps }, 1);
+  requireDone("ddim", options, steps);
   if (!(eta >= 0 && eta <= 1)) throw new UsageError(`ddim: got eta ${eta}, expected a number from 0 to 1`);
   if (!(eps > 0 && eps < sde.T))
     throw new UsageError(`ddim: got eps ${eps}, expected a time between 0 and ${sde.T}`);
@@ -69,6 +70,7 @@ export async function ddim(
   return owning(x, { start, scratch: [told] }, async () => {
     await runChain(engine, {
       steps,
+      done,
       noise,
       prepare(k) {
         told.write(new Float32Array(n).fill(condition(times[k]!)));

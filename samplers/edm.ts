@@ -3,7 +3,7 @@ import { UsageError } from "../engine/errors.ts";
 import { combine } from "../engine/ops/index.ts";
 import { Scalar } from "../engine/scalar.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
-import { type ChainOptions, type ChainStep, owning, runChain, startOf } from "./chain.ts";
+import { type ChainOptions, type ChainStep, owning, requireDone, runChain, startOf } from "./chain.ts";
 import { StepNoise } from "./noise.ts";
 import { requirePositive, requireWhole } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
@@ -65,9 +65,10 @@ export async function edm(
   shape: Shape,
   options: EdmOptions,
 ): Promise<Tensor> {
-  const { steps, churn, condition = (sigma) => sigma, start, onStep } = options;
+  const { steps, churn, condition = (sigma) => sigma, start, done = 0, onStep } = options;
   const sigmas = edmSigmas(options);
   const raised = raisedSigmas(sigmas, churn);
+  requireDone("edm", options, steps);
   const x = startOf("edm", engine, shape, options, { std: options.sigmaMax });
   const noise = new StepNoise(engine, options);
   const [n] = shape as [number];
@@ -100,8 +101,8 @@ export async function edm(
   const report = (done: number) => onStep?.({ done, total: steps, sigma: sigmas[done]!, x });
 
   return owning(x, { start, scratch: [here, there] }, async () => {
-    await runChain(engine, { steps: steps - 1, noise, prepare, move: heun, report });
-    await runChain(engine, { steps: 1, first: steps - 1, noise, prepare, move: toZero, report });
+    await runChain(engine, { steps: steps - 1, done, noise, prepare, move: heun, report });
+    await runChain(engine, { steps, done: Math.max(done, steps - 1), noise, prepare, move: toZero, report });
     return x;
   });
 }

@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
-import { type ChainOptions, owning, runChain, startOf } from "./chain.ts";
+import { type ChainOptions, owning, requireDone, runChain, startOf } from "./chain.ts";
 import { StepNoise } from "./noise.ts";
 import { requirePositive, requireWhole } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
@@ -25,15 +25,17 @@ export async function langevin(
   shape: Shape,
   options: LangevinOptions,
 ): Promise<Tensor> {
-  const { epsilon, steps, condition, start, onStep } = options;
+  const { epsilon, steps, condition, start, done, onStep } = options;
   requirePositive("langevin", { epsilon });
   requireWhole("langevin", { steps }, 1);
+  requireDone("langevin", options, steps);
   const x = startOf("langevin", engine, shape, options, { std: 1 });
   const told = condition ?? engine.untrack(engine.zeros([shape[0]!], "i32"));
   const noise = new StepNoise(engine, options);
   return owning(x, { start, scratch: condition ? [] : [told] }, async () => {
     await runChain(engine, {
       steps,
+      done,
       noise,
       move: () => noise.update(x, score(x, told), { pull: epsilon, noise: Math.sqrt(2 * epsilon) }),
       report: (done) => onStep?.({ done, total: steps, x }),

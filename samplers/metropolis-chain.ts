@@ -2,7 +2,7 @@ import type { Engine } from "../engine/engine.ts";
 import { metropolis } from "../engine/metropolis.ts";
 import { add } from "../engine/ops/index.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
-import { type ChainOptions, owning, runChain, startOf } from "./chain.ts";
+import { type ChainOptions, owning, requireDone, runChain, startOf } from "./chain.ts";
 import { type Energy, energyOf } from "./energy.ts";
 import { StepNoise } from "./noise.ts";
 import { requireWhole } from "./require.ts";
@@ -14,7 +14,7 @@ export interface MetropolisOptions extends ChainOptions {
 export interface MetropolisResult {
   /** [n,...], the caller's to dispose. */
   readonly x: Tensor;
-  /** Share of the proposals that were accepted, over all chains. */
+  /** Share of this call's proposals that were accepted, over all chains. */
   readonly acceptance: number;
   /** Of each chain: one that stands still is seen here. [n] */
   readonly acceptances: Float32Array<ArrayBuffer>;
@@ -46,8 +46,9 @@ export async function metropolisChain(
   options: MetropolisOptions,
   propose: (from: State, noise: StepNoise) => Proposal,
 ): Promise<MetropolisResult> {
-  const { steps, seed, start, sampleOffset = 0, onStep } = options;
+  const { steps, seed, start, sampleOffset = 0, done = 0, onStep } = options;
   requireWhole(who, { steps }, 1);
+  requireDone(who, options, steps);
   const x = startOf(who, engine, shape, options, { std: 1 });
   const noise = new StepNoise(engine, options);
   const scratch: Tensor[] = [];
@@ -66,8 +67,16 @@ export async function metropolisChain(
       for (const [from, there] of moves)
         metropolis(from, there, logRatio, { seed, step: noise.step, sampleOffset });
     };
-    await runChain(engine, { steps, noise, move, report: (done) => onStep?.({ done, total: steps, x }) });
-    const acceptances = ((await accepted.data()) as Float32Array<ArrayBuffer>).map((count) => count / steps);
+    await runChain(engine, {
+      steps,
+      done,
+      noise,
+      move,
+      report: (taken) => onStep?.({ done: taken, total: steps, x }),
+    });
+    const acceptances = ((await accepted.data()) as Float32Array<ArrayBuffer>).map(
+      (count) => count / Math.max(1, steps - done),
+    );
     return { x, acceptances, acceptance: acceptances.reduce((sum, rate) => sum + rate, 0) / shape[0]! };
   });
 }

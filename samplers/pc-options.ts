@@ -1,6 +1,7 @@
 import { UsageError } from "../engine/errors.ts";
 import type { ScalarLike } from "../engine/scalar.ts";
 import type { Tensor } from "../engine/tensor.ts";
+import type { NormsOver } from "../engine/updates.ts";
 import type { ChainOptions, ChainStep } from "./chain.ts";
 import { type Corrector, type CorrectorName, correctors } from "./correctors/index.ts";
 import { type Predictor, type PredictorName, predictors, type Step } from "./predictors/index.ts";
@@ -11,10 +12,15 @@ export interface PredictorCorrectorOptions extends ChainOptions<PredictorCorrect
   sde: Sde;
   /** "reverse_diffusion" unless told. */
   predictor?: PredictorName;
-  /** "langevin" unless told. It measures its step size over the batch, so that a batch in parts gives other samples. */
+  /** "langevin" unless told. */
   corrector?: CorrectorName;
   /** Signal-to-noise ratio of the corrector's steps. 0.16 unless told. */
   snr?: number;
+  /**
+   * Where the Langevin corrector takes the norms of noise and score from: "batch" (unless told), their means over the
+   * batch as published, so that a batch in parts gives other samples; or "sample", each sample's own.
+   */
+  snrOver?: NormsOver;
   /** Corrector steps at each time. 1 unless told. */
   correctorSteps?: number;
   /** Predict by the probability flow ODE instead of the reverse SDE. */
@@ -80,12 +86,14 @@ export function planOf(options: PredictorCorrectorOptions): Plan {
 const who = "predictorCorrector";
 
 function requireOptions(options: PredictorCorrectorOptions) {
-  const { snr = 0.16, correctorSteps = 1, sampleOffset = 0 } = options;
+  const { snr = 0.16, snrOver = "batch", correctorSteps = 1, sampleOffset = 0 } = options;
   const predictor = named<Predictor>("predictor", predictors, options.predictor ?? "reverse_diffusion");
   const corrector = named<Corrector>("corrector", correctors, options.corrector ?? "langevin");
   if (!predictor && !corrector)
     throw new UsageError(`${who}: got neither predictor nor corrector, expected at least one`);
   requirePositive(who, { snr });
+  if (snrOver !== "batch" && snrOver !== "sample")
+    throw new UsageError(`${who}: got snrOver ${snrOver}, expected batch or sample`);
   requireWhole(who, { correctorSteps }, 1);
   requireWhole(who, { sampleOffset }, 0);
   return { predictor, corrector, correctorSteps: corrector ? correctorSteps : 0 };

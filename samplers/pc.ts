@@ -1,7 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { Scalar } from "../engine/scalar.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
-import { owning, runChain, startOf } from "./chain.ts";
+import { owning, requireDone, runChain, startOf } from "./chain.ts";
 import { StepNoise } from "./noise.ts";
 import { type PredictorCorrectorOptions, planOf } from "./pc-options.ts";
 import type { Step } from "./predictors/index.ts";
@@ -27,9 +27,10 @@ export async function predictorCorrector(
   shape: Shape,
   options: PredictorCorrectorOptions,
 ): Promise<PredictorCorrectorResult> {
-  const { sde, probabilityFlow, start, hold, onStep } = options;
+  const { sde, probabilityFlow, snrOver, start, done, hold, onStep } = options;
   const { correctorSteps, unit, predicts, times } = planOf(options);
   const [n, total] = [shape[0]!, times.length];
+  requireDone("predictorCorrector", options, total);
   const evaluations = correctorSteps + (predicts ? 1 : 0);
   const x = startOf("predictorCorrector", engine, shape, options, { std: sde.priorStd });
   const condition = engine.untrack(engine.zeros([n]));
@@ -47,7 +48,7 @@ export async function predictorCorrector(
   const corrected = (site: number) => {
     const s = score(x, condition);
     const z = noise.of(shape, site);
-    noise.updateBy(x, s, { ...correct, unit: unit === "norms" ? normRatio(s, z) : undefined }, z);
+    noise.updateBy(x, s, { ...correct, unit: unit === "norms" ? normRatio(s, z, snrOver) : undefined }, z);
   };
   const held = (site: number) =>
     hold && engine.scope(() => hold(x, marginal, noise.normal(shape, correctorSteps + site)));
@@ -58,11 +59,11 @@ export async function predictorCorrector(
       noise.updateBy(x, score(x, condition), predict, probabilityFlow ? undefined : noise.of(shape));
     held(2);
   };
-  const report = (done: number) =>
-    onStep?.({ done, total, t: times[done - 1]!.t, nfe: done * evaluations, x });
+  const report = (taken: number) =>
+    onStep?.({ done: taken, total, t: times[taken - 1]!.t, nfe: taken * evaluations, x });
 
   return owning(x, { start, scratch: [condition] }, async () => {
-    await runChain(engine, { steps: total, noise, prepare, move, report });
+    await runChain(engine, { steps: total, done, noise, prepare, move, report });
     return { x, nfe: total * evaluations };
   });
 }

@@ -1,8 +1,13 @@
 import { invariant } from "../engine/errors.ts";
-import { add, div, mean, mul, scale, sqrt, square, sum } from "../engine/ops/index.ts";
+import { add, div, mean, mul, perSample, scale, sqrt, square, sum } from "../engine/ops/index.ts";
 import type { Draw } from "../engine/random.ts";
 import { Tensor } from "../engine/tensor.ts";
-import { linearUpdate, normRatio as measure, type UpdateCoefficients } from "../engine/updates.ts";
+import {
+  linearUpdate,
+  normRatio as measure,
+  type NormsOver,
+  type UpdateCoefficients,
+} from "../engine/updates.ts";
 
 /** z ~ N(0, I) of an update: to be drawn inside its kernel, or a tensor of x's shape. The same Draw, the same numbers. */
 export type Noise = Draw | Tensor;
@@ -23,15 +28,17 @@ export function update(
     return;
   }
   invariant(z === undefined || z instanceof Tensor, "update: separate ops take noise from memory");
-  const noiseless = add(scale(x, c.keep), times(score, c.pull, c.unit));
-  x.engine.copy(z ? add(noiseless, times(z, c.noise, c.unit && sqrt(c.unit))) : noiseless, x);
+  const unit = c.unit && perSample(c.unit, x);
+  const noiseless = add(scale(x, c.keep), times(score, c.pull, unit));
+  x.engine.copy(z ? add(noiseless, times(z, c.noise, unit && sqrt(unit))) : noiseless, x);
 }
 
-/** (mean |z| / mean |score|)^2, means over the samples of score [n,...]. -> [1] */
-export function normRatio(score: Tensor, z: Noise): Tensor {
-  if (!(z instanceof Tensor)) return measure(score, z);
+/** (mean |z| / mean |score|)^2, means over the samples of score [n,...] -> [1]; over "sample" each for itself, [n]. */
+export function normRatio(score: Tensor, z: Noise, over: NormsOver = "batch"): Tensor {
+  if (!(z instanceof Tensor)) return measure(score, z, over);
   const axis = score.shape.map((_, i) => i).slice(1);
-  const norm = (t: Tensor) => mean(sqrt(sum(square(t), { axis })), { keepDims: true });
+  const norms = (t: Tensor) => sqrt(sum(square(t), { axis }));
+  const norm = (t: Tensor) => (over === "sample" ? norms(t) : mean(norms(t), { keepDims: true }));
   return square(div(norm(z), norm(score)));
 }
 

@@ -1,5 +1,18 @@
+import { UsageError } from "../engine/errors.ts";
 import { philox4x32 } from "../engine/oracle/philox.ts";
 import { purposes } from "../engine/random.ts";
+
+export interface BatchesOptions {
+  /** Images to choose from. */
+  count: number;
+  /** Of a batch. */
+  size: number;
+  /** How many equal parts of a batch go through the network one after the other; 1 unless given. */
+  parts?: number;
+  seed: number;
+  /** Indices of an epoch, each below `count` once. */
+  order: (seed: number, epoch: number, count: number) => Uint32Array;
+}
 
 /**
  * Which images and noise scales a step sees, as a function of (seed, step) alone: a resumed run sees what the
@@ -8,21 +21,29 @@ import { purposes } from "../engine/random.ts";
 export class Batches {
   /** Of a batch. */
   readonly size: number;
+  /** Of each batch. */
+  readonly parts: number;
   readonly #count: number;
   readonly #seed: number;
-  readonly #order: (seed: number, epoch: number, count: number) => Uint32Array;
+  readonly #order: BatchesOptions["order"];
   readonly #epochs = new Map<number, Uint32Array>();
 
-  constructor(options: {
-    count: number;
-    size: number;
-    seed: number;
-    order: (seed: number, epoch: number, count: number) => Uint32Array;
-  }) {
-    this.#count = options.count;
-    this.size = options.size;
-    this.#seed = options.seed;
-    this.#order = options.order;
+  /** Throws UsageError unless the parts are equal. */
+  constructor({ count, size, parts = 1, seed, order }: BatchesOptions) {
+    if (!Number.isInteger(parts) || parts < 1 || size % parts !== 0)
+      throw new UsageError(
+        `Batches: got parts ${parts} of batches of ${size}, expected a divisor of ${size}`,
+      );
+    this.#count = count;
+    this.size = size;
+    this.parts = parts;
+    this.#seed = seed;
+    this.#order = order;
+  }
+
+  /** Images of a part. */
+  get partSize(): number {
+    return this.size / this.parts;
   }
 
   /** Indices of the images of a step, [size]. */
@@ -33,11 +54,12 @@ export class Batches {
     });
   }
 
-  /** Labels of a step, whole numbers below `levels`, [size]. */
-  labels(step: number, levels: number): Int32Array<ArrayBuffer> {
+  /** Labels of a part of a step, whole numbers below `levels`, [partSize]. */
+  labels(step: number, levels: number, part = 0): Int32Array<ArrayBuffer> {
     const key = [this.#seed % 2 ** 32, Math.floor(this.#seed / 2 ** 32)] as const;
-    return Int32Array.from({ length: this.size }, (_, i) => {
-      const word = philox4x32([0, i, step, purposes.labels], key)[0];
+    const first = part * this.partSize;
+    return Int32Array.from({ length: this.partSize }, (_, i) => {
+      const word = philox4x32([0, first + i, step, purposes.labels], key)[0];
       return Math.floor((word / 2 ** 32) * levels);
     });
   }

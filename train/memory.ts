@@ -19,14 +19,16 @@ export const neededBytes = ({ weights, gradients, optimizer, ema, saved }: StepM
   weights + gradients + optimizer + ema + saved;
 
 /**
- * Runs `loss` and what `gradients` makes of it once, outside of any capture, and counts. Nothing is updated.
- * The peak is that of the pool, whose size classes waste up to an eighth.
+ * Runs `loss` and what `gradients` makes of it once, outside of any capture, and counts. Nothing is updated. `sums`
+ * are what the gradients of a batch's parts are summed in. The peak is that of the pool, whose size classes waste up
+ * to an eighth.
  */
 export function stepMemory(
   engine: Engine,
   optimizer: Optimizer,
   loss: () => Tensor,
   gradients: (loss: Tensor) => unknown,
+  sums: readonly Tensor[] = [],
 ): StepMemory {
   engine.trim();
   const before = engine.memory().live;
@@ -40,8 +42,9 @@ export function stepMemory(
   const weights = sizeOf(optimizer.params.values());
   const ema = sizeOf(optimizer.ema?.shadow.values() ?? []);
   const held = sizeOf(optimizer.tensors().values());
-  const parts = { weights, gradients: weights, optimizer: held - ema, ema, saved };
-  return { ...parts, peak: engine.memory().peak - before + weights + held };
+  const summed = sizeOf(sums);
+  const parts = { weights, gradients: weights + summed, optimizer: held - ema, ema, saved };
+  return { ...parts, peak: engine.memory().peak - before + weights + held + summed };
 }
 
 function sizeOf(tensors: Iterable<Tensor>): number {

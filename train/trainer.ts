@@ -5,10 +5,13 @@ import { UsageError } from "../engine/errors.ts";
 import { concat, narrow, reshape, sub } from "../engine/ops/index.ts";
 import { Adam, type AdamOptions } from "../engine/optim/adam.ts";
 import { clipGradients } from "../engine/optim/clip.ts";
+import { GradientSum } from "../engine/optim/gradient-sum.ts";
+import { learningRate } from "../engine/optim/optimizer.ts";
+import type { DrawSource } from "../engine/random.ts";
 import { Scalar } from "../engine/scalar.ts";
 import { copyStrided } from "../engine/strided.ts";
 import type { Tensor } from "../engine/tensor.ts";
-import { findNonFinite } from "../engine/verify.ts";
+import { findNonFinite, type OpReport } from "../engine/verify.ts";
 import { asPredictor, type Network, type Output } from "../models/prediction.ts";
 import type { Batches } from "./batches.ts";
 import { type StepMemory, stepMemory } from "./memory.ts";
@@ -23,6 +26,7 @@ export interface TrainerOptions<P extends Output = "score" | "eps"> {
   gradClip?: number;
   /** [n, c, h, w] of a batch. */
   shape: readonly [number, number, number, number];
+  /** Which images a step sees, and in how many parts they go through the network: memory is that of a part. */
   batches: Batches;
   /** Writes the images of a step into `out`, [n, c, h, w], as the network sees them. */
   fill: (indices: Uint32Array, out: Float32Array, step: number) => void;
@@ -37,7 +41,10 @@ export interface StepReport {
   /** Steps taken before this one. */
   readonly step: number;
   readonly loss: number;
+  /** Length of all gradients as one vector, before it was clipped. */
   readonly gradNorm: number;
+  /** Learning rate. */
+  readonly lr: number;
 }
 
 /** Training stopped because something in it was not finite. Where the gradients were not, no weight was moved by them. */
@@ -58,9 +65,13 @@ export class DivergedError extends UsageError {
 /** Reports kept on the device before they must be read: one wait for so many steps. */
 export const UNREAD_MOST = 64;
 
+/** A step, or what of it is recorded by itself when a batch goes through in parts. */
+type Stretch = "step" | "part" | "update";
+
 /**
  * Trains a network by an objective, with dropout where it has some. A step is captured at its first run and replayed
- * afterwards; every random number is a function of (seed, step).
+ * afterwards; every random number is a function of (seed, step, sample). Where the batches have parts, gradients and
+ * loss are the means over all parts: those of the whole batch, to rounding.
  */
 export class Trainer<P extends Output = "score" | "eps"> {
   readonly engine: Engine;
@@ -69,27 +80,35 @@ export class Trainer<P extends Output = "score" | "eps"> {
   #mixed: boolean;
   readonly #params: readonly Tensor[];
   readonly #objective: Objective<P>;
+  /** Images of a part. */
   readonly #x: Tensor;
+  /** Gradients and, last, the loss; where a batch has parts. */
+  readonly #means: GradientSum | undefined;
   readonly #history: Tensor;
   readonly #draw = new Scalar(0);
+  readonly #offset = new Scalar(0);
   readonly #slot = new Scalar(0);
+  /** Images of a whole batch. */
   readonly #host: Float32Array<ArrayBuffer>;
-  #capture: Capture<void> | undefined;
+  readonly #captures = new Map<Stretch, Capture<void>>();
   #unread = 0;
 
   /** Throws UsageError for optimizer options out of range. */
   constructor(engine: Engine, options: TrainerOptions<P>) {
+    const { network, batches, shape } = options;
     this.engine = engine;
     this.#options = options;
     this.#mixed = options.precision === "mixed";
-    const params = options.network.parameters();
+    const params = network.parameters();
     this.#params = [...params.values()];
     this.optimizer = new Adam(params, options.optimizer);
     const keep = (t: Tensor) => engine.untrack(t);
-    this.#x = keep(engine.zeros(options.shape));
+    this.#x = keep(engine.zeros([batches.partSize, ...shape.slice(1)]));
     this.#objective = options.objective();
+    if (batches.parts > 1)
+      this.#means = new GradientSum(engine, [...this.#params.map((p) => p.shape), []], batches.parts);
     this.#history = keep(engine.zeros([UNREAD_MOST, 2]));
-    this.#host = new Float32Array(this.#x.size);
+    this.#host = new Float32Array(this.#x.size * batches.parts);
   }
 
   /** [c, h, w] of the images. */
@@ -105,22 +124,36 @@ export class Trainer<P extends Output = "score" | "eps"> {
 
   /** Compiles the step's kernels in parallel, before the first step needs them. */
   async prepare(onProgress?: (done: number, total: number) => void): Promise<void> {
-    await this.engine.prepare(() => this.#run(), onProgress);
+    const step = () => {
+      if (!this.#means) return this.#run();
+      this.#add();
+      this.#update();
+    };
+    await this.engine.prepare(step, onProgress);
   }
 
   /** Takes one step; its numbers are kept until `reports`. */
   advance(): void {
     if (this.#unread === UNREAD_MOST)
       throw new UsageError(`advance: ${UNREAD_MOST} steps are unread; await reports() first`);
-    this.#feed(this.step);
+    const { step } = this;
+    this.#fill(step);
     this.#slot.value = 2 * this.#unread++;
+    if (!this.#means) {
+      this.#feed(step, 0);
+      this.optimizer.advance();
+      this.#perform("step", () => this.#run());
+      return;
+    }
+    for (let part = 0; part < this.#options.batches.parts; part++) {
+      this.#feed(step, part);
+      this.#perform("part", () => this.#add());
+    }
     this.optimizer.advance();
-    if (this.#capture) this.#capture.replay();
-    else if (this.#options.capture === false) this.engine.scope(() => this.#run());
-    else this.#capture = this.engine.capture(() => this.#run());
+    this.#perform("update", () => this.#update());
   }
 
-  /** Loss and gradient norm of the steps since the last call. Throws DivergedError naming the step and the layer. */
+  /** What there is to tell of the steps since the last call. Throws DivergedError naming the step and the layer. */
   async reports(): Promise<StepReport[]> {
     const values = await this.#history.data();
     const first = this.step - this.#unread;
@@ -128,6 +161,7 @@ export class Trainer<P extends Output = "score" | "eps"> {
       step: first + i,
       loss: values[2 * i]!,
       gradNorm: values[2 * i + 1]!,
+      lr: learningRate(this.optimizer.options, first + i),
     }));
     this.#unread = 0;
     const bad = reports.findIndex((r) => !Number.isFinite(r.loss) || !Number.isFinite(r.gradNorm));
@@ -135,20 +169,20 @@ export class Trainer<P extends Output = "score" | "eps"> {
     return reports;
   }
 
-  /** The forward and the backward pass of the next step, without an update: for `verify`. */
+  /** The forward and the backward pass of the next step, of its batch's first part, without an update: for `verify`. */
   passes(): void {
-    this.#feed(this.step);
+    this.#begin(this.step);
     grad(this.#loss(), this.#params);
   }
 
   /**
-   * How far mixed precision leads from f32 on the next step's batch: the change of the loss, and of all gradients as
+   * How far mixed precision leads from f32 on the next step's batch, its first part: the change of the loss, and of all gradients as
    * one vector by its length, both as shares of what f32 gives. Throws UsageError where the adapter lacks shader-f16.
    */
   async precisionError(): Promise<{ loss: number; gradients: number }> {
     const { engine } = this;
     const before = this.#mixed;
-    this.#feed(this.step);
+    this.#begin(this.step);
     try {
       const numbers = engine.scope(() => {
         const [half, full] = [true, false].map((mixed) => {
@@ -167,69 +201,126 @@ export class Trainer<P extends Output = "score" | "eps"> {
     }
   }
 
-  /** What the next step needs of the device's memory. Runs its passes, without an update. */
-  memory(): StepMemory {
-    this.#feed(this.step);
-    return stepMemory(
-      this.engine,
-      this.optimizer,
-      () => this.#loss(),
-      (loss) => this.#gradients(loss),
-    );
+  /**
+   * Runs `act` while the network holds the running averages of its weights, for evaluation and sampling. The newest
+   * weights stand in the averages' place meanwhile, to the bit, so that no step may be taken. Without averages the
+   * network keeps the newest weights.
+   */
+  async withAverage<T>(act: () => Promise<T>): Promise<T> {
+    const { ema, params } = this.optimizer;
+    ema?.exchange(params);
+    try {
+      return await act();
+    } finally {
+      ema?.exchange(params);
+    }
   }
 
-  /** The recorded step, once one was taken: for the profiler. */
+  /** What the next step needs of the device's memory. Runs its passes, without an update. */
+  memory(): StepMemory {
+    this.#begin(this.step);
+    const gradients = (loss: Tensor) =>
+      this.#means ? this.#means.add([...grad(loss, this.#params), loss]) : this.#clipped(loss);
+    return stepMemory(this.engine, this.optimizer, () => this.#loss(), gradients, this.#means?.means);
+  }
+
+  /** The recorded step, once one was taken: for the profiler. Of a part of a batch that has parts. */
   get captured(): Capture<void> | undefined {
-    return this.#capture;
+    return this.#captures.get(this.#means ? "part" : "step");
   }
 
   /** Frees everything but the network. */
   dispose(): void {
-    this.#capture?.dispose();
-    for (const t of [this.#x, this.#history]) t.dispose();
+    for (const capture of this.#captures.values()) capture.dispose();
+    for (const t of [this.#x, this.#history, this.#means, this.optimizer]) t?.dispose();
     this.#objective.dispose?.();
-    this.optimizer.dispose();
   }
 
-  #feed(step: number): void {
+  /** Runs a stretch: recorded at its first run, replayed afterwards. */
+  #perform(name: Stretch, stretch: () => void): void {
+    const capture = this.#captures.get(name);
+    if (capture) capture.replay();
+    else if (this.#options.capture === false) this.engine.scope(stretch);
+    else this.#captures.set(name, this.engine.capture(stretch));
+  }
+
+  /** Fetches the images of a step. */
+  #fill(step: number): void {
     const { batches, fill } = this.#options;
     fill(batches.images(step), this.#host, step);
-    this.#x.write(this.#host);
-    this.#objective.feed?.(step);
+  }
+
+  /** Hands a part of a step's batch to the device. */
+  #feed(step: number, part: number): void {
+    const { size } = this.#x;
+    this.#x.write(this.#host.subarray(part * size, (part + 1) * size));
+    this.#objective.feed?.(step, part);
     this.#draw.value = step;
+    this.#offset.value = part * this.#options.batches.partSize;
+    this.#means?.part(part);
+  }
+
+  #begin(step: number): void {
+    this.#fill(step);
+    this.#feed(step, 0);
   }
 
   #loss(): Tensor {
     const { network, seed } = this.#options;
-    const source = { seed, step: this.#draw };
+    const source: DrawSource = { seed, step: this.#draw, sampleOffset: this.#offset };
     const trained = asPredictor(network, { dropout: source });
     const stored = (x: Tensor, condition: Tensor) =>
       this.engine.autocast(() => trained(x, condition), this.#mixed);
     return this.#objective.loss(Object.assign(stored, { predicts: network.predicts }), this.#x, source);
   }
 
-  #gradients(loss: Tensor): { grads: Tensor[]; clip: Tensor } {
+  #clipped(loss: Tensor): { grads: Tensor[]; clip: Tensor } {
     const grads = grad(loss, this.#params);
     return { grads, clip: clipGradients(grads, this.#options.gradClip) };
   }
 
   #run(): void {
-    const { engine } = this;
     const loss = this.#loss();
-    const { grads, clip } = this.#gradients(loss);
+    const { grads, clip } = this.#clipped(loss);
+    this.#apply(loss, grads, clip);
+  }
+
+  /** A part's gradients and loss. */
+  #add(): void {
+    const loss = this.#loss();
+    this.#means!.add([...grad(loss, this.#params), loss]);
+  }
+
+  /** What follows on the last part. */
+  #update(): void {
+    const { means } = this.#means!;
+    const grads = means.slice(0, -1);
+    this.#apply(means.at(-1)!, grads, clipGradients(grads, this.#options.gradClip));
+  }
+
+  #apply(loss: Tensor, grads: readonly Tensor[], clip: Tensor): void {
     this.optimizer.apply(grads, clip);
     const report = concat([reshape(loss, [1]), narrow(clip, 0, 1, 1)], 0);
-    copyStrided(engine, report, this.#history, [2], [1], [1], 0, this.#slot);
+    copyStrided(this.engine, report, this.#history, [2], [1], [1], 0, this.#slot);
   }
 
   async #diagnose({ step, loss }: StepReport, before: readonly StepReport[]): Promise<DivergedError> {
-    this.#feed(step);
-    const found = await findNonFinite(this.engine, () => grad(this.#loss(), this.#params));
+    const found = await this.#firstNonFinite(step);
     const where = found
       ? `${found.path || "the loss or its derivative"}, op ${found.op} ${found.shapes}`
       : "the norm of all gradients";
     const what = Number.isFinite(loss) ? "gradient" : "loss";
     return new DivergedError(`the ${what} is not finite at step ${step}, first in ${where}`, step, before);
+  }
+
+  async #firstNonFinite(step: number): Promise<OpReport | undefined> {
+    this.#fill(step);
+    for (let part = 0; part < this.#options.batches.parts; part++) {
+      this.#feed(step, part);
+      const found = await findNonFinite(this.engine, () => grad(this.#loss(), this.#params));
+      if (found) return found;
+    }
+    return undefined;
   }
 }
 

@@ -31,7 +31,7 @@ async function check(engine: Engine): Promise<string | undefined> {
     beta2: 0.999,
     eps: 1e-8,
     step: 1,
-    emaDecay: adam.ema!.decay.value,
+    emaDecay: 1 - adam.ema!.gain.value,
     clipScale: 1,
   };
   const expected = oracle.adam({ ...start, grad }, attrs);

@@ -2,7 +2,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { randomNormal } from "../../engine/oracle/philox.ts";
 import * as oracle from "../../engine/oracle/updates.ts";
 import { type Draw, purposes, randn } from "../../engine/random.ts";
-import { linearUpdate } from "../../engine/updates.ts";
+import { linearUpdate, type NormsOver } from "../../engine/updates.ts";
 import { type Noise, normRatio, update } from "../../samplers/update.ts";
 import { near, toArray64 } from "../checks.ts";
 import type { Case } from "../harness.ts";
@@ -26,9 +26,9 @@ function chain(engine: Engine, steps: number): void {
 }
 
 /** A Langevin step whose size is measured by the norms of noise and score. */
-function measured(x: ReturnType<typeof state>, z: Noise, coefficients: typeof tiny): void {
+function measured(x: ReturnType<typeof state>, z: Noise, coefficients: typeof tiny, over: NormsOver): void {
   const score = drawn(x.engine, x.shape);
-  update(x, score, { ...coefficients, unit: normRatio(score, z) }, z);
+  update(x, score, { ...coefficients, unit: normRatio(score, z, over) }, z);
 }
 
 type Move = (x: ReturnType<typeof state>, coefficients: typeof tiny) => void;
@@ -39,19 +39,27 @@ const plain =
   (x, coefficients) =>
     update(x, drawn(x.engine, x.shape), coefficients, noiseOf(fused, x));
 const byNorms =
-  (fused: boolean): Move =>
+  (fused: boolean, over: NormsOver): Move =>
   (x, coefficients) =>
-    measured(x, noiseOf(fused, x), coefficients);
+    measured(x, noiseOf(fused, x), coefficients, over);
 
-const check = (move: Move, unit: "one" | "norms") => async (engine: Engine) => {
+const check = (move: Move, unit: "one" | NormsOver) => async (engine: Engine) => {
   const [x, score] = [state(engine, small), drawn(engine, small)];
   const z = randomNormal(small, { seed: [11, 0], purpose: purposes.sampler, step: 5 });
   const before = [await toArray64(x), await toArray64(score)] as const;
-  const u = unit === "norms" ? oracle.normRatio(z, before[1]) : 1;
+  const [samples, size] = [small[0]!, sizeOf(small) / small[0]!];
+  const units = {
+    one: () => Array<number>(samples).fill(1),
+    batch: () => Array<number>(samples).fill(oracle.normRatio(z, before[1])),
+    sample: () => [...oracle.normRatios(z, before[1]).data],
+  }[unit]();
   const { keep, pull, noise } = large;
-  const expected = oracle.linearUpdate(...before, z, { keep, pull: u * pull, noise: Math.sqrt(u) * noise });
+  const expected = z.data.map((value, i) => {
+    const u = units[Math.floor(i / size)]!;
+    return keep * before[0].data[i]! + u * pull * before[1].data[i]! + Math.sqrt(u) * noise * value;
+  });
   engine.scope(() => move(x, large));
-  return near("update", x.alias(), expected.data);
+  return near("update", x.alias(), expected);
 };
 
 const work = (steps: number, reads = 12) =>
@@ -87,12 +95,14 @@ export const cases: readonly Case[] = [
     run: (engine) => plain(false)(state(engine, full), tiny),
     check: check(plain(false), "one"),
   },
-  ...[true, false].map(
-    (fused): Case => ({
-      ...work(1, 16),
-      name: `langevin corrector, ${fused ? "fused" : "separate"}`,
-      run: (engine) => byNorms(fused)(state(engine, full), tiny),
-      check: check(byNorms(fused), "norms"),
-    }),
+  ...(["batch", "sample"] as const).flatMap((over) =>
+    [true, false].map(
+      (fused): Case => ({
+        ...work(1, 16),
+        name: `langevin corrector${over === "sample" ? ", each sample's norms" : ""}, ${fused ? "fused" : "separate"}`,
+        run: (engine) => byNorms(fused, over)(state(engine, full), tiny),
+        check: check(byNorms(fused, over), over),
+      }),
+    ),
   ),
 ];

@@ -31,6 +31,7 @@ export function benchCommand(program: Command): void {
       "ratio of times to an earlier --json file; changes beyond the spread are flagged",
     )
     .option("--profile", "where the time of the training steps goes, kernel by kernel, and their memory")
+    .option("--loading", "what images cost a training step: a folder of JPEG files, in memory and streamed")
     .action(async (options) => {
       if (!(await benchKernels({ ...options, onProgress: statusLine }))) process.exitCode = 1;
     });

@@ -76,15 +76,15 @@ export function classifyGuideCommand(program: Command): void {
         const classifier = openClassifier(engine, classifierConfig, { channels: c, height: h });
         classifier.load(samplingState(own));
         const rows = Int32Array.from({ length: n * classes.length }, (_, i) => classes[Math.floor(i / n)]!);
-        const of = engine.untrack(engine.tensor(rows));
         const { guidanceScale: scale } = options;
         const { samples, nfe } = await drawSamples(engine, network, config, {
           size,
           animate: false,
           offset: classes[0]! * n,
-          steps: config.sde && options.steps,
-          guide: (score) =>
-            guidedScore(score, config, { classifier, config: classifierConfig, classes: of, scale }),
+          guide: (score, { from, count }) => {
+            const classes = engine.untrack(engine.tensor(rows.slice(from, from + count)));
+            return guidedScore(score, config, { classifier, config: classifierConfig, classes, scale });
+          },
         });
         const drawing = { samples, size, classes, n };
         const verdicts = await judge(engine, classifier, classifierConfig, drawing);
@@ -136,7 +136,9 @@ function applyOptions(config: Config, { n, seed, steps }: GuideOptions, classes:
     throw new UsageError(
       `classify-guide: got --steps ${steps} for a network that knows only its ${config.sde.numScales} steps; leave it out`,
     );
-  if (!config.sde && steps !== undefined) config.sampling.stepsPerLevel = steps;
+  if (steps !== undefined)
+    if (config.sde) config.sampling.steps = steps;
+    else config.sampling.stepsPerLevel = steps;
   config.sampling.count = n * classes;
   if (seed !== undefined) config.sampling.seed = seed;
 }

@@ -5,15 +5,17 @@ import { type ImageSet, imageSize, toBatch } from "../../data/dataset.ts";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { sampleQuality } from "../../train/metrics/index.ts";
+import { OLDER } from "../checkpoint-folder.ts";
 import { type Config, readConfig, writeConfig } from "../config.ts";
 import { packaged } from "../packaged.ts";
 import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { duration } from "../progress.ts";
 import { files, openCheckpoint, openImages, openRun } from "../run.ts";
+import { SAMPLES } from "../run-folder.ts";
 import { drawSamples } from "../sampler.ts";
+import { train } from "../training-loop.ts";
 import { writePictures } from "./sample.ts";
-import { train } from "./train.ts";
 
 const FOLDER = join("out", "demo");
 
@@ -66,8 +68,8 @@ function beginAfresh(folder: string, config: Config): void {
   )
     throw new UsageError(`demo: ${folder} holds a run of another configuration; give another --out`);
   if (existsSync(folder))
-    for (const name of [files.checkpoint, files.previous, files.metrics])
-      rmSync(join(folder, name), { force: true });
+    for (const name of [files.checkpoint, OLDER, files.metrics, files.numbers, SAMPLES])
+      rmSync(join(folder, name), { recursive: true, force: true });
 }
 
 function firstOf(images: ImageSet, count: number): Float32Array<ArrayBuffer> {

@@ -2,15 +2,7 @@ import type { Command } from "commander";
 import { mebibytes } from "../../engine/buffers.ts";
 import { Engine } from "../../engine/engine.ts";
 import { measureRoofline } from "../../engine/roofline.ts";
-
-const limits = [
-  "maxBufferSize",
-  "maxStorageBufferBindingSize",
-  "maxStorageBuffersPerShaderStage",
-  "maxComputeWorkgroupStorageSize",
-  "maxComputeInvocationsPerWorkgroup",
-  "maxComputeWorkgroupsPerDimension",
-] as const;
+import { adapterName, limitNames, systemOf } from "../system.ts";
 
 export function doctorCommand(program: Command): void {
   program
@@ -22,33 +14,19 @@ export function doctorCommand(program: Command): void {
       try {
         const roofline = await measureRoofline(engine);
         const { driver, device, hardware } = engine;
-        const features = [...device.features].sort();
-        const bounds = Object.fromEntries(limits.map((name) => [name, device.limits[name]]));
+        const system = systemOf(engine);
         if (json) {
-          console.log(
-            JSON.stringify(
-              {
-                node: process.version,
-                platform: `${process.platform} ${process.arch}`,
-                driver,
-                features,
-                limits: bounds,
-                roofline,
-              },
-              null,
-              2,
-            ),
-          );
+          console.log(JSON.stringify({ ...system, roofline }, null, 2));
           return;
         }
         const rows: [string, string][] = [
           ["system", `Node ${process.version}, ${process.platform} ${process.arch}`],
-          ["adapter", driver.description || driver.device || "unnamed"],
+          ["adapter", adapterName(driver)],
           ["vendor", [driver.vendor, driver.architecture].filter(Boolean).join(", ") || "unknown"],
           ["driver", `${driver.source}${driver.software ? ", software: correct, but slow" : ""}`],
           ["kernels for", hardware.kind === "cpu" ? "CPU drivers" : "GPUs"],
-          ["features", features.join(", ") || "none"],
-          ...limits.map((name): [string, string] => [
+          ["features", system.features.join(", ") || "none"],
+          ...limitNames.map((name): [string, string] => [
             name,
             name.endsWith("Size") && device.limits[name] > 1 << 16
               ? mebibytes(device.limits[name])

@@ -1,36 +1,38 @@
-import { statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Command, Option } from "commander";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { samplingState } from "../../train/checkpoint.ts";
-import { correctorNames, methodNames, predictorNames } from "../config/sampling.ts";
+import { correctorNames, methodNames, predictorNames, snrRules } from "../config/sampling.ts";
 import { type Config, parseConfig } from "../config.ts";
+import { stopOnSignal } from "../interrupt.ts";
 import { openNetwork } from "../network.ts";
-import { positive, wholeFrom } from "../options.ts";
+import { between, positive, wholeFrom } from "../options.ts";
 import { animation } from "../pictures/gif.ts";
 import { npz } from "../pictures/npz.ts";
 import { grid } from "../pictures/png.ts";
+import { strip } from "../pictures/strip.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
+import { endLine } from "../progress.ts";
 import { files, openCheckpoint } from "../run.ts";
 import { type Drawn, drawSamples, type Size } from "../sampler.ts";
+import { methodOf } from "../sampling/methods.ts";
+import { applyOptions, type DrawOptions, identityOf, mergeOptions } from "../sampling/options.ts";
+import {
+  type Drawing,
+  hashOf,
+  openDrawing,
+  requireSameDrawing,
+  type SavedDrawing,
+  saveDrawing,
+} from "../sampling/state.ts";
 
-/** What both kinds of sampler take, and what only one of them does. */
-interface SampleOptions {
-  n?: number;
-  range?: [from: number, to: number];
-  seed?: number;
-  steps?: number;
-  denoise: boolean;
-  epsilon?: number;
-  method?: (typeof methodNames)[number];
-  predictor?: (typeof predictorNames)[number];
-  corrector?: (typeof correctorNames)[number];
-  snr?: number;
-  animate?: boolean;
-  npz?: boolean;
-  raw?: boolean;
+interface SampleOptions extends DrawOptions {
+  json?: boolean;
   out?: string;
+  resume?: boolean;
+  saveEvery: number;
 }
 
 const oneOf = (flags: string, description: string, names: readonly string[]) =>
@@ -43,70 +45,97 @@ export function sampleCommand(program: Command): void {
     .argument("<run>", "a run's folder or a checkpoint file")
     .option("--n <count>", "how many images", wholeFrom(1, "--n"))
     .option("--range <a:b>", "images a to b - 1 of those that the seed gives, to share the work", rangeOf)
+    .option("--batch <count>", "how many at a time; the images are the same", wholeFrom(1, "--batch"))
     .option("--seed <seed>", "one seed gives one set of images", wholeFrom(0, "--seed"))
+    .addOption(
+      oneOf("--method <name>", "annealed, consistent: of noise scales; others: of an SDE", methodNames),
+    )
     .option("--steps <T>", "steps at each noise scale, or of the SDE", wholeFrom(1, "--steps"))
     .option("--no-denoise", "leave out the last denoising step")
-    .option("--epsilon <e>", "step size at the smallest noise scale", positive("--epsilon"))
-    .addOption(oneOf("--method <name>", "of an SDE: predictor and corrector, or the ODE", methodNames))
-    .addOption(oneOf("--predictor <name>", "of an SDE", predictorNames))
-    .addOption(oneOf("--corrector <name>", "of an SDE", correctorNames))
-    .option("--snr <r>", "signal to noise of the corrector", positive("--snr"))
+    .option("--epsilon <e>", "annealed, consistent: step size at the smallest scale", positive("--epsilon"))
+    .addOption(oneOf("--predictor <name>", "pc", predictorNames))
+    .addOption(oneOf("--corrector <name>", "pc", correctorNames))
+    .option("--snr <r>", "pc: signal to noise of the corrector", positive("--snr"))
+    .addOption(oneOf("--snr-over <what>", "pc: norms of each image, or as published", snrRules))
+    .option("--temperature <f>", "ode, heun, euler: factor of the latents", positive("--temperature"))
+    .option("--eta <e>", "ddim: noise, from 0 to 1", between(0, 1, "--eta"))
+    .option("--churn <c>", "edm: noise on the way, such as 40", between(0, Infinity, "--churn"))
     .option("--raw", "the newest weights instead of their running average")
-    .option("--animate", "also write sampling.gif")
+    .option("--animate", "also write sampling.gif and denoised.png")
     .option("--npz", "also write samples.npz, for NumPy")
+    .option("--json", "say what was done as JSON")
+    .option("--resume", "go on with what was stopped, if anything was, as it was asked for then")
+    .option("--save-every <s>", "seconds between two saves of the state", positive("--save-every"), 30)
     .option("-o, --out <folder>", "where to write; the run's folder unless given")
-    .addHelpText("after", "\nWhat is not given is as the run's configuration says.")
-    .action(async (path: string, options: SampleOptions) => {
-      const checkpoint = openCheckpoint(path);
-      const config = parseConfig(checkpoint.config, "the checkpoint's configuration");
-      applyOptions(config, options);
-      const [c, h, w] = checkpoint.image;
-      const engine = await Engine.create();
-      try {
-        const network = openNetwork(engine, config, { channels: c, height: h });
-        network.load(options.raw ? checkpoint.network : samplingState(checkpoint));
-        const drawn = await drawSamples(engine, network, config, {
-          size: { c, h, w },
-          animate: options.animate ?? false,
-          ...(options.range && { offset: options.range[0] }),
-          steps: config.sde && options.steps,
-        });
-        const folder = options.out ?? (isFolder(path) ? path : dirname(path));
-        writePictures(folder, drawn, { n: config.sampling.count, c, h, w }, options.npz);
-      } finally {
-        engine.destroy();
-      }
+    .addHelpText(
+      "after",
+      "\nWhat is not given is as the run's configuration says. Ctrl-C ends it after the step at hand,\n" +
+        "all being kept for --resume; once more ends it at once. Guide: docs/sampling.md",
+    )
+    .action(sample);
+}
+
+async function sample(path: string, typed: SampleOptions): Promise<void> {
+  const { json, out, resume = false, saveEvery, ...given } = typed;
+  if (given.denoise) delete given.denoise; // Commander's default
+  const checkpoint = openCheckpoint(path);
+  const folder = out ?? (isFolder(path) ? path : dirname(path));
+  const state = join(folder, files.drawing);
+  const kept = openKept(state, resume);
+  const options = kept ? mergeOptions(kept.options, given) : given;
+  const config = parseConfig(checkpoint.config, "the checkpoint's configuration");
+  applyOptions(config, options);
+  methodOf(config); // refuses what no sampler takes
+  const values = options.raw ? checkpoint.network : samplingState(checkpoint);
+  const identity = identityOf(config, options, { weights: hashOf(values), image: checkpoint.image });
+  if (kept) requireSameDrawing(state, kept.identity, identity);
+  if (resume && !json)
+    console.log(kept ? goingOn(folder, kept, config) : `${folder}: nothing to go on from, beginning`);
+
+  const [c, h, w] = checkpoint.image;
+  const save = (drawing: Drawing) => saveDrawing(state, { drawing, identity, options }, checkpoint.image);
+  const stop = stopOnSignal();
+  const engine = await Engine.create();
+  try {
+    const network = openNetwork(engine, config, { channels: c, height: h });
+    network.load(values);
+    const drawn = await drawSamples(engine, network, config, {
+      size: { c, h, w },
+      animate: options.animate ?? false,
+      offset: options.range?.[0] ?? 0,
+      before: kept?.drawing,
+      keeping: { stop, every: saveEvery, save, resume: resumeLine(path, out) },
     });
+    const written = writePictures(folder, drawn, { n: config.sampling.count, c, h, w }, options.npz, json);
+    rmSync(state, { force: true });
+    if (json) console.log(JSON.stringify(summary(config, options, drawn, written)));
+  } finally {
+    stop.end();
+    engine.destroy();
+  }
 }
 
-/** Options of only one kind of sampler, by their place in the configuration's section. */
-const own = {
-  annealed: ["epsilon"],
-  sde: ["method", "predictor", "corrector", "snr"],
-} as const;
-
-/** What was asked for goes before what the configuration says. Throws UsageError for another sampler's options. */
-function applyOptions(config: Config, options: SampleOptions): void {
-  const { n, range, seed, steps } = options;
-  if (n !== undefined && range) throw new UsageError("sample: got --n and --range, expected one of them");
-  const [kind, other] = config.sde ? (["sde", "annealed"] as const) : (["annealed", "sde"] as const);
-  for (const name of own[other])
-    if (options[name] !== undefined)
-      throw new UsageError(
-        `sample: got --${name}, which is for networks ${config.sde ? "on a ladder of noise scales" : "on an SDE"}; leave it out`,
-      );
-  if (config.sde && !config.sde.continuous && steps !== undefined)
+/** What was left in a folder. Throws UsageError where it would be lost. */
+function openKept(state: string, resume: boolean): SavedDrawing<DrawOptions> | undefined {
+  const kept = openDrawing<DrawOptions>(state);
+  if (kept && !resume)
     throw new UsageError(
-      `sample: got --steps ${steps} for a network that knows only its ${config.sde.numScales} steps; leave it out`,
+      `sample: ${state} holds a drawing that was stopped; pass --resume to go on, or remove that file to begin anew`,
     );
-  const sampling: Record<string, unknown> = config.sampling;
-  for (const name of own[kind]) if (options[name] !== undefined) sampling[name] = options[name];
-  if (!config.sde && steps !== undefined) config.sampling.stepsPerLevel = steps;
-  const count = range ? range[1] - range[0] : n;
-  if (count !== undefined) config.sampling.count = count;
-  if (seed !== undefined) config.sampling.seed = seed;
-  config.sampling.denoise &&= options.denoise;
+  return kept;
 }
+
+function goingOn(
+  folder: string,
+  { drawing: { finished, batch } }: SavedDrawing<DrawOptions>,
+  config: Config,
+): string {
+  const within = batch ? `, after ${batch.point.done} steps of the next ones` : "";
+  return `${folder}: going on with ${finished} of ${config.sampling.count} images drawn${within}`;
+}
+
+const resumeLine = (path: string, out: string | undefined): string =>
+  `stein sample ${path}${out === undefined ? "" : ` --out ${out}`} --resume`;
 
 function rangeOf(text: string): [number, number] {
   const [a, b] = text.split(":").map(Number);
@@ -118,21 +147,36 @@ function rangeOf(text: string): [number, number] {
 export const isFolder = (path: string): boolean =>
   statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
-/** samples.png and, given frames, sampling.gif; samples.npz if asked for. */
+const summary = ({ sampling }: Config, { range }: DrawOptions, { nfe }: Drawn, written: string[]) => ({
+  images: sampling.count,
+  first: range?.[0] ?? 0,
+  seed: sampling.seed,
+  method: sampling.method,
+  nfe,
+  written,
+});
+
+/** samples.png and, given frames, sampling.gif and denoised.png; samples.npz if asked for. Returns their paths. */
 export function writePictures(
   folder: string,
-  { samples, frames }: Pick<Drawn, "samples" | "frames">,
-  shape: Size & { n: number },
+  { samples, frames, denoised }: Pick<Drawn, "samples" | "frames" | "denoised">,
+  { n, ...image }: Size & { n: number },
   numpy = false,
-): void {
-  const { n, c, h, w } = shape;
+  quiet = false,
+): string[] {
   const written: string[] = [];
   const write = (name: string, bytes: Uint8Array) => {
     written.push(join(folder, name));
     writeFileAtomic(written.at(-1)!, bytes);
   };
-  write(files.samples, grid(samples, { ...shape, scale: 3 }));
-  if (frames.length > 0) write(files.animation, animation(frames, { ...shape, scale: 2 }));
-  if (numpy) write(files.numpy, npz({ samples: { data: samples, shape: [n, c, h, w] } }));
-  console.log(`wrote ${written.join(" and ")}`);
+  write(files.samples, grid(samples, { n, ...image, scale: 3 }));
+  if (frames.length > 0) {
+    const shown = frames[0]!.length / (image.c * image.h * image.w);
+    write(files.animation, animation(frames, { n: shown, ...image, scale: 2, beside: denoised }));
+    if (denoised) write(files.denoised, strip(frames, denoised, { ...image, scale: 3 }));
+  }
+  if (numpy) write(files.numpy, npz({ samples: { data: samples, shape: [n, image.c, image.h, image.w] } }));
+  endLine();
+  if (!quiet) console.log(`wrote ${written.join(" and ")}`);
+  return written;
 }

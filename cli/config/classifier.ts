@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { ClassifierName } from "../../models/index.ts";
+import { type Parts, trainingDisagreement } from "./agreement.ts";
 import type { sdes } from "./noise.ts";
 import { count, positive, section } from "./values.ts";
 
@@ -33,9 +34,11 @@ export type ClassifierModel = { [N in ClassifierName]: z.infer<(typeof classifie
 export function classifierDisagreement({
   data,
   sde,
+  training,
 }: {
   readonly data: { readonly centered?: boolean | undefined; readonly name: string };
   readonly sde?: z.infer<(typeof sdes)[keyof typeof sdes]> | undefined;
+  readonly training: Parts["training"];
 }): string | undefined {
   if (data.centered)
     return "data.centered: got true for a classifier, which takes images in [0, 1], expected false";
@@ -43,5 +46,5 @@ export function classifierDisagreement({
     return 'data.name: got "folder" for a classifier, expected a set whose images have classes: digits, mnist, cifar10';
   if (sde && !sde.continuous)
     return "sde.continuous: got false for a classifier, which is told sigma at any time, expected true";
-  return undefined;
+  return trainingDisagreement(training);
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { imageSetNames } from "../../data/index.ts";
+import { filterNames } from "../../data/resize.ts";
 import { count, flag, number, section, wholeFrom } from "./values.ts";
 
 /** The images. */
@@ -10,6 +11,14 @@ export const data = section({
   seed: wholeFrom(0).optional(),
   size: count.optional(),
   channels: number("1 (grey) or 3 (RGB)", (n) => n === 1 || n === 3).optional(),
+  /** Side of the centred square that is taken of each file of a folder. */
+  crop: count.optional(),
+  /** How the files of a folder are resized; area unless given. */
+  resize: z.enum(filterNames).optional(),
+  /** Decode a folder's files while training; so it is for more than 2,000 files unless given. */
+  stream: flag.optional(),
+  /** MiB of images held of a streamed folder; 1024 unless given. */
+  memory: count.optional(),
   /** Images kept from training to measure against. */
   heldBack: count.default(1000),
   /** Turn over every other image while training, at random. */

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { projectionNames } from "../../train/losses/projections.ts";
+import { matchingNames } from "../../train/objectives/matching.ts";
 import { count, flag, fromZero, number, positive, section, share, wholeFrom } from "./values.ts";
 
 export const precisions = ["f32", "mixed"] as const;
@@ -6,6 +8,8 @@ export const precisions = ["f32", "mixed"] as const;
 const optimizer = {
   steps: count,
   batchSize: count.default(128),
+  /** How many parts of a batch go through the network one after the other: less memory, the same step. */
+  accumulate: count.default(1),
   lr: positive.default(1e-3),
   beta1: share.default(0.9),
   /** Of Adam's denominator. */
@@ -15,6 +19,8 @@ const optimizer = {
   warmup: wholeFrom(0).default(0),
   /** 0: the average is the newest weights. */
   emaDecay: share.default(0.999),
+  /** The average begins with a smaller decay, (1 + n) / (10 + n), as of 2021; on unless told, off in the 2020 code. */
+  emaWarmup: flag.optional(),
   gradClip: positive.optional(),
 };
 
@@ -25,6 +31,20 @@ const bookkeeping = {
   checkpointing: flag.optional(),
   seed: wholeFrom(0).default(0),
   checkpointEvery: count.default(500),
+  /** How many of the last checkpoints stay. */
+  keepLast: count.default(2),
+  /** Checkpoints of these steps' multiples stay, too. */
+  keepEvery: count.optional(),
+  /** Steps between two measurements on the held-back images, with one more at the end; 0: never. */
+  evaluateEvery: wholeFrom(0).default(1000),
+};
+
+/** Of networks that images are drawn from. */
+const samples = {
+  /** Steps between two pictures of samples; 0: none. */
+  sampleEvery: wholeFrom(0).default(0),
+  /** Images of each of them. */
+  sampleCount: count.default(16),
 };
 
 /** On a ladder of noise scales. */
@@ -32,7 +52,13 @@ export const annealedTraining = section({
   ...optimizer,
   /** The power of sigma by which the loss is weighted. */
   annealPower: number("a number").default(2),
+  /** How the score is matched: denoising (dsm, unless told), sliced (ssm, ssm-vr) or explicit (hyvarinen). */
+  loss: z.enum(matchingNames).optional(),
+  /** Of the vectors along which the sliced losses look, and how many for each image. */
+  projection: z.enum(projectionNames).optional(),
+  particles: count.optional(),
   ...bookkeeping,
+  ...samples,
 });
 
 /** Of a classifier, on either. */
@@ -45,5 +71,11 @@ export const sdeTraining = section({
   reduceMean: flag.default(false),
   /** Weight times by g(t)^2 in place of the variance: Song et al. 2021, "Maximum likelihood training". */
   likelihoodWeighting: flag.default(false),
+  loss: z
+    .literal("dsm", {
+      error: 'expected "dsm": the other losses are for a ladder of noise scales, take out sde',
+    })
+    .optional(),
   ...bookkeeping,
+  ...samples,
 });

@@ -1,7 +1,7 @@
 /// <reference path="./gifenc.d.ts" />
 import * as namespace from "gifenc";
 import { UsageError } from "../../engine/errors.ts";
-import { type GridOptions, type Picture, tile } from "./tile.ts";
+import { beside, type GridOptions, type Picture, tile } from "./tile.ts";
 
 // Plain Node puts the names of this CommonJS package under default; bundlers and Vitest put them beside it.
 const gifenc =
@@ -12,6 +12,8 @@ export interface AnimationOptions extends GridOptions {
   delay?: number;
   /** Milliseconds of the last frame, the result. */
   hold?: number;
+  /** As many frames of the same shape, shown to the right of the others. */
+  beside?: readonly Float32Array[] | undefined;
 }
 
 const greys = Array.from({ length: 256 }, (_, shade) => [shade, shade, shade]);
@@ -26,10 +28,15 @@ export function animation(frames: readonly Float32Array[], options: AnimationOpt
       "animation: got no frames, expected at least one; record one for every few sampling steps",
     );
   }
-  const { delay = 80, hold = 2000 } = options;
+  const { delay = 80, hold = 2000, beside: others } = options;
+  if (others && others.length !== frames.length)
+    throw new UsageError(
+      `animation: got ${others.length} frames beside ${frames.length}, expected one for each; leave none out`,
+    );
   const encoder = gifenc.GIFEncoder();
   frames.forEach((frame, i) => {
-    const picture = tile("animation", frame, options);
+    const main = tile("animation", frame, options);
+    const picture = others ? beside(main, tile("animation", others[i]!, options)) : main;
     const { indices, palette } = picture.channels === 1 ? grey(picture, i) : coloured(picture);
     const time = i === frames.length - 1 ? hold : delay;
     encoder.writeFrame(indices, picture.width, picture.height, {

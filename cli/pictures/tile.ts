@@ -49,6 +49,17 @@ export function tile(who: string, images: Float32Array, options: GridOptions): P
   return { width, height, channels: c, data: new Uint8Array(data.buffer) };
 }
 
+/** Two pictures of one height and one number of channels, side by side. */
+export function beside(left: Picture, right: Picture): Picture {
+  const [a, b] = [left, right].map(({ width, channels }) => width * channels) as [number, number];
+  const data = new Uint8Array((a + b) * left.height);
+  for (let y = 0; y < left.height; y++) {
+    data.set(left.data.subarray(y * a, (y + 1) * a), y * (a + b));
+    data.set(right.data.subarray(y * b, (y + 1) * b), y * (a + b) + a);
+  }
+  return { ...left, width: left.width + right.width, data };
+}
+
 function requireShape(
   who: string,
   images: Float32Array,

@@ -27,7 +27,7 @@ const op = defineOp<Attrs>({
   oracle: ([x], { rate, draw }) => {
     const { seedLow, seedHigh, step, purpose, offset } = drawNumbers(x!.shape, draw);
     const seed = [seedLow, seedHigh] as const;
-    return oracle.dropout(x!, { rate, seed, step: numberOf(step), purpose, sampleOffset: offset });
+    return oracle.dropout(x!, { rate, seed, step: numberOf(step), purpose, sampleOffset: numberOf(offset) });
   },
 });
 

@@ -11,12 +11,14 @@ export interface AdamOptions extends OptimizerOptions {
   eps?: number;
 }
 
+type Average = "emaDecay" | "emaWarmup";
+
 /**
  * Adam with, in the same kernel, the running average of the weights. Call `advance` before each step, captured or
  * not, then `apply`: a captured `apply` reads the step's numbers anew. Kingma & Ba 2015, as PyTorch computes it.
  */
 export class Adam extends Optimizer {
-  readonly options: Required<Omit<AdamOptions, "emaDecay">> & Pick<AdamOptions, "emaDecay">;
+  readonly options: Required<Omit<AdamOptions, Average>> & Pick<AdamOptions, Average>;
   readonly #rate = new Scalar(0);
   readonly #rootScale = new Scalar(1);
 
@@ -60,9 +62,11 @@ export class Adam extends Optimizer {
           rootScale: this.#rootScale,
           beta1,
           beta2,
+          gain1: 1 - beta1,
+          gain2: 1 - beta2,
           eps,
           weightDecay,
-          emaDecay: this.ema?.decay ?? 0,
+          emaGain: this.ema?.gain ?? 0,
         },
         param.size,
       );

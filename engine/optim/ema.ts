@@ -1,23 +1,38 @@
 import { Scalar } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
+import { exchange } from "../updates.ts";
 
-/** Running average of the weights: shadow -= (1 - decay) (shadow - w), decay = min(emaDecay, (1 + n) / (10 + n)) as score_sde. */
+export interface EmaOptions {
+  /** Share of the old average that an update keeps, in the end. */
+  limit: number;
+  /** decay = min(limit, (1 + n) / (10 + n)) at the n-th update, as score_sde; the limit from the first on, as NCSNv2, if false. */
+  warmup: boolean;
+}
+
+/** Running average of the weights: shadow -= (1 - decay) (shadow - w). */
 export class Ema {
   readonly shadow: Map<string, Tensor>;
-  /** The newest update's decay. */
-  readonly decay = new Scalar(0);
+  /** 1 - the newest update's decay. */
+  readonly gain = new Scalar(1);
   updates = 0;
-  readonly #limit: number;
+  readonly #options: EmaOptions;
 
   /** Starts at the parameters' values. */
-  constructor(params: ReadonlyMap<string, Tensor>, limit: number) {
-    this.#limit = limit;
+  constructor(params: ReadonlyMap<string, Tensor>, options: EmaOptions) {
+    this.#options = options;
     this.shadow = new Map([...params].map(([name, t]) => [name, copyOf(t)]));
+  }
+
+  /** The weights and their averages change places. */
+  exchange(params: ReadonlyMap<string, Tensor>): void {
+    for (const [name, average] of this.shadow) exchange(params.get(name)!, average);
   }
 
   advance(): void {
     this.updates++;
-    this.decay.value = Math.min(this.#limit, (1 + this.updates) / (10 + this.updates));
+    const { limit, warmup } = this.#options;
+    const rising = (1 + this.updates) / (10 + this.updates);
+    this.gain.value = 1 - (warmup ? Math.min(limit, rising) : limit);
   }
 }
 

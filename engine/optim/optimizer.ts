@@ -10,6 +10,8 @@ export interface OptimizerOptions {
   warmup?: number;
   /** Keep a running average of the weights with this decay. */
   emaDecay?: number;
+  /** The average's decay rises to emaDecay, as score_sde; it is emaDecay from the first step on, as NCSNv2, if false. */
+  emaWarmup?: boolean;
 }
 
 export interface OptimizerState {
@@ -31,10 +33,10 @@ export abstract class Optimizer {
   /** Throws UsageError for options out of range. */
   constructor(params: ReadonlyMap<string, Tensor>, options: OptimizerOptions, sums: readonly string[]) {
     requireOptions(new.target.name, options);
-    const { emaDecay } = options;
+    const { emaDecay, emaWarmup = true } = options;
     this.params = params;
     this.sums = new Map(sums.map((letter) => [letter, zerosLike(params)]));
-    this.ema = emaDecay === undefined ? undefined : new Ema(params, emaDecay);
+    this.ema = emaDecay === undefined ? undefined : new Ema(params, { limit: emaDecay, warmup: emaWarmup });
   }
 
   /** Sets the numbers of the next step. */

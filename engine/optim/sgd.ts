@@ -42,7 +42,7 @@ export class Sgd extends Optimizer {
         kernel,
         { ema: ema !== undefined, clip: clip !== undefined, vecs: vecsPerThread(engine.hardware) },
         { grad: grads[i++]!, param, m: m!.get(name)!, ema: ema ?? param, clip: clip ?? param },
-        { rate: this.#rate, momentum, weightDecay, emaDecay: this.ema?.decay ?? 0 },
+        { rate: this.#rate, momentum, weightDecay, emaGain: this.ema?.gain ?? 0 },
         param.size,
       );
     }

@@ -21,11 +21,17 @@ export function normRatio(z: Array64, score: Array64): number {
   return (sumOfNorms(z) / sumOfNorms(score)) ** 2;
 }
 
-function sumOfNorms({ shape, data }: Array64): number {
+/** (|z| / |score|)^2 of each sample of z and score [n, ...]. -> [n] */
+export function normRatios(z: Array64, score: Array64): Array64 {
+  const [above, below] = [norms(z), norms(score)];
+  return { shape: [above.length], data: Float64Array.from(above, (norm, i) => (norm / below[i]!) ** 2) };
+}
+
+const sumOfNorms = (x: Array64): number => norms(x).reduce((total, norm) => total + norm, 0);
+
+function norms({ shape, data }: Array64): number[] {
   const size = data.length / shape[0];
-  let total = 0;
-  for (let n = 0; n < shape[0]; n++) total += Math.hypot(...data.subarray(n * size, (n + 1) * size));
-  return total;
+  return Array.from({ length: shape[0] }, (_, n) => Math.hypot(...data.subarray(n * size, (n + 1) * size)));
 }
 
 export interface AdamState {

@@ -54,18 +54,23 @@ function onGrid(grid: TimeGrid, { name, stages, step }: Method): OdeSolver {
     throw new UsageError(`${name}: got ${grid} steps, expected a whole number from 1, or a list of times`);
   return async (engine, problem) => {
     requireProblem(name, problem);
-    const { field, start, from, to, onStep } = problem;
+    const { field, start, from, to, after, onStep } = problem;
     if (typeof grid !== "number") requireGrid(name, grid, from, to);
     const times = typeof grid === "number" ? [...linspace(from, to, grid + 1).slice(0, -1), to] : grid;
+    const behind = after?.done ?? 0;
+    if (after && times[behind] !== after.t)
+      throw new UsageError(
+        `${name}: got a state at ${after.t} after ${behind} steps, expected ${times[behind] ?? `at most ${times.length - 1} steps`}`,
+      );
     const y = new MovingState(computed(engine, () => copyOf(start)));
     try {
-      for (let done = 1; done < times.length; done++) {
+      for (let done = behind + 1; done < times.length; done++) {
         const [t, next] = [times[done - 1]!, times[done]!];
         y.now = computed(engine, () => step(field, y.now, t, next - t));
         await onStep?.({ t: next, done, nfe: stages * done, state: y.now });
       }
       await engine.sync();
-      return { state: y.now, nfe: stages * (times.length - 1), times };
+      return { state: y.now, nfe: stages * (times.length - 1), times: times.slice(behind) };
     } catch (fault) {
       y.dispose();
       throw fault;

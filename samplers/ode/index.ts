@@ -16,6 +16,7 @@ export { type Rk45Options, rk45 } from "./rk45.ts";
 export { slerp } from "./slerp.ts";
 export type {
   Field,
+  OdePoint,
   OdeProblem,
   OdeProgress,
   OdeSolution,

@@ -17,7 +17,7 @@ import { computed } from "./solver.ts";
  */
 export type Probe = "rademacher" | "gaussian" | "exact";
 
-export interface LikelihoodOptions extends FlowOptions {
+export interface LikelihoodOptions extends Omit<FlowOptions, "after"> {
   /** The time next to the data. 1e-5 unless told, whatever the SDE, as published. */
   eps?: number;
   /** "rademacher" unless told, +1 or -1 each, the one of least variance; or the vectors themselves, of x's shape. */
@@ -118,6 +118,9 @@ function withDivergence(
   }
 }
 
+/** A site that no sampler draws at: a probe may not depend on samples of the same seed. */
+const PROBE = 2 ** 24 - 1;
+
 /** The vectors of which v . J v is summed, each [n,...]. */
 function probesOf(x: Tensor, options: LikelihoodOptions): Tensor[] {
   const { probe = "rademacher", seed = 0, sampleOffset } = options;
@@ -129,7 +132,7 @@ function probesOf(x: Tensor, options: LikelihoodOptions): Tensor[] {
       );
     return [scale(probe, 1)];
   }
-  const draw: Draw = { seed, purpose: "sampler", sampleOffset };
+  const draw: Draw = { seed, purpose: "sampler", sampleOffset, site: PROBE };
   if (probe === "gaussian") return [randn(engine, shape, draw)];
   if (probe === "rademacher") return [sub(scale(greaterEqual(rand(engine, shape, draw), 0.5), 2), 1)];
   return basis(x);

@@ -2,14 +2,14 @@ import type { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { combine, scale } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
-import { requireShape } from "../../engine/shapes.ts";
+import { requireShape, sameShape, showShape } from "../../engine/shapes.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { reverseDiffusion } from "../predictors/reverse-diffusion.ts";
 import type { ScoreFunction } from "../score.ts";
 import { reverse, type Sde } from "../sde/index.ts";
 import { Recorded } from "./recorded.ts";
 import { rk45 } from "./rk45.ts";
-import { computed, type OdeProgress, type OdeSolver } from "./solver.ts";
+import { computed, type OdePoint, type OdeProgress, type OdeSolver } from "./solver.ts";
 
 export interface FlowOptions {
   sde: Sde;
@@ -19,6 +19,8 @@ export interface FlowOptions {
   eps?: number;
   /** What the network is told of a time. sde.conditionAt unless told; sde.labelAt for those trained on discrete steps. */
   condition?: (t: number) => number;
+  /** Where x stands, as the progress of an earlier call told it: the integration goes on there. */
+  after?: OdePoint | undefined;
   /** Called after each step with the samples as they are then; it is awaited. */
   onStep?: (progress: FlowStep) => void | Promise<void>;
 }
@@ -37,7 +39,9 @@ export interface FlowSampleOptions extends DecodeOptions {
   seed: number;
   /** Index of the first sample. Latents are the same for a batch in parts; adaptive steps, and so rounding, are not. */
   sampleOffset?: number;
-  /** Factor of the latents: below 1 for likelier, less varied samples. 1 unless told. */
+  /** Where to start in place of a draw, [n,...]: latents, or with `after` the samples there. It is left as it is. */
+  start?: Tensor;
+  /** Factor of the latents that are drawn: below 1 for likelier, less varied samples. 1 unless told. */
   temperature?: number;
 }
 
@@ -46,7 +50,7 @@ export interface Flow {
   readonly x: Tensor;
   /** Evaluations of the score for each sample. */
   readonly nfe: number;
-  /** Where the solver's steps ended, the start first. */
+  /** Where the solver's steps of this call ended, the start first. */
   readonly times: readonly number[];
 }
 
@@ -86,10 +90,19 @@ export async function sampleFlow(
   shape: Shape,
   options: FlowSampleOptions,
 ): Promise<Flow> {
-  const { sde, seed, sampleOffset, temperature = 1 } = options;
+  const { sde, seed, sampleOffset, start, after, temperature = 1 } = options;
   requireShape("sampleFlow", shape);
   if (!(temperature > 0 && Number.isFinite(temperature)))
     throw new UsageError(`sampleFlow: got temperature ${temperature}, expected a positive number`);
+  if (start && !sameShape(start.shape, shape))
+    throw new UsageError(
+      `sampleFlow: got start ${showShape(start.shape)} for samples ${showShape(shape)}, expected one shape`,
+    );
+  if (after && !start)
+    throw new UsageError(
+      `sampleFlow: got a point at time ${after.t} without a start, expected the samples there`,
+    );
+  if (start) return decode(score, start, options);
   const z = computed(engine, () =>
     scale(randn(engine, shape, { seed, purpose: "prior", sampleOffset }), temperature * sde.priorStd),
   );
@@ -109,7 +122,11 @@ export interface RoundTrip {
 }
 
 /** Encodes x [n,...] and decodes the latents: the error is that of the solver. Throws as `encode`. */
-export async function roundTrip(score: ScoreFunction, x: Tensor, options: FlowOptions): Promise<RoundTrip> {
+export async function roundTrip(
+  score: ScoreFunction,
+  x: Tensor,
+  options: Omit<FlowOptions, "after">,
+): Promise<RoundTrip> {
   const latent = await encode(score, x, options);
   try {
     const back = await decode(score, latent.x, options);
@@ -128,7 +145,7 @@ async function flow(
   options: FlowOptions,
   way: "encode" | "decode",
 ): Promise<Flow> {
-  const { sde, solver = rk45(), condition = sde.conditionAt, onStep } = options;
+  const { sde, solver = rk45(), condition = sde.conditionAt, after, onStep } = options;
   const eps = requireEps(way, options);
   const [from, to] = way === "encode" ? [eps, sde.T] : [sde.T, eps];
   using scored = new Recorded(x, (now, told) => now.engine.noGrad(() => score(now, told)));
@@ -137,6 +154,7 @@ async function flow(
     start: [x],
     from,
     to,
+    after,
     onStep: onStep && (({ state: [now], ...progress }) => onStep({ ...progress, x: now! })),
   });
   return { x: state[0]!, nfe, times };

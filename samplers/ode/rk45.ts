@@ -7,6 +7,8 @@ import {
   copyOf,
   type Field,
   MovingState,
+  type OdePoint,
+  type OdeProblem,
   type OdeSolver,
   requireProblem,
   type State,
@@ -59,7 +61,8 @@ export function rk45({ rtol = 1e-5, atol = 1e-5, maxSteps = 10_000 }: Rk45Option
   return async (engine, problem) => {
     requireProblem("rk45", problem);
     const { start, from, to, onStep } = problem;
-    let nfe = 0;
+    const after = requireLength(problem);
+    let nfe = after?.nfe ?? 0;
     const field: Field = (state, t) => {
       nfe++;
       return problem.field(state, t);
@@ -68,10 +71,13 @@ export function rk45({ rtol = 1e-5, atol = 1e-5, maxSteps = 10_000 }: Rk45Option
     const y = new MovingState(computed(engine, () => copyOf(start)));
     const slope = new MovingState([]);
     try {
-      slope.now = computed(engine, () => field(y.now, from));
-      const times = [from];
-      let t = from;
-      let length = await firstLength(engine, field, y.now, slope.now, { from, to, tolerance });
+      let t = after?.t ?? from;
+      // The slope of a step's end was counted with that step.
+      slope.now = computed(engine, () => (after ? problem.field : field)(y.now, t));
+      const times = [t];
+      let length =
+        after?.length ?? (await firstLength(engine, field, y.now, slope.now, { from, to, tolerance }));
+      let done = after?.done ?? 0;
       let refused = false;
       for (let tried = 0; t !== to; tried++) {
         const shortest = 10 * spacing(t);
@@ -80,7 +86,7 @@ export function rk45({ rtol = 1e-5, atol = 1e-5, maxSteps = 10_000 }: Rk45Option
         const ahead = t + direction * Math.max(length, shortest);
         const next = direction * (ahead - to) > 0 ? to : ahead;
         const h = next - t;
-        const trial = computed(engine, () => step(field, y.now, slope.now, t, h, tolerance));
+        const trial = computed(engine, () => step(field, y.now, slope.now, [t, next], tolerance));
         const error = await rootMeanSquare(trial.squares, y.now);
         const factor = error === 0 ? MAX_FACTOR : SAFETY * error ** (-1 / (ESTIMATE + 1));
         if (error < 1) {
@@ -89,7 +95,7 @@ export function rk45({ rtol = 1e-5, atol = 1e-5, maxSteps = 10_000 }: Rk45Option
           y.now = trial.y;
           slope.now = trial.slope;
           times.push((t = next));
-          await onStep?.({ t, done: times.length - 1, nfe, state: y.now });
+          await onStep?.({ t, done: ++done, nfe, length, state: y.now });
         } else {
           length = Math.abs(h) * (factor > MIN_FACTOR ? factor : MIN_FACTOR); // of an error that is NaN too
           refused = true;
@@ -106,12 +112,21 @@ export function rk45({ rtol = 1e-5, atol = 1e-5, maxSteps = 10_000 }: Rk45Option
   };
 }
 
+/** Throws UsageError for a point that does not say how long the next step is. */
+function requireLength({ after }: OdeProblem): (OdePoint & { length: number }) | undefined {
+  if (!after) return undefined;
+  const { length = Number.NaN } = after;
+  if (length > 0) return { ...after, length };
+  throw new UsageError(`rk45: got a state at ${after.t} with next length ${length}, expected a positive one`);
+}
+
 /**
  * One step from y with the slope there: the state after it, the slope there, and the error's weighed squares. Slopes are
  * summed before they meet y, so that a step rounds the float32 state once.
  */
-function step(field: Field, y: State, slope: State, t: number, h: number, tolerance: Tolerance) {
+function step(field: Field, y: State, slope: State, [t, next]: [number, number], tolerance: Tolerance) {
   const { engine } = y[0]!;
+  const h = next - t;
   const slopes = [slope];
   const along = (part: Tensor, i: number, weights: readonly number[]) =>
     combine(
@@ -123,7 +138,8 @@ function step(field: Field, y: State, slope: State, t: number, h: number, tolera
     const last = stage === C.length - 1;
     const reach = () => y.map((part, i) => along(part, i, A[stage]!));
     if (last) after = reach();
-    slopes.push(engine.scope(() => field(last ? after : reach(), t + C[stage]! * h)));
+    const time = C[stage] === 1 ? next : t + C[stage]! * h; // t + h may round to a neighbour of it
+    slopes.push(engine.scope(() => field(last ? after : reach(), time)));
   }
   const error = slope.map((k, i) => along(scale(k, h * E[0]!), i, [0, ...E.slice(1)]));
   return { y: after, slope: slopes.at(-1)!, squares: weighedSquares(error, y, after, tolerance) };

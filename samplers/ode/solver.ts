@@ -12,13 +12,19 @@ export type State = readonly Tensor[];
  */
 export type Field = (state: State, t: number) => State;
 
-export interface OdeProgress {
+/** How far an integration has come: beside its state, all that a solver needs to go on as if it had never stopped. */
+export interface OdePoint {
   /** Where the integration has come to. */
   readonly t: number;
   /** Steps taken so far. */
   readonly done: number;
   /** Evaluations of the field so far. */
   readonly nfe: number;
+  /** Of the next step, where the solver chooses it. */
+  readonly length?: number;
+}
+
+export interface OdeProgress extends OdePoint {
   /** Read it before the callback returns. */
   readonly state: State;
 }
@@ -30,7 +36,7 @@ export interface OdeSolution {
   readonly state: State;
   /** Evaluations of the field. */
   readonly nfe: number;
-  /** Where steps ended, the start first. */
+  /** Where this call's steps ended, the start first. */
   readonly times: readonly number[];
 }
 
@@ -38,6 +44,8 @@ export interface OdeProblem {
   readonly field: Field;
   /** It is left as it is. */
   readonly start: State;
+  /** Where `start` stands, as the progress of an earlier call told it; at `from` unless given. */
+  readonly after?: OdePoint | undefined;
   readonly from: number;
   /** May lie before `from`: time then runs backwards. */
   readonly to: number;
@@ -48,11 +56,13 @@ export interface OdeProblem {
 /** Integrates dy/dt = field(y, t). Throws UsageError for a span without length. */
 export type OdeSolver = (engine: Engine, problem: OdeProblem) => Promise<OdeSolution>;
 
-/** Throws UsageError for an empty state and a span without a length. */
-export function requireProblem(who: string, { start, from, to }: OdeProblem): void {
+/** Throws UsageError for an empty state, a span without a length, and a point that does not lie in it. */
+export function requireProblem(who: string, { start, from, to, after }: OdeProblem): void {
   if (start.length === 0) throw new UsageError(`${who}: got an empty state, expected at least one tensor`);
   if (!Number.isFinite(from) || !Number.isFinite(to) || from === to)
     throw new UsageError(`${who}: got times from ${from} to ${to}, expected two different numbers`);
+  if (after && !((after.t - from) * (after.t - to) <= 0))
+    throw new UsageError(`${who}: got a state at ${after.t}, expected a time between ${from} and ${to}`);
 }
 
 /** Runs a step of a solver: no graph, and only what it returns is left. */

@@ -223,13 +223,13 @@ describe("from training to images of a class", () => {
     expect(network).toMatch(
       /^classifier-small with [\d,]+ parameters; 48 images 1x8x8 of digits \(train\); batch 4; on the VE SDE$/,
     );
-    expect(loss).toMatch(/^loss [\d.]+, mean of the last 4 steps; peak device memory [\d.]+ MiB$/);
+    expect(loss).toMatch(
+      /^loss [\d.]+, mean of the last 4 steps; [\d.]+ on held-back images; peak device memory [\d.]+ MiB$/,
+    );
     expect(accuracy).toMatch(
       /^of held-back images it knows [\d.]+ %; under noise of sigma 0.1: [\d.]+ %, sigma 0.3: /,
     );
-    expect(where).toBe(
-      "checkpoint, metrics and plot are in c; draw images of a class with: stein classify-guide RUN c",
-    );
+    expect(where).toBe("all is told in c/report.md; draw images of a class with: stein classify-guide RUN c");
     expect(rest).toEqual([]);
     const rows = JSON.parse(readFileSync(join(folder, "c", "accuracy.json"), "utf8")) as { sigma: number }[];
     expect(rows.map(({ sigma }) => sigma)).toEqual([0, 0.1, 0.3, 1, 2, 3, 5]);

@@ -10,6 +10,7 @@ const path = (name: string): string => new URL(`../../configs/${name}.yaml`, imp
 /** Parameters of the networks that the official code builds. */
 const counts: Readonly<Record<string, number>> = {
   demo: 140_593, // ours
+  "digits/ve": 181_377, // ours
 
   "ncsn/mnist": 7_638_657,
   "ncsn/celeba": 30_117_635,

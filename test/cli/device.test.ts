@@ -103,8 +103,10 @@ describe("demo", () => {
     expect(network).toMatch(
       /^ncsn-small with [\d,]+ parameters; 48 images 1x8x8 of digits \(train\); batch 4; 3 noise scales$/,
     );
-    expect(loss).toMatch(/^loss [\d.]+, mean of the last 12 steps; peak device memory [\d.]+ MiB$/);
-    expect(wrote).toBe("wrote run/samples.png and run/sampling.gif");
+    expect(loss).toMatch(
+      /^loss [\d.]+, mean of the last 12 steps; [\d.]+ on held-back images; peak device memory [\d.]+ MiB$/,
+    );
+    expect(wrote).toBe("wrote run/samples.png and run/sampling.gif and run/denoised.png");
     expect(distance).toMatch(
       /^sliced Wasserstein distance to 4 held-back images: samples [\d.]+, noise [\d.]+, other real images [\d.]+$/,
     );
@@ -115,13 +117,17 @@ describe("demo", () => {
 
   test("leaves a run's folder", () => {
     expect(readdirSync(join(folder, "run")).sort()).toEqual([
-      "checkpoint.previous.safetensors",
       "checkpoint.safetensors",
+      "checkpoints",
       "config.yaml",
       "data.png",
+      "denoised.png",
+      "learning-rate.svg",
       "loss.svg",
       "metrics.jsonl",
       "quality.json",
+      "report.json",
+      "report.md",
       "samples.png",
       "sampling.gif",
     ]);
@@ -180,7 +186,7 @@ describe("sample", () => {
     const elsewhere = newFolder();
     copyFileSync(join(folder, "run", "checkpoint.safetensors"), join(elsewhere, "net.safetensors"));
     const { code, stdout } = await stein(["sample", "net.safetensors", "--animate"], { cwd: elsewhere });
-    expect(stdout).toBe("wrote samples.png and sampling.gif\n");
+    expect(stdout).toBe("wrote samples.png and sampling.gif and denoised.png\n");
     expect(code).toBe(0);
     expect(existsSync(join(elsewhere, "sampling.gif"))).toBe(true);
   });

@@ -31,10 +31,29 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
                                              download
         train [options] <config>             train a score network, or a classifier,
                                              as a YAML configuration says
+        runs [options] [folder]              compare the runs in a folder: a table,
+                                             and their losses over the steps in
+                                             runs.svg
         sample [options] <run>               draw images from a trained network
         classify-guide [options] <run> <by>  draw images of a class from a network
                                              that knows no classes, by a classifier's
                                              gradient
+        inpaint [options] <run>              draw the hidden pixels of images, several
+                                             times each
+        colorize [options] <run>             draw colours for grey images, several
+                                             times each
+        restore [options] <run>              draw images from a linear observation of
+                                             them, several times each
+        interpolate [options] <run>          draw rows of images that lead from one to
+                                             another
+        encode [options] <run>               turn images into latents of a network on
+                                             an SDE, and back
+        likelihood [options] <run>           measure bits per dimension of images
+                                             under a network on an SDE
+        schedule [options] [data]            noise scales and sampling for a data set,
+                                             by the techniques of Song & Ermon 2020
+        data                                 fetch, check and show the images to train
+                                             on
         evaluate [options] <run>             measure how good a trained network's
                                              images are, beside real images and noise
         model                                describe the network of a configuration
@@ -108,23 +127,262 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         --n <count>         how many images
         --range <a:b>       images a to b - 1 of those that the seed gives, to share
                             the work
+        --batch <count>     how many at a time; the images are the same
         --seed <seed>       one seed gives one set of images
+        --method <name>     annealed, consistent: of noise scales; others: of an SDE
+                            (choices: "annealed", "consistent", "pc", "ode", "heun",
+                            "euler", "ddim", "edm")
         --steps <T>         steps at each noise scale, or of the SDE
         --no-denoise        leave out the last denoising step
-        --epsilon <e>       step size at the smallest noise scale
-        --method <name>     of an SDE: predictor and corrector, or the ODE (choices:
-                            "pc", "ode")
-        --predictor <name>  of an SDE (choices: "none", "euler_maruyama",
+        --epsilon <e>       annealed, consistent: step size at the smallest scale
+        --predictor <name>  pc (choices: "none", "euler_maruyama",
                             "reverse_diffusion", "ancestral_sampling")
-        --corrector <name>  of an SDE (choices: "none", "langevin", "ald")
-        --snr <r>           signal to noise of the corrector
+        --corrector <name>  pc (choices: "none", "langevin", "ald")
+        --snr <r>           pc: signal to noise of the corrector
+        --snr-over <what>   pc: norms of each image, or as published (choices:
+                            "sample", "batch")
+        --temperature <f>   ode, heun, euler: factor of the latents
+        --eta <e>           ddim: noise, from 0 to 1
+        --churn <c>         edm: noise on the way, such as 40
         --raw               the newest weights instead of their running average
-        --animate           also write sampling.gif
+        --animate           also write sampling.gif and denoised.png
         --npz               also write samples.npz, for NumPy
+        --json              say what was done as JSON
+        --resume            go on with what was stopped, if anything was, as it was
+                            asked for then
+        --save-every <s>    seconds between two saves of the state (default: 30)
         -o, --out <folder>  where to write; the run's folder unless given
         -h, --help          display help for command
 
-      What is not given is as the run's configuration says.
+      What is not given is as the run's configuration says. Ctrl-C ends it after the step at hand,
+      all being kept for --resume; once more ends it at once. Guide: docs/sampling.md
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  test("stein inpaint --help", async ({ expect }) => {
+    const { code, stdout } = await stein(["inpaint", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein inpaint [options] <run>
+
+      draw the hidden pixels of images, several times each
+
+      Arguments:
+        run                    a run's folder or a checkpoint file
+
+      Options:
+        --mask <name>          what is hidden: left, right, top, bottom, center,
+                               checker, random:P, or a PNG file, white where pixels
+                               are known (default: "right")
+        --data <a:b>           images a to b - 1 of the run's held-back ones, or of
+                               --images; the first 8 unless given
+        --images <path>        a PNG file, or a folder of images, in place of the
+                               run's own
+        --seed <seed>          one seed gives one set of images
+        --steps <T>            steps at each noise scale, or of the SDE
+        --predictor <name>     of an SDE (choices: "none", "euler_maruyama",
+                               "reverse_diffusion", "ancestral_sampling")
+        --corrector <name>     of an SDE; "ald" unless one is configured (choices:
+                               "none", "langevin", "ald")
+        --corrector-steps <n>  of the corrector at each time: more heed what is known
+                               better
+        --snr <r>              signal to noise of the corrector
+        --n <count>            completions of each image (default: 4)
+        --epsilon <e>          step size at the smallest noise scale
+        --redraw <when>        on a ladder: new noise for the known pixels at each
+                               level or step (choices: "level", "step")
+        --raw                  the newest weights instead of their running average
+        --npz                  also write inpainted.npz, for NumPy
+        --json                 as JSON
+        -o, --out <folder>     where to write; the run's folder unless given
+        -h, --help             display help for command
+
+      Writes inpainted.png, a row for each image: the image, what is known of it, its completions.
+      What is not given is as the run's configuration says; docs/control.md tells how far to trust it.
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  test("stein colorize --help", async ({ expect }) => {
+    const { code, stdout } = await stein(["colorize", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein colorize [options] <run>
+
+      draw colours for grey images, several times each
+
+      Arguments:
+        run                    a run's folder or a checkpoint file, of a network of
+                               colour images on an SDE
+
+      Options:
+        --data <a:b>           images a to b - 1 of the run's held-back ones, or of
+                               --images; the first 8 unless given
+        --images <path>        a PNG file, or a folder of images, in place of the
+                               run's own
+        --seed <seed>          one seed gives one set of images
+        --steps <T>            steps of the SDE
+        --predictor <name>     of an SDE (choices: "none", "euler_maruyama",
+                               "reverse_diffusion", "ancestral_sampling")
+        --corrector <name>     of an SDE; "ald" unless one is configured (choices:
+                               "none", "langevin", "ald")
+        --corrector-steps <n>  of the corrector at each time: more heed what is known
+                               better
+        --snr <r>              signal to noise of the corrector
+        --n <count>            colorings of each image (default: 4)
+        --raw                  the newest weights instead of their running average
+        --npz                  also write colorized.npz, for NumPy
+        --json                 as JSON
+        -o, --out <folder>     where to write; the run's folder unless given
+        -h, --help             display help for command
+
+      Writes colorized.png, a row for each image: the image, its grey values, its colorings.
+      What is not given is as the run's configuration says; docs/control.md tells how far to trust it.
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  test("stein restore --help", async ({ expect }) => {
+    const { code, stdout } = await stein(["restore", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein restore [options] <run>
+
+      draw images from a linear observation of them, several times each
+
+      Arguments:
+        run                      a run's folder or a checkpoint file, of a network on
+                                 an SDE
+
+      Options:
+        --operator <name:value>  superres:N means over NxN pixels, blur:SIGMA pixels,
+                                 fourier:SHARE of the frequencies
+        --data <a:b>             images a to b - 1 of the run's held-back ones, or of
+                                 --images; the first 8 unless given
+        --images <path>          a PNG file, or a folder of images, in place of the
+                                 run's own
+        --seed <seed>            one seed gives one set of images
+        --steps <T>              steps of the SDE
+        --predictor <name>       of an SDE (choices: "none", "euler_maruyama",
+                                 "reverse_diffusion", "ancestral_sampling")
+        --corrector <name>       of an SDE; "ald" unless one is configured (choices:
+                                 "none", "langevin", "ald")
+        --corrector-steps <n>    of the corrector at each time: more heed what is
+                                 known better
+        --snr <r>                signal to noise of the corrector
+        --n <count>              restorations of each image (default: 4)
+        --raw                    the newest weights instead of their running average
+        --npz                    also write restored.npz, for NumPy
+        --json                   as JSON
+        -o, --out <folder>       where to write; the run's folder unless given
+        -h, --help               display help for command
+
+      Writes restored.png, a row for each image: the image, what was observed of it, its restorations.
+      What is not given is as the run's configuration says; docs/control.md tells how far to trust it.
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  test("stein interpolate --help", async ({ expect }) => {
+    const { code, stdout } = await stein(["interpolate", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein interpolate [options] <run>
+
+      draw rows of images that lead from one to another
+
+      Arguments:
+        run                    a run's folder or a checkpoint file
+
+      Options:
+        --rows <n>             rows (default: 4)
+        --steps <K>            images in a row, both ends among them (default: 8)
+        --between <a,b>        on an SDE: two seeds, or the numbers of two images; 0,1
+                               unless given
+        --of <what>            what --between numbers; seeds unless given (choices:
+                               "seeds", "images")
+        --images <path>        with --of images: a folder, in place of the run's
+                               held-back ones
+        --temperature <f>      of latents of seeds: below 1 for likelier images
+        --tolerance <e>        on an SDE: error of a solver's step, relative and
+                               absolute; 1e-5 unless given
+        --seed <seed>          on a ladder: one seed gives one set of rows
+        --steps-per-level <T>  on a ladder: steps at each noise scale
+        --epsilon <e>          on a ladder: step size at the smallest noise scale
+        --raw                  the newest weights instead of their running average
+        --npz                  also write interpolated.npz, for NumPy
+        --json                 as JSON
+        -o, --out <folder>     where to write; the run's folder unless given
+        -h, --help             display help for command
+
+      Writes interpolated.png. On an SDE row r goes along the arc between the latents of two ends: sample r of
+      both seeds, or images a + r and b + r, which then stand at its ends. On a ladder the images of a row mix two noises.
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  test("stein encode --help", async ({ expect }) => {
+    const { code, stdout } = await stein(["encode", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein encode [options] <run>
+
+      turn images into latents of a network on an SDE, and back
+
+      Arguments:
+        run                 a run's folder or a checkpoint file
+
+      Options:
+        --data <a:b>        images a to b - 1 of the run's held-back ones, or of
+                            --images; the first 8 unless given
+        --images <path>     a PNG file, or a folder of images, in place of the run's
+                            own
+        --tolerance <e>     error of a solver's step, relative and absolute; 1e-5
+                            unless given
+        --batch <n>         images at a time: the solver's steps are chosen for all of
+                            them (default: 64)
+        --raw               the newest weights instead of their running average
+        --json              as JSON
+        -o, --out <folder>  where to write; the run's folder unless given
+        -h, --help          display help for command
+
+      Writes latents.npz for NumPy and reconstructions.png, the images above what came back of them.
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  test("stein likelihood --help", async ({ expect }) => {
+    const { code, stdout } = await stein(["likelihood", "--help"]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: stein likelihood [options] <run>
+
+      measure bits per dimension of images under a network on an SDE
+
+      Arguments:
+        run              a run's folder or a checkpoint file
+
+      Options:
+        --data <a:b>     images a to b - 1 of the run's held-back ones, or of
+                         --images; the first 16 unless given
+        --images <path>  a PNG file, or a folder of images, in place of the run's own
+        --tolerance <e>  error of a solver's step, relative and absolute; 1e-5 unless
+                         given
+        --batch <n>      images at a time: the solver's steps are chosen for all of
+                         them (default: 64)
+        --probe <name>   of the divergence: a random vector, or all directions (small
+                         images) (choices: "rademacher", "gaussian", "exact", default:
+                         "rademacher")
+        --repeats <n>    measurements of each image, with new dequantization and a new
+                         probe each (default: 1)
+        --seed <seed>    of the first measurement; the next ones count on
+        --raw            the newest weights instead of their running average
+        --json           as JSON
+        -h, --help       display help for command
+
+      Images in 256 grey values are dequantized uniformly, so that the bits bound those of the grey values
+      from above; docs/control.md tells more.
       "
     `);
     expect(code).toBe(0);

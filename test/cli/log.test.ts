@@ -2,11 +2,14 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { MetricsLog } from "../../cli/metrics-log.ts";
+import { bestEvaluation, type Metrics, MetricsLog, readMetrics } from "../../cli/metrics-log.ts";
+import { lossPlot, ratePlot } from "../../cli/metrics-plot.ts";
 import { duration } from "../../cli/progress.ts";
 import { complaint, tempFolder } from "../data/temp-folder.ts";
 
-const row = (step: number) => ({ step, loss: 10 + step, gradNorm: 1, seconds: step / 4 });
+const row = (step: number): Metrics => ({
+  ...{ step, loss: 10 + step, gradNorm: 1, lr: 1e-3, imagesPerSecond: 64, seconds: step / 4 },
+});
 const line = (step: number) => `${JSON.stringify(row(step))}\n`;
 
 describe("metrics.jsonl", () => {
@@ -48,17 +51,33 @@ describe("metrics.jsonl", () => {
     expect(open("metrics.jsonl")).toMatch(/^UsageError: write: cannot write FOLDER\/metrics\.jsonl \(EISDIR/);
   });
 
-  test("is plotted at any length, in a file that does not grow with it", () => {
-    const folder = tempFolder();
-    const sizes = [3, 700, 300_000].map((steps) => {
-      const path = join(folder, `${steps}.jsonl`);
-      const log = new MetricsLog(path, 0);
-      log.add(Array.from({ length: steps }, (_, i) => row(i)));
-      const svg = log.plot();
+  test("is read back up to the first line that is none", () => {
+    const path = join(tempFolder(), "metrics.jsonl");
+    writeFileSync(path, `${line(0)}${line(1)}not mine\n${line(2)}`);
+    expect(readMetrics(path)).toEqual([row(0), row(1)]);
+    expect(readFileSync(path, "utf8")).toContain("not mine"); // reading changes nothing
+  });
+
+  test("is plotted at any length, in files that do not grow with it", () => {
+    const sizes = [3, 700, 300_000].flatMap((steps) => {
+      const rows = Array.from({ length: steps }, (_, i) => ({ ...row(i), evalLoss: 2 }));
+      const svg = lossPlot(rows, "Loss");
       expect(svg).toContain(steps > 500 ? `one step in ${Math.ceil(steps / 500)}` : "each step");
-      return svg.length;
+      expect(svg).toContain("held back");
+      return [svg.length, ratePlot(rows).length];
     });
-    expect(Math.max(...sizes)).toBeLessThan(40_000);
+    expect(Math.max(...sizes)).toBeLessThan(60_000);
+  });
+
+  test("is plotted without what was not measured", () => {
+    expect(lossPlot([row(0), row(1)], "Loss")).not.toContain("held back");
+    expect(lossPlot([], "Loss")).toContain("<svg");
+  });
+
+  test("knows the best evaluation and after how many steps it was", () => {
+    expect(bestEvaluation([row(0)])).toBe(undefined);
+    const rows = [3, 1.5, 2].map((evalLoss, i) => ({ ...row(10 * i + 9), evalLoss }));
+    expect(bestEvaluation([row(0), ...rows])).toEqual({ step: 20, loss: 1.5 });
   });
 });
 

@@ -41,7 +41,7 @@ const idx = (magic: number, ...lengths: number[]) =>
 
 const keys = {
   training:
-    "steps, batchSize, lr, beta1, eps, weightDecay, warmup, emaDecay, gradClip, annealPower, precision, checkpointing, seed, checkpointEvery",
+    "steps, batchSize, accumulate, lr, beta1, eps, weightDecay, warmup, emaDecay, emaWarmup, gradClip, annealPower, loss, projection, particles, precision, checkpointing, seed, checkpointEvery, keepLast, keepEvery, evaluateEvery, sampleEvery, sampleCount",
   sections: "data, model, sigmas, sde, training, sampling",
 };
 
@@ -92,6 +92,22 @@ const configurations: Record<string, Case> = {
   "beta1 of 1": train(
     tiny({ training: { beta1: 1 } }),
     "training.beta1: got 1, expected a number from 0, below 1",
+  ),
+  "parts that are not equal": train(
+    tiny({ training: { batchSize: 8, accumulate: 3 } }),
+    "training.accumulate: got 3 with batchSize 8, expected a divisor of it, for the parts of a batch are equal",
+  ),
+  "checkpoints to keep that are never written": train(
+    tiny({ training: { checkpointEvery: 4, keepEvery: 10 } }),
+    "training.keepEvery: got 10 with checkpointEvery 4, expected a multiple of it, for there is no other checkpoint to keep",
+  ),
+  "no checkpoint to keep": train(
+    tiny({ training: { keepLast: 0 } }),
+    "training.keepLast: got 0, expected a whole number from 1",
+  ),
+  "a negative interval": train(
+    tiny({ training: { evaluateEvery: -1 } }),
+    "training.evaluateEvery: got -1, expected a whole number from 0",
   ),
   "two channels": train(
     tiny({ data: { channels: 2 } }),
@@ -262,7 +278,67 @@ const samplers: Record<string, Case> = {
   "other steps than a network knows": {
     args: "sample a.safetensors --steps 10",
     files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp", continuous: false } })) },
-    says: "sample: got --steps 10 for a network that knows only its 1000 steps; leave it out",
+    says: 'sample: steps: got 10 with "pc" for a network that knows only its 1000 steps; leave it out, or take ddim',
+  },
+  "more steps than a network knows": {
+    args: "sample a.safetensors --method ddim --steps 2000",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp", continuous: false } })) },
+    says: "sample: steps: got 2000 for a network that knows 1000 steps, expected no more",
+  },
+  "a method for networks of the other kind": {
+    args: "sample a.safetensors --method ddim",
+    files: { "a.safetensors": checkpoint(tiny()) },
+    says: "sample: got --method ddim, which is for networks on an SDE, expected one of annealed, consistent",
+  },
+  "steps for a ladder with one at each scale": {
+    args: "sample a.safetensors --method consistent --steps 5",
+    files: { "a.safetensors": checkpoint(tiny()) },
+    says: "sample: got --steps with method consistent, expected it with annealed; leave it out, or give --method",
+  },
+  "a step size that no noise makes up for": {
+    args: "sample a.safetensors --method consistent",
+    files: { "a.safetensors": checkpoint(tiny()) },
+    says:
+      "consistentAnnealing: got epsilon 0.00002 for these scales, expected 0.00684 to 0.0132: " +
+      "each step has to leave less noise than the next scale has",
+  },
+  "the noise of another method": {
+    args: "sample a.safetensors --eta 0.5",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
+    says: "sample: got --eta with method pc, expected it with ddim; leave it out, or give --method",
+  },
+  "an end without denoising where there is none": {
+    args: "sample a.safetensors --method ddim --no-denoise",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
+    says: "sample: got --no-denoise with method ddim, expected it with pc, ode, heun, euler; leave it out, or give --method",
+  },
+  "Karras's schedule for a network that is not told sigma": {
+    args: "sample a.safetensors --method edm",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
+    says:
+      'sample: method: got "edm" with the continuous vp SDE, expected the continuous ve SDE, ' +
+      "whose networks are told sigma; take ddim or heun",
+  },
+  "a range of adaptive steps": {
+    args: "sample a.safetensors --method ode --range 0:4",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
+    says:
+      "sample: got --range with method ode, which chooses its steps for a whole batch; " +
+      "take --batch 1, or fixed steps by --method heun",
+  },
+  "a range by the published rule": {
+    args: "sample a.safetensors --corrector langevin --snr-over batch --range 0:4",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
+    says: "sample: got --range with snrOver batch, by which images depend on their batch; take --snr-over sample",
+  },
+  "a predictor that the SDE has no form of": {
+    args: "sample a.safetensors --predictor ancestral_sampling",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "subvp" } })) },
+    says: "ancestral_sampling: got the subvp SDE, expected one with a Markov chain, ve or vp; take reverse_diffusion",
+  },
+  "noise above all": {
+    args: "sample a.safetensors --eta 2",
+    says: "got --eta 2, expected a number from 0 to 1",
   },
   "a number and a range of images": {
     args: "sample a.safetensors --n 4 --range 0:4",
@@ -327,17 +403,17 @@ const images: Record<string, Case> = {
   "a folder without images": data(
     { name: "folder", path: "." },
     {},
-    "image folder: got 1 files in ., the first run.yaml, none of them PNG, expected PNG files; convert the images to PNG",
+    "image folder: got 1 files in ., the first run.yaml, none of them PNG or JPEG, expected PNG or JPEG files; convert the images",
   ),
   "no folder": data(
     { name: "folder", path: "nowhere" },
     {},
     "image folder: cannot list nowhere (no such file or folder), expected a folder; check the path",
   ),
-  "a photograph named PNG": data(
+  "an animation named PNG": data(
     { name: "folder", path: "." },
-    { "a.png": Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 16) },
-    "image folder: got a.png of 6 bytes beginning with ff d8 ff e0, expected a PNG file (89 50 4e 47); convert it to PNG or take it out of the folder",
+    { "a.png": Uint8Array.of(0x47, 0x49, 0x46, 0x38, 0x39, 0x61) },
+    "image folder: got a.png of 6 bytes beginning with 47 49 46 38, expected a PNG (89 50 4e 47) or JPEG (ff d8 ff) file; convert it or take it out of the folder",
   ),
   "half a PNG": data(
     { name: "folder", path: "." },
@@ -368,9 +444,9 @@ const runs: Record<string, Case> = {
     files: {
       "run.yaml": tiny(),
       "checkpoint.safetensors": whole.subarray(0, -5),
-      "checkpoint.previous.safetensors": whole,
+      "checkpoints/00000004.safetensors": whole,
     },
-    says: "checkpoint: checkpoint.safetensors cannot be read: readSafetensors: w ends at byte 12 of the data, the file holds 7; it was cut short, copy it again, or go back to checkpoint.previous.safetensors",
+    says: "checkpoint: checkpoint.safetensors cannot be read: readSafetensors: w ends at byte 12 of the data, the file holds 7; it was cut short, copy it again, or put checkpoints/00000004.safetensors in its place",
   },
   "the run's folder is a file": {
     args: "train run.yaml --out run.yaml",

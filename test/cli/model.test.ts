@@ -37,6 +37,17 @@ describe("a description", () => {
     network.dispose();
   });
 
+  test("of a batch in parts is that of a part, with one more set of gradients", () => {
+    const { training } = small;
+    const described = (batchSize: number, accumulate: number) =>
+      describeModel(engine, { ...small, training: { ...training, batchSize, accumulate } } as typeof small);
+    const [part, inParts] = [described(4, 1), described(32, 8)];
+    expect(inParts.batch).toEqual(part.batch);
+    expect(inParts.memory.saved).toBe(part.memory.saved);
+    expect(inParts.memory.gradients).toBe(2 * part.memory.gradients + 4); // and the loss
+    expect(inParts.memory.peak - part.memory.peak).toBe(part.memory.gradients + 4);
+  });
+
   test("names modules officially and knows what each gives", () => {
     const [fourier, first] = layers.layers;
     expect(fourier).toMatchObject({

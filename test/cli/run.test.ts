@@ -61,6 +61,49 @@ test("what a configuration on an SDE says reaches the losses", async () => {
   expect(first).not.toBe(plain[1]); // the first step's learning rate is 0
 });
 
+test("training.accumulate sends batches through in parts: the losses stay, less is kept", async () => {
+  const [plain, inParts] = [await firstLosses({}), await firstLosses({ training: { accumulate: 4 } })];
+  for (const [i, loss] of plain.entries()) expect(Math.abs(inParts[i]! / loss - 1)).toBeLessThan(1e-4);
+  const peakOf = (accumulate: number) => {
+    const run = openRun(
+      engine,
+      parseConfig(tiny({ training: { batchSize: 32, accumulate } }), "test"),
+      "unused",
+    );
+    const { peak } = run.trainer.memory();
+    run.trainer.dispose();
+    run.network.dispose();
+    return peak;
+  };
+  expect(peakOf(8)).toBeLessThan(0.4 * peakOf(1));
+});
+
+test("held-back images are measured on by one measure, in as many parts of a batch as they fill", async () => {
+  const measure = async (changes: Parameters<typeof tiny>[0]) => {
+    const run = openRun(engine, parseConfig(tiny(changes), "test"), "unused");
+    const loss = await run.evaluation?.loss();
+    run.trainer.dispose();
+    run.network.dispose();
+    return loss;
+  };
+  const loss = await measure({});
+  expect(loss).toBeGreaterThan(0);
+  expect(await measure({})).toBe(loss);
+  expect(await measure({ data: { flip: true } })).toBe(loss); // the images are as they are
+  expect(await measure({ data: { uniformDequantization: true } })).not.toBe(loss);
+  expect(await measure({ data: { heldBack: 19 } })).toBeGreaterThan(0); // 16 of them
+  expect(await measure({ data: { heldBack: 3 } })).toBeGreaterThan(0); // less than a batch
+  expect(await measure({ training: { evaluateEvery: 0 } })).toBe(undefined);
+});
+
+test("what is trained for a likelihood is dequantized, unless told otherwise", () => {
+  const dequantized = (likelihoodWeighting: boolean, data = {}) =>
+    parseConfig(tinyOnSde({ training: { likelihoodWeighting }, data }), "test").data.uniformDequantization;
+  expect(dequantized(false)).toBe(undefined);
+  expect(dequantized(true)).toBe(true);
+  expect(dequantized(true, { uniformDequantization: false })).toBe(false);
+});
+
 test("the images of a configuration with data.centered are 2 x - 1, once", async () => {
   const images = async (centered: boolean) => {
     const run = openRun(engine, parseConfig(tinyOnSde({ data: { centered } }), "test"), "unused");

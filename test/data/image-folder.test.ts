@@ -4,6 +4,7 @@ import { encode } from "fast-png";
 import { expect, test } from "vitest";
 import { toBatch } from "../../data/dataset.ts";
 import { imageFolder } from "../../data/image-folder.ts";
+import { jpegFiles } from "./jpeg-files.ts";
 import { GREY, PALETTE, pngFile } from "./png-file.ts";
 import { complaint, tempFolder } from "./temp-folder.ts";
 
@@ -112,6 +113,37 @@ test("the centred square is taken, and resized by area", () => {
   expect(values(8)).toEqual([40, 40, 80, 80, 120, 120, 160, 160]);
 });
 
+test("a smaller square may be taken, and another filter; CelebA's 140 of 178 x 218 begins at 19, 39", () => {
+  const [width, height] = [178, 218];
+  const data = Uint8Array.from({ length: width * height }, (_, i) => {
+    const [x, y] = [i % width, Math.floor(i / width)];
+    return x >= 19 && x < 159 && y >= 39 && y < 179 ? 100 : 250;
+  });
+  const folder = tempFolder({ "a.png": encode({ width, height, channels: 1, depth: 8, data }) });
+  const bytes = (crop: number, size: number, resize: "bilinear" | "area") =>
+    Array.from(toBatch(imageFolder(folder, { size, channels: 1, crop, resize }), [0]), (v) =>
+      Math.round(255 * v),
+    );
+  expect(new Set(bytes(140, 64, "bilinear"))).toEqual(new Set([100]));
+  const wider = bytes(142, 142, "area"); // one more pixel on each side
+  expect(wider.filter((v) => v === 250).length).toBe(142 ** 2 - 140 ** 2);
+});
+
+test("JPEG files are read, whatever their ending", () => {
+  const file = Buffer.from(jpegFiles["grey"].file, "base64");
+  const folder = tempFolder({ "a.jpg": file, "b.JPEG": file, "c.png": file });
+  const set = imageFolder(folder, { size: 11, channels: 1 });
+  expect(set.count).toBe(3);
+  const pixels = Buffer.from(jpegFiles["grey"].pixels, "base64");
+  for (const i of [0, 1, 2]) {
+    const image = toBatch(set, [i]);
+    for (let p = 0; p < 121; p++) {
+      const expected = pixels[3 * (Math.floor(p / 11) * 19 + 4 + (p % 11))];
+      expect(Math.abs(255 * image[p] - expected)).toBeLessThan(2.5);
+    }
+  }
+});
+
 const complain = (files: Record<string, Uint8Array | string>) => {
   const folder = tempFolder(files);
   return complaint(folder, () => imageFolder(folder));
@@ -120,18 +152,18 @@ const complain = (files: Record<string, Uint8Array | string>) => {
 test("says which file is wrong, and how to mend it", () => {
   const whole = plain([10, 20, 30], { width: 40, height: 40 });
   expect(complain({})).toMatchInlineSnapshot(
-    `"UsageError: image folder: got no files in FOLDER, expected PNG files; check the path"`,
+    `"UsageError: image folder: got no files in FOLDER, expected PNG or JPEG files; check the path"`,
   );
-  expect(complain({ "a.jpg": "x", "b.jpg": "y" })).toMatchInlineSnapshot(
-    `"UsageError: image folder: got 2 files in FOLDER, the first a.jpg, none of them PNG, expected PNG files; convert the images to PNG"`,
+  expect(complain({ "a.gif": "x", "b.gif": "y" })).toMatchInlineSnapshot(
+    `"UsageError: image folder: got 2 files in FOLDER, the first a.gif, none of them PNG or JPEG, expected PNG or JPEG files; convert the images"`,
   );
   expect(
     complain({ "a.png": whole, "b.png": Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 0) }),
   ).toMatchInlineSnapshot(
-    `"UsageError: image folder: got FOLDER/b.png of 6 bytes beginning with ff d8 ff e0, expected a PNG file (89 50 4e 47); convert it to PNG or take it out of the folder"`,
+    `"UsageError: image folder: got FOLDER/b.png of 6 bytes, expected a whole JPEG file (unknown JPEG marker 0); copy it again or take it out of the folder"`,
   );
   expect(complain({ "a.png": "" })).toMatchInlineSnapshot(
-    `"UsageError: image folder: got FOLDER/a.png of 0 bytes beginning with nothing, expected a PNG file (89 50 4e 47); convert it to PNG or take it out of the folder"`,
+    `"UsageError: image folder: got FOLDER/a.png of 0 bytes beginning with nothing, expected a PNG (89 50 4e 47) or JPEG (ff d8 ff) file; convert it or take it out of the folder"`,
   );
   expect(complain({ "a.png": whole.subarray(0, 60) })).toMatchInlineSnapshot(
     `"UsageError: image folder: got FOLDER/a.png of 60 bytes, expected a whole PNG file (Error while decompressing the data); copy it again or take it out of the folder"`,
@@ -142,6 +174,16 @@ test("says which file is wrong, and how to mend it", () => {
   );
   expect(complaint(folder, () => imageFolder(folder, { size: 0 }))).toMatchInlineSnapshot(
     `"UsageError: image folder: got size 0, expected a whole number of pixels; 28, 32 and 64 are usual"`,
+  );
+  const small = tempFolder({ "a.png": whole });
+  expect(complaint(small, () => imageFolder(small, { crop: 41 }))).toMatchInlineSnapshot(
+    `"UsageError: image folder: got FOLDER/a.png of 40x40, expected at least 41x41, the crop; lower data.crop or take the file out of the folder"`,
+  );
+  expect(complaint(folder, () => imageFolder(folder, { crop: 0 }))).toMatchInlineSnapshot(
+    `"UsageError: image folder: got crop 0, expected a whole number of pixels; 140 is usual for CelebA"`,
+  );
+  expect(complaint(folder, () => imageFolder(folder, { resize: "cubic" as "area" }))).toMatchInlineSnapshot(
+    `"UsageError: image folder: got resize "cubic", expected area, bilinear, bicubic"`,
   );
   expect(complaint(folder, () => imageFolder(folder, { channels: 4 }))).toMatchInlineSnapshot(
     `"UsageError: image folder: got channels 4, expected 1 (grey) or 3 (RGB); leave it out for the set's own"`,

@@ -71,3 +71,13 @@ test("what is made by formula imports nothing of Node, so that it runs in a brow
   for (const name of ["./digits.ts", "./toys.ts", "./dataset.ts", "./conform.ts"]) visit(name);
   expect(seen.size).toBeGreaterThan(5);
 });
+
+test("what only a folder of images knows is refused for any other set", () => {
+  expect(() => openImageSet({ name: "digits", crop: 20 })).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: data: got crop 20 for "digits", expected it for a folder of images only; take it out]`,
+  );
+  for (const spec of [{ resize: "bicubic" }, { stream: false }, { memory: 3 }] as const)
+    expect(() => openImageSet({ name: "mnist", path: "nowhere", ...spec })).toThrow(
+      /for a folder of images only/,
+    );
+});

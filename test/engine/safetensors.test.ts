@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readSafetensors, type WritableEntry, writeSafetensors } from "../../engine/safetensors.ts";
+import {
+  readSafetensors,
+  readSafetensorsMetadata,
+  type WritableEntry,
+  writeSafetensors,
+} from "../../engine/safetensors.ts";
 
 type Header = Record<string, unknown>;
 
@@ -202,3 +207,35 @@ function messageOf(fn: () => unknown): string {
   }
   return "nothing was thrown";
 }
+
+describe("the metadata alone", () => {
+  const bytes = writeSafetensors(new Map([["w", { shape: [1000], data: new Float32Array(1000) }]]), {
+    a: "b",
+  });
+
+  test("is read from the head of a file", () => {
+    let read = 0;
+    const metadata = readSafetensorsMetadata((end) => {
+      read = Math.max(read, end);
+      return bytes.subarray(0, end);
+    });
+    expect(metadata).toEqual({ a: "b" });
+    expect(read).toBe(bytes.length - 4000);
+  });
+
+  test.each([0, 7, 8, 20])("of a file of %i bytes is refused as the file is", (length) => {
+    const file = bytes.subarray(0, length);
+    const said = (act: () => unknown) => {
+      try {
+        act();
+      } catch (fault) {
+        return (fault as Error).message;
+      }
+      return undefined;
+    };
+    expect(said(() => readSafetensorsMetadata((end) => file.subarray(0, end)))).toBe(
+      said(() => readSafetensors(file)),
+    );
+    expect(said(() => readSafetensors(file))).toBeDefined();
+  });
+});

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Adam } from "../../engine/optim/adam.ts";
 import { clipGradients } from "../../engine/optim/clip.ts";
+import { Ema } from "../../engine/optim/ema.ts";
 import { Sgd } from "../../engine/optim/sgd.ts";
 import { type Array64, map, zeros } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/updates.ts";
@@ -33,10 +34,10 @@ describe("the kernels over 20 steps", () => {
     const attrs = {
       lr: 0.01,
       beta1: 0.9,
-      beta2: 0.99,
+      beta2: 0.999,
       eps: 1e-6,
       weightDecay: 0.02,
-      emaDecay: 0.9,
+      emaDecay: 0.9999,
       clipScale: variant.clip ? 0.4 : 1,
     };
     let state: oracle.AdamState = {
@@ -51,12 +52,14 @@ describe("the kernels over 20 steps", () => {
       const grad = gradient(step);
       state = oracle.adam({ ...state, grad }, { ...attrs, step });
       const g = upload(grad);
-      const { lr, clipScale, ...rest } = attrs;
+      const { beta1, beta2, eps, weightDecay, lr } = attrs;
       const params = {
-        ...rest,
-        count: SIZE,
-        rate: lr / (1 - attrs.beta1 ** step),
-        rootScale: 1 / Math.sqrt(1 - attrs.beta2 ** step),
+        ...{ count: SIZE, beta1, beta2, eps, weightDecay },
+        gain1: 1 - beta1,
+        gain2: 1 - beta2,
+        emaGain: 1 - attrs.emaDecay,
+        rate: lr / (1 - beta1 ** step),
+        rootScale: 1 / Math.sqrt(1 - beta2 ** step),
       };
       engine.launch(adam, variant, { ...t, grad: g, clip }, params);
       g.dispose();
@@ -83,7 +86,7 @@ describe("the kernels over 20 steps", () => {
         sgd,
         variant,
         { ...t, grad: g, clip },
-        { count: SIZE, rate: lr, momentum, weightDecay, emaDecay },
+        { count: SIZE, rate: lr, momentum, weightDecay, emaGain: 1 - emaDecay },
       );
       g.dispose();
     }
@@ -224,4 +227,16 @@ describe("the optimizers", () => {
       `[UsageError: clipGradients: got no gradients, expected at least one]`,
     );
   });
+});
+
+test("the average's decay rises as (1 + n) / (10 + n), or is the limit from the first update on", () => {
+  const gains = (warmup: boolean) => {
+    const ema = new Ema(new Map(), { limit: 0.25, warmup });
+    return Array.from({ length: 4 }, () => {
+      ema.advance();
+      return ema.gain.value;
+    });
+  };
+  expect(gains(true)).toEqual([1 - 2 / 11, 0.75, 0.75, 0.75]); // 3 / 12 is the limit
+  expect(gains(false)).toEqual([0.75, 0.75, 0.75, 0.75]);
 });

@@ -40,12 +40,35 @@ test.each(kernel.variants)(
   async (v) => {
     const shape = v.vec ? [5, 12] : [5, 13];
     const [x, score] = [normal(shape, 1), normal(shape, 2)];
-    const t = { x: upload(x), score: upload(score), unit: engine.tensor([4]) };
-    engine.launch(kernel, v, t, { ...drawNumbers(shape, draw), ...numbers });
+    const t = { x: upload(x), score: upload(score), unit: engine.tensor([4, Number.NaN]) };
+    engine.launch(kernel, v, t, { ...drawNumbers(shape, draw), ...numbers, unitPitch: 0 });
     const inUnit = v.unit ? { keep: 0.9, pull: 0.2, noise: 0.6 } : numbers;
     const expected = v.draws ? inUnit : { ...inUnit, noise: 0 };
     expectNear(await t.x.data(), mathematics(x, score, drawn(shape), expected));
     for (const tensor of Object.values(t)) tensor.dispose();
+  },
+);
+
+test.each(kernel.variants.filter(({ unit }) => unit))(
+  "by runs of $run blocks, whole ones only: $vec, in units of each sample's own",
+  async (v) => {
+    for (const size of v.vec ? [4, 12, 100] : [1, 13, 99]) {
+      const shape = [5, size];
+      const [x, score, z] = [normal(shape, 1), normal(shape, 2), drawn(shape)];
+      const units = [4, 0.25, 1, 9, 0];
+      const t = { x: upload(x), score: upload(score), unit: engine.tensor(units) };
+      engine.launch(kernel, v, t, { ...drawNumbers(shape, draw), ...numbers, unitPitch: 1 });
+      const row = (a: typeof x, n: number) => array64([size], a.data.slice(n * size, (n + 1) * size));
+      const expected = units.flatMap((u, n) => [
+        ...mathematics(row(x, n), row(score, n), row(z, n), {
+          keep: 0.9,
+          pull: u * 0.05,
+          noise: Math.sqrt(u) * 0.3,
+        }).data,
+      ]);
+      expectNear(await t.x.data(), array64(shape, expected));
+      for (const tensor of Object.values(t)) tensor.dispose();
+    }
   },
 );
 
@@ -91,5 +114,11 @@ test("shapes that differ are refused", () => {
     linearUpdate(engine.ones([2]), engine.ones([3]), numbers, draw),
   ).toThrowErrorMatchingInlineSnapshot(
     `[UsageError: linearUpdate: got x [2], score [3], expected one shape]`,
+  );
+  const x = engine.ones([3, 2]);
+  expect(() =>
+    linearUpdate(x, x, { ...numbers, unit: engine.ones([2]) }, draw),
+  ).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: linearUpdate: got unit [2] for x [3,2], expected [1] or [3]]`,
   );
 });

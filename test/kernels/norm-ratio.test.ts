@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { array64 } from "../../engine/oracle/array.ts";
 import { randomNormal } from "../../engine/oracle/philox.ts";
-import { normRatio as mathematics } from "../../engine/oracle/updates.ts";
+import { normRatios as each, normRatio as mathematics } from "../../engine/oracle/updates.ts";
 import { type Draw, drawNumbers, purposes } from "../../engine/random.ts";
 import { normRatio } from "../../engine/updates.ts";
 import { drawnNorms, normRatio as joins } from "../../kernels/norm-ratio.ts";
@@ -37,7 +37,7 @@ test.each(drawnNorms.variants)("sums of segments, by $by, whole blocks only: $ve
       v,
       { score },
       { sums: [samples, segments, 2] },
-      { ...drawNumbers(shape, draw), step: 9, segments },
+      { ...drawNumbers(shape, draw), step: 9, offset: 2, segments },
     );
     const per = 4 * Math.ceil(Math.ceil(sampleSize / 4) / segments);
     const z = drawn(shape);
@@ -56,7 +56,13 @@ test("joins more samples than a workgroup has threads", async () => {
   const [samples, segments] = [131, 3];
   const sums = normal([samples, segments, 2], 4);
   sums.data.forEach((v, i) => void (sums.data[i] = Math.abs(v)));
-  const { ratio } = await launched(joins, {}, { sums }, { ratio: [1] }, { samples, segments });
+  const { ratio } = await launched(
+    joins,
+    joins.variants[0]!,
+    { sums },
+    { ratio: [1] },
+    { samples, segments },
+  );
   const norms = [0, 0];
   for (let n = 0; n < samples; n++)
     for (const k of [0, 1] as const) {
@@ -66,6 +72,46 @@ test("joins more samples than a workgroup has threads", async () => {
     }
   expectNear(ratio!, array64([1], [(norms[0]! / norms[1]!) ** 2]), { terms: 4 });
 });
+
+test("joins the segments of each sample by itself, past a workgroup", async () => {
+  for (const [samples, segments] of [
+    [131, 3],
+    [1, 1],
+    [64, 7],
+  ] as const) {
+    const sums = normal([samples, segments, 2], 4);
+    sums.data.forEach((v, i) => void (sums.data[i] = Math.abs(v)));
+    const { ratio } = await launched(
+      joins,
+      joins.variants[1]!,
+      { sums },
+      { ratio: [samples] },
+      { samples, segments },
+    );
+    const expected = Array.from({ length: samples }, (_, n) => {
+      const total = [0, 0];
+      for (let i = 0; i < segments; i++)
+        for (const k of [0, 1] as const) total[k]! += sums.data[2 * (segments * n + i) + k]!;
+      return total[0]! / total[1]!;
+    });
+    expectNear(ratio!, array64([samples], expected), { terms: 4 });
+  }
+});
+
+test.each([[[3, 7]], [[1]], [[200, 2]], [[2, 4, 5, 5]], [[3, 3, 33, 11]]])(
+  "noise to score of each sample of %j: the oracle's, whatever else is in the batch",
+  async (shape) => {
+    const score = normal(shape, 2);
+    const s = upload(score);
+    const size = score.data.length / shape[0]!;
+    const last = engine.tensor(Float32Array.from(score.data.slice(-size)), [1, ...shape.slice(1)]);
+    const ratios = normRatio(s, draw, "sample");
+    const own = normRatio(last, { ...draw, sampleOffset: 2 + shape[0]! - 1 }, "sample");
+    expectNear(await ratios.data(), each(drawn(shape), score), { terms: 4 });
+    expect((await own.data())[0]).toBe((await ratios.data()).at(-1));
+    for (const t of [s, last, ratios, own]) t.dispose();
+  },
+);
 
 test("of a batch in parts is not that of the whole", async () => {
   const s = upload(normal([4, 6], 2));

@@ -505,6 +505,7 @@ describe("updates", () => {
   test("the ratio of mean norms", () => {
     const [z, s] = [array64([2, 2], [3, 4, 0, 1]), array64([2, 2], [0, 1, 1, 0])];
     expect(updates.normRatio(z, s)).toBeCloseTo(9, 14);
+    expect([...updates.normRatios(z, s).data]).toEqual([25, 1]);
   });
 
   test("sgd with momentum and weight decay, by hand", () => {

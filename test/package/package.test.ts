@@ -51,7 +51,7 @@ beforeAll(async () => {
   expect(install.code, install.stderr).toBe(0);
 }, 180_000);
 
-test("holds what runs, the configurations and the licence, in less than 500 kB", () => {
+test("holds what runs, the configurations and the licence, in less than 1 MB", () => {
   const paths = packed.files.map(({ path }) => path);
   console.log(`package: ${packed.size} bytes packed, ${packed.unpackedSize} unpacked, ${paths.length} files`);
   for (const path of [
@@ -66,7 +66,7 @@ test("holds what runs, the configurations and the licence, in less than 500 kB",
     expect(path).toMatch(
       /^(bin\/stein\.js|configs\/[\w/-]+\.yaml|docs\/convert\.md|scripts\/export_pytorch\.py|dist\/(cli|data|engine|kernels|models|samplers|train)\/[\w/-]+\.(js|d\.ts)|package\.json|(README|CHANGELOG)\.md|LICENSE)$/,
     );
-  expect(packed.size).toBeLessThan(500_000);
+  expect(packed.size).toBeLessThan(1_000_000);
 });
 
 test("brings its dependencies and no development tools", async () => {

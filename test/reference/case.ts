@@ -55,9 +55,18 @@ export class ReferenceCase {
 
   /** The shape of a tensor of the file. Throws UsageError when there is none of that name. */
   shape(name: string): readonly number[] {
+    return this.#entry(name).shape;
+  }
+
+  /** A tensor's values as float32, whatever the file stores. Throws UsageError when there is none of that name. */
+  values(name: string): Float32Array<ArrayBuffer> {
+    return Float32Array.from(this.#entry(name).data);
+  }
+
+  #entry(name: string): SafetensorsEntry {
     const entry = this.tensors.get(name);
     if (!entry) throw new UsageError(`${this.name}: the file has no tensor ${name}`);
-    return entry.shape;
+    return entry;
   }
 }
 
@@ -91,6 +100,13 @@ export class Attributes {
     const value = this.#typed(name, "object", fallback);
     if (!Array.isArray(value) || value.some((v) => typeof v !== "number"))
       throw new UsageError(`${this.#who}: got attribute ${name} ${JSON.stringify(value)}, expected numbers`);
+    return value;
+  }
+
+  strings(name: string): readonly string[] {
+    const value = this.#typed<unknown>(name, "object");
+    if (!Array.isArray(value) || value.some((v) => typeof v !== "string"))
+      throw new UsageError(`${this.#who}: got attribute ${name} ${JSON.stringify(value)}, expected words`);
     return value;
   }
 

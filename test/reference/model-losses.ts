@@ -1,77 +1,93 @@
-import { grad } from "../../engine/autograd.ts";
-import { add, concat, div, embedding, mean, mul, pow, reshape, square, sum } from "../../engine/ops/index.ts";
-import type { Tensor } from "../../engine/tensor.ts";
+import { mean, narrow, reshape } from "../../engine/ops/index.ts";
+import { Tensor } from "../../engine/tensor.ts";
+import type { Predictor } from "../../models/prediction.ts";
+import { annealedDsm } from "../../train/losses/annealed-dsm.ts";
+import { annealedImplicit } from "../../train/losses/annealed-implicit.ts";
+import { dsmAt } from "../../train/losses/dsm.ts";
+import { type ImplicitTerms, implicitLoss } from "../../train/losses/implicit.ts";
+import { onSphere } from "../../train/losses/projections.ts";
+import { slicedTerms } from "../../train/losses/sliced.ts";
 import { geometricSigmas } from "../../train/sigmas.ts";
 import type { Attributes } from "./case.ts";
 import type { ModelContext } from "./model-context.ts";
 import { scoreSdeLosses } from "./score-sde.ts";
 
-/** Training losses with the recorded draws instead of random ones, by their official names. -> [] */
-export const modelLosses: Readonly<Record<string, (c: ModelContext) => Tensor>> = {
+/** A loss, or its two terms where the published code returns those too. */
+export type ModelLoss = (c: ModelContext) => Tensor | ImplicitTerms;
+
+/** Training losses with the recorded draws instead of random ones, by their official names. */
+export const modelLosses: Readonly<Record<string, ModelLoss>> = {
   ...scoreSdeLosses,
 
-  /** Denoising score matching at one noise level: mean over n of 1/2 |s(x + sigma z) + z / sigma|^2. */
-  dsm_score_estimation(c) {
-    const sigma = c.attrs.number("sigma");
-    const z = c.draw("randn_like");
-    const error = add(c.score(add(c.in("x"), mul(z, sigma))), div(z, sigma));
-    return mul(mean(perSample(square(error))), 0.5);
-  },
+  dsm_score_estimation: (c) =>
+    dsmAt((x) => c.score(x), c.in("x"), { sigma: c.attrs.number("sigma"), draw: c.draw("randn_like") }),
 
-  /** The same over noise levels, each weighed by sigma^p. */
   anneal_dsm_score_estimation(c) {
-    const [x, labels] = [c.in("x"), labelsOf(c)];
-    const sigma = sigmaOf(c, labels); // [n,1,1,1]
-    const z = c.draw("randn_like");
-    const error = add(c.score(add(x, mul(z, sigma)), labels), div(z, sigma));
-    const weight = pow(reshape(sigma, [-1]), c.attrs.number("anneal_power", 2));
-    return mul(mean(mul(perSample(square(error)), weight)), 0.5);
+    const labels = labelsOf(c);
+    const annealPower = c.attrs.number("anneal_power", 2);
+    return annealedDsm(scoreOf(c), c.in("x"), labels, { ...ladder(c), annealPower });
   },
 
-  /** Sliced score matching with variance reduction: mean of |s|^2 / 2 + v . d(s . v)/dx, v ~ N(0, I). */
-  sliced_score_estimation_vr: (c) => mean(slicedVr(c, c.in("x"))),
+  /** The published vectors have unit length. */
+  sliced_score_estimation: (c) =>
+    slicedTerms((x) => c.score(x), c.in("x"), {
+      vectors: vectors(c).map((v) => onSphere(v, 1)),
+      varianceReduction: false,
+    }),
 
-  /** The same over noise levels, each weighed by sigma^2. */
+  sliced_score_estimation_vr: (c) => slicedTerms((x) => c.score(x), c.in("x"), { vectors: vectors(c) }),
+
   anneal_sliced_score_estimation_vr(c) {
-    const [x, labels] = [c.in("x"), labelsOf(c)];
-    const sigma = sigmaOf(c, labels);
-    const noisy = add(x, mul(c.draw("randn_like"), sigma));
-    return mean(mul(slicedVr(c, noisy, labels), square(reshape(sigma, [-1]))));
+    const labels = labelsOf(c);
+    const noise = ladder(c);
+    const v = vectors(c);
+    return annealedImplicit(scoreOf(c), c.in("x"), labels, {
+      ...noise,
+      matching: (score, x) => slicedTerms(score, x, { vectors: v }),
+    });
   },
 };
 
-/** The mean over the particles v, for each sample: [n]. */
-function slicedVr(c: ModelContext, x: Tensor, labels?: Tensor): Tensor {
+/** What the file calls a loss's results. */
+export const lossResults = (loss: Tensor | ImplicitTerms): Record<string, Tensor> =>
+  loss instanceof Tensor
+    ? { "out.loss": loss }
+    : {
+        "out.loss": implicitLoss(loss),
+        "out.loss1": mean(loss.norm),
+        "out.loss2": mean(loss.divergence),
+      };
+
+const scoreOf = (c: ModelContext): Predictor<"score"> =>
+  Object.assign((x: Tensor, labels: Tensor) => c.score(x, labels), { predicts: "score" } as const);
+
+/** The drawn vectors [particles n,...], of which the particle is the slow index, as one tensor for each. */
+function vectors(c: ModelContext): Tensor[] {
+  const all = c.draw("randn_like");
   const particles = c.attrs.number("n_particles", 1);
-  const repeated = (t: Tensor) => concat(new Array<Tensor>(particles).fill(t), 0);
-  const copies = c.engine.asVariable(repeated(x).alias()); // [particles n,...]
-  const s = c.score(copies, labels && repeated(labels));
-  const v = c.draw("randn_like");
-  const [ds] = grad(sum(mul(s, v)), [copies], { createGraph: true });
-  const each = add(mul(perSample(square(s)), 0.5), perSample(mul(v, ds!)));
-  c.engine.track(copies);
-  return mean(reshape(each, [particles, -1]), { axis: 0 });
+  const n = all.dim(0) / particles;
+  return Array.from({ length: particles }, (_, i) => narrow(all, 0, i * n, n));
 }
 
 /** Labels are drawn by the loss in NCSNv2 and given to it in NCSN. */
 const labelsOf = (c: ModelContext): Tensor =>
   c.attrs.string("source") === "ncsnv2" ? c.draw("randint") : c.in("labels");
 
-/** sigma of each sample, [n,1,1,1]. */
-function sigmaOf(c: ModelContext, labels: Tensor): Tensor {
-  const sigmas = sigmasOf(c.attrs);
-  return reshape(embedding(c.engine.tensor(sigmas, [sigmas.length, 1]), labels), [-1, 1, 1, 1]);
+/** The table of sigmas and the drawn noise. */
+const ladder = (c: ModelContext) => ({ sigmas: sigmasOf(c), draw: c.draw("randn_like") });
+
+/** sigma by label, [count,1]: given with the case, listed (NCSN), or described (NCSNv2). */
+export function sigmasOf(c: Pick<ModelContext, "attrs" | "engine" | "optional">): Tensor {
+  const given = c.optional("sigmas");
+  if (given) return reshape(given, [-1, 1]);
+  const sigmas = c.attrs.has("sigmas") ? c.attrs.numbers("sigmas") : describedSigmas(c.attrs);
+  return c.engine.tensor(sigmas, [sigmas.length, 1]);
 }
 
-/** NCSN's cases list the ladder, NCSNv2's describe it. */
-function sigmasOf(attrs: Attributes): readonly number[] {
-  if (attrs.has("sigmas")) return attrs.numbers("sigmas");
+export function describedSigmas(attrs: Attributes): readonly number[] {
   const [begin, end] = [attrs.number("sigma_begin"), attrs.number("sigma_end")];
   const count = attrs.number("num_classes");
   return attrs.string("sigma_dist") === "geometric"
     ? geometricSigmas({ begin, end, count })
     : Array.from({ length: count }, (_, i) => begin + ((end - begin) * i) / (count - 1));
 }
-
-/** Sum over all but the first axis. */
-const perSample = (t: Tensor): Tensor => sum(reshape(t, [t.dim(0), -1]), { axis: 1 });

@@ -9,6 +9,7 @@ import { Mlp, SmallScore } from "../../models/toy/index.ts";
 import type { ReferenceCase } from "./case.ts";
 import type { Score } from "./model-context.ts";
 import { scoreSdeNetworks } from "./score-sde.ts";
+import { TinyNet } from "./tiny-net.ts";
 
 interface Built {
   readonly module: Module;
@@ -57,5 +58,14 @@ export const networks: Readonly<Record<string, Build>> = {
 
   SmallScore: (init, { attrs }) =>
     plain(new SmallScore(init, { channels: attrs.number("channels"), nef: attrs.number("nef") })),
+  TinyNet: (init, { attrs }) => {
+    const module = new TinyNet(init, {
+      channels: attrs.number("channels"),
+      hidden: attrs.number("hidden"),
+      labelScale: attrs.number("label_scale"),
+      predicts: attrs.string("sde", "vesde") === "vesde" ? "score" : "eps",
+    });
+    return { module, score: (x, labels) => module.run(x, labels) };
+  },
   "toy MLP": (init, { attrs }) => plain(new Mlp(init, attrs.numbers("layers"))),
 };

@@ -63,7 +63,7 @@ test("from uniform noise to a Gaussian: mean and covariance are those of the rec
       [0.04, 0.03],
     ],
   ];
-  const [n, sigmas, stepsPerLevel, epsilon] = [6000, [0.5, 0.2, 0.1], 3, 0.003];
+  const [n, sigmas, stepsPerLevel, epsilon] = [10_000, [0.5, 0.2, 0.1], 3, 0.003];
   let [m, c]: [Point, Matrix] = [
     [0.5, 0.5],
     [

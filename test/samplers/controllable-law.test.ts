@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { add, log, matmul, mul, softmax, square } from "../../engine/ops/index.ts";
+import { add, log, matmul, mul, reshape, softmax, square } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { logProbGrad } from "../../models/classifier.ts";
 import {
+  asScore,
   classConditional,
+  colorize,
   inpaint,
   type Operator,
   type PredictorCorrectorOptions,
@@ -17,8 +19,8 @@ import { engine } from "../support/engine.ts";
 import { mixtureLaw } from "../support/mixture-law.ts";
 import { zScore } from "../support/near.ts";
 import { inverse, type Matrix, type Point, times } from "./closed-form.ts";
-import { diffusedGaussian, diffusedMixture } from "./diffused.ts";
-import { expectGaussian, type Moments } from "./moments.ts";
+import { diffusedGaussian, diffusedMixture, rowsOf } from "./diffused.ts";
+import { expectGaussian, expectMeans, type Moments } from "./moments.ts";
 
 const sdes = {
   ve: (steps: number) => ve({ sigmaMin: 0.01, sigmaMax: 50, steps }),
@@ -34,6 +36,11 @@ const pair = {
   ],
   variances: [1.9, 0.1],
 };
+
+/** The gray axis of red, green and blue, and one of colour: Song et al. 2021, appendix I.3. */
+const GRAY = [1, 1, 1].map((v) => v / Math.sqrt(3));
+const COLOUR = [-2, 1, 1].map((v) => v / Math.sqrt(6));
+const plusMinus = (sign: number) => GRAY.map((gray, i) => Math.SQRT1_2 * (COLOUR[i]! + sign * gray));
 
 /** x <- x + B (y(t) - A x) by what it comes to: B A, and B y. */
 interface Held {
@@ -144,6 +151,47 @@ describe.each(runs)(
       using known = engine.tensor([2, 77], [1, 2]);
       using mask = engine.tensor([1, 0]);
       await holds(inpaint(engine, target.score, [n, 2], { ...options, known, mask }), firstIs(2));
+    });
+
+    test("of colorization: gray and one colour are the pair, the other colour is for itself", async () => {
+      const coordinates = {
+        mean: [0, 0, 0],
+        // Along gray + colour, colour - gray and the other colour, in terms of red, green and blue.
+        axes: [plusMinus(1), plusMinus(-1), [0, Math.SQRT1_2, -Math.SQRT1_2]],
+        variances: [...pair.variances, 0.4],
+      };
+      using target = diffusedGaussian(engine, sde, coordinates);
+      const score = asScore((x, t) => reshape(target.score(reshape(x, [n, 3]), t), x.shape));
+      using gray = engine.full([1, 1, 1, 1], 2 / Math.sqrt(3));
+      const { x } = await colorize(engine, score, [n, 3, 1, 1], { ...options, gray });
+      const along = rowsOf(await x.data(), 3).map((row) =>
+        [GRAY, COLOUR, coordinates.axes[2]!].map((axis) => axis.reduce((sum, a, i) => sum + a * row[i]!, 0)),
+      );
+      x.dispose();
+      expectGaussian(
+        along.flatMap(([known, drawn]) => [known!, drawn!]),
+        expected(firstIs(2)),
+      );
+      const alone = planOf(options).times.reduce(
+        (variance, { marginal: { alpha, std }, correct, predict }) => {
+          const precision = 1 / (alpha ** 2 * 0.4 + std ** 2);
+          const after = (v: number, { keep, pull, noise }: typeof predict) =>
+            (keep - pull * precision) ** 2 * v + noise ** 2;
+          const correctors = Array.from({ length: planOf(options).correctorSteps }, () => correct);
+          return [...correctors, predict].reduce(after, variance);
+        },
+        sde.priorStd ** 2,
+      );
+      expectGaussian(
+        along.flatMap(([, drawn, other]) => [other!, drawn!]),
+        {
+          mean: [0, expected(firstIs(2)).mean[1]],
+          covariance: [
+            [alone, 0],
+            [0, expected(firstIs(2)).covariance[1][1]],
+          ],
+        },
+      );
     });
 
     test.each([1, 0.5])("of an inverse problem, answered for in a share of %f", async (share) => {
@@ -295,6 +343,7 @@ describe("a class of a mixture", () => {
       const [{ weight }] = givenClass(label);
       const z = zScore(firsts / (n / 2), weight, Math.sqrt(weight * (1 - weight)), n / 2);
       expect(Math.abs(z), `share of the first component in class ${label}`).toBeLessThan(4);
+      expectMeans(points.subarray(label * n, (label + 1) * n), givenClass(label), [(x) => x, (_, y) => y]);
     }
   });
 

@@ -122,6 +122,10 @@ test("a thousand steps whose sizes the norms decide read back once, at the end",
 
 test("a fusion that does not exist, and one that noise in memory has no part in, are refused", async () => {
   const run = (options: object) => samplers["langevin"]!({ seed: 1, ...options });
-  await expect(run({ fusion: "all" })).rejects.toThrowErrorMatchingInlineSnapshot(`[UsageError: langevin: got fusion all, expected one of separate, fused, network]`);
-  await expect(run({ fusion: "network", noise: () => bias! })).rejects.toThrowErrorMatchingInlineSnapshot(`[UsageError: langevin: got noise with fusion: "network", whose kernel draws its own; leave one of them out]`);
+  await expect(run({ fusion: "all" })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: langevin: got fusion all, expected one of separate, fused, network]`,
+  );
+  await expect(run({ fusion: "network", noise: () => bias! })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: langevin: got noise with fusion: "network", whose kernel draws its own; leave one of them out]`,
+  );
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { UsageError } from "../../engine/errors.ts";
 import { add, scale } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
+import type { Tensor } from "../../engine/tensor.ts";
 import {
   asScore,
   decode,
@@ -66,7 +67,7 @@ describe.each(sdes.map((sde) => [sde.name, sde] as const))("%s", (_, sde) => {
 
   test("a Gaussian: mean and covariance of samples, to Monte Carlo error", async () => {
     using target = diffusedGaussian(engine, sde, tilted);
-    const n = 4000;
+    const n = 10_000;
     const { points } = await sample(target, n, { sde, seed: 5 });
     // The flow is affine, and the prior is N(0, priorStd^2 I): what it makes of that is exact.
     const [origin, first, second] = rowsOf(
@@ -111,7 +112,7 @@ describe.each(sdes.map((sde) => [sde.name, sde] as const))("%s", (_, sde) => {
 test("a mixture: weights, means and variances of its parts, to Monte Carlo error", async () => {
   const sde = vp();
   using target = diffusedMixture(engine, sde, two);
-  const n = 4000;
+  const n = 10_000;
   const { points } = await sample(target, n, { sde, seed: 7 });
   const { alpha, std } = sde.marginalAt(sde.samplingEps);
   const distance = (row: number[], mean: number[]) => Math.hypot(row[0]! - mean[0]!, row[1]! - mean[1]!);
@@ -203,7 +204,51 @@ describe("options", () => {
       },
     });
     expect(seen.map(({ t }) => t)).toEqual(times.slice(1));
-    expect(seen.at(-1)).toEqual({ t: sde.samplingEps, done: times.length - 1, nfe, first: points[0] });
+    const { length, ...last } = seen.at(-1)!;
+    expect(last).toEqual({ t: sde.samplingEps, done: times.length - 1, nfe, first: points[0] });
+    expect(length).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ["rk45", rk45({ rtol: 1e-3, atol: 1e-3 })],
+    ["heun", heun(6)],
+    ["euler", euler(6)],
+  ])("left after any step of %s, the flow goes on to the same samples, to the bit", async (_, solver) => {
+    using target = diffusedGaussian(engine, sde, tilted);
+    const left: { start: Tensor; after: Omit<FlowStep, "x"> }[] = [];
+    const onStep = ({ x, ...after }: FlowStep) =>
+      void left.push({ start: engine.untrack(scale(x, 1)), after });
+    const whole = await sample(target, 4, { sde, seed: 13, solver, denoise: true, onStep });
+    expect(left.length).toBeGreaterThan(3);
+    for (const { start, after } of left) {
+      const rest = await sample(target, 4, { sde, seed: 13, solver, denoise: true, start, after });
+      expect(rest.points, `after ${after.done}`).toEqual(whole.points);
+      expect([rest.nfe, rest.times]).toEqual([whole.nfe, whole.times.slice(after.done)]);
+      start.dispose();
+    }
+  });
+
+  test("a place to go on from that is none is refused", async () => {
+    using target = diffusedGaussian(engine, sde, tilted);
+    using start = engine.zeros([2, 2]);
+    const after = { t: 0.5, done: 1, nfe: 2 };
+    const refused = (options: Partial<FlowSampleOptions>) => sample(target, 2, { sde, seed: 1, ...options });
+    await expect(refused({ after })).rejects.toThrow(
+      "sampleFlow: got a point at time 0.5 without a start, expected the samples there",
+    );
+    await expect(refused({ start, after })).rejects.toThrow(
+      "rk45: got a state at 0.5 with next length NaN, expected a positive one",
+    );
+    await expect(refused({ start, after: { ...after, t: 2 } })).rejects.toThrow(
+      `rk45: got a state at 2, expected a time between 1 and ${sde.samplingEps}`,
+    );
+    await expect(refused({ start, after: { ...after, done: 9 }, solver: heun(4) })).rejects.toThrow(
+      "heun: got a state at 0.5 after 9 steps, expected at most 4 steps",
+    );
+    using odd = engine.zeros([3, 2]);
+    await expect(refused({ start: odd })).rejects.toThrow(
+      "sampleFlow: got start [3,2] for samples [2,2], expected one shape",
+    );
   });
 
   test("eps is where the data are", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { UsageError } from "../../engine/errors.ts";
+import { mul } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
 import type { HostData, Shape } from "../../engine/tensor.ts";
 import {
@@ -245,6 +246,69 @@ describe("the same numbers", () => {
     using target = diffusedGaussian(engine, sde, gaussian);
     const whole = await draw(n, target, { sde, seed: 3 });
     expect(await draw(17, target, { sde, seed: 3 })).not.toEqual(whole.subarray(0, 34));
+  });
+});
+
+describe("with each sample's own norms", () => {
+  /** Corrector steps alone: predictors know nothing of it. */
+  const options = { sde: ve({ sigmaMin: 0.01, sigmaMax: 3, steps: 1 }), seed: 5, predictor: "none" } as const;
+
+  test("one step from x towards N(0, v I) has the mean and the mean square of the closed form", async () => {
+    const [n, D, snr, v] = [20_000, 6, 0.4, 0.7];
+    const from = [0.9, -0.3, 0.2, 1.1, -0.6, 0.4];
+    const start = engine.tensor(
+      Float32Array.from({ length: n * D }, (_, i) => from[i % D]!),
+      [n, D],
+    );
+    const score = asScore((x) => mul(x, -1 / v));
+    const { x } = await predictorCorrector(engine, score, [n, D], {
+      ...options,
+      snr,
+      snrOver: "sample",
+      start,
+    });
+    const rows = rowsOf((await x.data()) as Float32Array, D);
+    x.dispose();
+    // e = c |z|^2 / |x|^2 with c = 2 snr^2 v^2, and x' = x (1 - e / v) + sqrt(2 e) z, where E |z|^2 = D and E |z|^4 = D (D + 2).
+    const rho2 = from.reduce((total, value) => total + value ** 2, 0);
+    const [c, fourth] = [2 * snr ** 2 * v ** 2, D * (D + 2)];
+    const kept = 1 - (c * D) / (v * rho2);
+    const square = rho2 - (2 * c * D) / v + (c ** 2 * fourth) / (v ** 2 * rho2) + (2 * c * fourth) / rho2;
+    const z = (values: number[], mean: number) => {
+      const average = values.reduce((total, value) => total + value, 0) / n;
+      const variance = values.reduce((total, value) => total + (value - average) ** 2, 0) / n;
+      return Math.abs(zScore(average, mean, Math.sqrt(variance), n));
+    };
+    for (const k of from.keys())
+      expect(
+        z(
+          rows.map((row) => row[k]!),
+          kept * from[k]!,
+        ),
+        `mean ${k}`,
+      ).toBeLessThan(4);
+    const squares = rows.map((row) => row.reduce((total, value) => total + value ** 2, 0));
+    expect(z(squares, square), "mean square").toBeLessThan(4);
+  });
+
+  test("a batch of one is the published rule's, to rounding; fused and separate agree", async () => {
+    using target = diffusedGaussian(engine, sdes.ve(8), gaussian);
+    const run = (n: number, more: Partial<PredictorCorrectorOptions>) =>
+      draw(n, target, { sde: sdes.ve(8), seed: 3, ...more });
+    const near = (a: Float32Array, b: Float32Array) => {
+      const scale = Math.max(...b.map(Math.abs));
+      for (const [i, value] of a.entries()) expect(Math.abs(value - b[i]!)).toBeLessThan(1e-5 * scale);
+    };
+    near(await run(1, { snrOver: "sample" }), await run(1, { snrOver: "batch" }));
+    expect(await run(5, { snrOver: "batch" })).toEqual(await run(5, {})); // as published unless told
+    near(await run(5, { snrOver: "sample" }), await run(5, { snrOver: "sample", fusion: "separate" }));
+  });
+
+  test("another rule is refused", async () => {
+    const snrOver = "image" as never;
+    await expect(
+      draw(1, diffusedGaussian(engine, sdes.ve(8), gaussian), { ...options, snrOver }),
+    ).rejects.toThrow("predictorCorrector: got snrOver image, expected batch or sample");
   });
 });
 

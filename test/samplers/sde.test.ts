@@ -7,6 +7,7 @@ import {
   reverseSde,
   type Sde,
   samplePrior,
+  sdes,
   stepIndex,
   subVp,
   timeGrid,
@@ -109,6 +110,12 @@ const each = (steps: number): [string, Sde][] => [
   ["vp", vp({ steps })],
   ["subvp", subVp({ steps })],
 ];
+
+test("the registry makes each SDE under its own name", () => {
+  expect(
+    Object.entries(sdes).map(([name, make]) => [name, make({ sigmaMin: 0.01, sigmaMax: 50 }).name]),
+  ).toEqual(Object.keys(sdes).map((name) => [name, name]));
+});
 
 describe("coefficients", () => {
   test.each(each(1000))(

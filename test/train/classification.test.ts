@@ -84,7 +84,7 @@ describe("the noise of a step", () => {
   /** What a network is told and shown in a step, of black images. */
   async function seen(noise: ClassificationOptions["noise"], step = 0) {
     const objective = classification(engine, { noise, batches, classOf: (i) => i % 2 });
-    objective.feed?.(step);
+    objective.feed?.(step, 0);
     const found: { sigma?: Tensor; x?: Tensor } = {};
     const network = logits((x, sigma) => {
       Object.assign(found, { sigma: engine.untrack(sigma), x: engine.untrack(x) });
@@ -152,7 +152,7 @@ describe("the noise of a step", () => {
       return scale(square(apart), -1e4);
     });
     for (const step of [0, 1, 2]) {
-      objective.feed?.(step);
+      objective.feed?.(step, 0);
       const values = Float32Array.from([...few.images(step)].flatMap((i) => [i % 3, i % 3]));
       const loss = engine.scope(() =>
         engine.noGrad(() => objective.loss(network, engine.tensor(values, [4, 2]), { seed: 1, step })),

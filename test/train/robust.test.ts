@@ -4,7 +4,8 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } 
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Metrics } from "../../cli/metrics-log.ts";
 import { type Checkpoint, readCheckpoint } from "../../train/index.ts";
 import { newFolder, removeFolders, stein, tiny } from "../cli/stein.ts";
 
@@ -15,19 +16,15 @@ const checkpointOf = (run: string): Checkpoint => {
   return readCheckpoint(readFileSync(path), path);
 };
 
-/** Everything a run writes down but the time it took. */
+/** Everything a run writes down of its steps but the time they took. */
 const metricsOf = (run: string) =>
   readFileSync(join(run, "metrics.jsonl"), "utf8")
     .trimEnd()
     .split("\n")
     .map((line) => {
-      const { seconds, ...rest } = JSON.parse(line) as {
-        step: number;
-        loss: number;
-        gradNorm: number;
-        seconds: number;
-      };
+      const { seconds, imagesPerSecond, ...rest } = JSON.parse(line) as Metrics;
       expect(seconds).toBeGreaterThan(0);
+      expect(imagesPerSecond).toBeGreaterThan(0);
       return rest;
     });
 
@@ -52,47 +49,89 @@ async function during(args: readonly string[], cwd: string, act: (child: ChildPr
   return outcome;
 }
 
-test("killed at any moment and resumed, a run ends in the same bits as one that was left alone", async () => {
-  const cwd = newFolder({ "run.yaml": tiny({ training: { steps: 60, checkpointEvery: 3 } }) });
-  const [whole, broken] = [join(cwd, "whole"), join(cwd, "broken")];
-  expect((await stein(["train", "run.yaml", "--out", "whole"], { cwd })).code).toBe(0);
+describe("killed and resumed, a run ends in the same bits as one that was left alone:", {
+  timeout: 240_000,
+}, () => {
+  const training = {
+    ...{ steps: 40, batchSize: 4, accumulate: 2, evaluateEvery: 7, sampleEvery: 10, sampleCount: 2 },
+    ...{ checkpointEvery: 3, keepLast: 3, keepEvery: 12 },
+  };
+  const cwd = newFolder({ "run.yaml": tiny({ training, data: { flip: true } }) });
+  const whole = join(cwd, "whole");
+  const goOn = (out: string) => ["train", "run.yaml", "--out", out, "--resume"];
 
-  const go = ["train", "run.yaml", "--out", "broken", "--resume"];
-  const stopped: number[] = []; // the step that each start left in the checkpoint
-  let killed = 0;
-  for (const more of [0, 9, 14, 11]) {
-    const { code } = await during(go, cwd, async (child) => {
-      await untilLines(child, broken, Math.max(linesOf(broken) - 3, 0) + more);
-      await sleep(Math.random() * (more === 0 ? 1500 : 60)); // the first is killed while it starts
-      child.kill("SIGKILL");
-    });
-    if (code === null) killed++;
-    if (existsSync(join(broken, "checkpoint.safetensors"))) stopped.push(checkpointOf(broken).step);
+  beforeAll(async () => {
+    const { code, complaints } = await stein(["train", "run.yaml", "--out", "whole"], { cwd });
+    expect(code, complaints.join("\n")).toBe(0);
+  });
+
+  /** Every file but those that tell times and speeds; of metrics.jsonl all else. */
+  function expectAsWhole(broken: string): void {
+    const of = (run: string) => (readdirSync(run, { recursive: true }) as string[]).sort();
+    expect(of(broken)).toEqual(of(whole));
+    expect(metricsOf(broken)).toEqual(metricsOf(whole));
+    expect(metricsOf(broken).map(({ step }) => step)).toEqual([...Array(40).keys()]);
+    const same = of(whole).filter((name) => /\.(safetensors|png|yaml)$/.test(name));
+    expect(same.length).toBe(1 + 1 + 4 + 4); // config, newest, 2 before it and 2 more of keepEvery, samples
+    for (const name of same)
+      expect(readFileSync(join(broken, name)).equals(readFileSync(join(whole, name))), name).toBe(true);
   }
-  expect(killed).toBeGreaterThanOrEqual(2); // all four, unless the device is fast
-  expect(stopped.length).toBeGreaterThanOrEqual(2);
-  expect(stopped).toEqual([...stopped].sort((a, b) => a - b));
 
-  // What a crash may leave besides: half a line, lines of steps that will be taken again, half a file.
-  appendFileSync(
-    join(broken, "metrics.jsonl"),
-    '{"step":59,"loss":1,"gradNorm":1,"seconds":1}\n{"step":60,"lo',
-  );
-  writeFileSync(join(broken, "checkpoint.safetensors.4711-3.tmp"), "half");
-  const { code, stdout } = await stein(go, { cwd });
-  expect(stdout.split("\n")[0]).toBe(`broken: going on at step ${stopped.at(-1)}`);
-  expect(code).toBe(0);
+  test("at any moment", async () => {
+    const broken = join(cwd, "broken");
+    const go = goOn("broken");
+    const stopped: number[] = []; // the step that each start left in the checkpoint
+    let killed = 0;
+    for (const more of [0, 8, 10, 8]) {
+      const { code } = await during(go, cwd, async (child) => {
+        await untilLines(child, broken, Math.max(linesOf(broken) - 3, 0) + more);
+        await sleep(Math.random() * (more === 0 ? 1500 : 60)); // the first is killed while it starts
+        child.kill("SIGKILL");
+      });
+      if (code === null) killed++;
+      if (existsSync(join(broken, "checkpoint.safetensors"))) stopped.push(checkpointOf(broken).step);
+    }
+    expect(killed).toBeGreaterThanOrEqual(2); // all four, unless the device is fast
+    expect(stopped.length).toBeGreaterThanOrEqual(2);
+    expect(stopped).toEqual([...stopped].sort((a, b) => a - b));
 
-  expect(metricsOf(broken)).toEqual(metricsOf(whole));
-  expect(metricsOf(broken).map(({ step }) => step)).toEqual([...Array(60).keys()]);
-  for (const name of ["checkpoint.safetensors", "checkpoint.previous.safetensors", "config.yaml"])
-    expect(readFileSync(join(broken, name)).equals(readFileSync(join(whole, name))), name).toBe(true);
-  expect(readdirSync(broken).sort()).toEqual(readdirSync(whole).sort());
+    // What a crash may leave besides: half a line, lines of steps that will be taken again, half a file.
+    appendFileSync(
+      join(broken, "metrics.jsonl"),
+      '{"step":39,"loss":1,"gradNorm":1,"seconds":1}\n{"step":40,"lo',
+    );
+    writeFileSync(join(broken, "checkpoint.safetensors.4711-3.tmp"), "half");
+    const { code, stdout } = await stein(go, { cwd });
+    expect(stdout.split("\n")[0]).toBe(`broken: going on at step ${stopped.at(-1)}`);
+    expect(code).toBe(0);
+    expectAsWhole(broken);
 
-  const again = await stein(go, { cwd });
-  expect(again.stdout).toBe("broken has taken 60 of 60 steps: raise training.steps to go on\n");
-  expect(again.announced).toEqual([]);
-  expect(again.code).toBe(0);
+    const again = await stein(go, { cwd });
+    expect(again.stdout).toBe("broken has taken 40 of 40 steps: raise training.steps to go on\n");
+    expect(again.announced).toEqual([]);
+    expect(again.code).toBe(0);
+  });
+
+  test("in the middle of whatever it writes", async () => {
+    const broken = join(cwd, "torn");
+    const preload = new URL("child/kill-at.mjs", import.meta.url).href;
+    for (const [at, left] of [
+      ["writeFileSync checkpoint.safetensors 2", 3],
+      ["renameSync checkpoint.safetensors 3", 9],
+      ["writeFileSync samples/00000010.png 1", 10],
+      ["linkSync checkpoint.safetensors 2", 12],
+      ["appendFileSync metrics.jsonl 3", 12],
+      ["rmSync checkpoints 2", undefined],
+    ] as const) {
+      const env = { NODE_OPTIONS: `--import=${preload}`, KILL_AT: at };
+      const { code } = await stein(goOn("torn"), { cwd, env });
+      expect(code, at).toBe(null);
+      if (left !== undefined) expect(checkpointOf(broken).step, at).toBe(left);
+    }
+    const { code, complaints } = await stein(goOn("torn"), { cwd });
+    expect(code, complaints.join("\n")).toBe(0);
+    expectAsWhole(broken);
+  });
 });
 
 describe("asked to stop", () => {

@@ -23,10 +23,11 @@ export interface SmallRun extends DigitsRun {
   sigmas: readonly number[];
 }
 
-type Changes = Partial<Omit<TrainerOptions, "network">>;
+/** `parts`: of each batch. */
+type Changes = Partial<Omit<TrainerOptions, "network">> & { parts?: number };
 
-const digitBatches = ({ shape: [size] = [4, 1, 8, 8] }: Changes) =>
-  new Batches({ count: 64, size, seed: 5, order });
+const digitBatches = ({ shape: [size] = [4, 1, 8, 8], parts = 1 }: Changes) =>
+  new Batches({ count: 64, size, parts, seed: 5, order });
 
 /** A training on drawn digits of 8 x 8 pixels. */
 export function digitsRun(

@@ -1,13 +1,9 @@
-import { dsmLoss, dsmPerturb, embedding, reshape } from "../../engine/ops/index.ts";
-import type { Draw } from "../../engine/random.ts";
+import { dsmLoss } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Predictor } from "../../models/prediction.ts";
+import { type LadderOptions, perturbByLabel } from "./perturb.ts";
 
-export interface AnnealedDsmOptions {
-  /** Noise scales by label, [count, 1]. */
-  sigmas: Tensor;
-  /** Where the noise comes from. */
-  draw: Draw;
+export interface AnnealedDsmOptions extends LadderOptions {
   /** Power of sigma that weighs the scales; 2 unless given. */
   annealPower?: number;
 }
@@ -19,7 +15,6 @@ export function annealedDsm(
   labels: Tensor,
   options: AnnealedDsmOptions,
 ): Tensor {
-  const sigma = reshape(embedding(options.sigmas, labels), [-1]);
-  const { noisy, z } = dsmPerturb(x, sigma, options.draw);
+  const { noisy, z, sigma } = perturbByLabel(x, labels, options);
   return dsmLoss(score(noisy, labels), z, sigma, { annealPower: options.annealPower ?? 2 });
 }

@@ -32,10 +32,12 @@ export function classification(
   { noise, batches, classOf, eps = 1e-5 }: ClassificationOptions,
 ): Objective<"logits"> {
   const sigmaOf = Array.isArray(noise) ? onLadder(noise as readonly number[]) : inTime(noise as Sde, eps);
-  const classes = engine.untrack(engine.zeros([batches.size], "i32"));
+  const classes = engine.untrack(engine.zeros([batches.partSize], "i32"));
   return {
-    feed(step) {
-      classes.write(Int32Array.from(batches.images(step), classOf));
+    feed(step, part) {
+      const { partSize } = batches;
+      const images = batches.images(step).subarray(part * partSize, (part + 1) * partSize);
+      classes.write(Int32Array.from(images, classOf));
     },
     loss: (network, x, source) =>
       noisyCrossEntropy(network, x, classes, {

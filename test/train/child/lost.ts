@@ -1,7 +1,7 @@
 /** Trains as the command line does, in the folder given, and takes the device away after some steps. Prints the error. */
-import { train } from "../../../cli/commands/train.ts";
 import { readConfig } from "../../../cli/config.ts";
 import { openRun } from "../../../cli/run.ts";
+import { train } from "../../../cli/training-loop.ts";
 import { Engine } from "../../../engine/engine.ts";
 
 const [config, folder, after] = process.argv.slice(2);

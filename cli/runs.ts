@@ -1,0 +1,81 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join, relative, sep } from "node:path";
+import { UsageError } from "../engine/errors.ts";
+import { parseAnyConfig } from "./config.ts";
+import { bestEvaluation, type Metrics, meanLoss, readMetrics } from "./metrics-log.ts";
+import { earlier, networkName, RECENT } from "./report.ts";
+import { files } from "./run-folder.ts";
+import { adapterName } from "./system.ts";
+
+/** A run in a line. What cannot be known of it is null. */
+export interface RunSummary {
+  /** Its folder within the one looked through. */
+  readonly name: string;
+  readonly folder: string;
+  readonly network: string;
+  readonly parameters: number | null;
+  /** Steps taken, as far as they are written down. */
+  readonly steps: number;
+  readonly planned: number;
+  /** Mean of the last steps. */
+  readonly lastLoss: number | null;
+  /** The least loss on held-back images, and after how many steps. */
+  readonly bestEvaluation: { readonly step: number; readonly loss: number } | null;
+  readonly imagesPerSecond: number | null;
+  readonly adapter: string | null;
+  /** The last line's time, ISO 8601. */
+  readonly when: string;
+}
+
+export interface FoundRun {
+  readonly summary: RunSummary;
+  readonly rows: readonly Metrics[];
+}
+
+/** Folders within folders that are looked through: runs/ve/ncsn/cifar10 is one of four. */
+const DEEPEST = 5;
+
+/** The runs in a folder and in those within it, by name. Throws UsageError when there is no such folder. */
+export function findRuns(folder: string): FoundRun[] {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    throw new UsageError(
+      `runs: got ${folder}, which is no folder, expected one of runs; train one first, or give another folder`,
+    );
+  return runFolders(folder, DEEPEST).map((path) =>
+    open(path, relative(folder, path).split(sep).join("/") || "."),
+  );
+}
+
+function runFolders(folder: string, depth: number): string[] {
+  if ([files.config, files.metrics].every((name) => existsSync(join(folder, name)))) return [folder];
+  if (depth === 0) return [];
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== "node_modules" && !entry.name.startsWith("."))
+    .map(({ name }) => name)
+    .sort()
+    .flatMap((name) => runFolders(join(folder, name), depth - 1));
+}
+
+function open(folder: string, name: string): FoundRun {
+  const path = join(folder, files.config);
+  const config = parseAnyConfig(readFileSync(path, "utf8"), path);
+  const metrics = join(folder, files.metrics);
+  const rows = readMetrics(metrics);
+  const report = earlier(folder);
+  const seconds = rows.at(-1)?.seconds ?? 0;
+  const { batchSize, steps } = config.training;
+  const summary: RunSummary = {
+    name,
+    folder,
+    network: networkName(config),
+    parameters: report?.parameters ?? null,
+    steps: rows.length,
+    planned: steps,
+    lastLoss: rows.length > 0 ? meanLoss(rows.slice(-RECENT)) : null,
+    bestEvaluation: bestEvaluation(rows) ?? null,
+    imagesPerSecond: seconds > 0 ? (batchSize * rows.length) / seconds : null,
+    adapter: report ? adapterName(report.system.driver) : null,
+    when: statSync(metrics).mtime.toISOString(),
+  };
+  return { summary, rows };
+}

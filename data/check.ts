@@ -1,0 +1,152 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { UsageError } from "../engine/errors.ts";
+import { recordsOf } from "./cifar10.ts";
+import { exists, listFiles, readUnpacked } from "./files.ts";
+import { findImages, readImage } from "./image-file.ts";
+import { mnistSums } from "./known-sums.ts";
+import { IMAGES, LABELS, readIdx } from "./mnist.ts";
+
+/** What lies in a folder, told by the names of its files. */
+export type FolderKind = "mnist" | "cifar10" | "folder";
+
+export interface CheckedFile {
+  file: string;
+  /** Images, or labels, in it. */
+  count: number;
+  /** Its sum is that of the official file; undefined where none is known. */
+  official?: boolean;
+}
+
+export interface CheckReport {
+  path: string;
+  kind: FolderKind;
+  /** All that are right, of MNIST and CIFAR-10; a folder of images counts them only. */
+  files: CheckedFile[];
+  images: number;
+  /** How many images there are of each "width x height x channels", the most frequent first. */
+  sizes: [size: string, count: number][];
+  /** What is wrong, file by file, in order. Empty: all is well. */
+  faults: { file: string; fault: string }[];
+}
+
+const IDX = /^(train|t10k)-(images|labels)[-.]idx([13])-ubyte(\.gz)?$/;
+const BATCHES = [...[1, 2, 3, 4, 5].map((n) => `data_batch_${n}.bin`), "test_batch.bin"];
+
+/** What lies in a folder. Throws UsageError when it cannot be listed. */
+export function kindOf(folder: string): FolderKind {
+  const names = listFiles(folder, "data").map((path) => path.split("/").at(-1)!);
+  if (names.some((name) => IDX.test(name))) return "mnist";
+  return names.some((name) => /^data_batch_\d(\.bin)?$/.test(name)) ? "cifar10" : "folder";
+}
+
+/**
+ * Reads every file of a data set: formats, lengths, labels, sums of the official files, images that do not decode.
+ * onProgress: files done, of how many. Throws UsageError when there is nothing to check; what is wrong with a file is
+ * in the report.
+ */
+export function checkData(folder: string, onProgress?: (done: number, total: number) => void): CheckReport {
+  const kind = kindOf(folder);
+  const report: CheckReport = { path: folder, kind, files: [], images: 0, sizes: [], faults: [] };
+  checkers[kind](report, onProgress ?? (() => {}));
+  return report;
+}
+
+type Checker = (report: CheckReport, onProgress: (done: number, total: number) => void) => void;
+
+const checkers: Record<FolderKind, Checker> = {
+  mnist: checkMnist,
+  cifar10: checkCifar10,
+  folder: checkFolder,
+};
+
+function checkMnist(report: CheckReport, onProgress: (done: number, total: number) => void): void {
+  const { path: folder, faults, files } = report;
+  const names = listFiles(folder, "data").filter((name) => IDX.test(name));
+  const sizes = new Map<string, number>();
+  const counts = new Map<string, { count: number; file: string }>();
+  names.forEach((name, done) => {
+    const [, part, what] = IDX.exec(name)!;
+    const file = join(folder, name);
+    collect(faults, file, () => {
+      const { lengths } = readIdx(file, what === "images" ? IMAGES : LABELS);
+      const [count, height, width] = lengths as [number, number, number];
+      const sum = createHash("md5").update(readUnpacked(file, "mnist")).digest("hex");
+      files.push({ file, count, official: sum === mnistSums[`${part}-${what}`] });
+      counts.set(`${part}-${what}`, { count, file });
+      if (what === "images") add(sizes, `${width}x${height}x1`, count);
+    });
+    onProgress(done + 1, names.length);
+  });
+  for (const part of ["train", "t10k"]) {
+    const [images, labels] = [counts.get(`${part}-images`), counts.get(`${part}-labels`)];
+    if (images && labels && images.count !== labels.count)
+      faults.push({
+        file: labels.file,
+        fault: `mnist: got ${labels.count} labels in ${labels.file}, expected ${images.count}, one for each image`,
+      });
+  }
+  if (!names.some((name) => name.startsWith("train-images")))
+    faults.push({
+      file: join(folder, "train-images-idx3-ubyte.gz"),
+      fault: `mnist: got no training images in ${folder}, expected train-images-idx3-ubyte.gz; stein data fetch mnist brings it`,
+    });
+  finish(report, sizes);
+}
+
+function checkCifar10(report: CheckReport, onProgress: (done: number, total: number) => void): void {
+  const inner = join(report.path, "cifar-10-batches-bin");
+  const home = exists(inner) ? inner : report.path;
+  const sizes = new Map<string, number>();
+  BATCHES.forEach((name, done) => {
+    const file = join(home, name);
+    if (exists(file))
+      collect(report.faults, file, () => {
+        const count = recordsOf(file).length;
+        report.files.push({ file, count });
+        add(sizes, "32x32x3", count);
+        if (count !== 10_000)
+          throw new UsageError(
+            `cifar10: got ${file} with ${count} records, expected 10000; stein data fetch cifar10 brings it`,
+          );
+      });
+    else if (name !== "test_batch.bin")
+      report.faults.push({
+        file,
+        fault: `cifar10: got no ${name} in ${home}, expected data_batch_1.bin to data_batch_5.bin; stein data fetch cifar10 brings them`,
+      });
+    onProgress(done + 1, BATCHES.length);
+  });
+  finish(report, sizes);
+}
+
+function checkFolder(report: CheckReport, onProgress: (done: number, total: number) => void): void {
+  const paths = findImages(report.path);
+  const sizes = new Map<string, number>();
+  paths.forEach((path, done) => {
+    const file = join(report.path, path);
+    collect(report.faults, file, () => {
+      const { width, height, channels } = readImage(file);
+      add(sizes, `${width}x${height}x${channels}`, 1);
+    });
+    onProgress(done + 1, paths.length);
+  });
+  finish(report, sizes);
+}
+
+function collect(faults: CheckReport["faults"], file: string, look: () => void): void {
+  try {
+    look();
+  } catch (fault) {
+    if (!(fault instanceof UsageError)) throw fault;
+    faults.push({ file, fault: fault.message });
+  }
+}
+
+const add = (counts: Map<string, number>, size: string, count: number) =>
+  void counts.set(size, (counts.get(size) ?? 0) + count);
+
+function finish(report: CheckReport, sizes: Map<string, number>): void {
+  report.sizes = [...sizes].sort(([, a], [, b]) => b - a);
+  report.images = report.sizes.reduce((sum, [, count]) => sum + count, 0);
+}
