@@ -5,7 +5,7 @@ import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { type Checkpoint, samplingState } from "../../train/checkpoint.ts";
 import { type Config, parseConfig } from "../config.ts";
-import { measureBits } from "../evaluation/bits.ts";
+import { heldBackBits } from "../evaluation/bits.ts";
 import { type Comparison, compare, comparedCount, setsOf } from "../evaluation/compare.ts";
 import { type DrawnSet, drawSet } from "../evaluation/draw.ts";
 import { hashOfValues } from "../evaluation/hash.ts";
@@ -107,7 +107,7 @@ async function evaluate(path: string, options: EvaluateOptions): Promise<void> {
     const comparison = await compare(image, spaces, sets, { pixels, neighbours, seed });
     const bits =
       likelihood !== undefined && config.sde
-        ? await measureBits(engine, scoreOf(network, config), config, heldBack, {
+        ? await heldBackBits(engine, scoreOf(network, config), config, heldBack, {
             ...{ count: Math.min(likelihood, heldBack.count), batch: options.batch, seed },
           })
         : undefined;

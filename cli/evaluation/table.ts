@@ -31,7 +31,7 @@ export const copyLines = (copies: readonly Found[]): string[] =>
 
 export const bitsLine = ({ bitsPerDim, standardError, images, nfe }: BitsReport): string =>
   `${bitsPerDim.toFixed(4)} bits/dim${standardError === null ? "" : ` +- ${standardError.toFixed(4)}`} of ` +
-  `${images} held-back images, ${nfe} evaluations`;
+  `${images} held-back images, ${nfe.toFixed(0)} evaluations`;
 
 /** Four figures, whatever the size. */
 const shown = (value: number): string =>

@@ -7,7 +7,7 @@ import { zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { parseClassifierConfig, parseConfig, type SdeConfig, writeConfig } from "../../cli/config.ts";
-import { measureBits } from "../../cli/evaluation/bits.ts";
+import { heldBackBits } from "../../cli/evaluation/bits.ts";
 import { compare, comparedCount, setsOf } from "../../cli/evaluation/compare.ts";
 import { distances, type Figure, frechetName } from "../../cli/evaluation/figures.ts";
 import { imagesOf, pixelsOf } from "../../cli/evaluation/image-list.ts";
@@ -302,7 +302,7 @@ test("bits/dim of a Gaussian are its closed form", async () => {
   const [middle, std, seed, count] = [0.5, 0.3, 4, 5];
   const images = imagesOf(Float32Array.from(uniform(0, 1)([count, 1, 4, 4], 6).data), [1, 4, 4]);
   const score = asScore((x, sigma) => div(sub(middle, x), perSample(add(square(sigma), std ** 2), x)));
-  const report = await measureBits(engine, score, config, images, { count, batch: 3, seed });
+  const report = await heldBackBits(engine, score, config, images, { count, batch: 3, seed });
 
   // Of the flow x = middle + (x_eps - middle) r with r^2 = (s^2 + sigma(T)^2) / (s^2 + sigma(eps)^2), and of the prior at its end.
   const u = await rand(engine, [count, 1, 4, 4], { seed, purpose: "user" }).data();
