@@ -7,7 +7,6 @@ import { type Checkpoint, samplingState } from "../../train/checkpoint.ts";
 import { type Config, parseConfig } from "../config.ts";
 import { heldBackBits } from "../evaluation/bits.ts";
 import { type Comparison, compare, comparedCount, setsOf } from "../evaluation/compare.ts";
-import { type DrawnSet, drawSet } from "../evaluation/draw.ts";
 import { hashOfValues } from "../evaluation/hash.ts";
 import { type ReportParts, reportLines, reportOf } from "../evaluation/report.ts";
 import { readSamples } from "../evaluation/samples-file.ts";
@@ -22,6 +21,7 @@ import { wholeFrom } from "../options.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { endLine, statusLine } from "../progress.ts";
 import { files, openCheckpoint, openImages } from "../run.ts";
+import { drawSamples } from "../sampler.ts";
 import { scoreOf } from "../score.ts";
 
 interface EvaluateOptions {
@@ -99,11 +99,16 @@ async function evaluate(path: string, options: EvaluateOptions): Promise<void> {
     const values = options.raw ? checkpoint.network : samplingState(checkpoint);
     network.load(values);
     const spaces = sources.map((source) => source.open(engine));
-    const drawn = given ?? (await drawSet(engine, network, config, image, options.batch));
+    const [c, h, w] = image;
+    const size = { c, h, w };
+    const drawn = given ? undefined : await drawSamples(engine, network, config, { size, animate: false });
     const { seed } = config.sampling;
     const { train, heldBack } = images;
     const { against, pixels = false, neighbours, likelihood } = options;
-    const sets = setsOf({ ...{ samples: drawn.pixels, shape: image, train, heldBack, against }, seed });
+    const sets = setsOf({
+      ...{ samples: given?.pixels ?? drawn!.samples, shape: image, train, heldBack, against },
+      seed,
+    });
     const comparison = await compare(image, spaces, sets, { pixels, neighbours, seed });
     const bits =
       likelihood !== undefined && config.sde
@@ -121,7 +126,7 @@ async function evaluate(path: string, options: EvaluateOptions): Promise<void> {
       },
       origin: given
         ? { file: options.samples!, count: given.count, sha256: given.sha256 }
-        : { nfe: (drawn as DrawnSet).nfe, batch: options.batch },
+        : { nfe: drawn!.nfe },
     };
     const report = reportOf(parts);
     const inFolder = existsSync(join(path, files.checkpoint));
@@ -135,7 +140,10 @@ async function evaluate(path: string, options: EvaluateOptions): Promise<void> {
 }
 
 /** What was asked for goes before what the configuration says. Throws UsageError for what does not go together. */
-function applyOptions(config: Config, { n, seed, denoise, samples, likelihood, raw }: EvaluateOptions): void {
+function applyOptions(
+  config: Config,
+  { n, batch, seed, denoise, samples, likelihood, raw }: EvaluateOptions,
+): void {
   if (likelihood !== undefined && !config.sde)
     throw new UsageError(
       "evaluate: got --likelihood for a network on a ladder of noise scales, which has no likelihood, expected one on an SDE; leave it out",
@@ -150,6 +158,7 @@ function applyOptions(config: Config, { n, seed, denoise, samples, likelihood, r
       `evaluate: got ${needless[0]} with --samples, whose images are drawn already, expected one of them`,
     );
   config.sampling.count = n ?? DRAWN;
+  config.sampling.batchSize = batch;
   if (seed !== undefined) config.sampling.seed = seed;
   config.sampling.denoise &&= denoise;
 }

@@ -7,7 +7,7 @@ import { bitsLine, copyLines, figureTable } from "./table.ts";
 
 /** Where samples came from: drawn here, or out of a file of which nothing else is known. */
 export type Origin =
-  | { readonly nfe: number; readonly batch: number }
+  | { readonly nfe: number }
   | { readonly file: string; readonly count: number; readonly sha256: string };
 
 export interface ReportParts {
@@ -45,9 +45,9 @@ export function reportOf(parts: ReportParts): object {
 function samplesOf({ sampling, sde }: Config, origin: Origin): object {
   if ("file" in origin)
     return { source: "file", ...origin, note: "sampler, weights and seed of these samples are not known" };
-  const { count, seed, denoise, ...options } = sampling;
+  const { count, batchSize: batch, seed, denoise, ...options } = sampling;
   return {
-    ...{ source: "drawn", count, seed, denoise, ...origin },
+    ...{ source: "drawn", count, batch, seed, denoise, ...origin },
     sampler: { along: sde ? sde.name : "noise scales", ...options },
   };
 }
