@@ -9,7 +9,7 @@ const host = [
   "test/kernels/{half,source}.test.ts",
   "test/platform/{advice,platform}.test.ts",
   "test/reference/compare.test.ts",
-  "test/train/{metrics,techniques}.test.ts",
+  "test/train/{distances,metrics,techniques}.test.ts",
 ];
 
 export default defineConfig({

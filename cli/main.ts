@@ -9,6 +9,7 @@ import { dataCommand } from "./commands/data.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { encodeCommand } from "./commands/encode.ts";
+import { evaluateCommand } from "./commands/evaluate.ts";
 import { inpaintCommand } from "./commands/inpaint.ts";
 import { interpolateCommand } from "./commands/interpolate.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
@@ -53,6 +54,7 @@ for (const add of [
   likelihoodCommand,
   scheduleCommand,
   dataCommand,
+  evaluateCommand,
   modelCommand,
   convertCommand,
   kernelsCommand,

@@ -17,6 +17,8 @@ export {
 export { ClassifierSmall, type ClassifierSmallOptions } from "./classifier-small.ts";
 export { fromPyTorch, type NetworkValues, type PyTorchExport } from "./convert.ts";
 export { Ddpm, type DdpmOptions } from "./ddpm.ts";
+export { type InceptionOptions, InceptionV3 } from "./inception.ts";
+export { loadInception } from "./inception-weights.ts";
 export { Init } from "./init.ts";
 export { countParameters, Module, type State } from "./module.ts";
 export { Ncsn, NcsnDeeper, type NcsnOptions } from "./ncsn.ts";

@@ -23,9 +23,23 @@ export { type SlicedOptions, slicedLoss, slicedTerms } from "./losses/sliced.ts"
 export { smldLoss } from "./losses/smld.ts";
 export { neededBytes, type StepMemory, stepMemory } from "./memory.ts";
 export {
+  type Copying,
+  copying,
+  frechetDistance,
+  type InceptionScore,
+  inceptionScore,
+  type KernelDistance,
+  type KernelDistanceOptions,
+  kernelDistance,
+  type ManifoldFigures,
+  type Moments,
+  manifoldFigures,
   mmdSquared,
+  momentsOf,
+  type Neighbours,
   type NoisyAccuracy,
   type NoisyAccuracyOptions,
+  nearestNeighbours,
   noisyAccuracy,
   sampleQuality,
   slicedWasserstein,

@@ -54,6 +54,8 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
                                              by the techniques of Song & Ermon 2020
         data                                 fetch, check and show the images to train
                                              on
+        evaluate [options] <run>             measure how good a trained network's
+                                             images are, beside real images and noise
         model                                describe the network of a configuration
         convert [options] <file>             turn the weights of an official PyTorch
                                              network into a checkpoint, or back

@@ -100,14 +100,15 @@ describe.each(methods)("%s", (name, file, options) => {
   /** Its steps are a batch's own. */
   const adaptive = name === "ode";
 
-  test.runIf(!adaptive)("the same images whatever the batch, and none alike", async () => {
-    const { samples } = await draw(file, { ...options, n: 5, batch: 5 });
-    expect(samples).toHaveLength(5 * 64);
-    expect(new Set(samples).size).toBeGreaterThan(30);
-    expect((await draw(file, { ...options, n: 5, batch: 2 })).samples).toEqual(samples);
-    const part = await draw(file, { ...options, n: 1, batch: 1 }, { offset: 4 });
-    expect(part.samples).toEqual(samples.subarray(-64));
-  });
+  if (!adaptive)
+    test("the same images whatever the batch, and none alike", async () => {
+      const { samples } = await draw(file, { ...options, n: 5, batch: 5 });
+      expect(samples).toHaveLength(5 * 64);
+      expect(new Set(samples).size).toBeGreaterThan(30);
+      expect((await draw(file, { ...options, n: 5, batch: 2 })).samples).toEqual(samples);
+      const part = await draw(file, { ...options, n: 1, batch: 1 }, { offset: 4 });
+      expect(part.samples).toEqual(samples.subarray(-64));
+    });
 
   test("stopped in the second batch, it goes on to the same images and frames", async () => {
     const animated = { ...options, n: 2, batch: 1, animate: !adaptive };

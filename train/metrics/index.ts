@@ -1,4 +1,11 @@
+export { type Copying, copying } from "./copying.ts";
+export { frechetDistance } from "./frechet.ts";
+export { type InceptionScore, inceptionScore } from "./inception-score.ts";
+export { type KernelDistance, type KernelDistanceOptions, kernelDistance } from "./kernel-distance.ts";
+export { type ManifoldFigures, manifoldFigures } from "./manifolds.ts";
 export { type MmdOptions, mmdSquared } from "./mmd.ts";
+export { type Moments, momentsOf } from "./moments.ts";
+export { type Neighbours, nearestNeighbours } from "./nearest.ts";
 export { type NoisyAccuracy, type NoisyAccuracyOptions, noisyAccuracy } from "./noisy-accuracy.ts";
 export { type SampleQuality, type SampleQualityOptions, sampleQuality } from "./sample-quality.ts";
 export { type SlicedWassersteinOptions, slicedWasserstein } from "./sliced-wasserstein.ts";

@@ -1,16 +1,41 @@
-/**
- * Distance of each vector of a [n, dim] to its nearest in b [m, dim]. A sum already too large is left off
- * early. -> [n]
- */
-export function nearestDistances(a: Float32Array, b: Float32Array, dim: number): Float64Array {
-  const m = b.length / dim;
-  return Float64Array.from({ length: a.length / dim }, (_, i) => {
-    let best = Infinity;
-    for (let j = 0; j < m; j++) {
-      let sum = 0;
-      for (let d = 0; d < dim && sum < best; d++) sum += (a[i * dim + d] - b[j * dim + d]) ** 2;
-      if (sum < best) best = sum;
-    }
-    return Math.sqrt(best);
-  });
+/** The nearest vectors of a set to each of another's. */
+export interface Neighbours {
+  /** How many of each. */
+  readonly count: number;
+  /** [n, count], the nearest first. */
+  readonly index: Int32Array;
+  /** [n, count], ascending in each row. */
+  readonly distance: Float64Array;
 }
+
+/**
+ * The `count` vectors of b [m, dim] nearest to each vector of a [n, dim]; of equally near ones the first. A sum already
+ * too large is left off early. With fewer than `count` vectors in b, all of them.
+ */
+export function nearestNeighbours(a: Float32Array, b: Float32Array, dim: number, most = 1): Neighbours {
+  const [n, m] = [a.length / dim, b.length / dim];
+  const count = Math.min(most, m);
+  const index = new Int32Array(n * count);
+  const square = new Float64Array(n * count).fill(Infinity);
+  for (let i = 0; i < n; i++) {
+    const [first, last] = [i * count, (i + 1) * count - 1];
+    for (let j = 0; j < m; j++) {
+      const limit = square[last];
+      let sum = 0;
+      for (let d = 0; d < dim && sum < limit; d++) sum += (a[i * dim + d] - b[j * dim + d]) ** 2;
+      if (sum >= limit) continue;
+      let at = last;
+      for (; at > first && square[at - 1] > sum; at--) {
+        square[at] = square[at - 1];
+        index[at] = index[at - 1];
+      }
+      square[at] = sum;
+      index[at] = j;
+    }
+  }
+  return { count, index, distance: square.map(Math.sqrt) };
+}
+
+/** Distance of each vector of a [n, dim] to its nearest in b [m, dim]. -> [n] */
+export const nearestDistances = (a: Float32Array, b: Float32Array, dim: number): Float64Array =>
+  nearestNeighbours(a, b, dim).distance;
