@@ -1,14 +1,15 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { type AnnealedConfig, readConfig } from "../../cli/config.ts";
+import { compare, setsOf } from "../../cli/evaluation/compare.ts";
+import type { Figure } from "../../cli/evaluation/figures.ts";
+import type { SpaceSource } from "../../cli/evaluation/spaces.ts";
 import { packaged } from "../../cli/packaged.ts";
 import { grid } from "../../cli/pictures/png.ts";
 import { openImages, openRun } from "../../cli/run.ts";
 import { drawSamples } from "../../cli/sampler.ts";
 import { train } from "../../cli/training-loop.ts";
-import { type ImageSet, imageSize, toBatch } from "../../data/dataset.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { type SampleQuality, sampleQuality } from "../../train/metrics/index.ts";
 import type { FigureResult } from "./figure.ts";
 
 export interface ImagesOptions {
@@ -16,33 +17,23 @@ export interface ImagesOptions {
   steps: number;
   /** Each network's training ends after so many minutes, if not before. */
   minutes?: number;
+  /** Images that each network draws. */
+  count: number;
+  /** Where images are compared beside their pixels. */
+  classifier?: SpaceSource | undefined;
   /** Where the runs are kept, each in a folder of its own. */
   folder: string;
   seed: number;
 }
 
-/** Steps of the dynamics that both networks' samples take. */
-const MOVES = 250;
+/** Images in a picture. */
+const SHOWN = 64;
 
 interface Contender {
   readonly name: string;
   readonly title: string;
   readonly config: AnnealedConfig;
 }
-
-type Distances = SampleQuality["slicedWasserstein"];
-
-interface Images {
-  /** [n, dim] and [m, dim] in [0, 1]. */
-  readonly samples: Float32Array;
-  readonly heldBack: Float32Array;
-  readonly dim: number;
-}
-
-/** How far images are from held-back ones, beside noise and other real images. A further distance is a further line. */
-const measures: Readonly<Record<string, (images: Images) => Distances | Promise<Distances>>> = {
-  "sliced Wasserstein": (images) => sampleQuality(images).slicedWasserstein,
-};
 
 /**
  * The same network, data, optimizer and budget twice: on a ladder of ten noise scales with annealed Langevin dynamics, and
@@ -53,40 +44,57 @@ export async function images(engine: Engine, options: ImagesOptions): Promise<Fi
   const contenders = contendersOf(options);
   const data = openImages(contenders[0]!.config);
   const { channels: c, height: h, width: w } = data.train;
-  const heldBack = all(data.heldBack);
+  const shape = [c, h, w] as const;
+  const spaces = options.classifier ? [options.classifier.open(engine)] : [];
   const pictures: Record<string, Uint8Array> = {};
   const measured: Record<string, unknown> = {};
-  const rows: string[][] = [["images", "training steps", "evaluations", ...Object.keys(measures)]];
-  let bounds: readonly Distances[] = [];
-  for (const { name, title, config } of contenders) {
-    const { samples, steps, nfe } = await contend(engine, config, join(options.folder, name), data, options);
-    const given = { samples, heldBack, dim: imageSize(data.heldBack) };
-    const distances = await Promise.all(Object.values(measures).map((of) => of(given)));
-    bounds = distances;
-    pictures[`images-${name}.png`] = grid(samples, { n: config.sampling.count, c, h, w, scale: 2 });
-    const { sigmas, sampling, training } = config;
-    const named = Object.fromEntries(Object.keys(measures).map((measure, i) => [measure, distances[i]]));
-    measured[name] = { steps, nfe, batch: training.batchSize, sigmas, sampling, distances: named };
-    rows.push([title, String(steps), String(nfe), ...distances.map((d) => d.samples.toFixed(3))]);
+  const rows: string[][] = [];
+  let figures: readonly Figure[] = [];
+  try {
+    for (const { name, title, config } of contenders) {
+      const { samples, steps, nfe } = await contend(
+        engine,
+        config,
+        join(options.folder, name),
+        data,
+        options,
+      );
+      const sets = setsOf({ ...data, samples, shape, against: "held-back", seed: options.seed });
+      const compared = await compare(shape, spaces, sets, { ...COMPARED, seed: options.seed });
+      figures = compared.figures.filter((figure) => isShown(figure.name));
+      const shown = samples.subarray(0, SHOWN * c * h * w);
+      pictures[`images-${name}.png`] = grid(shown, { n: shown.length / (c * h * w), c, h, w, scale: 2 });
+      const { sigmas, sampling, training } = config;
+      measured[name] = { steps, nfe, batch: training.batchSize, sigmas, sampling, figures };
+      rows.push([title, String(steps), String(nfe), ...figures.map(({ value }) => short(value))]);
+    }
+  } finally {
+    for (const space of spaces) space.dispose();
   }
-  rows.push(["other real images", "", "", ...bounds.map((d) => d.data.toFixed(3))]);
-  rows.push(["noise", "", "", ...bounds.map((d) => d.noise.toFixed(3))]);
-  return { pictures, measured, table: rows };
+  rows.unshift(["images", "training steps", "evaluations", ...figures.map(({ name }) => name)]);
+  rows.push(["other real images", "", "", ...figures.map(({ real }) => short(real!))]);
+  rows.push(["noise", "", "", ...figures.map(({ noise }) => short(noise!))]);
+  const features = spaces.map(({ name, sha256 }) => ({ name, sha256 }));
+  return { pictures, measured: { samples: options.count, features, ...measured }, table: rows };
 }
 
-function contendersOf({ steps, seed }: ImagesOptions): Contender[] {
-  const demo = readConfig(packaged("configs/demo.yaml")) as AnnealedConfig;
-  const base = { ...demo, training: { ...demo.training, seed, steps } };
-  const { end, count } = demo.sigmas;
-  const single: AnnealedConfig = {
-    ...base,
-    sigmas: { begin: end, end, count: 1 },
-    sampling: { ...demo.sampling, stepsPerLevel: MOVES, prior: "uniform" }, // on [0, 1], as the paper's chains begin
+const COMPARED = { pixels: false, neighbours: false };
+const isShown = (figure: string): boolean => /^(Frechet|sliced)/.test(figure);
+const short = (value: number): string => value.toPrecision(3);
+
+function contendersOf({ steps, seed, count }: ImagesOptions): Contender[] {
+  const contender = (name: string, title: string): Contender => {
+    const given = readConfig(packaged(`configs/digits/${name}.yaml`)) as AnnealedConfig;
+    const config = {
+      ...given,
+      training: { ...given.training, seed, steps },
+      sampling: { ...given.sampling, count },
+    };
+    return { name, title, config };
   };
-  const ladder = { ...base, sampling: { ...demo.sampling, stepsPerLevel: MOVES / count } };
   return [
-    { name: "ladder", title: `${count} noise scales, annealed Langevin`, config: ladder },
-    { name: "one-scale", title: `sigma = ${end} alone, plain Langevin`, config: single },
+    contender("ladder", "ten noise scales, annealed Langevin"),
+    contender("one-scale", "sigma = 0.01 alone, plain Langevin"),
   ];
 }
 
@@ -114,9 +122,3 @@ async function contend(
   network.dispose();
   return { samples, nfe, steps };
 }
-
-const all = (set: ImageSet): Float32Array =>
-  toBatch(
-    set,
-    Array.from({ length: set.count }, (_, i) => i),
-  );

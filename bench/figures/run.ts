@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { join } from "node:path";
 import { Command, Option } from "commander";
+import { classifierSource } from "../../cli/evaluation/spaces.ts";
 import { Interrupted } from "../../cli/interrupt.ts";
 import { positive, wholeFrom } from "../../cli/options.ts";
 import { writeFileAtomic } from "../../cli/pictures/write.ts";
@@ -35,6 +36,8 @@ interface Options {
   budget: number;
   steps?: number;
   minutes?: number;
+  images?: number;
+  classifier?: string;
 }
 
 const program = new Command("figures")
@@ -57,6 +60,12 @@ const program = new Command("figures")
       positive("--minutes"),
     ),
   )
+  .addOption(
+    new Option("--images <n>", "images: how many each network draws; 64 unless told").argParser(
+      wholeFrom(4, "--images"),
+    ),
+  )
+  .option("--classifier <run>", "images: a run of configs/classifier/digits.yaml, for a Frechet distance")
   .action(figures);
 
 async function figures(asked: string[], options: Options): Promise<void> {
@@ -91,12 +100,14 @@ async function figures(asked: string[], options: Options): Promise<void> {
 }
 
 function draw(engine: Engine, name: string, options: Options): Promise<FigureResult> {
-  const { seed, budget, steps, minutes } = options;
+  const { seed, budget, steps, minutes, classifier } = options;
   if (name === "images")
     return images(engine, {
       seed,
       folder: join(FOLDER, "runs"),
       steps: steps ?? within(budget, IMAGE_STEPS),
+      count: options.images ?? 64,
+      classifier: classifier === undefined ? undefined : classifierSource(classifier, [1, 28, 28]),
       ...(minutes !== undefined && { minutes }),
     });
   return quick[name as QuickName]({ engine, seed, budget, progress: progressOf() });
@@ -121,10 +132,13 @@ function requireNames(chosen: readonly string[]): void {
   }
 }
 
-function requireImages(chosen: readonly string[], { steps, minutes }: Options): void {
-  const given = steps !== undefined ? `--steps ${steps}` : minutes !== undefined && `--minutes ${minutes}`;
+function requireImages(chosen: readonly string[], options: Options): void {
+  const own = ["steps", "minutes", "images", "classifier"] as const;
+  const given = own.find((name) => options[name] !== undefined);
   if (given && !chosen.includes("images"))
-    throw new UsageError(`got ${given} without images, expected it with images only; others take --budget`);
+    throw new UsageError(
+      `got --${given} ${options[given]} without images, expected it with images only; others take --budget`,
+    );
 }
 
 try {

@@ -11,6 +11,8 @@ const path = (name: string): string => new URL(`../../configs/${name}.yaml`, imp
 const counts: Readonly<Record<string, number>> = {
   demo: 140_593, // ours
   "digits/ve": 181_377, // ours
+  "digits/ladder": 140_593,
+  "digits/one-scale": 131_737,
 
   "ncsn/mnist": 7_638_657,
   "ncsn/celeba": 30_117_635,
