@@ -35,8 +35,10 @@ export async function coldSteps(): Promise<ColdSteps> {
 }
 
 async function once(cacheFolder: string): Promise<ColdStep> {
-  const script = fileURLToPath(new URL("cold-step.ts", import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, script], {
+  const typescript = import.meta.url.endsWith(".ts"); // the sources, not their build
+  const script = fileURLToPath(new URL(`cold-step.${typescript ? "ts" : "js"}`, import.meta.url));
+  const loader = typescript ? ["--import", "tsx"] : [];
+  const { stdout } = await promisify(execFile)(process.execPath, [...loader, script], {
     env: { ...process.env, MESA_SHADER_CACHE_DIR: cacheFolder },
   });
   return JSON.parse(stdout.trim().split("\n").at(-1)!) as ColdStep;
