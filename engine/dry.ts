@@ -21,6 +21,7 @@ export function costOf({ program: { kernel, variant }, params }: Launch): Cost {
   return kernel.cost(numbers, variant);
 }
 
+/** Its floating point operations alone. */
 export const flopsOf = (launch: Launch): number => costOf(launch).flops;
 
 /** Bytes of the largest tensor that has to fit into one binding. */
