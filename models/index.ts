@@ -62,6 +62,7 @@ export {
   ToyEnergy,
   ToyNoiseScore,
   ToyScore,
+  type ToyScoreInputs,
   type ToyScoreOptions,
 } from "./toy/index.ts";
 export {

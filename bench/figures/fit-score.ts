@@ -19,8 +19,12 @@ export interface FitOptions {
   steps: number;
   batch: number;
   lr: number;
+  /** Where the learning rate ends, along half a cosine; at `lr` unless given. */
+  lrEnd?: number;
   /** Width of the hidden layers. */
   hidden: number;
+  /** Sines and cosines beside the coordinates; none unless given. */
+  frequencies?: number;
   seed: number;
   /** Decay of the average of the weights that the network ends with; the last weights themselves if 0. */
   emaDecay?: number;
@@ -43,12 +47,13 @@ const AHEAD = 50;
  * Throws UsageError for denoising at a blur of 0, where it has no target.
  */
 export async function fitScore(engine: Engine, law: Law, options: FitOptions): Promise<Fit> {
-  const { loss, steps, batch, lr, hidden, seed, emaDecay = 0.99, onProgress } = options;
+  const { loss, steps, batch, lr, hidden, frequencies = 0, seed, emaDecay = 0.99, onProgress } = options;
+  const { lrEnd = lr } = options;
   if (loss === "dsm" && !(law.sigma > 0))
     throw new UsageError(
       `fitScore: got dsm on ${law.name} without a blur, expected sigma above 0, or another loss`,
     );
-  const network = new ToyScore(new Init(engine, seed), { hidden });
+  const network = new ToyScore(new Init(engine, seed), { hidden, frequencies });
   const parameters = network.parameters();
   const weights = [...parameters.values()];
   const optimizer = new Adam(parameters, { lr, ...(emaDecay > 0 && { emaDecay }) });
@@ -66,6 +71,7 @@ export async function fitScore(engine: Engine, law: Law, options: FitOptions): P
       x.write(law.clean(batch, hash(seed, k)));
       draw.value = k;
       slot.value = k;
+      optimizer.options.lr = lrEnd + ((lr - lrEnd) * (1 + Math.cos((Math.PI * k) / steps))) / 2;
       optimizer.advance();
       if (capture) capture.replay();
       else capture = engine.capture(step);

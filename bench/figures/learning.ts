@@ -9,7 +9,15 @@ import { arrows, dots } from "./svg/marks.ts";
 import { panelFigure } from "./svg/panels.ts";
 import { plusMinus } from "./table.ts";
 
-const settings = { steps: 1500, batch: 256, lr: 1e-2, hidden: 64, emaDecay: 0.99 };
+const settings = {
+  steps: 3000,
+  batch: 1024,
+  lr: 1e-2,
+  lrEnd: 2e-4,
+  hidden: 64,
+  frequencies: 6,
+  emaDecay: 0.99,
+};
 /** Points at which a score is held against the true one; no network was trained on them. */
 const HELD = 8192;
 const SHOWN = { points: 300, side: 13, reach: 5 };

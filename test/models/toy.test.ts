@@ -118,6 +118,21 @@ describe("an MLP", () => {
     expectNear(await values(() => toy.run(upload(points))), expected, { terms: 128 });
   });
 
+  test("takes sines and cosines beside the coordinates", async () => {
+    const waves = new ToyScore(new Init(engine, 5), { hidden: HIDDEN, frequencies: 2 });
+    const inputs = rows(points).map((x) => [
+      ...x,
+      ...[1, 2].flatMap((k) => [Math.sin, Math.cos].flatMap((f) => x.map((value) => f(k * value)))),
+    ]);
+    const parameters = await parameters64(waves);
+    const expected = matrix(inputs.map((x) => mlp64(parameters, x).y));
+    expectNear(await values(() => waves.run(upload(points))), expected, { terms: 128 });
+    waves.dispose();
+    expect(() => new ToyScore(new Init(engine), { frequencies: 1.5 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: ToyScore: got frequencies 1.5, expected a whole number from 0]`,
+    );
+  });
+
   test("says which widths and inputs it takes", () => {
     expect(() => new Mlp(new Init(engine), [2])).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: Mlp: got widths [2], expected at least two whole numbers from 1, such as [2,128,128,2]]`,
