@@ -51,7 +51,7 @@ export function installed(): Promise<Installed> {
   return installing;
 }
 
-export const INSTALL_TIMEOUT = 180_000;
+export const INSTALL_TIMEOUT = 300_000;
 
 async function install(): Promise<Installed> {
   const user = mkdtempSync(join(tmpdir(), "stein-package-"));
