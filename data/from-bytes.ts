@@ -11,7 +11,14 @@ import { type Preparation, preparationOf, preparer } from "./prepare.ts";
 /** What a file holds. */
 export type Bytes = ArrayBuffer | Uint8Array;
 
-const view = (bytes: Bytes): Uint8Array => (bytes instanceof ArrayBuffer ? new Uint8Array(bytes) : bytes);
+function view(bytes: Bytes): Uint8Array {
+  if (bytes instanceof ArrayBuffer) return new Uint8Array(bytes);
+  if (bytes instanceof Uint8Array) return bytes;
+  throw new UsageError(
+    `data: got ${Object.prototype.toString.call(bytes)}, expected an ArrayBuffer or a Uint8Array; ` +
+      `of a File or a Response, await arrayBuffer()`,
+  );
+}
 
 /**
  * MNIST, or any set in its format, out of the bytes of its IDX files, plain or gzipped; labels are optional. Throws

@@ -49,8 +49,8 @@ export interface KernelSpec<B extends string, P extends string, V extends Varian
 
 /**
  * Declares a kernel. The WGSL of `main` finds its bindings by their names, arrays of the element types they have, and its
- * parameters as fields of `p`. Nothing is compiled before the first `engine.launch`, which throws DeviceError with the
- * compiler's complaint.
+ * parameters as fields of `p`. It is compiled when it is first launched; what the compiler complains of is thrown as a
+ * DeviceError by the next wait for the device, or by `engine.prepare`.
  */
 export function defineKernel<B extends string, P extends string, V extends Variant>(
   spec: KernelSpec<B, P, V>,
