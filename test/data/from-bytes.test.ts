@@ -91,5 +91,7 @@ test("says what is wrong, and with which file", () => {
     `"UsageError: image folder: got a.png of 4x4, expected at least 5x5, the crop; lower data.crop or take the file out of the folder"`,
   );
   const file = new Blob(["a"]) as unknown as ArrayBuffer;
-  expect(say(() => mnistFromBytes({ images: file }))).toMatchInlineSnapshot(`"UsageError: data: got [object Blob], expected an ArrayBuffer or a Uint8Array; of a File or a Response, await arrayBuffer()"`);
+  expect(say(() => mnistFromBytes({ images: file }))).toMatchInlineSnapshot(
+    `"UsageError: data: got [object Blob], expected an ArrayBuffer or a Uint8Array; of a File or a Response, await arrayBuffer()"`,
+  );
 });
