@@ -1,10 +1,10 @@
 /** The package as a user gets it: packed, and installed into an empty folder without development tools; once for all tests. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect } from "vitest";
+import { expect, inject } from "vitest";
+import "./folder.ts"; // declares what is injected
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -54,8 +54,8 @@ export function installed(): Promise<Installed> {
 export const INSTALL_TIMEOUT = 300_000;
 
 async function install(): Promise<Installed> {
-  const user = mkdtempSync(join(tmpdir(), "stein-package-"));
-  process.on("exit", () => rmSync(user, { recursive: true, force: true }));
+  const user = inject("packageFolder");
+  mkdirSync(user);
   const build = await run(root, "npm", "run", "build", "--silent");
   expect(build.stdout + build.stderr.replace(/^npm warn .*\n/gm, "")).toBe("");
   const pack = await run(root, "npm", "pack", "--ignore-scripts", "--json", "--pack-destination", user);
