@@ -21,6 +21,7 @@ export default defineConfig({
           name: "device",
           include: ["test/**/*.test.ts"],
           exclude: host,
+          globalSetup: "test/package/folder.ts",
           // One process, one file after the other, modules kept: test/support/engine.ts opens one device for all
           // and holds it, for Dawn hangs when its handles are collected.
           pool: "forks",

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { UsageError } from "../engine/errors.ts";
 import { recordsOf } from "./cifar10.ts";
 import { exists, listFiles, readUnpacked } from "./files.ts";
+import { IMAGES, LABELS } from "./idx.ts";
 import { findImages, readImage } from "./image-file.ts";
 import { mnistSums } from "./known-sums.ts";
-import { IMAGES, LABELS, readIdx } from "./mnist.ts";
+import { readIdx } from "./mnist.ts";
 
 /** What lies in a folder, told by the names of its files. */
 export type FolderKind = "mnist" | "cifar10" | "folder";

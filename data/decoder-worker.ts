@@ -1,4 +1,5 @@
 import { type MessagePort, workerData } from "node:worker_threads";
+import { readImage } from "./image-file.ts";
 import { type Preparation, preparer } from "./prepare.ts";
 
 // One thread of DecoderPool: images in, in the order asked for.
@@ -18,7 +19,7 @@ const prepare = preparer(preparation);
 
 port.on("message", ([i, path]: Question) => {
   try {
-    const bytes = prepare(path);
+    const bytes = prepare(readImage(path), path);
     port.postMessage({ i, bytes } satisfies Answer, [bytes.buffer]);
   } catch (cause) {
     port.postMessage({ i, fault: (cause as Error).message } satisfies Answer);

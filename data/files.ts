@@ -1,11 +1,9 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { gunzipSync } from "fflate";
 import { UsageError } from "../engine/errors.ts";
+import { unpacked } from "./gzip.ts";
 
 // The one file of data/ that touches the file system; sets made by formula do not import it, for browsers.
-
-const MOST_DEFLATE_SAVES = 1032; // times; a gzip file that claims more was cut short
 
 export function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
@@ -25,20 +23,9 @@ export function readBytes(path: string, who: string): Uint8Array {
   }
 }
 
-/** Like readBytes, and unpacks gzip, which it knows by its first two bytes and not by the file's name. */
-export function readUnpacked(path: string, who: string): Uint8Array {
-  const bytes = readBytes(path, who);
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-  try {
-    return gunzip(bytes);
-  } catch (cause) {
-    throw new UsageError(
-      `${who}: got ${path} of ${bytes.length} bytes, expected a whole gzip file (${reason(cause)}); ` +
-        `download it again`,
-      { cause },
-    );
-  }
-}
+/** Like readBytes, and unpacks gzip. */
+export const readUnpacked = (path: string, who: string): Uint8Array =>
+  unpacked(readBytes(path, who), path, who);
 
 /**
  * Paths below folder, relative to it, in the order of their characters; hidden files and folders are left
@@ -62,15 +49,6 @@ function walk(folder: string, below: string): string[] {
       const path = below === "" ? entry.name : `${below}/${entry.name}`;
       return entry.isDirectory() ? walk(folder, path) : [path];
     });
-}
-
-function gunzip(bytes: Uint8Array): Uint8Array {
-  const claimed = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(
-    bytes.length - 4,
-    true,
-  );
-  if (claimed > bytes.length * MOST_DEFLATE_SAVES) throw new Error("it ends too early");
-  return gunzipSync(bytes);
 }
 
 function reason(cause: unknown): string {

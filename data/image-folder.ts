@@ -1,11 +1,8 @@
 import { join } from "node:path";
-import { UsageError } from "../engine/errors.ts";
 import { byteImages } from "./bytes.ts";
-import { requireShape } from "./conform.ts";
 import type { ImageSet } from "./dataset.ts";
-import { findImages } from "./image-file.ts";
-import { type Preparation, preparer } from "./prepare.ts";
-import { filterNames } from "./resize.ts";
+import { findImages, readImage } from "./image-file.ts";
+import { type Preparation, preparationOf, preparer } from "./prepare.ts";
 import { streamed } from "./streamed.ts";
 
 export interface FolderOptions extends Partial<Preparation> {
@@ -30,27 +27,14 @@ export function imageFolder(
   folder: string,
   { count, stream, memory = 1024, ...given }: FolderOptions = {},
 ): ImageSet {
-  const preparation = { ...given, size: given.size ?? 32, channels: given.channels ?? 3 };
-  requirePreparation(preparation);
+  const preparation = preparationOf(given);
   const paths = findImages(folder).slice(0, count);
   if (stream ?? paths.length > READ_AT_ONCE)
     return streamed(folder, paths, preparation, { memory: memory * MEBIBYTE });
 
   const { size, channels } = preparation;
   const prepare = preparer(preparation);
-  const images = paths.map((path) => prepare(join(folder, path)));
+  const images = paths.map((path) => join(folder, path)).map((path) => prepare(readImage(path), path));
   const shape = { name: folder, count: paths.length, channels, height: size, width: size };
   return byteImages(shape, (i) => ({ bytes: images[i], start: 0 }));
-}
-
-function requirePreparation({ size, channels, crop, resize }: Preparation): void {
-  requireShape("image folder", size, channels);
-  if (crop !== undefined && (!Number.isInteger(crop) || crop < 1)) {
-    throw new UsageError(
-      `image folder: got crop ${crop}, expected a whole number of pixels; 140 is usual for CelebA`,
-    );
-  }
-  if (resize !== undefined && !filterNames.includes(resize)) {
-    throw new UsageError(`image folder: got resize "${resize}", expected ${filterNames.join(", ")}`);
-  }
 }

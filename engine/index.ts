@@ -1,20 +1,47 @@
+export {
+  type Binding,
+  type Cost,
+  defineKernel,
+  type Groups,
+  type Hardware,
+  type Kernel,
+  type KernelSpec,
+  linearGroups,
+  linearMain,
+  type ParamType,
+  source,
+  type Variant,
+  type VariantValue,
+} from "../kernels/kernel.ts";
 export { type GradOptions, grad } from "./autograd.ts";
 export type { MemoryReport } from "./buffers.ts";
 export type { Capture } from "./capture.ts";
 export { boundBytes, flopsOf, type Launch } from "./dry.ts";
-export { Engine, type EngineOptions } from "./engine.ts";
+export { Engine, type EngineOptions, type OpEvent } from "./engine.ts";
 export { DeviceError, UsageError } from "./errors.ts";
-export { defineOp, type OpSpec } from "./op.ts";
+export type { LimitName, LimitOverrides } from "./hardware.ts";
+export { defineOp, type Inputs, type Op, type OpSpec, type Vjp, type VjpContext } from "./op.ts";
 export * from "./ops/index.ts";
 export { Adam, type AdamOptions } from "./optim/adam.ts";
 export { clipGradients } from "./optim/clip.ts";
-export { Ema } from "./optim/ema.ts";
+export { Ema, type EmaOptions } from "./optim/ema.ts";
+export { Optimizer, type OptimizerOptions, type OptimizerState } from "./optim/optimizer.ts";
 export { Sgd, type SgdOptions } from "./optim/sgd.ts";
-export { type Profile, profile } from "./profiler.ts";
-export { type Draw, type DrawSource, rand, randbits, randn } from "./random.ts";
+export { type Array64, array64 } from "./oracle/array.ts";
+export type { DriverReport, OpenOptions } from "./platform/platform.ts";
+export { type Profile, type ProfileRow, profile } from "./profiler.ts";
+export { type Draw, type DrawSource, type Purpose, rand, randbits, randn } from "./random.ts";
 export { measureRoofline, type Roofline } from "./roofline.ts";
-export { readSafetensors, writeSafetensors } from "./safetensors.ts";
+export {
+  type FloatEntry,
+  type IntEntry,
+  readSafetensors,
+  type Safetensors,
+  type SafetensorsEntry,
+  type WritableEntry,
+  writeSafetensors,
+} from "./safetensors.ts";
 export { Scalar, type ScalarLike } from "./scalar.ts";
-export { type Dtype, type Shape, Tensor } from "./tensor.ts";
+export { type Dtype, type HostData, type Shape, Tensor } from "./tensor.ts";
 export { linearUpdate, type NormsOver, normRatio, type UpdateCoefficients } from "./updates.ts";
-export { findNonFinite, verify } from "./verify.ts";
+export { findNonFinite, type OpReport, type VerifyReport, verify } from "./verify.ts";

@@ -24,7 +24,7 @@ export type Vjp<A> = (context: VjpContext<A>) => (Tensor | undefined)[];
 /** An op is a value and a local rule: how to compute it, its derivative, and its mathematics in float64. */
 export interface OpSpec<A> {
   readonly name: string;
-  /** Launches kernels. `extras` are by-products the fused derivative wants, such as a mean. */
+  /** Launches kernels, or calls ops inside `engine.noGrad`. `extras` are by-products the fused derivative wants, such as a mean. */
   forward(engine: Engine, inputs: Inputs, attrs: A): Tensor | { y: Tensor; extras: Tensor[] };
   /** Written in ops, so that it can be differentiated again. */
   readonly vjp: "none" | Vjp<A>;

@@ -35,7 +35,8 @@ export interface Kernel<B extends string = string, P extends string = string, V 
   readonly variants: readonly V[];
 }
 
-interface KernelSpec<B extends string, P extends string, V extends Variant> {
+/** A kernel as it is declared: what does not depend on the variant may stand without a function around it. */
+export interface KernelSpec<B extends string, P extends string, V extends Variant> {
   name: string;
   bindings: Record<B, Binding> | ((v: V) => Record<B, Binding>);
   params: Record<P, ParamType>;
@@ -46,7 +47,11 @@ interface KernelSpec<B extends string, P extends string, V extends Variant> {
   variants: readonly V[];
 }
 
-/** Declares a kernel and lists it, so that `stein kernels` and the tests find it by name. */
+/**
+ * Declares a kernel. The WGSL of `main` finds its bindings by their names, arrays of the element types they have, and its
+ * parameters as fields of `p`. It is compiled when it is first launched; what the compiler complains of is thrown as a
+ * DeviceError by the next wait for the device, or by `engine.prepare`.
+ */
 export function defineKernel<B extends string, P extends string, V extends Variant>(
   spec: KernelSpec<B, P, V>,
 ): Kernel<B, P, V> {

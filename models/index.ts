@@ -1,4 +1,4 @@
-export { setCheckpointing } from "./blocks/index.ts";
+export * from "./blocks/index.ts";
 export {
   type Classifier,
   logProbGrad,
@@ -20,6 +20,7 @@ export { Ddpm, type DdpmOptions } from "./ddpm.ts";
 export { type InceptionOptions, InceptionV3 } from "./inception.ts";
 export { loadInception } from "./inception-weights.ts";
 export { Init } from "./init.ts";
+export * from "./layers/index.ts";
 export { countParameters, Module, type State } from "./module.ts";
 export { Ncsn, NcsnDeeper, type NcsnOptions } from "./ncsn.ts";
 export { NcsnSmall, type NcsnSmallOptions } from "./ncsn-small.ts";
@@ -35,6 +36,7 @@ export {
 export { Ncsnv2, Ncsnv2Deeper, Ncsnv2Deepest, type Ncsnv2Options, ncsnv2For } from "./ncsnv2.ts";
 export {
   asPredictor,
+  type Coefficient,
   epsToScore,
   type Network,
   type Output,
@@ -46,14 +48,17 @@ export {
   thatPredicts,
   x0ToScore,
 } from "./prediction.ts";
+export type { RefineNetOptions } from "./refine-net.ts";
 export {
   buildScoreNet,
   type ImageOptions,
   type NetworkOptions,
+  type RefineNetChoices,
   type ScoreNet,
   type ScoreNetName,
   type ScoreNetOptions,
   scoreNetNames,
+  type UNetChoices,
 } from "./score-net.ts";
 export {
   Mlp,

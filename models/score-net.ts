@@ -21,8 +21,13 @@ export interface ImageOptions {
   centered?: boolean | undefined;
 }
 
-type RefineNetChoices = Partial<Pick<NcsnOptions, "ngf" | "act" | "normalization">>;
-type UNetChoices<Options> = Omit<Options, "channels" | "imageSize" | "sigmas" | "centered" | "predicts"> & {
+/** What is left to choose of a RefineNet. */
+export type RefineNetChoices = Partial<Pick<NcsnOptions, "ngf" | "act" | "normalization">>;
+/** What is left to choose of a U-Net. */
+export type UNetChoices<Options> = Omit<
+  Options,
+  "channels" | "imageSize" | "sigmas" | "centered" | "predicts"
+> & {
   /** "score" unless told. */
   predicts?: "score" | "eps" | undefined;
 };

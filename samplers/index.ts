@@ -5,7 +5,7 @@ export type { AnnealingOptions, SamplerStep } from "./annealing.ts";
 export type { ChainOptions, ChainStep } from "./chain.ts";
 export { type ConsistentAnnealingOptions, consistentAnnealing } from "./consistent.ts";
 export * from "./controllable/index.ts";
-export { type CorrectorName, correctors } from "./correctors/index.ts";
+export { type Corrector, type CorrectorName, correctors } from "./correctors/index.ts";
 export { type DdimOptions, type DdimProcess, type DdimStep, ddim, ddpmChain } from "./ddim.ts";
 export {
   type Churn,
@@ -24,6 +24,6 @@ export type { Fusion } from "./noise.ts";
 export * from "./ode/index.ts";
 export { type PredictorCorrectorResult, predictorCorrector } from "./pc.ts";
 export type { PredictorCorrectorOptions, PredictorCorrectorStep } from "./pc-options.ts";
-export { type PredictorName, predictors } from "./predictors/index.ts";
+export { type Predictor, type PredictorName, predictors, type Step } from "./predictors/index.ts";
 export { asScore, type ScoreFunction } from "./score.ts";
 export * from "./sde/index.ts";

@@ -32,6 +32,7 @@ export {
   type KernelDistanceOptions,
   kernelDistance,
   type ManifoldFigures,
+  type MmdOptions,
   type Moments,
   manifoldFigures,
   mmdSquared,
@@ -41,6 +42,9 @@ export {
   type NoisyAccuracyOptions,
   nearestNeighbours,
   noisyAccuracy,
+  type SampleQuality,
+  type SampleQualityOptions,
+  type SlicedWassersteinOptions,
   sampleQuality,
   slicedWasserstein,
 } from "./metrics/index.ts";

@@ -4,6 +4,8 @@ import { defineOp } from "../op.ts";
 import { truncate } from "../oracle/cast.ts";
 import type { Tensor } from "../tensor.ts";
 
+export type { CastType };
+
 const op = defineOp<{ from: CastType; to: CastType }>({
   name: "cast",
   forward: (engine, [x], variant) => {

@@ -12,16 +12,21 @@ export {
   mul,
   sub,
 } from "./binary.ts";
-export { cast } from "./cast.ts";
+export { type CastType, cast } from "./cast.ts";
 export { combine } from "./combine.ts";
 export {
+  type ConvAttrs,
   type ConvOptions,
+  type ConvTransposeOptions,
   conv2d,
   conv2dInputGrad,
   conv2dWeightGrad,
   convTranspose2d,
+  type Epilogue,
+  type InputGradAttrs,
   type Padding,
   type Pair,
+  type WeightGradAttrs,
 } from "./conv2d.ts";
 export { dropout } from "./dropout.ts";
 export { dsmLoss, dsmPerturb } from "./dsm.ts";
@@ -42,7 +47,7 @@ export { pow } from "./pow.ts";
 export { broadcastTo, mean, perSample, type ReduceOptions, reshape, sum } from "./reduce.ts";
 export { resizeBilinear, resizeNearest } from "./resize.ts";
 export { scale } from "./scale.ts";
-export { chunk, concat, flip, narrow, pad, permute, slice, transpose } from "./shape.ts";
+export { chunk, concat, flip, narrow, type Pads, pad, permute, slice, transpose } from "./shape.ts";
 export { crossEntropy, logSoftmax, logsumexp, softmax } from "./softmax.ts";
 export * from "./unary.ts";
 export { type Upfirdn2dOptions, upfirdn2d } from "./upfirdn2d.ts";

@@ -107,7 +107,8 @@ export function chunk(x: Tensor, parts: number, axis: number): Tensor[] {
   return Array.from({ length: parts }, (_, i) => narrow(x, axis, (i * length) / parts, length / parts));
 }
 
-type Pads = readonly (readonly [before: number, after: number])[];
+/** For each axis, how many values are put before and after. */
+export type Pads = readonly (readonly [before: number, after: number])[];
 
 const padOp = defineOp<{ pads: Pads; value: number }>({
   name: "pad",

@@ -9,7 +9,7 @@ export {
   ConditionalVarianceNorm2d,
   Embedding,
 } from "./conditional-norms.ts";
-export { Conv2d, type Conv2dOptions } from "./conv.ts";
+export { Conv2d, type Conv2dOptions, type ConvInput } from "./conv.ts";
 export { Dropout } from "./dropout.ts";
 export { Fir } from "./fir.ts";
 export { Linear, NIN } from "./linear.ts";
@@ -46,3 +46,4 @@ export {
 } from "./resample.ts";
 export { GaussianFourierProjection, timestepEmbedding } from "./time-embedding.ts";
 export { perChannel } from "./variance.ts";
+export type { WeightOptions } from "./weights.ts";

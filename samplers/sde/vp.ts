@@ -33,8 +33,8 @@ export interface DdpmTables {
 }
 
 /**
- * The variance preserving SDE dx = -beta(t)/2 x dt + sqrt(beta(t)) dw, beta(t) = betaMin + t (betaMax - betaMin), t in
- * [0, 1]: the noise of DDPM in continuous time. Its discretisation is the chain of DDPM. Song et al. 2021, equations 10,
+ * The variance preserving SDE dx = -beta(t)/2 x dt + sqrt(beta(t)) dw, beta(t) = betaMin + t (betaMax - betaMin), for t
+ * in [0, 1]: the noise of DDPM in continuous time. Its discretisation is the chain of DDPM. Song et al. 2021, equations 10,
  * 11 and 33. Throws UsageError for options out of range and for so few steps that a beta of the chain exceeds 1.
  */
 export function vp(options: BetaOptions = {}): Vp {

@@ -1,55 +1,20 @@
-/** The package as a user gets it: packed, installed into an empty folder without development tools, and used. */
-import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** What is in the package, what it brings, and that its command and a program run. */
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
+import { INSTALL_TIMEOUT, type Installed, installed, root, run, tool } from "./installed.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const user = mkdtempSync(join(tmpdir(), "stein-package-"));
-afterAll(() => rmSync(user, { recursive: true, force: true }));
-
-interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-function run(cwd: string, command: string, ...args: string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const child = execFile(
-      command,
-      args,
-      { cwd, timeout: 170_000, maxBuffer: 1 << 24 },
-      (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
-    );
-  });
-}
-
-interface Packed {
-  filename: string;
-  size: number;
-  unpackedSize: number;
-  files: { path: string }[];
-}
-let packed: Packed;
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
   version: string;
   dependencies: Record<string, string>;
-  devDependencies: Record<string, string>;
+  scripts: Record<string, string>;
 };
 
+let user: string;
+let packed: Installed["packed"];
 beforeAll(async () => {
-  const build = await run(root, "npm", "run", "build", "--silent");
-  expect(build.stdout + build.stderr.replace(/^npm warn .*\n/gm, "")).toBe("");
-  const pack = await run(root, "npm", "pack", "--ignore-scripts", "--json", "--pack-destination", user);
-  [packed] = JSON.parse(pack.stdout) as [Packed];
-  writeFileSync(join(user, "package.json"), '{ "private": true, "type": "module" }');
-  const flags = ["--no-save", "--prefer-offline", "--omit=dev", "--no-audit", "--no-fund"];
-  const install = await run(user, "npm", "install", ...flags, join(user, packed.filename));
-  expect(install.code, install.stderr).toBe(0);
-}, 180_000);
+  ({ user, packed } = await installed());
+}, INSTALL_TIMEOUT);
 
 test("holds what runs, the configurations and the licence, in less than 1 MB", () => {
   const paths = packed.files.map(({ path }) => path);
@@ -58,15 +23,31 @@ test("holds what runs, the configurations and the licence, in less than 1 MB", (
     "bin/stein.js",
     "dist/cli/main.js",
     "dist/engine/index.d.ts",
+    "dist/engine/index.js.map",
+    "engine/index.ts",
+    "examples/sample.ts",
     "configs/demo.yaml",
     "LICENSE",
   ])
     expect(paths).toContain(path);
-  for (const path of paths)
-    expect(path).toMatch(
-      /^(bin\/stein\.js|configs\/[\w/-]+\.yaml|docs\/[\w-]+\.md|scripts\/export_pytorch\.py|dist\/(bench|cli|data|engine|kernels|models|samplers|train)\/[\w/.-]+\.(js|d\.ts)|package\.json|(README|CHANGELOG)\.md|LICENSE)$/,
-    );
+  const library = "(data|engine|kernels|models|samplers|train)";
+  const expected = new RegExp(
+    [
+      `^dist/${library}/[\\w/.-]+\\.(js|d\\.ts)(\\.map)?$`,
+      `^${library}/[\\w/.-]+\\.ts$`, // where the maps lead
+      "^dist/(bench|cli)/[\\w/.-]+\\.js$",
+      "^bin/stein\\.js$|^scripts/export_pytorch\\.py$|^configs/[\\w/-]+\\.yaml$|^docs/[\\w-]+\\.md$|^examples/[\\w-]+\\.ts$",
+      "^package\\.json$|^(README|CHANGELOG)\\.md$|^LICENSE$",
+    ].join("|"),
+  );
+  for (const path of paths) expect(path).toMatch(expected);
   expect(packed.size).toBeLessThan(1_000_000);
+  expect(packed.unpackedSize).toBeLessThan(5_000_000);
+});
+
+test("runs nothing of its own when it is installed", () => {
+  const atInstall = ["preinstall", "install", "postinstall", "prepare", "prepublish"];
+  expect(Object.keys(manifest.scripts).filter((name) => atInstall.includes(name))).toEqual([]);
 });
 
 test("brings its dependencies and no development tools", async () => {
@@ -127,22 +108,13 @@ test("a program that imports every part of it multiplies matrices and draws imag
   });
 });
 
-test("its types hold for a strict program under nodenext, and refuse a wrong one", async () => {
-  writeFileSync(join(user, "right.mts"), program);
+test("an example runs against it", async () => {
   writeFileSync(
-    join(user, "wrong.mts"),
-    'import { Engine, matmul } from "stein";\nconst engine = await Engine.create();\nmatmul(engine, 5);\n',
+    join(user, "custom-kernel.ts"),
+    readFileSync(join(user, "node_modules/stein/examples/custom-kernel.ts")),
   );
-  const options = {
-    ...{ module: "nodenext", target: "es2023", lib: ["es2023", "dom", "esnext.disposable"], strict: true },
-    ...{ noEmit: true, types: ["@webgpu/types"] },
-  };
-  writeFileSync(
-    join(user, "tsconfig.json"),
-    JSON.stringify({ compilerOptions: options, files: ["right.mts", "wrong.mts"] }),
-  );
-  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
-  const { stdout } = await run(user, process.execPath, tsc, "-p", ".");
-  expect(stdout).toMatch(/^wrong\.mts\(3,8\): error TS2345: /);
-  expect(stdout.match(/error TS/g)).toHaveLength(1);
+  const tsx = tool("tsx/dist/cli.mjs");
+  const { code, stdout, stderr } = await run(user, process.execPath, tsx, "custom-kernel.ts");
+  expect(code, stderr).toBe(0);
+  expect(stdout).toMatch(/^37000 values, off by at most 0; 68\.\d % became 0/m);
 });

@@ -1,0 +1,68 @@
+/** The package as a user gets it: packed, and installed into an empty folder without development tools; once for all tests. */
+import { execFile } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, inject } from "vitest";
+import "./folder.ts"; // declares what is injected
+
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** A development tool of the clone, which the user's folder has not. */
+export const tool = (path: string): string => join(root, "node_modules", path);
+
+export interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export function run(cwd: string, command: string, ...args: string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      command,
+      args,
+      { cwd, timeout: 170_000, maxBuffer: 1 << 24 },
+      (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+    );
+  });
+}
+
+export interface Packed {
+  filename: string;
+  size: number;
+  unpackedSize: number;
+  files: { path: string }[];
+}
+
+export interface Installed {
+  /** The user's folder. */
+  user: string;
+  /** The package in it. */
+  home: string;
+  packed: Packed;
+}
+
+let installing: Promise<Installed> | undefined;
+
+/** Builds, packs and installs, the first time it is called. For beforeAll, with INSTALL_TIMEOUT. */
+export function installed(): Promise<Installed> {
+  installing ??= install();
+  return installing;
+}
+
+export const INSTALL_TIMEOUT = 300_000;
+
+async function install(): Promise<Installed> {
+  const user = inject("packageFolder");
+  mkdirSync(user);
+  const build = await run(root, "npm", "run", "build", "--silent");
+  expect(build.stdout + build.stderr.replace(/^npm warn .*\n/gm, "")).toBe("");
+  const pack = await run(root, "npm", "pack", "--ignore-scripts", "--json", "--pack-destination", user);
+  const [packed] = JSON.parse(pack.stdout) as [Packed];
+  writeFileSync(join(user, "package.json"), '{ "private": true, "type": "module" }');
+  const flags = ["--no-save", "--prefer-offline", "--omit=dev", "--no-audit", "--no-fund"];
+  const done = await run(user, "npm", "install", ...flags, join(user, packed.filename));
+  expect(done.code, done.stderr).toBe(0);
+  return { user, home: join(user, "node_modules", "stein"), packed };
+}
