@@ -1,15 +1,24 @@
 import { mebibytes } from "../engine/buffers.ts";
-import type { Profile } from "../engine/profiler.ts";
 import { neededBytes, type StepMemory } from "../train/index.ts";
 import type { ColdStep, ColdSteps } from "./cold.ts";
+import { aligned, digits, figure, percent, share } from "./format.ts";
+import type { LeftOut } from "./grid/grid.ts";
 import type { Measured, Timing } from "./harness.ts";
 import type { Loading, LoadingReport } from "./loading.ts";
-import { type Rates, rate, steadiest, units } from "./rates.ts";
-import { type CaseRecord, change, type OldRecord, type RunRecord } from "./record.ts";
+import { goodLine } from "./profile.ts";
+import { milliseconds, perSecond, type Rates, rate } from "./rates.ts";
+import { change, isBusy, type OldRecord } from "./record.ts";
+import { intensityOf } from "./roofs.ts";
+import type { CaseRecord, ProfileRecord, RunRecord } from "./schema.ts";
 import { verdicts } from "./targets.ts";
 
 /** Everything about a run, as text: where and how quietly it ran, the targets, the table, what was wrong. */
-export function report(run: RunRecord, measured: Measured, rates: Rates, old?: OldRecord): string {
+export function report(
+  run: RunRecord,
+  measured: Measured,
+  rates: Rates,
+  { old, leftOut = [] }: { old?: OldRecord | undefined; leftOut?: readonly LeftOut[] } = {},
+): string {
   const faults = measured.faults.map(({ case: c, what }) => `WRONG, not timed: ${c.name}: ${what}`);
   return [
     ...header(run),
@@ -18,20 +27,21 @@ export function report(run: RunRecord, measured: Measured, rates: Rates, old?: O
     "",
     ...table(measured.timings, rates, old),
     ...faults,
+    ...(leftOut.length > 0 ? ["", "left out"] : []),
+    ...leftOut.map(({ name, reason }) => `  ${name}: ${reason}`),
   ].join("\n");
 }
 
-/** Did other processes take so much that times are theirs as much as ours? */
-const isBusy = ({ load }: RunRecord): boolean => load.others > 0.1;
-
 export function header(run: RunRecord): string[] {
-  const { adapter, driver, node, platform, date } = run;
-  const { before, after, others, cores } = run.load;
+  const { adapter, driver, runtime, platform, date, cores, load } = run;
+  const busy = load
+    ? `average ${load.before.toFixed(1)} before and ${load.after.toFixed(1)} after on ${load.cores} cores; ` +
+      `other processes took ${percent(load.others)} of them${isBusy(run) ? ": NOISY" : ""}`
+    : `unknown, on ${cores} cores`;
   return [
     `adapter  ${adapter}${driver.software ? " (software: a processor does the work)" : ""}`,
-    `host     Node ${node}, ${platform}, ${date}`,
-    `load     average ${before.toFixed(1)} before and ${after.toFixed(1)} after on ${cores} cores; ` +
-      `other processes took ${percent(others)} of them${isBusy(run) ? ": NOISY" : ""}`,
+    `host     ${runtime}, ${platform}, ${date}`,
+    `load     ${busy}`,
   ];
 }
 
@@ -54,17 +64,20 @@ function promises(run: RunRecord, rates: Rates): string[] {
 
 function table(timings: readonly Timing[], rates: Rates, old?: OldRecord): string[] {
   const rows = timings.map((t) => {
-    const { name, group, shape, bound } = t.case;
-    const by = steadiest(t);
-    const figure = rate(t, by);
+    const { name, group, shape, bound, flops, bytes } = t.case;
+    const { by } = t;
+    const ms = milliseconds(t, by)!;
+    const own = rate(t, by);
     return [
       name,
       shape,
       digits(t.wall.median),
       `${digits(t.wall.lower)} - ${digits(t.wall.upper)}`,
-      digits(t.wall.best),
-      t.alone ? digits(t.alone.median) : "",
-      figure === undefined ? "" : `${digits(figure)} ${units[bound]}`,
+      figure(t.gpu?.median),
+      figure(t.alone?.median),
+      figure(intensityOf(t.case)),
+      bound === "dispatch" && own !== undefined ? `${digits(own)} us each` : figure(perSecond(flops, ms)),
+      figure(perSecond(bytes, ms)),
       share(rates.ofRoofline(t, by)),
       group === "conv2d" ? share(rates.ofMatmul(t, by)) : "",
       ...(old ? [compared(t, old.cases.get(name))] : []),
@@ -75,22 +88,32 @@ function table(timings: readonly Timing[], rates: Rates, old?: OldRecord): strin
     "shape",
     "median ms",
     "middle half",
-    "best ms",
+    "gpu ms",
     "alone ms",
-    "rate",
+    "flops/byte",
+    "GFLOP/s",
+    "GB/s",
     "of roofline",
     "of matmul",
   ];
   const columns = old ? [...titles, "to old"] : titles;
   const ratio = old
-    ? [`to old: times over those of ${old.run.date} on ${old.run.adapter}; capitals beyond the spread`]
+    ? [
+        `to old: times over those of ${old.run.date}; in capitals where they moved by 3 % or more and beyond the spread`,
+      ]
     : [];
-  return [...aligned([columns, ...rows], 2), ...legend, ...ratio];
+  return [...aligned([columns, ...rows], 2), ...legend(timings), ...ratio];
 }
 
-const legend = [
-  "alone: a software driver's processor time over the cores, without other processes and waiting; rates and shares",
-  "are of it where it can be read, else of the median",
+const told = {
+  alone: "alone ms: a software driver's processor time over the cores, without other processes and waiting",
+  gpu: "gpu ms: by the device's timestamps",
+} as const;
+
+const legend = (timings: readonly Timing[]): string[] => [
+  ...(["gpu", "alone"] as const).filter((by) => timings.some((t) => t[by])).map((by) => told[by]),
+  "rates and shares are of the alone time where there is one, else of the gpu time, else of the median; " +
+    "of roofline: of min(multiply-add rate, flops/byte x copy bandwidth); see docs/bench.md",
 ];
 
 function compared(t: Timing, old: CaseRecord | undefined): string {
@@ -124,7 +147,8 @@ export function loadingReport({ what, memory, streamed }: LoadingReport): string
 }
 
 /** Where a step's time goes, kernel by kernel. */
-export function profileReport(name: string, { rows, ms, dispatches, clock }: Profile): string {
+export function profileReport(profile: ProfileRecord): string {
+  const { name, rows, ms, dispatches, clock } = profile;
   const lines = rows.map((r) => [
     `${r.kernel} ${r.variant === "{}" ? "" : r.variant}`,
     String(r.calls),
@@ -132,11 +156,13 @@ export function profileReport(name: string, { rows, ms, dispatches, clock }: Pro
     share(r.share),
     digits(r.gigabytesPerSecond),
     digits(r.gigaflops),
+    share(r.ofRoofline),
   ]);
-  const titles = ["kernel", "calls", "ms", "share", "GB/s", "GFLOP/s"];
+  const titles = ["kernel", "calls", "ms", "share", "GB/s", "GFLOP/s", "of roofline"];
   return [
     `${name}: ${digits(ms)} ms in ${dispatches} dispatches, by ${clock}`,
     ...aligned([titles, ...lines], 1),
+    goodLine(profile),
   ].join("\n");
 }
 
@@ -146,20 +172,3 @@ export function memoryReport(memory: StepMemory): string {
   const rows = Object.entries(parts).map(([part, bytes]) => `${part} ${mebibytes(bytes)}`);
   return `memory: ${rows.join(", ")}; peak ${mebibytes(peak)}, ${digits(peak / neededBytes(memory))} of their sum`;
 }
-
-/** Columns padded to their widest entry: the first `left` to the left, the others to the right. */
-export function aligned(rows: readonly (readonly string[])[], left: number): string[] {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((r) => r[i]!.length)));
-  return rows.map((r) =>
-    r
-      .map((cell, i) => (i < left ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join("  ")
-      .trimEnd(),
-  );
-}
-
-export const percent = (v: number): string => `${(100 * v).toFixed(0)} %`;
-const share = (v: number | undefined): string => (v === undefined ? "" : percent(v));
-/** Three significant digits. */
-export const digits = (v: number): string =>
-  v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2);

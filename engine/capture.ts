@@ -44,7 +44,7 @@ export class Capture<T> {
     this.#stream.flush();
     this.#refresh();
     const encoder = this.#device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
+    const pass = encoder.beginComputePass(this.#stream.stopwatch?.pass());
     this.commands.forEach((c, i) => {
       this.#stream.encode(pass, c, this.#groups[i]!, i);
     });
@@ -62,6 +62,17 @@ export class Capture<T> {
       this.#stream.encode(pass, this.commands[i]!, this.#groups[i]!, i);
       pass.end();
     }
+    this.#submit(encoder);
+  }
+
+  /** Runs only these commands, in one submit: for their time, for what they compute then means nothing. */
+  replayOnly(indices: readonly number[]): void {
+    this.#stream.flush();
+    this.#refresh();
+    const encoder = this.#device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (const i of indices) this.#stream.encode(pass, this.commands[i]!, this.#groups[i]!, i);
+    pass.end();
     this.#submit(encoder);
   }
 
