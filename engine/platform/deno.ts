@@ -9,15 +9,27 @@ export const platform: Platform = { name: "deno", openGpu };
 
 interface Host {
   navigator: { gpu: GPU };
-  Deno: { systemMemoryInfo(): { total: number } };
+  Deno: {
+    permissions: { querySync(permission: Permission): { state: string } };
+    env: { get(name: string): string | undefined };
+    systemMemoryInfo(): { total: number };
+  };
 }
+type Permission = { name: "env"; variable: string } | { name: "sys"; kind: "systemMemoryInfo" };
 
 async function openGpu({
   powerPreference = "high-performance",
   adapterName,
   quiet,
 }: OpenOptions = {}): Promise<OpenedGpu> {
-  const { gpu } = (globalThis as unknown as Host).navigator;
+  const { navigator, Deno } = globalThis as unknown as Host;
+  if (granted({ name: "env", variable: "STEIN_DRIVER" }) && Deno.env.get("STEIN_DRIVER") === "embedded") {
+    throw new UsageError(
+      "STEIN_DRIVER: got embedded, which Deno cannot open; set VK_ICD_FILENAMES to a driver's manifest",
+    );
+  }
+
+  const { gpu } = navigator;
   const adapter = await gpu.requestAdapter({ powerPreference });
   if (!adapter) {
     throw new DeviceError(
@@ -39,9 +51,11 @@ async function openGpu({
 
 /** The machine's memory; 4 GiB where Deno may not ask (--allow-sys=systemMemoryInfo). */
 function systemMemory(): number {
-  try {
-    return (globalThis as unknown as Host).Deno.systemMemoryInfo().total;
-  } catch {
-    return 4 * 2 ** 30;
-  }
+  if (!granted({ name: "sys", kind: "systemMemoryInfo" })) return 4 * 2 ** 30;
+  return (globalThis as unknown as Host).Deno.systemMemoryInfo().total;
+}
+
+/** Asked first: without the permission, Deno would stop and put the question to the user. */
+function granted(permission: Permission): boolean {
+  return (globalThis as unknown as Host).Deno.permissions.querySync(permission).state === "granted";
 }
