@@ -8,6 +8,7 @@ import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { DeviceError, UsageError } from "../../engine/errors.ts";
 import { embeddedDriver } from "../../engine/platform/node.ts";
 
 type Variables = Record<string, string | undefined>;
@@ -33,7 +34,7 @@ function runDeno(variables: Variables, args: string[], stdio: "inherit" | "ignor
 function embedded(): Variables {
   const folder = embeddedDriver();
   if (folder === undefined)
-    throw new Error("test:naga: no embedded driver is installed; npm ci brings it on Linux x64");
+    throw new DeviceError("test:naga: no embedded driver is installed; npm ci brings it, on Linux x64");
   const manifest = join(folder, "vk_swiftshader_icd.json");
   const libraries = [folder, process.env["LD_LIBRARY_PATH"]].filter(Boolean).join(delimiter);
   return { ...system, VK_ICD_FILENAMES: manifest, VK_DRIVER_FILES: manifest, LD_LIBRARY_PATH: libraries };
@@ -41,6 +42,8 @@ function embedded(): Variables {
 
 function variables(): Variables {
   const choice = process.env["STEIN_DRIVER"] || "auto";
+  if (!["auto", "system", "embedded"].includes(choice))
+    throw new UsageError(`STEIN_DRIVER: got ${choice}, expected auto, system or embedded`);
   if (choice === "embedded") return embedded();
   const works = () => runDeno(system, ["test/platform/child/sum.ts"], "ignore") === 0;
   return choice === "system" || works() ? system : embedded();

@@ -139,7 +139,9 @@ test("Deno opens its own adapter, and says what to do where there is none", asyn
     `[UsageError: openGpu: got adapterName "NVIDIA", but Deno chooses the adapter itself, here llvmpipe (LLVM 15.0.6, 256 bits); leave adapterName out, or set VK_ICD_FILENAMES]`,
   );
   vi.stubGlobal("Deno", host("granted", "embedded"));
-  await expect(open(llvmpipe)).rejects.toThrowErrorMatchingInlineSnapshot(`[UsageError: STEIN_DRIVER: got embedded, which Deno cannot open; set VK_ICD_FILENAMES to a driver's manifest]`);
+  await expect(open(llvmpipe)).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: STEIN_DRIVER: got embedded, which Deno cannot open; set VK_ICD_FILENAMES to a driver's manifest]`,
+  );
 });
 
 test("readTar finds plain files by their bare name, whatever their size", () => {
