@@ -17,7 +17,8 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     isolate: false,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // Twice that of the device tests: the two share the cores.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
   },
 });
