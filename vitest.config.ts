@@ -6,7 +6,7 @@ const host = [
   "test/cli/{checkpoint-folder,control-messages,help,log,messages,runs}.test.ts",
   "test/bench/{browser-safe,change,html,roofline-plot,roofs,schema}.test.ts",
   "test/figures/{docs,fisher,law,svg}.test.ts",
-  "test/engine/{buffers,errors,patience,safetensors,shapes}.test.ts",
+  "test/engine/{buffers,errors,patience,safetensors,shader-message,shapes}.test.ts",
   "test/kernels/{half,source}.test.ts",
   "test/platform/{advice,platform}.test.ts",
   "test/reference/compare.test.ts",
@@ -21,7 +21,7 @@ export default defineConfig({
         test: {
           name: "device",
           include: ["test/**/*.test.ts"],
-          exclude: host,
+          exclude: [...host, "test/naga/**"],
           globalSetup: "test/package/folder.ts",
           // One process, one file after the other, modules kept: test/support/engine.ts opens one device for all
           // and holds it, for Dawn hangs when its handles are collected.

@@ -458,7 +458,7 @@ export class Engine {
       return staging.map((b, i) => toHost(b.getMappedRange().slice(0), tensors[i]!));
     } catch (cause) {
       this.#check();
-      throw new DeviceError(`read: ${String(cause)}`, { cause });
+      throw cause instanceof DeviceError ? cause : new DeviceError(`read: ${String(cause)}`, { cause });
     } finally {
       for (const b of staging) b.destroy();
     }
@@ -517,7 +517,8 @@ export class Engine {
   }
 
   #wait<T>(wait: () => Promise<T>): Promise<T> {
-    return this.hardware.kind === "cpu" ? this.stream.patience.during(this.stream.dispatches, wait) : wait();
+    const polled = this.hardware.kind === "cpu" && platform.name === "node";
+    return polled ? this.stream.patience.during(this.stream.dispatches, wait) : wait();
   }
 
   #newPool(): BufferPool {
@@ -537,8 +538,9 @@ export class Engine {
     this.launchLinear(fill, { vecs: vecsPerThread(this.hardware) }, { y: asWords }, { bits }, words);
   }
 
+  /** Keeps the first fault, or the first that names a kernel: a shader's error comes a second time, without. */
   #fail(error: DeviceError): void {
-    this.#fault ??= error;
+    if (!this.#fault || (error.kernel !== undefined && this.#fault.kernel === undefined)) this.#fault = error;
   }
 
   #check(): void {

@@ -1,5 +1,6 @@
 import { type Binding, type Kernel, source, type Variant } from "../kernels/kernel.ts";
 import { DeviceError } from "./errors.ts";
+import { shaderMessage } from "./shader-message.ts";
 
 /** A compiled variant of a kernel. */
 export interface Program {
@@ -121,9 +122,14 @@ async function shaderError(program: Program, module: GPUShaderModule): Promise<D
   const { messages } = await module.getCompilationInfo();
   const error = messages.find((m) => m.type === "error");
   if (!error) return undefined;
-  const text = source(program.kernel, program.variant, program.halves).split("\n")[error.lineNum - 1]?.trim();
-  return new DeviceError(`${program.label}: WGSL line ${error.lineNum}: ${error.message}: ${text}`, {
+  const { lineNum } = error;
+  const text = source(program.kernel, program.variant, program.halves).split("\n")[lineNum - 1]?.trim();
+  const complaint = shaderMessage(error.message);
+  if (text === undefined)
+    // line 0: a fault of the whole
+    return new DeviceError(`${program.label}: WGSL: ${complaint}`, { kernel: program.kernel.name });
+  return new DeviceError(`${program.label}: WGSL line ${lineNum}: ${complaint}: ${text}`, {
     kernel: program.kernel.name,
-    line: error.lineNum,
+    line: lineNum,
   });
 }

@@ -8,16 +8,31 @@ export type { DriverReport, OpenedGpu, OpenOptions, Platform } from "./platform.
  * (both export `platform`).
  */
 export const platform: Platform = {
-  name: runsInNode() ? "node" : "browser",
+  name: hostName(),
 
   async openGpu(options) {
-    const host = runsInNode() ? await import("./node.ts") : await import("./browser.ts");
-    return host.platform.openGpu(options);
+    const { platform } = await load[hostName()]();
+    return platform.openGpu(options);
   },
 };
 
-/** Node, Bun and Deno; not the browser half of Electron, and not the empty `process` that bundlers put in. */
-function runsInNode(): boolean {
-  const host = (globalThis as { process?: { versions?: { node?: string }; type?: string } }).process;
-  return host?.versions?.node !== undefined && host.type !== "renderer";
+const load: Record<Platform["name"], () => Promise<{ platform: Platform }>> = {
+  node: () => import("./node.ts"),
+  deno: () => import("./deno.ts"),
+  browser: () => import("./browser.ts"),
+};
+
+/**
+ * "node" in Node and Bun; not in the browser half of Electron, and not for the empty `process` that bundlers put in.
+ * Deno has Node's `process` too: "deno" where it offers WebGPU itself, else "node", for the package `webgpu` runs there.
+ */
+function hostName(): Platform["name"] {
+  const { process, navigator } = globalThis as Host;
+  if (process?.versions?.node === undefined || process.type === "renderer") return "browser";
+  return process.versions.deno !== undefined && navigator?.gpu ? "deno" : "node";
+}
+
+interface Host {
+  process?: { versions?: { node?: string; deno?: string }; type?: string };
+  navigator?: { gpu?: unknown };
 }

@@ -239,6 +239,12 @@ function findArchive(): Archive | undefined {
   return undefined;
 }
 
+/** The folder of the embedded driver, for who starts another program on it; undefined where none is installed. */
+export function embeddedDriver(): string | undefined {
+  const archive = findArchive();
+  return archive && unpack(archive);
+}
+
 /**
  * Unpacks the driver into a folder for this version and user, and puts back what a cleaner took out of it. Each file
  * appears whole, by a rename, so processes that do this at the same time do not disturb each other.

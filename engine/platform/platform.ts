@@ -1,9 +1,9 @@
 /**
- * Where the engine meets its host. Whatever differs between Node and a browser stands behind `Platform`;
- * node.ts and browser.ts implement it, index.ts picks one at run time.
+ * Where the engine meets its host. Whatever differs between Node, Deno and a browser stands behind `Platform`;
+ * node.ts, deno.ts and browser.ts implement it, index.ts picks one at run time.
  */
 export interface Platform {
-  name: "node" | "browser";
+  name: "node" | "deno" | "browser";
 
   /**
    * Finds the best adapter there is: a GPU, else a software driver, announced in one line on stderr.

@@ -51,7 +51,7 @@ describe("a shader that does not compile", () => {
     const y = engine.ones([8]);
     engine.launch(broken, { size: 8 }, { y }, { count: 8 });
     const reading = y.data();
-    await expect(reading).rejects.toThrow(DeviceError);
+    await expect(reading).rejects.toMatchObject({ name: "DeviceError", kernel: "broken", line: 7 });
     await engine.sync().catch(() => {});
     await expectWell();
     y.dispose();

@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { platform as browser } from "../../engine/platform/browser.ts";
+import { platform as deno } from "../../engine/platform/deno.ts";
 import { announce, type OpenOptions, reportDriver } from "../../engine/platform/platform.ts";
 import { readTar } from "../../engine/platform/tar.ts";
 
@@ -90,6 +91,56 @@ test("a browser that cannot open one says why", async () => {
     ),
   ).rejects.toThrowErrorMatchingInlineSnapshot(
     `[UsageError: openGpu: got adapterName "NVIDIA", but a browser chooses the adapter itself, here apple metal-3; leave adapterName out]`,
+  );
+});
+
+test.each([
+  ["node", "Node", { node: "20.19.0" }, undefined],
+  ["node", "Node of a time with navigator.gpu", { node: "30.0.0" }, {}],
+  ["node", "Bun", { node: "24.3.0", bun: "1.4.5" }, undefined],
+  ["deno", "Deno", { node: "26.3.0", deno: "2.9.6" }, {}],
+  ["node", "Deno without WebGPU", { node: "26.3.0", deno: "2.9.6" }, undefined],
+  ["browser", "a browser", undefined, {}],
+])("%s is the platform of %s", async (name, _, versions, gpu) => {
+  vi.stubGlobal("process", Object.create(process, { versions: { value: versions } }));
+  vi.stubGlobal("navigator", { gpu });
+  vi.resetModules();
+  const { platform } = await import("../../engine/platform/index.ts");
+  expect(platform.name).toBe(name);
+});
+
+test("Deno opens its own adapter, and says what to do where there is none", async () => {
+  const open = (adapter: GPUAdapter | null, options: OpenOptions = {}) => {
+    vi.stubGlobal("navigator", { gpu: { requestAdapter: async () => adapter } });
+    return deno.openGpu({ quiet: true, ...options });
+  };
+  const llvmpipe = adapterOf({
+    vendor: "65541",
+    device: "0",
+    description: "llvmpipe (LLVM 15.0.6, 256 bits)",
+  });
+
+  const host = (state: string, driver?: string) => ({
+    permissions: { querySync: () => ({ state }) },
+    env: { get: () => driver },
+    systemMemoryInfo: () => ({ total: 12345 }),
+  });
+  vi.stubGlobal("Deno", host("prompt", "embedded"));
+  expect((await open(llvmpipe)).systemMemory).toBe(2 ** 32);
+  vi.stubGlobal("Deno", host("granted"));
+  const opened = await open(llvmpipe, { adapterName: "llvmpipe" });
+  expect(opened).toMatchObject({ adapter: llvmpipe, systemMemory: 12345 });
+  expect(opened.driver).toMatchObject({ source: "system", software: true });
+
+  await expect(open(null)).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[DeviceError: openGpu: Deno finds no GPU adapter; install a Vulkan driver (Debian, Ubuntu: mesa-vulkan-drivers), or unset DENO_WEBGPU_BACKEND, VK_ICD_FILENAMES and VK_DRIVER_FILES if they name one that is not there]`,
+  );
+  await expect(open(llvmpipe, { adapterName: "NVIDIA" })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: openGpu: got adapterName "NVIDIA", but Deno chooses the adapter itself, here llvmpipe (LLVM 15.0.6, 256 bits); leave adapterName out, or set VK_ICD_FILENAMES]`,
+  );
+  vi.stubGlobal("Deno", host("granted", "embedded"));
+  await expect(open(llvmpipe)).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: STEIN_DRIVER: got embedded, which Deno cannot open; set VK_ICD_FILENAMES to a driver's manifest]`,
   );
 });
 

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import type { Array64, Shape } from "../../engine/oracle/array.ts";
 import type { HostData, Tensor } from "../../engine/tensor.ts";
-import type { Kernel, Variant } from "../../kernels/kernel.ts";
+import type { Binding, Kernel, Variant } from "../../kernels/kernel.ts";
 
 const folder = new URL("../../kernels/", import.meta.url);
 
@@ -19,6 +19,12 @@ export const isKernel = (value: unknown): value is Kernel =>
 
 export const showVariant = (kernel: { name: string }, variant: Variant): string =>
   `${kernel.name} ${JSON.stringify(variant)}`;
+
+/** The arrays of a variant that can be stored as f16, all at once. */
+export const halvable = (kernel: Kernel, variant: Variant): string[] =>
+  Object.entries<Binding>(kernel.bindings(variant))
+    .filter(([, binding]) => /(f32|vec4f)$/.test(binding))
+    .map(([name]) => name);
 
 /** A kernel's variants with their names, for `test.each`. */
 export const eachVariant = <V extends Variant>(kernel: {

@@ -1,0 +1,61 @@
+import { DeviceError, UsageError } from "../errors.ts";
+import { announce, type OpenedGpu, type OpenOptions, type Platform, reportDriver } from "./platform.ts";
+
+/**
+ * Deno, through its own navigator.gpu: wgpu, whose WGSL compiler is naga. wgpu goes on to another backend without a
+ * word where Vulkan fails; DENO_WEBGPU_BACKEND=vulkan makes that an error, and VK_ICD_FILENAMES names the driver.
+ */
+export const platform: Platform = { name: "deno", openGpu };
+
+interface Host {
+  navigator: { gpu: GPU };
+  Deno: {
+    permissions: { querySync(permission: Permission): { state: string } };
+    env: { get(name: string): string | undefined };
+    systemMemoryInfo(): { total: number };
+  };
+}
+type Permission = { name: "env"; variable: string } | { name: "sys"; kind: "systemMemoryInfo" };
+
+async function openGpu({
+  powerPreference = "high-performance",
+  adapterName,
+  quiet,
+}: OpenOptions = {}): Promise<OpenedGpu> {
+  const { navigator, Deno } = globalThis as unknown as Host;
+  if (granted({ name: "env", variable: "STEIN_DRIVER" }) && Deno.env.get("STEIN_DRIVER") === "embedded") {
+    throw new UsageError(
+      "STEIN_DRIVER: got embedded, which Deno cannot open; set VK_ICD_FILENAMES to a driver's manifest",
+    );
+  }
+
+  const { gpu } = navigator;
+  const adapter = await gpu.requestAdapter({ powerPreference });
+  if (!adapter) {
+    throw new DeviceError(
+      "openGpu: Deno finds no GPU adapter; install a Vulkan driver (Debian, Ubuntu: mesa-vulkan-drivers), or unset " +
+        "DENO_WEBGPU_BACKEND, VK_ICD_FILENAMES and VK_DRIVER_FILES if they name one that is not there",
+    );
+  }
+
+  const driver = reportDriver(adapter, "system");
+  if (adapterName !== undefined && !driver.description.includes(adapterName)) {
+    throw new UsageError(
+      `openGpu: got adapterName ${JSON.stringify(adapterName)}, but Deno chooses the adapter itself, ` +
+        `here ${driver.description}; leave adapterName out, or set VK_ICD_FILENAMES`,
+    );
+  }
+  announce(driver, quiet);
+  return { adapter, keepAlive: [gpu, adapter], driver, systemMemory: systemMemory() };
+}
+
+/** The machine's memory; 4 GiB where Deno may not ask (--allow-sys=systemMemoryInfo). */
+function systemMemory(): number {
+  if (!granted({ name: "sys", kind: "systemMemoryInfo" })) return 4 * 2 ** 30;
+  return (globalThis as unknown as Host).Deno.systemMemoryInfo().total;
+}
+
+/** Asked first: without the permission, Deno would stop and put the question to the user. */
+function granted(permission: Permission): boolean {
+  return (globalThis as unknown as Host).Deno.permissions.querySync(permission).state === "granted";
+}

@@ -1,0 +1,45 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { platform } from "../../engine/platform/index.ts";
+import { defineKernel, type Kernel } from "../../kernels/kernel.ts";
+import { engine } from "../support/engine.ts";
+
+afterEach(() => vi.restoreAllMocks());
+
+test("the engine stands on Deno's own WebGPU", () => {
+  expect(platform.name).toBe("deno");
+  expect(engine.device).toBeInstanceOf(GPUDevice);
+  expect(engine.driver.source).toBe("system");
+});
+
+test("waits do not sleep first: that is for Dawn's polling, and Deno asks every 10 ms by itself", async () => {
+  const during = vi.spyOn(engine.stream.patience, "during");
+  const x = engine.tensor([1, 2, 3]);
+  expect([...(await x.data())]).toEqual([1, 2, 3]);
+  await engine.sync();
+  expect(during).not.toHaveBeenCalled();
+  x.dispose();
+});
+
+test("a shader's error is one line: kernel, variant, line, complaint and text", async () => {
+  const broken = defineKernel({
+    name: "broken",
+    bindings: { y: "read_write f32" },
+    params: { count: "u32" },
+    variants: [{ size: 8 }],
+    main: (v: { size: number }) => `
+    @compute @workgroup_size(${v.size})
+    fn main(@builtin(global_invocation_id) id: vec3u) {
+      y[id.x] = shifted(1.0);
+    }`,
+    dispatch: () => [1, 1, 1],
+    cost: () => ({ bytes: 0, flops: 0 }),
+  });
+  const program = engine.programs.find(broken as unknown as Kernel, { size: 8 });
+  const error = await engine.programs.compile([program]).catch((e) => e);
+  await engine.sync().catch(() => {}); // the module reported itself, too
+  expect(error).toMatchObject({ name: "DeviceError", kernel: "broken", line: 7 });
+  expect(error.message).toBe(
+    'broken {"size":8}: WGSL line 7: no definition in scope for identifier: `shifted`; unknown identifier: ' +
+      "y[id.x] = shifted(1.0);",
+  );
+});
