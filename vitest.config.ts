@@ -12,7 +12,8 @@ const host = [
   "test/train/{distances,metrics,techniques}.test.ts",
 ];
 
-export default defineConfig({
+/** --mode small: on the smallest adapter that WebGPU allows, see test/support/engine.ts. */
+export default defineConfig(({ mode }) => ({
   test: {
     projects: [
       { test: { name: "host", include: host, testTimeout: 30_000 } },
@@ -21,6 +22,7 @@ export default defineConfig({
           name: "device",
           include: ["test/**/*.test.ts"],
           exclude: host,
+          env: mode === "small" ? { STEIN_LIMITS: "default" } : {},
           // One process, one file after the other, modules kept: test/support/engine.ts opens one device for all
           // and holds it, for Dawn hangs when its handles are collected.
           pool: "forks",
@@ -34,4 +36,4 @@ export default defineConfig({
       },
     ],
   },
-});
+}));
