@@ -104,7 +104,8 @@ async function sample(path: string, typed: SampleOptions): Promise<void> {
       animate: options.animate ?? false,
       offset: options.range?.[0] ?? 0,
       before: kept?.drawing,
-      keeping: { stop, every: saveEvery, save, resume: resumeLine(path, out) },
+      stop,
+      keeping: { every: saveEvery, save, resume: resumeLine(path, out) },
     });
     const written = writePictures(folder, drawn, { n: config.sampling.count, c, h, w }, options.npz, json);
     rmSync(state, { force: true });
