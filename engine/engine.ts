@@ -23,7 +23,7 @@ import { type BlockRange, type Command, CommandStream } from "./stream.ts";
 import { copyStrided } from "./strided.ts";
 import { bytesOf, type Dtype, dtypeOf, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
 import { Releases, withFusedUpdates } from "./update-fusion.ts";
-import { type VerifyReport, verify } from "./verify.ts";
+import { type VerifyOptions, type VerifyReport, verify } from "./verify.ts";
 
 export interface EngineOptions extends OpenOptions, DeviceOptions {
   /** Bytes that tensors may hold at once; by default what the machine can be expected to bear. */
@@ -494,7 +494,7 @@ export class Engine {
   }
 
   /** Runs a step beside the float64 oracle and names the first op that departs: see verify.ts. */
-  verify(step: () => unknown, options?: { tolerance?: number }): Promise<VerifyReport> {
+  verify(step: () => unknown, options?: VerifyOptions): Promise<VerifyReport> {
     return verify(this, step, options);
   }
 
