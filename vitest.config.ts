@@ -13,7 +13,8 @@ const host = [
   "test/train/{distances,metrics,techniques}.test.ts",
 ];
 
-export default defineConfig({
+/** --mode small: on the smallest adapter that WebGPU allows, see test/support/engine.ts. */
+export default defineConfig(({ mode }) => ({
   test: {
     projects: [
       { test: { name: "host", include: host, testTimeout: 30_000 } },
@@ -23,6 +24,7 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: [...host, "test/naga/**"],
           globalSetup: "test/package/folder.ts",
+          env: mode === "small" ? { STEIN_LIMITS: "default" } : {},
           // One process, one file after the other, modules kept: test/support/engine.ts opens one device for all
           // and holds it, for Dawn hangs when its handles are collected.
           pool: "forks",
@@ -36,4 +38,4 @@ export default defineConfig({
       },
     ],
   },
-});
+}));

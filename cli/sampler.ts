@@ -3,6 +3,7 @@ import { UsageError } from "../engine/errors.ts";
 import type { ScoreNet } from "../models/index.ts";
 import type { ScoreFunction } from "../samplers/index.ts";
 import type { Config } from "./config.ts";
+import type { Stop } from "./interrupt.ts";
 import { methodOf } from "./sampling/methods.ts";
 import type { Drawing } from "./sampling/state.ts";
 import { type Keeping, Watch } from "./sampling/watch.ts";
@@ -24,6 +25,8 @@ export interface SampleRequest {
   readonly guide?: (score: ScoreFunction, images: { from: number; count: number }) => ScoreFunction;
   /** What an earlier call was kept with: the drawing goes on there, to the bits of one that never stopped. */
   readonly before?: Drawing | undefined;
+  /** A signal ends the drawing. */
+  readonly stop?: Stop | undefined;
   /** Where to keep what there is, now and then and when a signal comes. */
   readonly keeping?: (Omit<Keeping, "save"> & { readonly save: (drawing: Drawing) => void }) | undefined;
 }
@@ -44,13 +47,13 @@ type Images = Float32Array<ArrayBuffer>;
 /**
  * Draws images from a configuration's network by the sampler that its `sampling` section names, a batch after the other,
  * with progress. Throws UsageError when they are not finite, naming what to change, and Interrupted when a signal asked
- * for the end and all is kept.
+ * for the end, all being kept that is to be.
  */
 export async function drawSamples(
   engine: Engine,
   network: ScoreNet<"score" | "eps">,
   config: Config,
-  { size: { c, h, w }, animate, offset = 0, before = nothing, keeping, guide }: SampleRequest,
+  { size: { c, h, w }, animate, offset = 0, before = nothing, stop, keeping, guide }: SampleRequest,
 ): Promise<Drawn> {
   const { count, batchSize } = config.sampling;
   const method = methodOf(config);
@@ -73,6 +76,7 @@ export async function drawSamples(
       batches: Math.ceil(count / batchSize),
       animate,
       shown,
+      stop,
       keeping: keeping && { ...keeping, save: (batch) => keeping.save(drawing(batch)) },
     },
     before,

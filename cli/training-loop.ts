@@ -30,11 +30,12 @@ export async function train(run: Run, { minutes = Infinity }: { minutes?: number
   writeFileAtomic(join(folder, files.config), writeConfig(config));
   describe(run);
   const stop = stopOnSignal();
+  let drawn = true;
   try {
     await compile(run);
     await loop(run, log, stop, minutes);
     await save(run, log);
-    if (!stop.asked) await drawDue(run, log);
+    if (!stop.asked) drawn = await drawDue(run, log, stop);
   } catch (fault) {
     throw withCheckpoint(fault, run);
   } finally {
@@ -45,6 +46,11 @@ export async function train(run: Run, { minutes = Infinity }: { minutes?: number
       stop.asked,
       `stopped after ${trainer.step} of ${steps} steps; go on with: ` +
         `stein train ${join(folder, files.config)} --out ${folder} --resume`,
+    );
+  if (stop.asked && !drawn)
+    throw new Interrupted(
+      stop.asked,
+      `stopped after ${steps} of ${steps} steps, before some images were drawn; draw them with: stein sample ${folder}`,
     );
   if (trainer.step < steps)
     console.log(
@@ -107,7 +113,7 @@ async function loop(run: Run, log: MetricsLog, stop: Stop, minutes: number): Pro
   let stride = 1; // steps between two waits
   const late = () => performance.now() - start > minutes * 60_000;
   while (trainer.step < steps && !stop.asked && !late()) {
-    await drawDue(run, log);
+    if (!(await drawDue(run, log, stop))) break;
     const [first, before] = [performance.now(), log.seconds];
     const stops = [checkpointEvery, evaluateEvery, sampleEvery].map((every) => next(trainer.step, every));
     const until = Math.min(steps, trainer.step + stride, ...stops);
@@ -176,29 +182,31 @@ async function save(run: Run, log: MetricsLog): Promise<void> {
 
 /**
  * Draws a few images, if this step is one of those that want some and they are not there yet: a run that was killed
- * while it drew them draws them when it is taken up.
+ * or stopped while it drew them draws them when it is taken up. False when a signal ended the drawing.
  */
-async function drawDue(run: Run, log: MetricsLog): Promise<void> {
+async function drawDue(run: Run, log: MetricsLog, stop: Stop): Promise<boolean> {
   const { trainer, config, folder } = run;
   const { every, count } = samplesOf(config) ?? { every: 0, count: 0 };
   const path = samplesPath(folder, trainer.step);
-  if (!isDue(trainer.step, every) || existsSync(path)) return;
+  if (!isDue(trainer.step, every) || existsSync(path)) return true;
   const score = run as ScoreRun;
   const few = { ...score.config, sampling: { ...score.config.sampling, count } } as Config;
   const [c, h, w] = trainer.imageShape;
   const { engine } = trainer;
   try {
     const { samples } = await trainer.withAverage(() =>
-      drawSamples(engine, score.network, few, { size: { c, h, w }, animate: false }),
+      drawSamples(engine, score.network, few, { size: { c, h, w }, animate: false, stop }),
     );
     writeFileAtomic(path, grid(samples, { n: count, c, h, w, scale: 2 }));
     writeReport(run, log);
   } catch (fault) {
+    if (fault instanceof Interrupted) return false;
     if (!(fault instanceof UsageError)) throw fault;
     console.error(`stein: after ${trainer.step} steps: ${fault.message}`); // a young network may lead anywhere
   } finally {
     engine.trim();
   }
+  return true;
 }
 
 /** Says of a fault that ended the training where it can be taken up again. */

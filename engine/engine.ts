@@ -11,7 +11,7 @@ import { type Launch, phantomPool } from "./dry.ts";
 import { DeviceError, invariant, UsageError } from "./errors.ts";
 import { LanewiseFusion } from "./fusion.ts";
 import { GraphNode } from "./graph.ts";
-import { describeHardware, type LimitOverrides, openDevice } from "./hardware.ts";
+import { type DeviceOptions, describeHardware, openDevice, type Wishes, wishesOf } from "./hardware.ts";
 import { fromHost, toHost } from "./host-data.ts";
 import type { Inputs, OpSpec } from "./op.ts";
 import { platform } from "./platform/index.ts";
@@ -23,11 +23,9 @@ import { type BlockRange, type Command, CommandStream } from "./stream.ts";
 import { copyStrided } from "./strided.ts";
 import { bytesOf, type Dtype, dtypeOf, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
 import { Releases, withFusedUpdates } from "./update-fusion.ts";
-import { type VerifyReport, verify } from "./verify.ts";
+import { type VerifyOptions, type VerifyReport, verify } from "./verify.ts";
 
-export interface EngineOptions extends OpenOptions {
-  /** Stay below these limits, to imitate a smaller adapter. */
-  limits?: LimitOverrides;
+export interface EngineOptions extends OpenOptions, DeviceOptions {
   /** Bytes that tensors may hold at once; by default what the machine can be expected to bear. */
   memoryBudget?: number;
   /** Fill every new tensor with NaN first, so that a kernel that leaves a gap is found. For tests. */
@@ -76,15 +74,19 @@ export class Engine {
   #fault: DeviceError | undefined;
   #destroyed = false;
 
-  /** Opens an adapter and a device. Throws DeviceError with what to install when there is none. */
+  /**
+   * Opens an adapter and a device. Throws UsageError for limits or features that it does not know, DeviceError with what
+   * to install when there is no adapter.
+   */
   static async create(options: EngineOptions = {}): Promise<Engine> {
+    const wishes = wishesOf(options);
     const { adapter, keepAlive, driver, systemMemory } = await platform.openGpu({
       dawnFeatures: ["-timestamp_quantization"],
       ...options,
     });
-    const device = await openDevice(adapter, options.limits);
+    const device = await openDevice(adapter, wishes);
     const budget = options.memoryBudget ?? (driver.software ? systemMemory * 0.75 : Infinity);
-    return new Engine(device, driver, [adapter, ...keepAlive], budget, options);
+    return new Engine(device, driver, [adapter, ...keepAlive], budget, wishes, options);
   }
 
   private constructor(
@@ -92,7 +94,8 @@ export class Engine {
     driver: DriverReport,
     keepAlive: readonly unknown[],
     budget: number,
-    { limits = {}, poison = false }: EngineOptions,
+    { limits }: Wishes,
+    { poison = false }: EngineOptions,
   ) {
     this.device = device;
     this.driver = driver;
@@ -491,7 +494,7 @@ export class Engine {
   }
 
   /** Runs a step beside the float64 oracle and names the first op that departs: see verify.ts. */
-  verify(step: () => unknown, options?: { tolerance?: number }): Promise<VerifyReport> {
+  verify(step: () => unknown, options?: VerifyOptions): Promise<VerifyReport> {
     return verify(this, step, options);
   }
 

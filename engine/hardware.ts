@@ -1,31 +1,78 @@
 import type { Hardware } from "../kernels/kernel.ts";
-import { DeviceError } from "./errors.ts";
+import { DeviceError, UsageError } from "./errors.ts";
 import type { DriverReport } from "./platform/platform.ts";
+
+/**
+ * The limits Stein raises to what the adapter allows, at what WebGPU grants everywhere (its specification, "Limits"):
+ * no adapter has less.
+ */
+export const defaultLimits = {
+  maxBufferSize: 256 * 2 ** 20,
+  maxStorageBufferBindingSize: 128 * 2 ** 20,
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeWorkgroupStorageSize: 16_384,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupSizeX: 256,
+  maxComputeWorkgroupSizeY: 256,
+  maxComputeWorkgroupSizeZ: 64,
+} as const;
+export type LimitName = keyof typeof defaultLimits;
 
 /** Limits an engine may be asked to stay below, to imitate a small adapter. */
 export type LimitOverrides = Partial<Record<LimitName, number>>;
 
-/** The limits Stein raises from WebGPU's low defaults to what the adapter allows. */
-const raised = [
-  "maxBufferSize",
-  "maxStorageBufferBindingSize",
-  "maxStorageBuffersPerShaderStage",
-  "maxComputeWorkgroupStorageSize",
-  "maxComputeInvocationsPerWorkgroup",
-  "maxComputeWorkgroupSizeX",
-  "maxComputeWorkgroupSizeY",
-  "maxComputeWorkgroupSizeZ",
-] as const;
-export type LimitName = (typeof raised)[number];
+/** What Stein uses where the adapter has it. */
+export const optionalFeatures = ["timestamp-query", "shader-f16", "subgroups"] as const;
+export type OptionalFeature = (typeof optionalFeatures)[number];
 
-const wanted: readonly GPUFeatureName[] = ["timestamp-query", "shader-f16", "subgroups"];
+export interface DeviceOptions {
+  /**
+   * Stay below these limits, to imitate a smaller adapter; "default": below those that every adapter has. A value below
+   * WebGPU's defaults counts for the sizes of buffers and bindings alone. What the adapter allows unless given.
+   */
+  limits?: LimitOverrides | "default";
+  /** Which optional features to use, of those the adapter has; "all" unless given. */
+  features?: "all" | "none" | readonly OptionalFeature[];
+}
 
-/** Opens a device with every limit and feature Stein can use. Throws DeviceError when the adapter refuses. */
-export async function openDevice(adapter: GPUAdapter, overrides: LimitOverrides = {}): Promise<GPUDevice> {
+/** What of an adapter is to be used. */
+export interface Wishes {
+  readonly limits: LimitOverrides;
+  readonly features: readonly OptionalFeature[];
+}
+
+/** Throws UsageError for limits and features that Stein does not know. */
+export function wishesOf({ limits = {}, features = "all" }: DeviceOptions): Wishes {
+  return {
+    limits: limits === "default" ? defaultLimits : requireLimits(limits),
+    features: features === "all" ? optionalFeatures : features === "none" ? [] : requireFeatures(features),
+  };
+}
+
+function requireLimits(limits: LimitOverrides): LimitOverrides {
+  const known = Object.keys(defaultLimits);
+  for (const [name, value] of Object.entries(limits))
+    if (!known.includes(name) || !(Number.isSafeInteger(value) && value > 0))
+      throw new UsageError(
+        `engine: got limits { ${name}: ${value} }, expected "default" or whole numbers from 1 for ${known.join(", ")}`,
+      );
+  return limits;
+}
+
+function requireFeatures(features: readonly OptionalFeature[]): readonly OptionalFeature[] {
+  if (!Array.isArray(features) || features.some((f) => !optionalFeatures.includes(f)))
+    throw new UsageError(
+      `engine: got features ${JSON.stringify(features)}, expected "all", "none" or a list of ${optionalFeatures.join(", ")}`,
+    );
+  return features;
+}
+
+/** Opens a device with what the adapter has of all that is wished. Throws DeviceError when the adapter refuses. */
+export async function openDevice(adapter: GPUAdapter, { limits, features }: Wishes): Promise<GPUDevice> {
   const requiredLimits: Record<string, number> = {};
-  for (const name of raised)
-    requiredLimits[name] = Math.min(overrides[name] ?? Infinity, adapter.limits[name]);
-  const requiredFeatures = wanted.filter((f) => adapter.features.has(f));
+  for (const name of Object.keys(defaultLimits) as LimitName[])
+    requiredLimits[name] = Math.min(limits[name] ?? Infinity, adapter.limits[name]);
+  const requiredFeatures = features.filter((f) => adapter.features.has(f));
   try {
     return await adapter.requestDevice({ requiredLimits, requiredFeatures });
   } catch (cause) {

@@ -30,7 +30,9 @@ export interface DrawSource {
 
 /**
  * Names a draw: the same Draw gives the same numbers on every adapter to rounding, whatever the batch. The first
- * axis of a shape counts samples, so that a batch split by `sampleOffset` draws what the whole would.
+ * axis of a shape counts samples, so that a batch split by `sampleOffset` draws what the whole would. Every law makes
+ * its numbers of the Draw's words: `rand`, `randn` and `randbits` of one Draw depend on each other. Where independent
+ * numbers are wanted, take another `site`.
  */
 export interface Draw extends DrawSource {
   purpose: Purpose;

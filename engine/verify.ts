@@ -27,6 +27,13 @@ interface Seen extends OpEvent {
   readonly output: Tensor;
 }
 
+export interface VerifyOptions {
+  /** The largest error that passes, see OpReport; 1e-4 unless told. */
+  tolerance?: number;
+  /** Told after each op that was held against the oracle. */
+  onProgress?: (done: number, total: number) => void;
+}
+
 /**
  * Runs a step and every op of it once more in float64 on the host, from the values the device really had: names
  * the first op that departs. Slow, and it keeps copies of all values: for small inputs.
@@ -34,7 +41,7 @@ interface Seen extends OpEvent {
 export async function verify(
   engine: Engine,
   step: () => unknown,
-  { tolerance = 1e-4 } = {},
+  { tolerance = 1e-4, onProgress }: VerifyOptions = {},
 ): Promise<VerifyReport> {
   const seen = observe(
     engine,
@@ -59,6 +66,7 @@ export async function verify(
     }
     for (const t of copies) t?.dispose();
     output.dispose();
+    onProgress?.(index + 1, seen.length);
   }
   return { ops: seen.length, worst, departed };
 }

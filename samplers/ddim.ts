@@ -55,13 +55,8 @@ export async function ddim(
 ): Promise<Tensor> {
   const { sde, steps, eta = 0, eps = sde.samplingEps, start, done, onStep } = options;
   const { condition = sde.conditionAt } = options;
-  requireWhole("ddim", { steps }, 1);
+  const way = ddimSteps({ sde, steps, eta, eps });
   requireDone("ddim", options, steps);
-  if (!(eta >= 0 && eta <= 1)) throw new UsageError(`ddim: got eta ${eta}, expected a number from 0 to 1`);
-  if (!(eps > 0 && eps < sde.T))
-    throw new UsageError(`ddim: got eps ${eps}, expected a time between 0 and ${sde.T}`);
-  const times = linspace(sde.T, eps, steps);
-  const marginals = [...times.map((t) => sde.marginalAt(t)), clean];
   const x = startOf("ddim", engine, shape, options, { std: sde.priorStd });
   const [n] = shape as [number];
   const told = engine.untrack(engine.zeros([n]));
@@ -73,18 +68,45 @@ export async function ddim(
       done,
       noise,
       prepare(k) {
-        told.write(new Float32Array(n).fill(condition(times[k]!)));
-        const step = ddimStep(marginals[k]!, marginals[k + 1]!, eta);
+        const { t, ...step } = way[k]!;
+        told.write(new Float32Array(n).fill(condition(t)));
         [keep.value, pull.value, fresh.value] = [step.keep, step.pull, step.noise];
       },
       move: () => noise.update(x, score(x, told), { keep, pull, noise: eta > 0 ? fresh : undefined }),
-      report: (done) => onStep?.({ done, total: steps, t: times[done] ?? 0, x }),
+      report: (done) => onStep?.({ done, total: steps, t: way[done]?.t ?? 0, x }),
     });
     return x;
   });
 }
 
 const clean: Marginal<number> = { alpha: 1, std: 0 };
+
+/**
+ * The steps of DDIM, each with the time it starts at: those of `ddimStep`. Throws UsageError for options out of range, and
+ * for an SDE that leaves nothing of x_0 in some x: with alpha 0 there the step has no x_0 to go by.
+ */
+export function ddimSteps({
+  sde,
+  steps,
+  eta = 0,
+  eps = sde.samplingEps,
+}: Pick<DdimOptions, "sde" | "steps" | "eta" | "eps">) {
+  requireWhole("ddim", { steps }, 1);
+  if (!(eta >= 0 && eta <= 1)) throw new UsageError(`ddim: got eta ${eta}, expected a number from 0 to 1`);
+  if (!(eps > 0 && eps < sde.T))
+    throw new UsageError(`ddim: got eps ${eps}, expected a time between 0 and ${sde.T}`);
+  const times = linspace(sde.T, eps, steps);
+  const marginals = [...times.map((t) => sde.marginalAt(t)), clean];
+  return times.map((t, k) => {
+    const step = ddimStep(marginals[k]!, marginals[k + 1]!, eta);
+    if (!Object.values(step).every((factor) => Number.isFinite(Math.fround(factor))))
+      throw new UsageError(
+        `ddim: got an SDE with alpha ${marginals[k]!.alpha} at time ${t}, expected some of the image left, for it is ` +
+          "divided by alpha; draw by another method, such as pc, or train on an SDE with a lower betaMax",
+      );
+    return { t, ...step };
+  });
+}
 
 /** The step between two marginals as x <- keep x + pull score + noise z. */
 export function ddimStep(from: Marginal<number>, to: Marginal<number>, eta: number) {

@@ -6,7 +6,7 @@ export type { ChainOptions, ChainStep } from "./chain.ts";
 export { type ConsistentAnnealingOptions, consistentAnnealing } from "./consistent.ts";
 export * from "./controllable/index.ts";
 export { type Corrector, type CorrectorName, correctors } from "./correctors/index.ts";
-export { type DdimOptions, type DdimProcess, type DdimStep, ddim, ddpmChain } from "./ddim.ts";
+export { type DdimOptions, type DdimProcess, type DdimStep, ddim, ddimSteps, ddpmChain } from "./ddim.ts";
 export {
   type Churn,
   type EdmOptions,

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { mebibytes } from "../../engine/buffers.ts";
 import { Engine } from "../../engine/engine.ts";
+import type { MatchingName } from "../../train/objectives/matching.ts";
 import { readConfig } from "../config.ts";
 import { type Description, describeModel } from "../describe.ts";
 import { type Fit, fitOf } from "../fit.ts";
@@ -39,7 +40,7 @@ export function modelCommand(program: Command): void {
 }
 
 function print(description: Description, fit: Fit, full: boolean | undefined): void {
-  const { network, predicts, parameters, batch, flops, memory, layers } = description;
+  const { network, predicts, loss, parameters, batch, flops, memory, layers } = description;
   const [count, ...image] = batch;
   const what = { score: "the score", eps: "the noise" }[predicts];
   for (const line of layerTable(layers, { batch: count, full })) console.log(line);
@@ -47,7 +48,7 @@ function print(description: Description, fit: Fit, full: boolean | undefined): v
     ["network", `${network}, predicts ${what} of ${image.join("x")} images`],
     ["parameters", parameters.toLocaleString("en")],
     ["forward pass", `${operations(flops.forward / count)} an image, a multiply-add counted as two`],
-    [`step of ${count}`, `${operations(flops.step)}, forward and backward`],
+    [`step of ${count}`, `${operations(flops.step)}, forward and backward, of ${losses[loss]}`],
     ["weights", mebibytes(memory.weights)],
     ["gradients", mebibytes(memory.gradients)],
     ["optimizer", mebibytes(memory.optimizer)],
@@ -59,6 +60,13 @@ function print(description: Description, fit: Fit, full: boolean | undefined): v
   console.log();
   for (const [name, value] of rows) console.log(`${name.padEnd(14)} ${value}`);
 }
+
+const losses: Record<MatchingName, string> = {
+  dsm: "a denoising loss",
+  hyvarinen: "the explicit loss, which differentiates twice for each value of an image",
+  ssm: "the sliced loss, which differentiates twice",
+  "ssm-vr": "the sliced loss with less variance, which differentiates twice",
+};
 
 function verdict(
   { memory, largestBinding }: Description,

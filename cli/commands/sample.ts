@@ -9,6 +9,7 @@ import { type Config, parseConfig } from "../config.ts";
 import { stopOnSignal } from "../interrupt.ts";
 import { openNetwork } from "../network.ts";
 import { between, positive, wholeFrom } from "../options.ts";
+import { excerpt } from "../pictures/excerpt.ts";
 import { animation } from "../pictures/gif.ts";
 import { npz } from "../pictures/npz.ts";
 import { grid } from "../pictures/png.ts";
@@ -104,7 +105,8 @@ async function sample(path: string, typed: SampleOptions): Promise<void> {
       animate: options.animate ?? false,
       offset: options.range?.[0] ?? 0,
       before: kept?.drawing,
-      keeping: { stop, every: saveEvery, save, resume: resumeLine(path, out) },
+      stop,
+      keeping: { every: saveEvery, save, resume: resumeLine(path, out) },
     });
     const written = writePictures(folder, drawn, { n: config.sampling.count, c, h, w }, options.npz, json);
     rmSync(state, { force: true });
@@ -171,8 +173,8 @@ export function writePictures(
   };
   write(files.samples, grid(samples, { n, ...image, scale: 3 }));
   if (frames.length > 0) {
-    const shown = frames[0]!.length / (image.c * image.h * image.w);
-    write(files.animation, animation(frames, { n: shown, ...image, scale: 2, beside: denoised }));
+    const { frames: shown, ...options } = excerpt(frames, denoised, image);
+    write(files.animation, animation(shown, options));
     if (denoised) write(files.denoised, strip(frames, denoised, { ...image, scale: 3 }));
   }
   if (numpy) write(files.numpy, npz({ samples: { data: samples, shape: [n, image.c, image.h, image.w] } }));

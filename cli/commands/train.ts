@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { Engine } from "../../engine/engine.ts";
 import { restore, samplingState } from "../../train/checkpoint.ts";
 import { measureClassifier } from "../classifier.ts";
-import { type Config, isClassifier, readAnyConfig } from "../config.ts";
+import { type AnyConfig, type Config, isClassifier, readAnyConfig } from "../config.ts";
 import { applyMemoryOptions, type MemoryOptions, withMemoryOptions } from "../memory-options.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { Progress } from "../progress.ts";
@@ -32,7 +32,10 @@ export function trainCommand(program: Command): void {
     .argument("<config>", "configuration, such as configs/demo.yaml")
     .option("-o, --out <folder>", "the run's folder; runs/ and the configuration's path unless given")
     .option("--resume", "go on from the folder's checkpoint, if there is one yet")
-    .option("--verify", "first run one step beside the float64 oracle and name any op that departs")
+    .option(
+      "--verify",
+      "first run one step of 2 images beside the float64 oracle and name any op that departs",
+    )
     .addHelpText(
       "after",
       "\nCtrl-C ends it after the step at hand, with a checkpoint and exit code 130;\nonce more ends it at once.",
@@ -53,6 +56,15 @@ export function trainCommand(program: Command): void {
       const images = openImages(config);
       const engine = await Engine.create();
       try {
+        if (verify)
+          await verifyStep(
+            (few: AnyConfig) =>
+              isClassifier(few)
+                ? openClassifierRun(engine, few, folder, images)
+                : openRun(engine, few as Config, folder, images),
+            config,
+            checkpoint,
+          );
         const classifier = isClassifier(config) && openClassifierRun(engine, config, folder, images);
         const run: Run = classifier || openRun(engine, config as Config, folder, images);
         if (checkpoint) restore(checkpoint, run.network, run.trainer);
@@ -60,7 +72,6 @@ export function trainCommand(program: Command): void {
           console.log(
             `${folder}: ${checkpoint ? `going on at step ${checkpoint.step}` : "no checkpoint yet, beginning"}`,
           );
-        if (verify) await verifyStep(run);
         if (config.training.precision === "mixed") await tellPrecision(run);
         await train(run);
         if (classifier) await tellAccuracy(classifier);

@@ -39,7 +39,7 @@ export function strip(
 }
 
 /** `count` of the whole numbers below `length`, both ends among them; all where there are no more. */
-function evenly(length: number, count: number): number[] {
+export function evenly(length: number, count: number): number[] {
   const chosen = Array.from({ length: count }, (_, i) =>
     Math.round((i * (length - 1)) / Math.max(1, count - 1)),
   );

@@ -6,6 +6,7 @@ import {
   consistentAnnealing,
   type DdimProcess,
   ddim,
+  ddimSteps,
   ddpmChain,
   edm,
   edmSigmas,
@@ -227,6 +228,7 @@ function flow(config: SdeConfig): Method {
 function implicit(config: SdeConfig): Method {
   const { steps = Math.min(USUAL_STEPS, config.sde.numScales), eta, seed } = config.sampling;
   const { sde, condition } = implicitProcess(config);
+  ddimSteps({ sde, steps, eta });
   const note = (t: number) => (t === 0 ? "no noise" : `t ${short(t)}  ${sigmaNote(sde.marginalAt(t).std)}`);
   return {
     total: steps,

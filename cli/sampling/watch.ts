@@ -8,9 +8,8 @@ import type { Method, Moment, NoiseLevel, Point } from "./methods.ts";
 
 type Images = Float32Array<ArrayBuffer>;
 
-/** What a drawing that may be stopped needs of who asked for it. */
+/** What a drawing that can be gone on with needs of who asked for it. */
 export interface Keeping {
-  readonly stop: Stop;
   /** Seconds between two saves. */
   readonly every: number;
   /** Keeps what there is, so that `resume` goes on from it: the command to type. */
@@ -29,6 +28,8 @@ export interface Watched {
   readonly animate: boolean;
   /** Values of the network's images as they are shown, in [0, 1]. */
   readonly shown: (values: Images) => Images;
+  /** A signal ends the drawing after the step at hand. */
+  readonly stop?: Stop | undefined;
   readonly keeping?: Keeping | undefined;
 }
 
@@ -61,22 +62,21 @@ export class Watch {
     this.#due = performance.now() + 1000 * (what.keeping?.every ?? Infinity);
   }
 
-  /** After each step. Throws Interrupted, all being kept, when a signal came. */
+  /** After each step. Throws Interrupted when a signal came, what there is being kept if it is to be. */
   async step(moment: Moment): Promise<void> {
-    const { total, unit, batches, animate, keeping } = this.#what;
+    const { total, unit, batches, animate, stop, keeping } = this.#what;
     this.#progress ??= new Progress("sampling", total * batches);
     if (animate && this.batch === 0 && moment.progress >= (this.frames.length * total) / FRAMES)
       await this.#picture(moment);
     await this.#wait();
     const done = this.batch * total + moment.progress;
     this.#progress.update(done, [moment.note, this.#batchNote()].filter(Boolean).join("  "));
-    if (!keeping) return;
-    const { asked } = keeping.stop;
-    if (asked || performance.now() > this.#due) await this.#keep(moment, keeping);
+    const asked = stop?.asked;
+    if (keeping && (asked || performance.now() > this.#due)) await this.#keep(moment, keeping);
     if (asked)
       throw new Interrupted(
         asked,
-        `stopped after ${done} of ${total * batches} ${unit}; go on with: ${keeping.resume}`,
+        `stopped after ${done} of ${total * batches} ${unit}${keeping ? `; go on with: ${keeping.resume}` : ""}`,
       );
   }
 

@@ -102,8 +102,8 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         -o, --out <folder>  the run's folder; runs/ and the configuration's path
                             unless given
         --resume            go on from the folder's checkpoint, if there is one yet
-        --verify            first run one step beside the float64 oracle and name any
-                            op that departs
+        --verify            first run one step of 2 images beside the float64 oracle
+                            and name any op that departs
         -h, --help          display help for command
 
       Ctrl-C ends it after the step at hand, with a checkpoint and exit code 130;

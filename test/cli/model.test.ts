@@ -5,6 +5,7 @@ import { describeModel } from "../../cli/describe.ts";
 import { fitOf } from "../../cli/fit.ts";
 import { layerTable } from "../../cli/layer-table.ts";
 import { openNetwork } from "../../cli/network.ts";
+import { openRun } from "../../cli/run.ts";
 import { Engine } from "../../engine/engine.ts";
 import type { Layer } from "../../models/describe.ts";
 import { countParameters } from "../../models/module.ts";
@@ -95,6 +96,39 @@ describe("a description", () => {
   });
 });
 
+describe("a loss that differentiates the score", () => {
+  const configured = (training: Record<string, unknown>) =>
+    parseConfig(tiny({ data: { size: 8 }, training: { batchSize: 4, ...training } }), "test");
+  const described = (training: Record<string, unknown>) => describeModel(engine, configured(training));
+
+  test("is walked through itself: what is told is what a run's step takes", () => {
+    for (const [loss, checkpointing] of [
+      ["ssm-vr", false],
+      ["ssm", false],
+      ["ssm-vr", true],
+    ] as const) {
+      const training = { loss, checkpointing };
+      const told = described(training);
+      expect(told.loss).toBe(loss);
+      const run = openRun(engine, configured(training), "unused");
+      const taken = run.trainer.memory();
+      run.trainer.dispose();
+      run.network.dispose();
+      expect(told.memory.saved).toBe(taken.saved);
+      expect(Math.abs(told.memory.peak / taken.peak - 1)).toBeLessThan(0.02);
+    }
+  });
+
+  test("needs more than a denoising one, the more the more vectors it looks along", () => {
+    const [denoising, one, two] = [{}, { loss: "ssm-vr" }, { loss: "ssm-vr", particles: 2 }].map(described);
+    expect(denoising!.loss).toBe("dsm");
+    expect(one!.flops.step).toBeGreaterThan(1.8 * denoising!.flops.step);
+    expect(two!.flops.step).toBeGreaterThan(1.3 * one!.flops.step);
+    expect(one!.memory.saved).toBeGreaterThan(1.8 * denoising!.memory.saved);
+    expect(two!.memory.saved).toBeGreaterThan(one!.memory.saved);
+  });
+});
+
 describe("the table", () => {
   const { layers } = describeModel(engine, small);
 
@@ -171,6 +205,7 @@ describe("stein model describe", () => {
       "peak",
       "this adapter",
     ]);
+    expect(rows.get("step of 2")).toMatch(/ GFLOP, forward and backward, of a denoising loss$/);
     expect(rows.get("network")).toBe("NcsnSmall, predicts the score of 1x8x8 images");
     expect(rows.get("this adapter")).toMatch(
       /^fits: memory [\d.]+ MiB .*, largest binding [\d.]+ MiB of [\d.]+ MiB$/,

@@ -132,7 +132,7 @@ test.each([
   const cwd = newFolder({ "run.yaml": tinyOnSde({ sde, training: { steps: 3 } }) });
   const { code, stdout } = await stein(["train", "run.yaml", "--verify"], { cwd });
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^verify: \d+ ops agree with float64/m);
+  expect(stdout).toMatch(/^verify: \d+ ops of a step with 2 images agree with float64, worst \w+ by /m);
   expect(stdout).toContain(`48 images 1x8x8 of digits (train); batch 4; ${told}\n`);
   expect(stdout).toMatch(/^loss [\d.]+, mean of the last 3 steps/m);
 });

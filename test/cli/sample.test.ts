@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { unzipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Config, parseConfig } from "../../cli/config.ts";
+import type { Stop } from "../../cli/interrupt.ts";
 import { openNetwork } from "../../cli/network.ts";
 import { openCheckpoint } from "../../cli/run.ts";
 import { drawSamples, type SampleRequest } from "../../cli/sampler.ts";
@@ -114,21 +115,21 @@ describe.each(methods)("%s", (name, file, options) => {
     const animated = { ...options, n: 2, batch: 1, animate: !adaptive };
     const path = join(folder, `${name}.state.safetensors`);
     let [steps, last] = [0, Infinity];
-    const keeping = {
-      stop: {
-        get asked() {
-          return ++steps === last ? ("SIGINT" as const) : undefined;
-        },
-        end() {},
+    const stop: Stop = {
+      get asked() {
+        return ++steps === last ? ("SIGINT" as const) : undefined;
       },
+      end() {},
+    };
+    const keeping = {
       every: 1000,
       resume: "more",
       save: (drawing: Drawing) => saveDrawing(path, { drawing, identity: {}, options: {} }, [1, 8, 8]),
     };
-    const whole = await draw(file, animated, { keeping });
+    const whole = await draw(file, animated, { stop, keeping });
     expect(whole.frames).toHaveLength(whole.denoised?.length ?? 0);
     [steps, last] = [0, Math.ceil(0.7 * steps)];
-    await expect(draw(file, animated, { keeping })).rejects.toThrow(
+    await expect(draw(file, animated, { stop, keeping })).rejects.toThrow(
       /^stopped after \d+ of \d+ (steps|%); go on with: more$/,
     );
     const before = openDrawing(path)!.drawing;
@@ -136,6 +137,44 @@ describe.each(methods)("%s", (name, file, options) => {
     expect(before.batch!.point.done).toBeGreaterThan(0);
     expect(await draw(file, animated, { before })).toEqual(whole);
   });
+});
+
+test("stopped where nothing is kept, it says how far it came", async () => {
+  let left = 4;
+  const stop: Stop = {
+    get asked() {
+      return --left === 0 ? ("SIGTERM" as const) : undefined;
+    },
+    end() {},
+  };
+  const live = engine.memory().live;
+  await expect(draw("ladder.safetensors", { n: 2 }, { stop })).rejects.toThrow(
+    /^stopped after 4 of 9 steps$/,
+  );
+  expect(engine.memory().live).toBe(live);
+});
+
+test("DDIM on a chain that leaves nothing of the image at its end is refused at once, others draw on it", async () => {
+  await write(
+    "nothing-left.safetensors",
+    tinyOnSde({
+      sde: { name: "vp", sigmaMax: undefined, betaMax: 20, continuous: false },
+      data: { centered: true },
+      sampling: { count: 2, snr: 0.02 },
+    }),
+  );
+  const { code, complaints, announced } = await stein(
+    ["sample", "nothing-left.safetensors", "--method", "ddim"],
+    { cwd: folder },
+  );
+  expect(complaints).toEqual([
+    "stein: ddim: got an SDE with alpha 0 at time 1, expected some of the image left, for it is divided by alpha; " +
+      "draw by another method, such as pc, or train on an SDE with a lower betaMax",
+  ]);
+  expect(announced).toEqual([]); // before any device was opened
+  expect(code).toBe(2);
+  const { samples } = await draw("nothing-left.safetensors");
+  expect(samples.every(Number.isFinite)).toBe(true);
 });
 
 test.each([

@@ -1,5 +1,6 @@
 /**
- * Runs the cases of a reference folder through the engine: npm run reference -- FOLDER [--kind K] [--case TEXT].
+ * Runs the cases of a reference folder through the engine: npm run reference -- FOLDER [--kind K] [--case TEXT]
+ * [--limits default].
  * Prints a line for each kind and op with the worst error as a share of its tolerance, then what failed, and closes
  * with `N passed, N failed`. Exit code 1 if any case failed, 2 when it cannot start.
  */
@@ -7,22 +8,32 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
+import { adapterOf } from "../support/adapter.ts";
 import { type ReferenceCase, readCases } from "./case.ts";
 import { explain, type Outcome, runCase, summarise } from "./suite.ts";
 
-const USAGE = `npm run reference -- FOLDER [--kind KIND] [--case TEXT]
+const USAGE = `npm run reference -- FOLDER [--kind KIND] [--case TEXT] [--limits default]
   FOLDER        a reference folder: index.json and its files
   --kind KIND   only cases of this kind (may be repeated)
-  --case TEXT   only cases whose name contains TEXT (may be repeated)`;
+  --case TEXT   only cases whose name contains TEXT (may be repeated)
+  --limits L    default: as on the smallest adapter there may be, by WebGPU's default limits and without optional features;
+                adapter, unless given: all that this one has`;
 
 function parse(argv: readonly string[]) {
   const options = {
     kind: { type: "string", multiple: true },
     case: { type: "string", multiple: true },
+    limits: { type: "string" },
     help: { type: "boolean", short: "h" },
   } as const;
   const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
-  return { folder: positionals[0], kinds: values.kind, names: values.case, help: values.help };
+  return {
+    folder: positionals[0],
+    kinds: values.kind,
+    names: values.case,
+    limits: values.limits,
+    help: values.help,
+  };
 }
 
 function select(
@@ -50,16 +61,17 @@ function report(outcomes: readonly Outcome[]): void {
 }
 
 async function main(): Promise<number> {
-  const { folder, kinds, names, help } = parse(process.argv.slice(2));
+  const { folder, kinds, names, limits, help } = parse(process.argv.slice(2));
   if (help) {
     console.log(USAGE);
     return 0;
   }
   if (!folder) throw new UsageError(`reference: got no folder, expected one\n${USAGE}`);
+  const options = adapterOf(limits);
   const cases = select(readCases(resolve(folder)), kinds, names);
   if (cases.length === 0)
     throw new UsageError("reference: no case is of that kind and name; leave out --kind or --case");
-  const engine = await Engine.create();
+  const engine = await Engine.create(options);
   const started = performance.now();
   const outcomes: Outcome[] = [];
   for (const c of cases) {

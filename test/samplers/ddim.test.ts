@@ -146,4 +146,15 @@ test("messages", async () => {
   expect(await refusal({ sampleOffset: -1 })).toMatchInlineSnapshot(
     `"UsageError: ddim: got sampleOffset -1, expected a whole number from 0"`,
   );
+  const nothingLeft = { sde: ddpmChain(vp({ betaMax: 20, steps: 20 })) };
+  expect(nothingLeft.sde.marginalAt(1).alpha).toBe(0);
+  expect(await refusal(nothingLeft)).toMatchInlineSnapshot(
+    `"UsageError: ddim: got an SDE with alpha 0 at time 1, expected some of the image left, for it is divided by alpha; draw by another method, such as pc, or train on an SDE with a lower betaMax"`,
+  );
+  expect(await refusal({ sde: ddpmChain(vp({ betaMax: 999, steps: 1000 })) })).toContain(
+    " with alpha 0 at time 1, ",
+  );
+  expect(await refusal({ sde: vp({ betaMax: 1000 }), steps: 1 })).toMatchInlineSnapshot(
+    `"UsageError: ddim: got an SDE with alpha 2.603287674306434e-109 at time 1, expected some of the image left, for it is divided by alpha; draw by another method, such as pc, or train on an SDE with a lower betaMax"`,
+  );
 });

@@ -1,8 +1,14 @@
 import { Engine } from "../../engine/engine.ts";
+import { adapterOf } from "./adapter.ts";
 
 /**
  * The one engine of the device tests, opened once (files share their modules) and never closed: Dawn hangs when its
  * handles are collected. Every new tensor is filled with NaN, so that a kernel that leaves a gap is found. Without an
- * adapter this throws, and every file that imports it fails.
+ * adapter this throws, and every file that imports it fails. STEIN_LIMITS=default makes it the smallest adapter there
+ * may be.
  */
-export const engine = await Engine.create({ poison: true, quiet: true });
+export const engine = await Engine.create({
+  poison: true,
+  quiet: true,
+  ...adapterOf(process.env.STEIN_LIMITS || undefined),
+});
