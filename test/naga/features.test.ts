@@ -3,7 +3,7 @@
  * subgroups; Deno's adapters do not list "subgroups" and grant them all the same. With f16, arrays are stored as f16 too.
  */
 import { afterAll, describe, expect, test } from "vitest";
-import { openDevice } from "../../engine/hardware.ts";
+import { openDevice, wishesOf } from "../../engine/hardware.ts";
 import { platform } from "../../engine/platform/index.ts";
 import { ProgramCache } from "../../engine/programs.ts";
 import { type Kernel, source, type Variant } from "../../kernels/kernel.ts";
@@ -59,7 +59,7 @@ describe.each([false, true])("subgroups %s", (subgroups) => {
 
 test.skipIf(!hasHalf)("with every array stored as f16, pipelines are made", async () => {
   const { adapter } = await platform.openGpu({ quiet: true });
-  const device = await openDevice(adapter);
+  const device = await openDevice(adapter, wishesOf({}));
   devices.push(device);
   const programs = new ProgramCache(device, (error) => {
     throw error;

@@ -36,7 +36,7 @@ test("holds what runs, the configurations and the licence, in less than 1 MB", (
       `^dist/${library}/[\\w/.-]+\\.(js|d\\.ts)(\\.map)?$`,
       `^${library}/[\\w/.-]+\\.ts$`, // where the maps lead
       "^dist/(bench|cli)/[\\w/.-]+\\.js$",
-      "^bin/stein\\.js$|^scripts/export_pytorch\\.py$|^configs/[\\w/-]+\\.yaml$|^docs/[\\w-]+\\.md$|^examples/[\\w-]+\\.ts$",
+      "^bin/stein\\.js$|^scripts/export_pytorch\\.py$|^configs/[\\w/-]+\\.yaml$|^docs/[\\w-]+\\.md$|^docs/bench\\.schema\\.json$|^examples/[\\w-]+\\.ts$",
       "^package\\.json$|^(README|CHANGELOG)\\.md$|^LICENSE$",
     ].join("|"),
   );
