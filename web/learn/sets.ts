@@ -56,6 +56,11 @@ export class DrawnPoints implements PointSet {
     return this.#points.length;
   }
 
+  /** [count,2] */
+  get points(): Float32Array {
+    return Float32Array.from(this.#points.flat());
+  }
+
   add(x: number, y: number): void {
     this.#points.push([x, y]);
   }
