@@ -1,0 +1,10 @@
+import { element } from "../dom.ts";
+import type { View } from "../view.ts";
+
+export const bench: View = {
+  title: "Bench",
+  async mount(root) {
+    root.append(element("p", {}, "Not here yet."));
+    return async () => {};
+  },
+};
