@@ -29,7 +29,8 @@ import { cases as upfirdn2d } from "./kernels/upfirdn2d.bench.ts";
 import { roofline } from "./roofline.bench.ts";
 import { cases as training } from "./training.bench.ts";
 
-const families: readonly Case[] = [
+/** Every case that runs anywhere; the roofline's come besides. */
+export const families: readonly Case[] = [
   matmul,
   conv2d,
   norm,
@@ -63,8 +64,11 @@ const families: readonly Case[] = [
 const matches = (c: Case, filter: string | undefined): boolean =>
   filter === undefined || `${c.group} ${c.name} ${c.shape}`.toLowerCase().includes(filter.toLowerCase());
 
-/** Cases to run: those that match, and always what their shares are taken of. */
-export const selected = (engine: Engine, filter?: string): Case[] => [
+/** The families that `--filter` and a choice may name. */
+export const groups: readonly string[] = [...new Set(families.map((c) => c.group))];
+
+/** Cases to run: those that match, `more` among them, and always what their shares are taken of. */
+export const selected = (engine: Engine, filter?: string, more: readonly Case[] = []): Case[] => [
   ...roofline(engine),
-  ...families.filter((c) => c === reference || matches(c, filter)),
+  ...[...families, ...more].filter((c) => c === reference || matches(c, filter)),
 ];

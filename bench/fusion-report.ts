@@ -1,6 +1,7 @@
+import { aligned, digits, percent } from "./format.ts";
 import type { FusionRow } from "./fusion.ts";
-import type { RunRecord } from "./record.ts";
-import { aligned, digits, header, percent } from "./report.ts";
+import { header } from "./report.ts";
+import type { RunRecord } from "./schema.ts";
 
 const words = {
   separate: "separate ops",

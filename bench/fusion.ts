@@ -6,7 +6,7 @@ import type { Shape, Tensor } from "../engine/tensor.ts";
 import type { Fusion, ScoreFunction } from "../samplers/index.ts";
 import { StepNoise } from "../samplers/noise.ts";
 import { normRatio } from "../samplers/update.ts";
-import { type Case, measure, type Timing } from "./harness.ts";
+import { type Case, type MeasureOptions, measure, type Progress, type Timing } from "./harness.ts";
 
 /** A way to take a sampler's steps. */
 export interface Path {
@@ -34,8 +34,8 @@ interface Work {
   readonly bytes: number;
 }
 
-/** Milliseconds: by the clock, and of a software driver's threads over the cores, see `Timing`. */
-type Times = Pick<Timing, "wall" | "alone">;
+/** Milliseconds: by the clock, by the device's timestamps, and of a software driver's threads over the cores, see `Timing`. */
+type Times = Pick<Timing, "wall" | "gpu" | "alone">;
 
 export interface FusionRow extends Path, Work {
   readonly update: UpdateName;
@@ -55,26 +55,27 @@ export interface Sampled {
   condition(batch: number): Tensor;
 }
 
-export interface FusionOptions {
+export interface FusionOptions extends Pick<MeasureOptions, "rounds" | "warmUps" | "host" | "signal"> {
   readonly batches: readonly number[];
-  readonly rounds: number;
-  readonly onProgress?: (line: string) => void;
+  readonly onProgress?: (batch: number, progress: Progress) => void;
 }
 
 /**
  * A sampler's step by every path, at each batch size: all paths and the network alone take turns, so that a change of
- * the machine's mood falls on all of them. The chain stays finite, for its steps are tiny.
+ * the machine's mood falls on all of them. The chain stays finite, for its steps are tiny. Stopped by its signal it
+ * gives the batch sizes that it has finished.
  */
 export async function measureFusion(
   engine: Engine,
   sampled: Sampled,
-  { batches, rounds, onProgress }: FusionOptions,
+  { batches, onProgress, ...options }: FusionOptions,
 ): Promise<FusionRow[]> {
   const rows: FusionRow[] = [];
   for (const batch of batches) {
     const bench = new Batch(engine, sampled, batch);
     try {
-      rows.push(...(await bench.rows(rounds, (line) => onProgress?.(`batch ${batch}, ${line}`))));
+      rows.push(...(await bench.rows({ ...options, onProgress: (p) => onProgress?.(batch, p) })));
+      if (options.signal?.aborted) break;
     } finally {
       bench.dispose();
     }
@@ -96,16 +97,18 @@ class Batch {
     this.#condition = engine.untrack(sampled.condition(batch));
   }
 
-  async rows(rounds: number, onProgress: (line: string) => void): Promise<FusionRow[]> {
+  async rows(options: MeasureOptions): Promise<FusionRow[]> {
     const network = this.#work(() => this.#network(), true, false);
     const kinds = updates.flatMap((update) => paths.map((path) => ({ update, ...path })));
     const steps = kinds.map(({ update, fusion, replayed }) =>
       this.#work(() => this.#step(update, fusion), replayed, fusion === "network"),
     );
-    const cases = [network, ...steps].map(({ run }, i) => caseOf(`path ${i}`, run));
-    const { timings, faults } = await measure(this.#engine, cases, { rounds, onProgress });
+    const names = ["network alone", ...kinds.map(pathName)];
+    const cases = [network, ...steps].map(({ run }, i) => caseOf(names[i]!, run));
+    const { timings, faults } = await measure(this.#engine, cases, options);
     if (faults.length > 0) throw new Error(faults[0]!.what);
-    const [alone, ...times] = timings.map(({ wall, alone }): Times => ({ wall, alone }));
+    if (timings.length < cases.length) return []; // stopped
+    const [alone, ...times] = timings.map(({ wall, gpu, alone }): Times => ({ wall, gpu, alone }));
     const steadiest = ({ wall, alone }: Times) => (alone ?? wall).median;
     return kinds.map((kind, i) => ({
       ...kind,
@@ -153,6 +156,10 @@ class Batch {
     return { kernels: costs.length, bytes: total(costs), run: () => capture.replay() };
   }
 }
+
+/** "langevin, fused, replayed" */
+export const pathName = ({ update, fusion, replayed }: Path & { update: UpdateName }): string =>
+  `${update}, ${fusion}, ${replayed ? "replayed" : "launched"}`;
 
 const total = (numbers: readonly number[]): number => numbers.reduce((sum, n) => sum + n, 0);
 

@@ -13,6 +13,13 @@ export function kept<T>(engine: Engine, key: string, make: () => T): T {
   return store.get(key) as T;
 }
 
+/** Frees all that is kept for an engine. What still uses it, such as a case in progress, may not. */
+export function release(engine: Engine): void {
+  const values = [...(stores.get(engine)?.values() ?? [])] as { dispose?(): void }[];
+  for (const value of values.reverse()) value?.dispose?.();
+  stores.delete(engine);
+}
+
 /** A step recorded at first use, after one run that makes its inputs, so that they do not belong to the capture. */
 export const recorded = (
   engine: Engine,

@@ -1,6 +1,3 @@
-import { readConfig } from "../cli/config.ts";
-import { packaged } from "../cli/packaged.ts";
-import { openRun } from "../cli/run.ts";
 import { grad } from "../engine/autograd.ts";
 import type { Engine } from "../engine/engine.ts";
 import { dsmLoss, dsmPerturb, instanceNorm } from "../engine/ops/index.ts";
@@ -10,7 +7,6 @@ import type { Shape, Tensor } from "../engine/tensor.ts";
 import { Init } from "../models/index.ts";
 import { Conv2d } from "../models/layers/index.ts";
 import { Module } from "../models/module.ts";
-import type { Trainer } from "../train/index.ts";
 import { drawn, kept } from "./inputs.ts";
 
 /** Convolution to 32 channels, three of [instance norm, ELU, dilated convolution], convolution back. x [n,3,h,w] -> [n,3,h,w]. */
@@ -75,13 +71,9 @@ export class DilatedStep {
     this.#count.value++;
     this.#optimizer.advance();
   }
-}
 
-/** The trainer of `stein demo`, one step taken, so that its capture stands. */
-export const demoTrainer = (engine: Engine): Trainer =>
-  kept(engine, "demo", () => {
-    const config = readConfig(packaged("configs/demo.yaml"));
-    const { trainer } = openRun(engine, config, "unused");
-    trainer.advance();
-    return trainer;
-  });
+  dispose(): void {
+    this.#optimizer.dispose();
+    this.#network.dispose();
+  }
+}

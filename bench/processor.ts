@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { cpus } from "node:os";
 
 /**
  * Processor time, in milliseconds, that the threads of this process but its main one have had so far: on a software
@@ -22,6 +21,3 @@ function timeOf(id: string): number {
     return 0;
   }
 }
-
-/** Cores that share the work. */
-export const cores = (): number => cpus().length;

@@ -1,18 +1,12 @@
-import type { Bound, Timing } from "./harness.ts";
+import type { Bound, By, Timing } from "./harness.ts";
 import { reference } from "./kernels/matmul.bench.ts";
-import { rooflines } from "./roofline.bench.ts";
+import { type Roofs, shareOf } from "./roofs.ts";
 
 /** Unit of a case's rate, by what bounds it. */
 export const units: Record<Bound, string> = { compute: "GFLOP/s", memory: "GB/s", dispatch: "us each" };
 
-/** Which of a case's times a figure is of. On a busy machine "alone" comes closest to the truth, then "best". */
-export type By = "median" | "best" | "alone";
-
-export const milliseconds = ({ wall, alone }: Timing, by: By): number | undefined =>
-  by === "alone" ? alone?.median : wall[by];
-
-/** The steadiest of a case's times. */
-export const steadiest = ({ alone }: Timing): By => (alone ? "alone" : "median");
+export const milliseconds = (t: Timing, by: By): number | undefined =>
+  by === "alone" || by === "gpu" ? t[by]?.median : t.wall[by];
 
 /** GFLOP/s, GB/s, or microseconds a dispatch; undefined where the case declares no work. */
 export function rate(t: Timing, by: By): number | undefined {
@@ -20,9 +14,19 @@ export function rate(t: Timing, by: By): number | undefined {
   const ms = milliseconds(t, by);
   if (ms === undefined) return undefined;
   if (c.bound === "dispatch") return (ms * 1000) / c.dispatches!;
-  const work = c.bound === "compute" ? c.flops : c.bytes;
-  return work > 0 ? work / ms / 1e6 : undefined;
+  return perSecond(c.bound === "compute" ? c.flops : c.bytes, ms);
 }
+
+/** Billions of operations or bytes a second; undefined for none. */
+export const perSecond = (work: number, ms: number): number | undefined =>
+  work > 0 ? work / ms / 1e6 : undefined;
+
+/** The cases whose rates are the roofs, by what they bound: roofline.bench.ts measures them. */
+export const rooflines = {
+  compute: "roofline multiply-add",
+  memory: "roofline copy",
+  dispatch: "roofline dispatch",
+} as const;
 
 /** Timings of a run by name, and the shares that compare them. */
 export class Rates {
@@ -36,20 +40,29 @@ export class Rates {
     return this.#timings.get(name);
   }
 
-  /** Of the rate that bounds it, 0 to 1. */
+  /** What the adapter can do at best by one of its clocks; undefined where that was not measured. */
+  roofs(by: By): Roofs | undefined {
+    const [gigaflops, gigabytesPerSecond] = [rooflines.compute, rooflines.memory].map((name) => {
+      const t = this.find(name);
+      return t && rate(t, by);
+    });
+    const empty = this.find(rooflines.dispatch);
+    if (gigaflops === undefined || gigabytesPerSecond === undefined) return undefined;
+    const dispatchMicroseconds = empty && rate(empty, by === "best" ? by : "median"); // the host's part in it included
+    return { gigaflops, gigabytesPerSecond, dispatchMicroseconds };
+  }
+
+  /** Of the rate that the roofline allows, 0 to 1. */
   ofRoofline(t: Timing, by: By): number | undefined {
-    return this.#share(t, rooflines[t.case.bound], by);
+    const ms = milliseconds(t, by);
+    const roofs = this.roofs(by);
+    return ms === undefined || !roofs ? undefined : shareOf(roofs, t.case, ms);
   }
 
   /** Of the 512 x 512 matrix product's multiply-add rate. */
   ofMatmul(t: Timing, by: By): number | undefined {
-    return this.#share(t, reference.name, by);
-  }
-
-  #share(t: Timing, of: string, by: By): number | undefined {
-    const whole = this.find(of);
+    const whole = this.find(reference.name);
     const [own, limit] = [rate(t, by), whole && rate(whole, by)];
-    if (own === undefined || limit === undefined) return undefined;
-    return t.case.bound === "dispatch" ? limit / own : own / limit;
+    return own === undefined || limit === undefined ? undefined : own / limit;
   }
 }

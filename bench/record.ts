@@ -1,99 +1,140 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
-import type { ColdSteps } from "./cold.ts";
-import type { Measured, Spread, Timing } from "./harness.ts";
-import type { LoadWatch } from "./load.ts";
-import { type Rates, rate, steadiest, units } from "./rates.ts";
-
-/** Of a run as a whole: the first line of its file. */
-export interface RunRecord {
-  readonly kind: "run";
-  readonly date: string;
-  readonly adapter: string;
-  readonly driver: Engine["driver"];
-  readonly node: string;
-  readonly platform: string;
-  readonly load: ReturnType<LoadWatch["report"]>;
-}
-
-/** Of a case: a line each after that. The rate and its share are of the steadiest times. */
-export interface CaseRecord {
-  readonly kind: "case";
-  readonly name: string;
-  readonly group: string;
-  readonly shape: string;
-  readonly bound: string;
-  readonly rounds: number;
-  readonly wall: Spread;
-  readonly alone?: Spread | undefined;
-  readonly rate?: number | undefined;
-  readonly unit: string;
-  readonly ofRoofline?: number | undefined;
-}
+import type { FusionRow } from "./fusion.ts";
+import type { Measured, Timing } from "./harness.ts";
+import type { Host, Load } from "./host.ts";
+import { milliseconds, perSecond, Rates, rate, units } from "./rates.ts";
+import { intensityOf, leastTime } from "./roofs.ts";
+import { type CaseRecord, type FusionRecord, type Line, line, type RunRecord, VERSION } from "./schema.ts";
 
 export const adapterName = ({ driver }: Engine): string => driver.description || driver.device || "unnamed";
 
-export const describeRun = (engine: Engine, load: LoadWatch): RunRecord => ({
+/** Where a run took place. `load`: what `host.watchLoad` told of it. */
+export const describeRun = (
+  engine: Engine,
+  host: Host,
+  { load, timestampStep }: { load?: Load | undefined; timestampStep?: number | undefined } = {},
+): RunRecord => ({
   kind: "run",
+  version: VERSION,
   date: new Date().toISOString(),
   adapter: adapterName(engine),
   driver: engine.driver,
-  node: process.version,
-  platform: `${process.platform} ${process.arch}`,
-  load: load.report(),
+  features: [...engine.device.features].sort(),
+  runtime: host.runtime,
+  platform: host.platform,
+  cores: host.cores,
+  ...(timestampStep !== undefined && { timestampStep }),
+  ...(load && { load }),
 });
 
-const describeCase = (t: Timing, rates: Rates): CaseRecord => {
-  const { name, group, shape, bound } = t.case;
-  const { rounds, wall, alone } = t;
-  const by = steadiest(t);
-  const figures = { rate: rate(t, by), unit: units[bound], ofRoofline: rates.ofRoofline(t, by) };
-  return { kind: "case", name, group, shape, bound, rounds, wall, alone, ...figures };
+export function describeCase(t: Timing, rates: Rates): CaseRecord {
+  const { name, group, shape, bound, bytes, flops, dispatches } = t.case;
+  const { rounds, wall, gpu, alone, by } = t;
+  const ms = milliseconds(t, by)!;
+  const roofs = rates.roofs(by);
+  return defined({
+    kind: "case",
+    name,
+    group,
+    shape,
+    bound,
+    rounds,
+    bytes,
+    flops,
+    dispatches,
+    wall,
+    gpu,
+    alone,
+    by,
+    rate: rate(t, by),
+    unit: units[bound],
+    gigaflops: perSecond(flops, ms),
+    gigabytesPerSecond: perSecond(bytes, ms),
+    intensity: intensityOf(t.case),
+    limit: roofs && leastTime(roofs, t.case)?.limit,
+    ofRoofline: rates.ofRoofline(t, by),
+  });
+}
+
+/** Every line of a run of kernels: the run, the roofs, its cases, what was wrong. */
+export function linesOf(run: RunRecord, { timings, faults }: Measured): Line[] {
+  const rates = new Rates(timings);
+  const roofs = rates.roofs(timings.find((t) => t.case.bound !== "dispatch")?.by ?? "median");
+  return [
+    run,
+    ...(roofs ? [defined({ kind: "roofs" as const, ...roofs })] : []),
+    ...timings.map((t) => describeCase(t, rates)),
+    ...faults.map(({ case: { name }, what }) => ({ kind: "fault" as const, name, what })),
+  ];
+}
+
+/** `network`: what was sampled. */
+export const describeFusion = (row: FusionRow, network: string): FusionRecord => {
+  const { network: alone, ...rest } = row;
+  return { kind: "fusion", ...rest, network, alone };
 };
 
-/** Writes a run as JSON lines. */
-export function writeRecord(
-  path: string,
-  run: RunRecord,
-  { timings }: Measured,
-  rates: Rates,
-  cold?: ColdSteps,
-): void {
-  const lines = [
-    run,
-    ...timings.map((t) => describeCase(t, rates)),
-    ...(cold ? [{ kind: "cold", ...cold }] : []),
-  ];
-  writeFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-}
+/** Lines as the text of a file. */
+export const textOf = (lines: readonly Line[]): string => lines.map((l) => `${JSON.stringify(l)}\n`).join("");
 
 export interface OldRecord {
   readonly run: RunRecord;
   readonly cases: ReadonlyMap<string, CaseRecord>;
 }
 
-/** An earlier run by the names of its cases. Throws UsageError for a file that holds none. */
-export function readRecord(path: string): OldRecord {
-  let lines: (RunRecord | CaseRecord)[];
-  try {
-    lines = readFileSync(path, "utf8")
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => JSON.parse(line));
-  } catch (cause) {
-    throw new UsageError(`bench: cannot read ${path} (${cause}); give a file written by --json`);
-  }
-  const run = lines.find((line) => line.kind === "run");
-  if (!run) throw new UsageError(`bench: ${path} holds no run; give a file written by --json`);
+/** A run's lines out of the text of its file. Throws UsageError, naming the line and what is wrong with it. */
+export function parseLines(text: string, file: string): Line[] {
+  return text.split("\n").flatMap((written, i) => {
+    if (written.trim() === "") return [];
+    let value: unknown;
+    try {
+      value = JSON.parse(written);
+    } catch {
+      throw new UsageError(`bench: line ${i + 1} of ${file} is no JSON; give a file written by --json`);
+    }
+    const parsed = line.safeParse(value);
+    if (parsed.success) return [parsed.data];
+    const [issue] = parsed.error.issues;
+    throw new UsageError(
+      `bench: line ${i + 1} of ${file}: ${issue!.path.join(".") || "kind"}: ${issue!.message}; ` +
+        `give a file written by this version's --json`,
+    );
+  });
+}
+
+/** An earlier run by the names of its cases. Throws UsageError for a text that holds none. */
+export function parseRecord(text: string, file: string): OldRecord {
+  const lines = parseLines(text, file);
+  const run = lines.find((l) => l.kind === "run");
+  if (!run) throw new UsageError(`bench: ${file} holds no run; give a file written by --json`);
   return {
     run,
-    cases: new Map(lines.flatMap((line) => (line.kind === "case" ? [[line.name, line] as const] : []))),
+    cases: new Map(lines.flatMap((l) => (l.kind === "case" ? [[l.name, l] as const] : []))),
   };
 }
 
-/** How a case's time changed: new over old, and whether the middle halves lie apart. */
-export function change(t: Timing, old: CaseRecord): { ratio: number; beyondSpread: boolean } {
-  const [now, then] = t.alone && old.alone ? [t.alone, old.alone] : [t.wall, old.wall];
+/** Throws UsageError for a run on another adapter, whose times tell nothing of a change. */
+export function requireSameAdapter(engine: Engine, { run }: OldRecord, file: string): void {
+  const here = adapterName(engine);
+  if (run.adapter !== here)
+    throw new UsageError(
+      `bench: ${file} was measured on ${run.adapter}, this is ${here}: times of two adapters tell nothing of a ` +
+        `change; compare with a run of this one`,
+    );
+}
+
+/**
+ * How a case's time changed: new over old, and whether the middle halves lie apart. By processor time or timestamps where
+ * both runs have rates of them, else by the wall clock.
+ */
+export function change(t: Pick<Timing, "wall" | "gpu" | "alone" | "by">, old: CaseRecord) {
+  const of = (which: typeof t | CaseRecord) =>
+    t.by === old.by && t.by !== "median" ? which[t.by]! : which.wall;
+  const [now, then] = [of(t), of(old)];
   return { ratio: now.median / then.median, beyondSpread: now.lower > then.upper || now.upper < then.lower };
 }
+
+/** Without the fields that are undefined. */
+const defined = <T extends object>(fields: T): T =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;

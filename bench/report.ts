@@ -2,10 +2,12 @@ import { mebibytes } from "../engine/buffers.ts";
 import type { Profile } from "../engine/profiler.ts";
 import { neededBytes, type StepMemory } from "../train/index.ts";
 import type { ColdStep, ColdSteps } from "./cold.ts";
+import { aligned, digits, percent, share } from "./format.ts";
 import type { Measured, Timing } from "./harness.ts";
 import type { Loading, LoadingReport } from "./loading.ts";
-import { type Rates, rate, steadiest, units } from "./rates.ts";
-import { type CaseRecord, change, type OldRecord, type RunRecord } from "./record.ts";
+import { type Rates, rate, units } from "./rates.ts";
+import { change, type OldRecord } from "./record.ts";
+import type { CaseRecord, RunRecord } from "./schema.ts";
 import { verdicts } from "./targets.ts";
 
 /** Everything about a run, as text: where and how quietly it ran, the targets, the table, what was wrong. */
@@ -22,16 +24,18 @@ export function report(run: RunRecord, measured: Measured, rates: Rates, old?: O
 }
 
 /** Did other processes take so much that times are theirs as much as ours? */
-const isBusy = ({ load }: RunRecord): boolean => load.others > 0.1;
+export const isBusy = ({ load }: RunRecord): boolean => (load?.others ?? 0) > 0.1;
 
 export function header(run: RunRecord): string[] {
-  const { adapter, driver, node, platform, date } = run;
-  const { before, after, others, cores } = run.load;
+  const { adapter, driver, runtime, platform, date, cores, load } = run;
+  const busy = load
+    ? `average ${load.before.toFixed(1)} before and ${load.after.toFixed(1)} after on ${load.cores} cores; ` +
+      `other processes took ${percent(load.others)} of them${isBusy(run) ? ": NOISY" : ""}`
+    : `unknown, on ${cores} cores`;
   return [
     `adapter  ${adapter}${driver.software ? " (software: a processor does the work)" : ""}`,
-    `host     Node ${node}, ${platform}, ${date}`,
-    `load     average ${before.toFixed(1)} before and ${after.toFixed(1)} after on ${cores} cores; ` +
-      `other processes took ${percent(others)} of them${isBusy(run) ? ": NOISY" : ""}`,
+    `host     ${runtime}, ${platform}, ${date}`,
+    `load     ${busy}`,
   ];
 }
 
@@ -55,7 +59,7 @@ function promises(run: RunRecord, rates: Rates): string[] {
 function table(timings: readonly Timing[], rates: Rates, old?: OldRecord): string[] {
   const rows = timings.map((t) => {
     const { name, group, shape, bound } = t.case;
-    const by = steadiest(t);
+    const { by } = t;
     const figure = rate(t, by);
     return [
       name,
@@ -146,20 +150,3 @@ export function memoryReport(memory: StepMemory): string {
   const rows = Object.entries(parts).map(([part, bytes]) => `${part} ${mebibytes(bytes)}`);
   return `memory: ${rows.join(", ")}; peak ${mebibytes(peak)}, ${digits(peak / neededBytes(memory))} of their sum`;
 }
-
-/** Columns padded to their widest entry: the first `left` to the left, the others to the right. */
-export function aligned(rows: readonly (readonly string[])[], left: number): string[] {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((r) => r[i]!.length)));
-  return rows.map((r) =>
-    r
-      .map((cell, i) => (i < left ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join("  ")
-      .trimEnd(),
-  );
-}
-
-export const percent = (v: number): string => `${(100 * v).toFixed(0)} %`;
-const share = (v: number | undefined): string => (v === undefined ? "" : percent(v));
-/** Three significant digits. */
-export const digits = (v: number): string =>
-  v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2);

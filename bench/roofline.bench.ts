@@ -2,14 +2,9 @@ import type { Engine } from "../engine/engine.ts";
 import { multiplyAdd } from "../kernels/roofline.ts";
 import type { Case } from "./harness.ts";
 import { drawn, kept } from "./inputs.ts";
+import { rooflines } from "./rates.ts";
 
 // What the adapter can do at best with Stein's kernels, measured in the same rounds as everything else.
-
-export const rooflines = {
-  compute: "roofline multiply-add",
-  memory: "roofline copy",
-  dispatch: "roofline dispatch",
-} as const;
 
 const WORDS = 1 << 24;
 const DISPATCHES = 200;

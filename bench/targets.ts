@@ -1,11 +1,11 @@
 import { tiny } from "./dispatch.bench.ts";
-import type { Timing } from "./harness.ts";
+import type { By, Timing } from "./harness.ts";
 import { cases as binary } from "./kernels/binary.bench.ts";
 import { convName, convPasses, residual } from "./kernels/conv2d.bench.ts";
 import { langevinSteps } from "./kernels/linear-update.bench.ts";
 import { reference } from "./kernels/matmul.bench.ts";
 import { cases as unary } from "./kernels/unary.bench.ts";
-import { type By, milliseconds, type Rates, rate } from "./rates.ts";
+import { milliseconds, type Rates, rate } from "./rates.ts";
 
 /** What the project promises on lavapipe with two processor cores. */
 interface Target {

@@ -44,7 +44,7 @@ export class Capture<T> {
     this.#stream.flush();
     this.#refresh();
     const encoder = this.#device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
+    const pass = encoder.beginComputePass(this.#stream.stopwatch?.pass());
     this.commands.forEach((c, i) => {
       this.#stream.encode(pass, c, this.#groups[i]!, i);
     });

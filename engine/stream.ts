@@ -4,6 +4,7 @@ import type { LanewiseFusion } from "./fusion.ts";
 import { Patience } from "./patience.ts";
 import { type Program, type ProgramCache, SLOT } from "./programs.ts";
 import { numberOf, Scalar, type ScalarLike } from "./scalar.ts";
+import type { Stopwatch } from "./stopwatch.ts";
 
 /** Part of a block, for tensors larger than one binding may be. Offset and size in bytes. */
 export interface BlockRange {
@@ -40,6 +41,8 @@ export class CommandStream {
   /** Dispatches sent so far. */
   dispatches = 0;
   readonly patience = new Patience();
+  /** Times the passes that are sent while it is set. */
+  stopwatch: Stopwatch | undefined;
 
   constructor(device: GPUDevice, programs: ProgramCache, fusion: LanewiseFusion) {
     this.#device = device;
@@ -83,7 +86,7 @@ export class CommandStream {
     const commands = this.#fusion.eager(this.#pending);
     this.#pending = [];
     const encoder = this.#device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
+    const pass = encoder.beginComputePass(this.stopwatch?.pass());
     commands.forEach((c, slot) => {
       this.#params.set(slot, c);
       this.encode(pass, c, this.bindGroup(c, this.#params), slot);

@@ -1,7 +1,8 @@
 import { type Command, Option } from "commander";
 import { type FusionRow, measureFusion } from "../../bench/fusion.ts";
 import { fusionReport } from "../../bench/fusion-report.ts";
-import { LoadWatch } from "../../bench/load.ts";
+import { progressLine } from "../../bench/harness.ts";
+import { nodeHost } from "../../bench/node-host.ts";
 import { describeRun } from "../../bench/record.ts";
 import { benchKernels } from "../../bench/run.ts";
 import { Engine } from "../../engine/engine.ts";
@@ -62,14 +63,16 @@ async function fusion({ config: path, batches, rounds, json }: FusionCommandOpti
   const config = readConfig(file);
   const engine = await Engine.create({ quiet: true });
   try {
-    const load = new LoadWatch();
+    const host = nodeHost();
+    const load = host.watchLoad();
     const rows = await measureFusion(engine, sampledOf(engine, config), {
       batches,
       rounds,
-      onProgress: statusLine,
+      host,
+      onProgress: (batch, progress) => statusLine(`batch ${batch}, ${progressLine(progress)}`),
     });
     statusLine("");
-    const run = describeRun(engine, load);
+    const run = describeRun(engine, host, { load: load?.() });
     console.log(json ? asJson(run, file, rows) : fusionReport(run, file, rows));
   } finally {
     engine.destroy();
