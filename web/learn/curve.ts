@@ -10,7 +10,10 @@ const [WIDTH, HEIGHT] = [320, 110];
  * A small curve as the inside of an SVG with viewBox 0 0 320 110: what it was at each step, its bounds at the left. On a
  * logarithmic scale values that are not positive are left out.
  */
-export function curve(points: readonly CurvePoint[], { log = false, title }: { log?: boolean; title: string }): string {
+export function curve(
+  points: readonly CurvePoint[],
+  { log = false, title }: { log?: boolean; title: string },
+): string {
   const shown = points.filter(({ value }) => Number.isFinite(value) && (!log || value > 0));
   if (shown.length < 2) return `<title>${title}: nothing yet</title>`;
   const of = (value: number) => (log ? Math.log(value) : value);

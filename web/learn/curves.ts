@@ -23,7 +23,9 @@ export class Curves {
 
   show(losses: readonly number[], divergences: readonly CurvePoint[]): void {
     this.#loss.innerHTML = framed(curve(thinned(losses, MOST), { title: "Loss" }));
-    this.#divergence.innerHTML = framed(curve(divergences, { log: true, title: "Relative Fisher divergence" }));
+    this.#divergence.innerHTML = framed(
+      curve(divergences, { log: true, title: "Relative Fisher divergence" }),
+    );
   }
 }
 

@@ -149,7 +149,9 @@ export class Lesson {
     if (this.#session) return this.#session;
     const { set, settings } = this.#panel;
     if (set instanceof DrawnPoints && set.count === 0)
-      throw new UsageError("Points: got none, expected at least one; draw some on the plane, or choose a set");
+      throw new UsageError(
+        "Points: got none, expected at least one; draw some on the plane, or choose a set",
+      );
     this.#page.status("Opening the device and compiling kernels.");
     const engine = await this.#page.engine();
     const session = new Session(engine, set, settings);

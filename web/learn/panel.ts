@@ -30,9 +30,16 @@ export class Panel {
   readonly #loss = choiceField({
     label: "Loss",
     value: defaults.loss,
-    choices: Object.fromEntries(matchingNames.map((name) => [name, lossTitles[name]])) as Record<MatchingName, string>,
+    choices: Object.fromEntries(matchingNames.map((name) => [name, lossTitles[name]])) as Record<
+      MatchingName,
+      string
+    >,
   });
-  readonly #noise = choiceField({ label: "Noise", value: "one", choices: { one: "One scale", ladder: "A ladder" } });
+  readonly #noise = choiceField<"one" | "ladder">({
+    label: "Noise",
+    value: "one",
+    choices: { one: "One scale", ladder: "A ladder" },
+  });
   readonly #sigma = numberField({ label: "Sigma", value: 0.4, min: 0.05, max: 20, step: "any" });
   readonly #begin = numberField({ label: "Largest sigma", value: 4, min: 0.05, max: 20, step: "any" });
   readonly #end = numberField({ label: "Smallest sigma", value: 0.3, min: 0.05, max: 20, step: "any" });
@@ -49,19 +56,39 @@ export class Panel {
       value: false,
       hint: "Particles go on moving, on the score as it stands.",
     });
-    const learned = [this.#set, this.#loss, this.#noise, this.#sigma, this.#begin, this.#end, this.#count, this.#lr, this.#seed];
+    const learned = [
+      this.#set,
+      this.#loss,
+      this.#noise,
+      this.#sigma,
+      this.#begin,
+      this.#end,
+      this.#count,
+      this.#lr,
+      this.#seed,
+    ];
     for (const { input } of learned)
       input.addEventListener("change", () => {
         this.#arrange();
         onSettings();
       });
-    for (const { input } of [this.showTruth, this.showParticles, this.hold]) input.addEventListener("change", onLook);
+    for (const { input } of [this.showTruth, this.showParticles, this.hold])
+      input.addEventListener("change", onLook);
     this.root = document.createElement("div");
     this.root.append(
       group("What is learned", this.#set.root),
       group(
         "How",
-        ...[this.#loss, this.#noise, this.#sigma, this.#begin, this.#end, this.#count, this.#lr, this.#seed].map((f) => f.root),
+        ...[
+          this.#loss,
+          this.#noise,
+          this.#sigma,
+          this.#begin,
+          this.#end,
+          this.#count,
+          this.#lr,
+          this.#seed,
+        ].map((f) => f.root),
       ),
       group("The picture", this.showTruth.root, this.showParticles.root, this.hold.root),
     );

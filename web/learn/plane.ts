@@ -95,7 +95,10 @@ function drawArrow(
   if (Math.hypot(u, v) > 0.2 * cell)
     for (const turn of [1, -1]) {
       ink.moveTo(x + u, y + v);
-      ink.lineTo(x + u - 0.32 * (u * COSINE - turn * v * SINE), y + v - 0.32 * (v * COSINE + turn * u * SINE));
+      ink.lineTo(
+        x + u - 0.32 * (u * COSINE - turn * v * SINE),
+        y + v - 0.32 * (v * COSINE + turn * u * SINE),
+      );
     }
   ink.stroke();
 }

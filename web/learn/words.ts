@@ -19,9 +19,13 @@ export function describe({ set, sigma, steps, learned, truth, divergence, partic
   return [
     `${set}, blurred by sigma ${Number(sigma.toPrecision(3))}, after ${steps} steps.`,
     `${percent(aligned)} of the learned arrows point within 30 degrees of the true score.`,
-    ...(divergence ? [`Their relative Fisher divergence is ${Number(divergence.relative.mean.toPrecision(2))}.`] : []),
+    ...(divergence
+      ? [`Their relative Fisher divergence is ${Number(divergence.relative.mean.toPrecision(2))}.`]
+      : []),
     ...(particles
-      ? [`${percent(near(particles, truth.points, 2 * sigma))} of the particles lie within two sigma of points.`]
+      ? [
+          `${percent(near(particles, truth.points, 2 * sigma))} of the particles lie within two sigma of points.`,
+        ]
       : []),
   ].join(" ");
 }
