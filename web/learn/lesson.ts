@@ -12,9 +12,9 @@ import { LevelChoice } from "./level-choice.ts";
 import { Pace, Rate } from "./pace.ts";
 import { Panel } from "./panel.ts";
 import { Picture } from "./picture.ts";
-import { saveValues } from "./save.ts";
 import { Session, type Snapshot, type Truth } from "./session.ts";
 import { DrawnPoints } from "./sets.ts";
+import { saveValues } from "./values.ts";
 import { describe } from "./words.ts";
 
 /** Chains move so many steps a second, where the device keeps up. */

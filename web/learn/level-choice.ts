@@ -12,7 +12,7 @@ export class LevelChoice {
   constructor(onChange: () => void) {
     this.root = element(
       "div",
-      { class: "level" },
+      { class: "level-choice" },
       element("label", { for: this.#input.id }, "Arrows at noise scale"),
       this.#input,
       this.#output,

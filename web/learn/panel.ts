@@ -76,19 +76,10 @@ export class Panel {
       input.addEventListener("change", onLook);
     this.root = document.createElement("div");
     this.root.append(
-      group("What is learned", this.#set.root),
+      wide(group("What is learned", this.#set.root, this.#loss.root, this.#noise.root)),
       group(
         "How",
-        ...[
-          this.#loss,
-          this.#noise,
-          this.#sigma,
-          this.#begin,
-          this.#end,
-          this.#count,
-          this.#lr,
-          this.#seed,
-        ].map((f) => f.root),
+        ...[this.#sigma, this.#begin, this.#end, this.#count, this.#lr, this.#seed].map((f) => f.root),
       ),
       group("The picture", this.showTruth.root, this.showParticles.root, this.hold.root),
     );
@@ -120,4 +111,10 @@ export class Panel {
     this.#sigma.root.hidden = ladder;
     for (const { root } of [this.#begin, this.#end, this.#count]) root.hidden = !ladder;
   }
+}
+
+/** A group whose choices have long names. */
+function wide(made: HTMLFieldSetElement): HTMLFieldSetElement {
+  made.classList.add("wide");
+  return made;
 }

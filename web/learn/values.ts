@@ -1,5 +1,5 @@
 import type { FisherDivergence } from "../../bench/figures/fisher.ts";
-import { element } from "../dom.ts";
+import { saveFile } from "../save-file.ts";
 import type { CurvePoint } from "./curve.ts";
 import type { LearnSettings } from "./settings.ts";
 
@@ -21,8 +21,4 @@ export interface LearnValues {
 }
 
 /** Hands a training to the browser as a JSON file to keep. */
-export function saveValues(values: LearnValues): void {
-  const url = URL.createObjectURL(new Blob([JSON.stringify(values)], { type: "application/json" }));
-  element("a", { href: url, download: "stein-learn.json" }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
+export const saveValues = (values: LearnValues): void => saveFile("stein-learn.json", JSON.stringify(values));
