@@ -60,9 +60,12 @@ export const families: readonly Case[] = [
   training,
 ].flat();
 
-/** Does a case's family, name or shape hold the text? Without a text all do. */
-const matches = (c: Case, filter: string | undefined): boolean =>
-  filter === undefined || `${c.group} ${c.name} ${c.shape}`.toLowerCase().includes(filter.toLowerCase());
+/** Does a text hold another, whatever the case of their letters? Without another it does. */
+export const matches = (text: string, filter: string | undefined): boolean =>
+  filter === undefined || text.toLowerCase().includes(filter.toLowerCase());
+
+const chosen = ({ group, name, shape }: Case, filter: string | undefined): boolean =>
+  matches(`${group} ${name} ${shape}`, filter);
 
 /** The families that `--filter` and a choice may name. */
 export const groups: readonly string[] = [...new Set(families.map((c) => c.group))];
@@ -70,5 +73,5 @@ export const groups: readonly string[] = [...new Set(families.map((c) => c.group
 /** Cases to run: those that match, `more` among them, and always what their shares are taken of. */
 export const selected = (engine: Engine, filter?: string, more: readonly Case[] = []): Case[] => [
   ...roofline(engine),
-  ...[...families, ...more].filter((c) => c === reference || matches(c, filter)),
+  ...[...families, ...more].filter((c) => c === reference || chosen(c, filter)),
 ];

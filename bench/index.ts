@@ -40,6 +40,7 @@ export {
   requireSameAdapter,
   textOf,
 } from "./record.ts";
+export { rooflinePlot } from "./roofline/plot.ts";
 export { attainable, intensityOf, type Limit, leastTime, type Roofs, ridge, shareOf } from "./roofs.ts";
 export {
   type CaseRecord,

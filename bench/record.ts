@@ -6,6 +6,7 @@ import type { Host, Load } from "./host.ts";
 import { milliseconds, perSecond, Rates, rate, units } from "./rates.ts";
 import { intensityOf, leastTime } from "./roofs.ts";
 import { type CaseRecord, type FusionRecord, type Line, line, type RunRecord, VERSION } from "./schema.ts";
+import { verdicts } from "./targets.ts";
 
 export const adapterName = ({ driver }: Engine): string => driver.description || driver.device || "unnamed";
 
@@ -57,15 +58,26 @@ export function describeCase(t: Timing, rates: Rates): CaseRecord {
   });
 }
 
-/** Every line of a run of kernels: the run, the roofs, its cases, what was wrong. */
-export function linesOf(run: RunRecord, { timings, faults }: Measured): Line[] {
+/** Did other processes take so much that times are theirs as much as ours? */
+export const isBusy = ({ load }: RunRecord): boolean => (load?.others ?? 0) > 0.1;
+
+/** Every line of a run of kernels: the run, the roofs, targets, cases, what was wrong and what left out. */
+export function linesOf(
+  run: RunRecord,
+  { timings, faults }: Measured,
+  leftOut: readonly { name: string; reason: string }[] = [],
+): Line[] {
   const rates = new Rates(timings);
   const roofs = rates.roofs(timings.find((t) => t.case.bound !== "dispatch")?.by ?? "median");
   return [
     run,
     ...(roofs ? [defined({ kind: "roofs" as const, ...roofs })] : []),
+    ...verdicts(rates, isBusy(run)).map((v) =>
+      defined({ kind: "target" as const, ...v, figures: [...v.figures] }),
+    ),
     ...timings.map((t) => describeCase(t, rates)),
     ...faults.map(({ case: { name }, what }) => ({ kind: "fault" as const, name, what })),
+    ...leftOut.map((one) => ({ kind: "left-out" as const, ...one })),
   ];
 }
 
@@ -124,15 +136,20 @@ export function requireSameAdapter(engine: Engine, { run }: OldRecord, file: str
     );
 }
 
+/** A change of less is not called one, however steady the times. */
+const LEAST_CHANGE = 0.03;
+
 /**
- * How a case's time changed: new over old, and whether the middle halves lie apart. By processor time or timestamps where
+ * How a case's time changed: new over old, and whether it did so by 3 % or more and the middle halves lie apart. By processor time or timestamps where
  * both runs have rates of them, else by the wall clock.
  */
-export function change(t: Pick<Timing, "wall" | "gpu" | "alone" | "by">, old: CaseRecord) {
+export function change(t: Pick<CaseRecord, "wall" | "gpu" | "alone" | "by">, old: CaseRecord) {
   const of = (which: typeof t | CaseRecord) =>
     t.by === old.by && t.by !== "median" ? which[t.by]! : which.wall;
   const [now, then] = [of(t), of(old)];
-  return { ratio: now.median / then.median, beyondSpread: now.lower > then.upper || now.upper < then.lower };
+  const ratio = now.median / then.median;
+  const apart = now.lower > then.upper || now.upper < then.lower;
+  return { ratio, beyondSpread: apart && Math.abs(ratio - 1) >= LEAST_CHANGE };
 }
 
 /** Without the fields that are undefined. */

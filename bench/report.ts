@@ -1,17 +1,24 @@
 import { mebibytes } from "../engine/buffers.ts";
-import type { Profile } from "../engine/profiler.ts";
 import { neededBytes, type StepMemory } from "../train/index.ts";
 import type { ColdStep, ColdSteps } from "./cold.ts";
-import { aligned, digits, percent, share } from "./format.ts";
+import { aligned, digits, figure, percent, share } from "./format.ts";
+import type { LeftOut } from "./grid/grid.ts";
 import type { Measured, Timing } from "./harness.ts";
 import type { Loading, LoadingReport } from "./loading.ts";
-import { type Rates, rate, units } from "./rates.ts";
-import { change, type OldRecord } from "./record.ts";
-import type { CaseRecord, RunRecord } from "./schema.ts";
+import { goodLine } from "./profile.ts";
+import { milliseconds, perSecond, type Rates, rate } from "./rates.ts";
+import { change, isBusy, type OldRecord } from "./record.ts";
+import { intensityOf } from "./roofs.ts";
+import type { CaseRecord, ProfileRecord, RunRecord } from "./schema.ts";
 import { verdicts } from "./targets.ts";
 
 /** Everything about a run, as text: where and how quietly it ran, the targets, the table, what was wrong. */
-export function report(run: RunRecord, measured: Measured, rates: Rates, old?: OldRecord): string {
+export function report(
+  run: RunRecord,
+  measured: Measured,
+  rates: Rates,
+  { old, leftOut = [] }: { old?: OldRecord | undefined; leftOut?: readonly LeftOut[] } = {},
+): string {
   const faults = measured.faults.map(({ case: c, what }) => `WRONG, not timed: ${c.name}: ${what}`);
   return [
     ...header(run),
@@ -20,11 +27,10 @@ export function report(run: RunRecord, measured: Measured, rates: Rates, old?: O
     "",
     ...table(measured.timings, rates, old),
     ...faults,
+    ...(leftOut.length > 0 ? ["", "left out"] : []),
+    ...leftOut.map(({ name, reason }) => `  ${name}: ${reason}`),
   ].join("\n");
 }
-
-/** Did other processes take so much that times are theirs as much as ours? */
-export const isBusy = ({ load }: RunRecord): boolean => (load?.others ?? 0) > 0.1;
 
 export function header(run: RunRecord): string[] {
   const { adapter, driver, runtime, platform, date, cores, load } = run;
@@ -58,17 +64,20 @@ function promises(run: RunRecord, rates: Rates): string[] {
 
 function table(timings: readonly Timing[], rates: Rates, old?: OldRecord): string[] {
   const rows = timings.map((t) => {
-    const { name, group, shape, bound } = t.case;
+    const { name, group, shape, bound, flops, bytes } = t.case;
     const { by } = t;
-    const figure = rate(t, by);
+    const ms = milliseconds(t, by)!;
+    const own = rate(t, by);
     return [
       name,
       shape,
       digits(t.wall.median),
       `${digits(t.wall.lower)} - ${digits(t.wall.upper)}`,
-      digits(t.wall.best),
-      t.alone ? digits(t.alone.median) : "",
-      figure === undefined ? "" : `${digits(figure)} ${units[bound]}`,
+      figure(t.gpu?.median),
+      figure(t.alone?.median),
+      figure(intensityOf(t.case)),
+      bound === "dispatch" && own !== undefined ? `${digits(own)} us each` : figure(perSecond(flops, ms)),
+      figure(perSecond(bytes, ms)),
       share(rates.ofRoofline(t, by)),
       group === "conv2d" ? share(rates.ofMatmul(t, by)) : "",
       ...(old ? [compared(t, old.cases.get(name))] : []),
@@ -79,22 +88,32 @@ function table(timings: readonly Timing[], rates: Rates, old?: OldRecord): strin
     "shape",
     "median ms",
     "middle half",
-    "best ms",
+    "gpu ms",
     "alone ms",
-    "rate",
+    "flops/byte",
+    "GFLOP/s",
+    "GB/s",
     "of roofline",
     "of matmul",
   ];
   const columns = old ? [...titles, "to old"] : titles;
   const ratio = old
-    ? [`to old: times over those of ${old.run.date} on ${old.run.adapter}; capitals beyond the spread`]
+    ? [
+        `to old: times over those of ${old.run.date}; in capitals where they moved by 3 % or more and beyond the spread`,
+      ]
     : [];
-  return [...aligned([columns, ...rows], 2), ...legend, ...ratio];
+  return [...aligned([columns, ...rows], 2), ...legend(timings), ...ratio];
 }
 
-const legend = [
-  "alone: a software driver's processor time over the cores, without other processes and waiting; rates and shares",
-  "are of it where it can be read, else of the median",
+const told = {
+  alone: "alone ms: a software driver's processor time over the cores, without other processes and waiting",
+  gpu: "gpu ms: by the device's timestamps",
+} as const;
+
+const legend = (timings: readonly Timing[]): string[] => [
+  ...(["gpu", "alone"] as const).filter((by) => timings.some((t) => t[by])).map((by) => told[by]),
+  "rates and shares are of the alone time where there is one, else of the gpu time, else of the median; " +
+    "of roofline: of min(multiply-add rate, flops/byte x copy bandwidth); see docs/bench.md",
 ];
 
 function compared(t: Timing, old: CaseRecord | undefined): string {
@@ -128,7 +147,8 @@ export function loadingReport({ what, memory, streamed }: LoadingReport): string
 }
 
 /** Where a step's time goes, kernel by kernel. */
-export function profileReport(name: string, { rows, ms, dispatches, clock }: Profile): string {
+export function profileReport(profile: ProfileRecord): string {
+  const { name, rows, ms, dispatches, clock } = profile;
   const lines = rows.map((r) => [
     `${r.kernel} ${r.variant === "{}" ? "" : r.variant}`,
     String(r.calls),
@@ -136,11 +156,13 @@ export function profileReport(name: string, { rows, ms, dispatches, clock }: Pro
     share(r.share),
     digits(r.gigabytesPerSecond),
     digits(r.gigaflops),
+    share(r.ofRoofline),
   ]);
-  const titles = ["kernel", "calls", "ms", "share", "GB/s", "GFLOP/s"];
+  const titles = ["kernel", "calls", "ms", "share", "GB/s", "GFLOP/s", "of roofline"];
   return [
     `${name}: ${digits(ms)} ms in ${dispatches} dispatches, by ${clock}`,
     ...aligned([titles, ...lines], 1),
+    goodLine(profile),
   ].join("\n");
 }
 

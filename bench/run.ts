@@ -1,44 +1,53 @@
-import type { Capture } from "../engine/capture.ts";
+import { writeFileAtomic } from "../cli/pictures/write.ts";
 import { Engine } from "../engine/engine.ts";
 import { profile } from "../engine/profiler.ts";
-import { selected } from "./cases.ts";
+import { measureRoofline } from "../engine/roofline.ts";
+import { matches, selected } from "./cases.ts";
 import { coldSteps } from "./cold.ts";
 import { cases as demo, demoName, demoTrainer } from "./demo.bench.ts";
-import { measure, progressLine } from "./harness.ts";
+import { type Grid, type GridSize, gridOf } from "./grid/grid.ts";
+import { gridNetworks } from "./grid/networks.ts";
+import { type Case, type Measured, measure, progressLine } from "./harness.ts";
+import { htmlReport } from "./html/report.ts";
 import { measureLoading } from "./loading.ts";
 import { nodeHost } from "./node-host.ts";
+import { describeProfile } from "./profile.ts";
 import { Rates } from "./rates.ts";
 import { describeRun, linesOf, requireSameAdapter } from "./record.ts";
 import { readRecord, writeRecord } from "./record-file.ts";
 import { coldReport, loadingReport, memoryReport, profileReport, report } from "./report.ts";
-import { dilatedCapture, dilatedName } from "./training.bench.ts";
-
-/** The captured steps, by the names of their cases. */
-const captures: Record<string, (engine: Engine) => Capture<unknown>> = {
-  [dilatedName]: dilatedCapture,
-  [demoName]: (engine) => demoTrainer(engine).captured!,
-};
+import type { Line, ProfileRecord, RunRecord } from "./schema.ts";
+import { steps } from "./steps.ts";
+import { dilatedName } from "./training.bench.ts";
 
 export interface BenchOptions {
   /** Only cases whose family, name or shape holds this; the roofline and a matmul always run. */
   readonly filter?: string;
   /** Timed rounds of all cases. */
   readonly rounds: number;
+  /** How much of the published networks is measured besides the families; "none" for nothing. */
+  readonly grid: GridSize | "none";
+  /** Images that go through the published networks at once. */
+  readonly batch: number;
   /** Where to write the run as JSON lines. */
   readonly json?: string;
+  /** Where to write it as a page. */
+  readonly html?: string;
   /** An earlier run to compare times with. */
   readonly compare?: string;
-  /** Also where the time and the memory of the training steps go. */
+  /** Also where the time of the training and sampling steps goes, and the memory. */
   readonly profile?: boolean;
   /** Also what images cost a training step: a folder of JPEG files, in memory and streamed. */
   readonly loading?: boolean;
+  /** More to measure for the page and the lines, after the cases. */
+  readonly more?: (engine: Engine) => Promise<readonly Line[]>;
   /** Told what is being done. */
   readonly onProgress: (line: string) => void;
 }
 
 /**
  * Every kernel against this adapter's own limits: prints the report. Tells whether all results were right. Throws
- * UsageError for an earlier run that cannot be read.
+ * UsageError for an earlier run that cannot be read or is of another adapter.
  */
 export async function benchKernels(options: BenchOptions): Promise<boolean> {
   const { onProgress } = options;
@@ -46,34 +55,66 @@ export async function benchKernels(options: BenchOptions): Promise<boolean> {
   const engine = await Engine.create({ quiet: true });
   try {
     if (old) requireSameAdapter(engine, old, options.compare!);
-    const cases = selected(engine, options.filter, demo);
-    const host = nodeHost();
-    const load = host.watchLoad();
-    const measured = await measure(engine, cases, {
-      rounds: options.rounds,
-      host,
-      onProgress: (progress) => onProgress(progressLine(progress)),
-    });
-    const run = describeRun(engine, host, { load: load?.(), timestampStep: measured.timestampStep });
+    const grid = await openGrid(engine, options);
+    const { run, measured } = await measureCases(engine, [...demo, ...grid.cases], options);
     const rates = new Rates(measured.timings);
+    const timed = new Set(measured.timings.map((t) => t.case.name));
     onProgress("first steps in new processes");
-    const cold = cases.some((c) => c.name === dilatedName) ? await coldSteps() : undefined;
+    const cold = timed.has(dilatedName) ? await coldSteps() : undefined;
     onProgress("");
-    console.log(report(run, measured, rates, old));
+    console.log(report(run, measured, rates, { old, leftOut: grid.leftOut }));
     if (cold) console.log(`\n${coldReport(cold)}`);
     if (options.loading) console.log(`\n${loadingReport(await measureLoading(engine))}`);
-    if (options.json !== undefined)
-      writeRecord(options.json, [
-        ...linesOf(run, measured),
-        ...(cold ? [{ kind: "cold" as const, ...cold }] : []),
-      ]);
-    if (options.profile)
-      for (const { name } of cases.filter((c) => c.name in captures)) {
-        console.log(`\n${profileReport(name, await profile(engine, captures[name]!(engine)))}`);
-        if (name === demoName) console.log(memoryReport(demoTrainer(engine).memory()));
-      }
+    const profiles = options.profile ? await profiled(engine, options.filter, rates) : [];
+    const lines: Line[] = [
+      ...linesOf(run, measured, grid.leftOut),
+      ...(cold ? [{ kind: "cold" as const, ...cold }] : []),
+      ...profiles,
+      ...((await options.more?.(engine)) ?? []),
+    ];
+    if (options.json !== undefined) writeRecord(options.json, lines);
+    if (options.html !== undefined) writeFileAtomic(options.html, htmlReport(lines, old));
     return measured.faults.length === 0;
   } finally {
     engine.destroy();
   }
+}
+
+async function openGrid(engine: Engine, { grid, batch, filter, onProgress }: BenchOptions): Promise<Grid> {
+  if (grid === "none") return { cases: [], leftOut: [] };
+  onProgress("walking through the published networks");
+  const { cases, leftOut } = gridOf(engine, gridNetworks(engine, batch), grid, await measureRoofline(engine));
+  return { cases, leftOut: leftOut.filter(({ name }) => matches(name, filter)) };
+}
+
+async function measureCases(
+  engine: Engine,
+  more: readonly Case[],
+  { filter, rounds, onProgress }: BenchOptions,
+): Promise<{ run: RunRecord; measured: Measured }> {
+  const host = nodeHost();
+  const load = host.watchLoad();
+  const measured = await measure(engine, selected(engine, filter, more), {
+    rounds,
+    host,
+    onProgress: (progress) => onProgress(progressLine(progress)),
+  });
+  return {
+    run: describeRun(engine, host, { load: load?.(), timestampStep: measured.timestampStep }),
+    measured,
+  };
+}
+
+/** Prints where the steps' time goes, and gives it as lines. */
+async function profiled(engine: Engine, filter: string | undefined, rates: Rates): Promise<ProfileRecord[]> {
+  const records: ProfileRecord[] = [];
+  for (const { name, capture } of steps.filter((step) => matches(step.name, filter))) {
+    const { clock, ...rest } = await profile(engine, capture(engine));
+    const roofs = rates.roofs(clock === "timestamps" ? "gpu" : "median");
+    const record = describeProfile(name, { clock, ...rest }, roofs);
+    records.push(record);
+    console.log(`\n${profileReport(record)}`);
+    if (name === demoName) console.log(memoryReport(demoTrainer(engine).memory()));
+  }
+  return records;
 }

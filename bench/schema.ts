@@ -84,6 +84,17 @@ const fault = z
   .object({ kind: z.literal("fault"), name: z.string(), what: z.string() })
   .meta({ description: "a case whose results were wrong; it was not timed" });
 
+const target = z
+  .object({
+    kind: z.literal("target"),
+    text: z.string(),
+    met: z.boolean().optional().meta({ description: "absent where none of its cases was measured" }),
+    figures: z.array(z.string()),
+  })
+  .meta({
+    description: "what the project promises on lavapipe with two processor cores, held against the run",
+  });
+
 const leftOut = z
   .object({ kind: z.literal("left-out"), name: z.string(), reason: z.string() })
   .meta({ description: "a case that would have belonged to the run and was not tried" });
@@ -147,6 +158,7 @@ export const line = z.discriminatedUnion("kind", [
   roofs,
   caseLine,
   fault,
+  target,
   leftOut,
   cold,
   profile,
@@ -157,9 +169,14 @@ export type Line = z.infer<typeof line>;
 export type RunRecord = z.infer<typeof run>;
 export type RoofsRecord = z.infer<typeof roofs>;
 export type CaseRecord = z.infer<typeof caseLine>;
+export type TargetRecord = z.infer<typeof target>;
 export type ProfileRecord = z.infer<typeof profile>;
 export type FusionRecord = z.infer<typeof fusion>;
 export type ColdRecord = z.infer<typeof cold>;
+
+/** The lines of one kind. */
+export const ofKind = <K extends Line["kind"]>(lines: readonly Line[], kind: K) =>
+  lines.filter((l): l is Extract<Line, { kind: K }> => l.kind === kind);
 
 /** The JSON Schema of a line, draft 2020-12. */
 export const jsonSchema = (): object => ({

@@ -1,10 +1,12 @@
 import { type Command, Option } from "commander";
-import { type FusionRow, measureFusion } from "../../bench/fusion.ts";
+import { measureFusion } from "../../bench/fusion.ts";
 import { fusionReport } from "../../bench/fusion-report.ts";
+import { gridSizes } from "../../bench/grid/grid.ts";
 import { progressLine } from "../../bench/harness.ts";
 import { nodeHost } from "../../bench/node-host.ts";
-import { describeRun } from "../../bench/record.ts";
+import { describeFusion, describeRun, textOf } from "../../bench/record.ts";
 import { benchKernels } from "../../bench/run.ts";
+import type { Line } from "../../bench/schema.ts";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { type Config, readConfig } from "../config.ts";
@@ -26,15 +28,29 @@ export function benchCommand(program: Command): void {
     .description("every kernel against this adapter's own limits")
     .option("--filter <text>", "only cases whose family, name or shape holds it; the roofline always runs")
     .addOption(rounds())
-    .option("--json <file>", "write the run as JSON lines")
+    .addOption(
+      new Option("--grid <size>", "ops of published networks at their own shapes, besides")
+        .choices([...gridSizes, "none"])
+        .default("small"),
+    )
+    .option("--batch <n>", "images that go through those networks at once", wholeFrom(1, "--batch"), 1)
+    .option("--json <file>", "write the run as JSON lines, as docs/bench.schema.json says")
+    .option("--html <file>", "write the run as one page, with the steps' profiles")
     .option(
       "--compare <file>",
       "ratio of times to an earlier --json file; changes beyond the spread are flagged",
     )
     .option("--profile", "where the time of the training steps goes, kernel by kernel, and their memory")
+    .option("--fusion", "for the file and the page: a sampler's step by every path, at batch 8")
     .option("--loading", "what images cost a training step: a folder of JPEG files, in memory and streamed")
-    .action(async (options) => {
-      if (!(await benchKernels({ ...options, onProgress: statusLine }))) process.exitCode = 1;
+    .action(async ({ fusion, profile, ...options }) => {
+      const right = await benchKernels({
+        ...options,
+        profile: profile || options.html !== undefined,
+        more: fusion ? (engine: Engine) => fusionLines(engine, options.rounds) : undefined,
+        onProgress: statusLine,
+      });
+      if (!right) process.exitCode = 1;
     });
   command
     .command("fusion")
@@ -47,7 +63,7 @@ export function benchCommand(program: Command): void {
     )
     .option("--batches <list>", "batch sizes", batchesOf, [1, 8, 32, 128])
     .addOption(rounds())
-    .option("--json", "as JSON")
+    .option("--json", "as JSON lines, as docs/bench.schema.json says")
     .action(fusion);
 }
 
@@ -59,24 +75,36 @@ interface FusionCommandOptions {
 }
 
 async function fusion({ config: path, batches, rounds, json }: FusionCommandOptions): Promise<void> {
-  const file = path ?? packaged("configs/demo.yaml");
+  const file = path ?? packaged(demo);
   const config = readConfig(file);
   const engine = await Engine.create({ quiet: true });
   try {
     const host = nodeHost();
     const load = host.watchLoad();
-    const rows = await measureFusion(engine, sampledOf(engine, config), {
-      batches,
-      rounds,
-      host,
-      onProgress: (batch, progress) => statusLine(`batch ${batch}, ${progressLine(progress)}`),
-    });
-    statusLine("");
+    const rows = await measuredFusion(engine, config, { batches, rounds });
     const run = describeRun(engine, host, { load: load?.() });
-    console.log(json ? asJson(run, file, rows) : fusionReport(run, file, rows));
+    if (!json) console.log(fusionReport(run, file, rows));
+    else process.stdout.write(textOf([run, ...rows.map((row) => describeFusion(row, file))]));
   } finally {
     engine.destroy();
   }
+}
+
+const demo = "configs/demo.yaml";
+
+async function fusionLines(engine: Engine, rounds: number): Promise<Line[]> {
+  const rows = await measuredFusion(engine, readConfig(packaged(demo)), { batches: [8], rounds });
+  return rows.map((row) => describeFusion(row, demo));
+}
+
+async function measuredFusion(engine: Engine, config: Config, sizes: { batches: number[]; rounds: number }) {
+  const rows = await measureFusion(engine, sampledOf(engine, config), {
+    ...sizes,
+    host: nodeHost(),
+    onProgress: (batch, progress) => statusLine(`batch ${batch}, ${progressLine(progress)}`),
+  });
+  statusLine("");
+  return rows;
 }
 
 function sampledOf(engine: Engine, config: Config) {
@@ -86,9 +114,6 @@ function sampledOf(engine: Engine, config: Config) {
     config.sde ? engine.full([batch], conditionOf(config)(0.5)) : engine.zeros([batch], "i32");
   return { score, condition, image: [image.channels, image.height, image.height] };
 }
-
-const asJson = (run: object, network: string, rows: readonly FusionRow[]): string =>
-  JSON.stringify({ ...run, network, rows }, null, 2);
 
 function batchesOf(text: string): number[] {
   const batches = text.split(",").map(Number);
