@@ -8,7 +8,9 @@ import { intensityOf, leastTime } from "./roofs.ts";
 import { type CaseRecord, type FusionRecord, type Line, line, type RunRecord, VERSION } from "./schema.ts";
 import { verdicts } from "./targets.ts";
 
-export const adapterName = ({ driver }: Engine): string => driver.description || driver.device || "unnamed";
+/** Browsers tell neither description nor device, but who made the adapter and of which kind it is. */
+export const adapterName = ({ driver: { description, device, vendor, architecture } }: Engine): string =>
+  description || device || [vendor, architecture].filter(Boolean).join(" ") || "unnamed";
 
 /** Where a run took place. `load`: what `host.watchLoad` told of it. */
 export const describeRun = (

@@ -13,16 +13,19 @@ export function clockStep(): number {
   return least;
 }
 
+/** Milliseconds that timestamps may be rounded to if rates are to be of them, as the harness has it. */
+const FINE = 0.002;
+
 /** Which clocks a run's times are by, and what they are worth, in words. */
 export function clocksInWords({ timestampStep, driver }: RunRecord, step: number): string {
   const wall =
-    `Times are by the page's clock, from the first launch to the end of the wait; this browser counts it in steps of ` +
-    `${number(1000 * step, 2)} µs.`;
+    `Times are by the page's clock, from the first launch to the end of the wait; the browser, which makes ` +
+    `it coarse on purpose, counts it in steps of ${number(1000 * step, 2)} µs.`;
   const gpu =
     timestampStep === undefined
       ? "The device gives no timestamps here, so that the wait for it is part of every time."
-      : `Beside them stand the device's own timestamps, which come in steps of ${number(1000 * timestampStep, 2)} µs: ` +
-        "browsers make them coarse on purpose. Rates are of them only where they are finer than 2 µs.";
+      : `Beside them stand the device's own timestamps, in steps of ${number(1000 * timestampStep, 2)} µs` +
+        (timestampStep > FINE ? ", too coarse for rates to be of them." : ".");
   const software = driver.software
     ? " A processor plays GPU: these are the processor's rates, and tell nothing of a graphics card."
     : "";

@@ -27,8 +27,10 @@ export class ExtentPanel {
     this.#extent.input.addEventListener("change", () => {
       families.hidden = this.#extent.value !== "families";
     });
+    const measured = group("What is measured", this.#extent.root, this.#rounds.root);
+    measured.classList.add("wide");
     this.root = document.createElement("div");
-    this.root.append(group("What is measured", this.#extent.root, this.#rounds.root), families);
+    this.root.append(measured, families);
   }
 
   /** Throws UsageError for what cannot be taken. */

@@ -51,6 +51,7 @@ export class Workbench {
   readonly #clocks = element("p", { class: "hint" });
   readonly #roofline = element("figure", { class: "roofline", hidden: true });
   readonly #paths = element("section");
+  readonly #nothing = element("p", { class: "hint" }, "Nothing is measured yet.");
   #stopping: AbortController | undefined;
   #work: Promise<void> = Promise.resolve();
   /** Of the last run of each kind. */
@@ -62,15 +63,22 @@ export class Workbench {
     this.#stop.disabled = this.#save.disabled = true;
     this.root = element(
       "div",
-      { class: "columns" },
+      {},
       element(
         "div",
-        {},
-        element("div", { class: "buttons" }, this.#start, this.#stop, this.#save),
-        this.#extent.root,
-        group("A sampler's step", this.#batch.root, this.#compare),
+        { class: "columns" },
+        element(
+          "div",
+          {},
+          element("div", { class: "buttons" }, this.#start, this.#stop, this.#save),
+          this.#extent.root,
+          group("A sampler's step", this.#batch.root, this.#compare),
+        ),
+        element("div", {}, this.#progress.root, this.#nothing, this.#roofline),
       ),
-      element("div", {}, this.#progress.root, this.#roofline, this.#table.root, this.#clocks, this.#paths),
+      this.#table.root,
+      this.#clocks,
+      this.#paths,
     );
   }
 
@@ -85,6 +93,7 @@ export class Workbench {
     if (this.#stopping) return;
     const stopping = new AbortController();
     this.#stopping = stopping;
+    this.#nothing.hidden = true;
     this.#start.disabled = this.#compare.disabled = true;
     this.#stop.disabled = false;
     this.#work = work(AbortSignal.any([stopping.signal, this.#page.left]))

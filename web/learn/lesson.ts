@@ -1,4 +1,5 @@
 import type { FisherDivergence } from "../../bench/figures/fisher.ts";
+import { sampleLaw } from "../../bench/figures/law.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { button } from "../controls.ts";
 import { element } from "../dom.ts";
@@ -12,8 +13,9 @@ import { LevelChoice } from "./level-choice.ts";
 import { Pace, Rate } from "./pace.ts";
 import { Panel } from "./panel.ts";
 import { Picture } from "./picture.ts";
-import { Session, type Snapshot, type Truth } from "./session.ts";
+import { Session, SHOWN_POINTS, type Snapshot, type Truth } from "./session.ts";
 import { DrawnPoints } from "./sets.ts";
+import { defaults } from "./settings.ts";
 import { saveValues } from "./values.ts";
 import { describe } from "./words.ts";
 
@@ -209,12 +211,12 @@ export class Lesson {
   }
 
   #draw(): void {
-    const { set, own, settings, showTruth, showParticles } = this.#panel;
+    const { set, own, showTruth, showParticles } = this.#panel;
     const [session, snapshot, truth] = [this.#session, this.#snapshot, this.#truth];
     const drawn = set === own ? own.points : undefined;
     this.#picture.show({
       reach: set.reach,
-      points: drawn ?? truth?.points ?? set.law(0.3).clean(700, settings.seed),
+      points: drawn ?? truth?.points ?? sampleLaw(set.law(defaults.noise.sigma), SHOWN_POINTS, defaults.seed),
       grid: session?.grid ?? [],
       learned: snapshot?.learned ?? [],
       truth: showTruth.value ? truth?.onGrid : undefined,
@@ -261,8 +263,8 @@ export class Lesson {
     const [session, snapshot] = [this.#session, this.#snapshot];
     if (!session || !snapshot) return;
     saveValues({
-      set: this.#panel.set.title,
-      settings: this.#panel.settings,
+      set: session.set.title,
+      settings: session.settings,
       sigmas: session.fit.sigmas,
       shown: { sigma: session.fit.sigmas[this.#level.label]!, divergence: this.#divergence },
       steps: session.fit.steps,

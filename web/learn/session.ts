@@ -12,7 +12,7 @@ import type { LearnSettings } from "./settings.ts";
 const SIDE = 21;
 /** Points at which the score is held against the true one; none of them is trained on. */
 const HELD = 512;
-const SHOWN_POINTS = 700;
+export const SHOWN_POINTS = 700;
 const PARTICLES = 220;
 
 /** The set at one noise scale: what the picture shows of it, and the true score. */
@@ -37,11 +37,11 @@ export interface Snapshot {
 
 /** All that is on the device for one training: the network, where it is looked at, the chains on it. */
 export class Session {
+  readonly settings: LearnSettings;
   readonly fit: LiveFit;
   readonly particles: Particles;
   readonly grid: Float32Array<ArrayBuffer>;
   readonly #engine: Engine;
-  readonly #seed: number;
   readonly #field: Probe;
   #set: PointSet;
   #held: { truth: Truth; probe: Probe } | undefined;
@@ -51,7 +51,7 @@ export class Session {
   constructor(engine: Engine, set: PointSet, settings: LearnSettings) {
     this.#engine = engine;
     this.#set = set;
-    this.#seed = settings.seed;
+    this.settings = settings;
     this.fit = new LiveFit(engine, set.law(1), settings);
     this.grid = planeGrid(SIDE, -set.reach, set.reach);
     const { score } = this.fit.shown;
@@ -62,6 +62,11 @@ export class Session {
       reach: set.reach,
       sigmas: this.fit.sigmas,
     });
+  }
+
+  /** What is learned. */
+  get set(): PointSet {
+    return this.#set;
   }
 
   /** The set has changed: the training goes on with what it is now. */
@@ -110,11 +115,11 @@ export class Session {
   }
 
   async #computed(law: Law): Promise<Truth> {
-    const held = sampleLaw(law, HELD, this.#seed + 1);
+    const held = sampleLaw(law, HELD, this.settings.seed + 1);
     const atHeld = await inPieces(law.score, held);
     return {
       sigma: law.sigma,
-      points: sampleLaw(law, SHOWN_POINTS, this.#seed + 2),
+      points: sampleLaw(law, SHOWN_POINTS, this.settings.seed + 2),
       held,
       atHeld,
       onGrid: await inPieces(law.score, this.grid),

@@ -17,14 +17,14 @@ export interface LearnSettings {
   readonly hidden: number;
 }
 
-export const defaults: LearnSettings = {
+export const defaults = {
   loss: "dsm",
   noise: { kind: "one", sigma: 0.4 },
   lr: 0.01,
   seed: 1,
   batch: 256,
   hidden: 64,
-};
+} as const satisfies LearnSettings;
 
 /** What noise scales can be: below, float32 loses the points; above, nothing is left of a set. */
 const SIGMAS = { least: 0.05, most: 20 };
