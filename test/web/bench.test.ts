@@ -7,6 +7,9 @@ import { closeBrowsers, liveBytes, webTest } from "./browser.ts";
 
 closeBrowsers();
 
+/** Cores may be shared with others. */
+const patience = { timeout: 100_000 };
+
 const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
 
 async function saved(page: Page): Promise<Line[]> {
@@ -24,13 +27,13 @@ webTest(
   async ({ page }) => {
     await page.getByRole("heading", { level: 2, name: "Bench" }).waitFor();
     const before = await liveBytes(page);
-    await page.getByLabel("Cases").selectOption("families");
+    await page.getByLabel("Cases", { exact: true }).selectOption("families");
     await button(page, "Start").click();
     await page.getByText("Families: got none, expected at least one").waitFor();
     await page.getByLabel("softmax", { exact: true }).check();
     await page.getByLabel("Rounds").fill("1");
     await button(page, "Start").click();
-    await page.getByText(/^Done after .*: 6 cases, all right\.$/).waitFor();
+    await page.getByText(/^Done after .*: 6 cases, all right\.$/).waitFor(patience);
     expect(await liveBytes(page)).toBe(before);
 
     const lines = await saved(page);
@@ -57,7 +60,7 @@ webTest(
     const rows = page.locator("tbody tr");
     await expect(rows.count()).resolves.toBe(6);
     await expect(rows.nth(4).textContent()).resolves.toContain(`${(100 * softmax.ofRoofline!).toFixed(0)} %`);
-    await expect(page.locator("svg.roofline path.point").count()).resolves.toBe(3); // of those with operations and bytes
+    await expect(page.locator("svg.roofline path.point title").count()).resolves.toBe(3); // of those with operations and bytes
     await page.getByText(/A processor plays GPU/).waitFor();
   },
 );
@@ -69,8 +72,9 @@ webTest(
     await page.getByRole("heading", { level: 2, name: "Bench" }).waitFor();
     const before = await liveBytes(page);
     await page.getByLabel("Batch").fill("1");
+    await page.getByLabel("Rounds").fill("1");
     await button(page, "Compare paths").click();
-    await page.getByText("Compared.").waitFor();
+    await page.getByText("Compared.").waitFor(patience);
     expect(await liveBytes(page)).toBe(before);
     const lines = await saved(page);
     const rows = linesOf(lines, "fusion");
@@ -92,12 +96,12 @@ webTest("stops when asked, and when it is left", { at: "bench" }, async ({ page 
   await page.getByRole("heading", { level: 2, name: "Bench" }).waitFor();
   const before = await liveBytes(page);
   await button(page, "Start").click();
-  await page.getByText(/^Checking 2 of/).waitFor();
+  await page.getByText(/^Checking .* of 18/).waitFor(patience);
   await button(page, "Stop").click();
-  await page.getByText(/^Stopped after/).waitFor();
+  await page.getByText(/^Stopped after/).waitFor(patience);
   expect(await liveBytes(page)).toBe(before);
   await button(page, "Start").click();
-  await page.getByText(/^Checking 2 of/).waitFor();
+  await page.getByText(/^Checking .* of 18/).waitFor(patience);
   await page.getByRole("link", { name: "Learn", exact: true }).click();
   await page.getByRole("heading", { level: 2, name: "Learn" }).waitFor();
   expect(await liveBytes(page)).toBe(before);

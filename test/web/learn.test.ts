@@ -80,7 +80,7 @@ webTest("learns a score by denoising, before the eyes and in numbers", { at: "le
   expect(await pixelsOf(page, "learned")).toBeGreaterThan(3000);
   expect(await pixelsOf(page, "particles")).toBeGreaterThan(1000);
   expect(await pixelsOf(page, "truth")).toBe(0);
-  await page.getByLabel("True score").check();
+  await page.getByLabel("True score", { exact: true }).check();
   expect(await pixelsOf(page, "truth")).toBeGreaterThan(1000);
   await page.getByLabel("Moving particles").uncheck();
   expect(await pixelsOf(page, "particles")).toBe(0);

@@ -31,8 +31,8 @@ import { rooflineFigure } from "./roofline.ts";
 import { networkName, sampledNetwork } from "./sampled.ts";
 
 const WARM_UPS = 1;
-/** Rounds of the fusion comparison: eleven ways to take a step in each. */
-const FUSION_ROUNDS = 5;
+/** Of a sampler's step, the network alone among them: what the fusion comparison times in each round. */
+const WAYS = 11;
 /** Of the largest value: what rounding may leave between the paths of a step. */
 const APART = 1e-5;
 
@@ -136,7 +136,7 @@ export class Workbench {
   }
 
   async #fusion(signal: AbortSignal): Promise<void> {
-    const batch = this.#batch.value;
+    const [batch, { rounds }] = [this.#batch.value, this.#extent];
     this.#page.status("Comparing the paths of a sampler's step.");
     const engine = await this.#page.engine();
     using sampled = sampledNetwork(engine);
@@ -144,10 +144,10 @@ export class Workbench {
     if (signal.aborted) return;
     if (!(apart <= APART))
       throw new Error(`bench: the paths of a step are ${apart} apart, expected rounding alone`);
-    const counted = this.#counted(11 * (1 + WARM_UPS + FUSION_ROUNDS));
+    const counted = this.#counted(WAYS * (1 + WARM_UPS + rounds));
     const rows = await measureFusion(engine, sampled, {
       batches: [batch],
-      rounds: FUSION_ROUNDS,
+      rounds,
       warmUps: WARM_UPS,
       host: browserHost(),
       signal,
