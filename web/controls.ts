@@ -49,7 +49,7 @@ export function choiceField<Choice extends string>({
   value,
   choices,
   ...labelled
-}: Labelled & { value: Choice; choices: Readonly<Record<Choice, string>> }): Field<Choice> {
+}: Labelled & { value: NoInfer<Choice>; choices: Readonly<Record<Choice, string>> }): Field<Choice> {
   const input = element("select");
   for (const [name, text] of Object.entries<string>(choices))
     input.append(element("option", { value: name, selected: name === value }, text));
