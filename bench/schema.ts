@@ -181,5 +181,5 @@ export const ofKind = <K extends Line["kind"]>(lines: readonly Line[], kind: K) 
 /** The JSON Schema of a line, draft 2020-12. */
 export const jsonSchema = (): object => ({
   title: "A line of stein bench --json",
-  ...z.toJSONSchema(line),
+  ...z.toJSONSchema(line, { io: "input" }), // which allows fields of later versions
 });

@@ -129,7 +129,17 @@ function titleOf({ spec, shapes, attrs, output }: AppliedOp): string {
 }
 
 const computeBound = new Set(["conv2d", "matmul", "attention"]);
-const families: Readonly<Record<string, string>> = { avg_pool2d: "pool", max_pool2d: "pool", concat: "copy" };
+/** The family whose kernel computes an op, where it is not called like it. */
+const families: Readonly<Record<string, string>> = {
+  avg_pool2d: "pool",
+  max_pool2d: "pool",
+  concat: "copy",
+  ...Object.fromEntries(
+    ["add", "sub", "mul", "div"].flatMap((name) => [name, `${name}_scalar`]).map((name) => [name, "binary"]),
+  ),
+  ...Object.fromEntries(["elu", "relu", "leakyRelu", "silu", "sigmoid"].map((name) => [name, "unary"])),
+  scale: "binary",
+};
 
 function caseOf(name: string, op: AppliedOp): Case {
   const { spec, shapes, attrs, calls, bytes, flops } = op;

@@ -6,7 +6,7 @@ export const style = `
   :root { --ink: #e6edf3; --soft: #9aa5b1; --line: #2b333c; --back: #11161c; --card: #1a2129; --bar: #2d5f8b;
     --good: #57d38c; --bad: #ff8a80; --link: #79b8ff; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 84rem; color: var(--ink); background: var(--back);
+body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 92rem; color: var(--ink); background: var(--back);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
 h1 { margin: 0; font-size: 1.7rem; letter-spacing: -0.01em; }
 h2 { margin: 2.6rem 0 0.8rem; font-size: 1.2rem; border-bottom: 1px solid var(--line); padding-bottom: 0.3rem; }
@@ -21,14 +21,14 @@ p { margin: 0.4rem 0; max-width: 60rem; }
 .facts dt { color: var(--soft); }
 .facts dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 0; overflow-x: auto; }
-figure svg { max-width: 100%; height: auto; min-width: 40rem; }
+figure svg { width: 100%; max-width: 72rem; height: auto; min-width: 40rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 0.86rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: 0.2rem 0 0.5rem; }
-th, td { padding: 0.28rem 0.6rem; text-align: right; border-bottom: 1px solid var(--line); vertical-align: baseline; white-space: nowrap; }
+th, td { padding: 0.28rem 0.45rem; text-align: right; border-bottom: 1px solid var(--line); vertical-align: baseline; white-space: nowrap; }
 th { font-weight: 600; color: var(--soft); background: var(--back); border-bottom-width: 2px; }
 th.text, td.text { text-align: left; }
-td.text { white-space: normal; min-width: 11rem; }
+td.text { white-space: normal; } td.text:first-child { min-width: 13rem; }
 tbody tr:hover { background: var(--card); }
 th button { all: unset; cursor: pointer; }
 th button:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }

@@ -100,7 +100,7 @@ export const targetTable = (targets: readonly TargetRecord[], caption: string): 
     caption,
     columns: [
       { title: "target", text: true },
-      { title: "", text: true },
+      { title: "verdict", text: true },
       { title: "measured", text: true },
     ],
     rows: targets.map(

@@ -179,7 +179,7 @@ function pointNames(points: readonly Placed[], { x, y }: Scale): string[] {
       if (!inFrame(box) || boxes.some((other) => overlap(other, box))) continue;
       boxes.push(box);
       seen.add(kind);
-      return [text(left, py + dy, name, `class="label"`)];
+      return [text(px + dx, py + dy, name, `class="label"${dx < 0 ? ` text-anchor="end"` : ""}`)];
     }
     return [];
   });

@@ -48,7 +48,7 @@ export function benchCommand(program: Command): void {
         ...options,
         profile: profile || options.html !== undefined,
         more: fusion ? (engine: Engine) => fusionLines(engine, options.rounds) : undefined,
-        onProgress: statusLine,
+        onProgress: told(),
       });
       if (!right) process.exitCode = 1;
     });
@@ -65,6 +65,19 @@ export function benchCommand(program: Command): void {
     .addOption(rounds())
     .option("--json", "as JSON lines, as docs/bench.schema.json says")
     .action(fusion);
+}
+
+const LOG_PACE = 10_000; // milliseconds between two lines
+
+/** Progress on one line of a terminal; in a log a line now and then. */
+function told(): (line: string) => void {
+  let shown = performance.now();
+  return (line) => {
+    statusLine(line);
+    if (process.stderr.isTTY || line === "" || performance.now() - shown < LOG_PACE) return;
+    shown = performance.now();
+    process.stderr.write(`${line}\n`);
+  };
 }
 
 interface FusionCommandOptions {
@@ -98,12 +111,13 @@ async function fusionLines(engine: Engine, rounds: number): Promise<Line[]> {
 }
 
 async function measuredFusion(engine: Engine, config: Config, sizes: { batches: number[]; rounds: number }) {
+  const tell = told();
   const rows = await measureFusion(engine, sampledOf(engine, config), {
     ...sizes,
     host: nodeHost(),
-    onProgress: (batch, progress) => statusLine(`batch ${batch}, ${progressLine(progress)}`),
+    onProgress: (batch, progress) => tell(`batch ${batch}, ${progressLine(progress)}`),
   });
-  statusLine("");
+  tell("");
   return rows;
 }
 
