@@ -19,7 +19,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { button, group, numberField } from "../controls.ts";
 import { element } from "../dom.ts";
 import { duration, number } from "../format.ts";
-import { saveFile } from "../save-file.ts";
+import { save } from "../save.ts";
 import type { Page } from "../view.ts";
 import { pathsApart } from "./agreement.ts";
 import { CaseTable } from "./case-table.ts";
@@ -186,7 +186,8 @@ export class Workbench {
 
   #saved(): void {
     const run = this.#kernelLines.length > 0 ? this.#kernelLines : this.#fusionLines.slice(0, 1);
-    saveFile("stein-bench.jsonl", textOf([...run, ...this.#fusionLines.slice(1)]), "application/jsonl");
+    const text = textOf([...run, ...this.#fusionLines.slice(1)]);
+    save("stein-bench.jsonl", new Blob([text], { type: "application/jsonl" }));
   }
 
   /** Shows how far things are, by counting what is done of so many. */

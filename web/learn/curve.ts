@@ -8,7 +8,7 @@ const [WIDTH, HEIGHT] = [320, 110];
 
 /**
  * A small curve as the inside of an SVG with viewBox 0 0 320 110: what it was at each step, its bounds at the left. On a
- * logarithmic scale values that are not positive are left out.
+ * logarithmic scale values that are not positive are left out. The few largest, which beginnings have, are cut at the top.
  */
 export function curve(
   points: readonly CurvePoint[],
@@ -18,11 +18,12 @@ export function curve(
   if (shown.length < 2) return `<title>${title}: nothing yet</title>`;
   const of = (value: number) => (log ? Math.log(value) : value);
   const values = shown.map(({ value }) => value);
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const sorted = values.toSorted((a, b) => a - b);
+  const [low, high] = [sorted[0]!, sorted[Math.floor(0.97 * (sorted.length - 1))]!];
   const range = of(high) - of(low) || 1;
   const last = shown.at(-1)!;
   const x = (step: number) => ((WIDTH - LEFT - 8) * step) / last.step + LEFT;
-  const y = (value: number) => 8 + (HEIGHT - 30) * (1 - (of(value) - of(low)) / range);
+  const y = (value: number) => 8 + (HEIGHT - 30) * (1 - Math.min(1, (of(value) - of(low)) / range));
   const path = shown.map(({ step, value }) => `${x(step).toFixed(1)} ${y(value).toFixed(1)}`).join("L");
   const text = (left: number, top: number, anchor: string, content: string) =>
     `<text x="${left}" y="${top}" text-anchor="${anchor}">${content}</text>`;

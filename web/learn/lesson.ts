@@ -59,7 +59,7 @@ export class Lesson {
       { class: "columns" },
       element(
         "div",
-        {},
+        { class: "asked" },
         element(
           "div",
           { class: "buttons" },
@@ -70,7 +70,14 @@ export class Lesson {
         ),
         this.#panel.root,
       ),
-      element("div", {}, this.#picture.root, this.#level.root, this.#figures.root, this.#curves.root),
+      element(
+        "div",
+        { class: "shown" },
+        this.#picture.root,
+        this.#level.root,
+        this.#figures.root,
+        this.#curves.root,
+      ),
     );
     this.#allowDrawing();
     this.#show();

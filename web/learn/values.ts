@@ -1,5 +1,5 @@
 import type { FisherDivergence } from "../../bench/figures/fisher.ts";
-import { saveFile } from "../save-file.ts";
+import { saveJson } from "../save.ts";
 import type { CurvePoint } from "./curve.ts";
 import type { LearnSettings } from "./settings.ts";
 
@@ -21,4 +21,4 @@ export interface LearnValues {
 }
 
 /** Hands a training to the browser as a JSON file to keep. */
-export const saveValues = (values: LearnValues): void => saveFile("stein-learn.json", JSON.stringify(values));
+export const saveValues = (values: LearnValues): void => saveJson("stein-learn.json", values);
