@@ -69,7 +69,7 @@ const bar = (share: number): Node[] => [
     "aria-hidden": "true",
     style: `--share: ${Math.min(1, share).toFixed(3)}`,
   }),
-  document.createTextNode(`${(100 * share).toFixed(0)} %`),
+  element("span", { class: "share" }, `${(100 * share).toFixed(0)} %`),
 ];
 
 const wrong = ({ case: { name, shape }, what }: Fault): HTMLTableRowElement =>

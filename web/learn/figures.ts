@@ -4,7 +4,7 @@ const titles = {
   steps: "Steps",
   rate: "Speed",
   loss: "Loss",
-  divergence: "Distance from the true score",
+  divergence: "Distance",
   particles: "Particles at",
 };
 export type FigureName = keyof typeof titles;
@@ -27,7 +27,7 @@ export class Figures {
       element(
         "p",
         { class: "hint" },
-        "The distance is the Fisher divergence E|s − ∇log p|² over E|∇log p|², at points that the network never saw: " +
+        "The distance from the true score is the Fisher divergence E|s − ∇log p|² over E|∇log p|², at points that the network never saw: " +
           "0 for the true score, 1 for none at all.",
       ),
     );

@@ -79,8 +79,12 @@ export class Lesson {
         this.#curves.root,
       ),
     );
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw(), {
+      signal: page.left,
+    });
     this.#allowDrawing();
     this.#show();
+    this.#draw();
   }
 
   /** Ends all work and frees what is on the device. */
@@ -106,7 +110,7 @@ export class Lesson {
       this.#allowDrawing();
       this.#show();
       this.#page.status(ran ? "Begun anew." : "Reset.");
-      if (!ran) return;
+      if (!ran || this.#page.left.aborted) return;
       this.#running = true;
       this.#name();
       this.#then(() => this.#run());
@@ -124,8 +128,9 @@ export class Lesson {
   }
 
   async #run(): Promise<void> {
-    const session = await this.#opened();
     const { left } = this.#page;
+    if (left.aborted) return;
+    const session = await this.#opened();
     this.#rate.clear();
     const [texts, words, measures] = [often(250), often(2000), often(400)];
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches ? often(1000) : () => true;
@@ -138,7 +143,7 @@ export class Lesson {
         steps: this.#panel.hold.value ? 0 : this.#pace.steps,
         moves: this.#panel.showParticles.value ? moves : 0,
       });
-      this.#pace.took(performance.now() - start);
+      if (!this.#panel.hold.value) this.#pace.took(performance.now() - start);
       this.#rate.mark(performance.now(), session.fit.steps);
       if (measures() && !this.#panel.hold.value) await this.#measure(session);
       if (calm()) this.#draw();
