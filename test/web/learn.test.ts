@@ -24,7 +24,11 @@ const pixelsOf = (page: Page, mark: string): Promise<number> =>
     const canvas = document.querySelector<HTMLCanvasElement>("canvas.plane")!;
     const hex = getComputedStyle(canvas).getPropertyValue(`--mark-${name}`).trim();
     const wanted = [1, 3, 5].map((i) => Number.parseInt(hex.slice(i, i + 2), 16));
-    const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", {
+      willReadFrequently: true,
+    })!;
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
     let count = 0;
     for (let i = 0; i < data.length; i += 4)
       if (data[i + 3] === 255 && wanted.every((value, c) => Math.abs(data[i + c]! - value) < 12)) count++;

@@ -19,7 +19,7 @@ export function curve(
   const of = (value: number) => (log ? Math.log(value) : value);
   const values = shown.map(({ value }) => value);
   const sorted = values.toSorted((a, b) => a - b);
-  const [low, high] = [sorted[0]!, sorted[Math.floor(0.97 * (sorted.length - 1))]!];
+  const [low, high] = [sorted[0]!, sorted[Math.ceil(0.97 * (sorted.length - 1))]!];
   const range = of(high) - of(low) || 1;
   const last = shown.at(-1)!;
   const x = (step: number) => ((WIDTH - LEFT - 8) * step) / last.step + LEFT;
