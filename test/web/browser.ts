@@ -24,6 +24,8 @@ export interface VisitOptions {
   readonly withoutGpu?: boolean;
   /** What the browser itself is known to say on the console in such a visit. */
   readonly expected?: RegExp;
+  /** A script that runs before the page's own. */
+  readonly before?: () => void;
   readonly width?: number;
   readonly height?: number;
   readonly colorScheme?: "light" | "dark";
@@ -67,6 +69,7 @@ export function webTest(name: string, options: VisitOptions, run: (visit: Visit)
         if (bad && !expected?.test(message.text())) complaints.push(message.text());
       });
       page.on("pageerror", (fault) => complaints.push(String(fault)));
+      if (options.before) await page.addInitScript(options.before);
       await page.goto(at ? `${url}#${at}` : url);
       await run({ page, complaints });
       expect(complaints).toEqual([]);
@@ -78,14 +81,15 @@ export function webTest(name: string, options: VisitOptions, run: (visit: Visit)
 
 /** Bytes that the page's tensors hold now, as the header tells them. */
 export async function liveBytes(page: Page): Promise<number> {
-  const details = page.locator("#details");
-  await details.evaluate((d: HTMLDetailsElement) => {
-    d.open = false;
+  const line = await page.locator("#details").evaluate(async (details: HTMLDetailsElement) => {
+    for (const open of [false, true]) {
+      if (details.open === open) continue;
+      const toggled = new Promise((resolve) => details.addEventListener("toggle", resolve, { once: true }));
+      details.open = open;
+      await toggled; // the page counts when the list opens
+    }
+    return document.getElementById("memory")!.textContent!;
   });
-  await details.locator("summary").click();
-  await page.locator("#memory").waitFor();
-  const line = (await page.locator("#memory").textContent()) ?? "";
-  await details.locator("summary").click();
   return Number(line.replace(/ bytes.*/, "").replaceAll(",", ""));
 }
 
@@ -120,7 +124,7 @@ function site(): Promise<{ url: string }> {
     const folder = mkdtempSync(join(tmpdir(), "stein-web-"));
     process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
     const configFile = fileURLToPath(new URL("../../web/vite.config.ts", import.meta.url));
-    await build({ configFile, logLevel: "warn", build: { outDir: folder } });
+    await build({ configFile, logLevel: "error", build: { outDir: folder } });
     return serve(folder, "/some/where/");
   })();
   return built;

@@ -32,11 +32,11 @@ export class Completion {
     this.#mask = new Mask(w, h);
     this.#mask.set((x) => x >= w / 2);
     this.#hand = numberField({
-      label: "Written by hand",
+      label: "Hand",
       value: 1,
       min: 1,
       max: this.#heldBack.hands,
-      hint: "Digits that were kept from training",
+      hint: "Who wrote it: digits that were kept from training",
     });
     this.#editor = new MaskEditor(this.#mask, () => ({
       size: Number(this.#size.value),

@@ -4,6 +4,7 @@ import { combine, scale } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
 import { Scalar } from "../../engine/scalar.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
+import { requireConsistent } from "../../samplers/consistent.ts";
 import {
   annealedInpainting,
   annealedLangevin,
@@ -85,6 +86,11 @@ export async function draw(
       `sample: the images are not finite with step size ${settings.epsilon}, expected one of about 2e-5; lower it`,
     );
   return values;
+}
+
+/** Throws UsageError, before any work, for settings that the samplers refuse together. */
+export function requireSettings({ method, epsilon }: Settings, sigmas: readonly number[]): void {
+  if (method === "consistent") requireConsistent("consistent annealed sampling", sigmas, epsilon);
 }
 
 /** How many steps a drawing takes. */

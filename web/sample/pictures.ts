@@ -109,7 +109,7 @@ export class Pictures {
     this.#draw(values, settings.denoise ? values : undefined);
     relabel(this.#chain, `${settings.count} images, finished after ${total} steps`);
     this.#savable = true;
-    return `${settings.count} images in ${this.#pace.took}.`;
+    return `Done: ${settings.count} ${settings.count === 1 ? "image" : "images"} in ${this.#pace.took}.`;
   }
 
   /** Says how far it came; what there is stays. */

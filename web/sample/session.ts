@@ -48,9 +48,13 @@ export class Session {
     const shipped = await this.#shipped;
     const engine = await this.#page.engine();
     watching.signal.throwIfAborted();
-    if (this.#trained?.engine !== engine) this.#trained = openTrained(engine, shipped);
+    if (this.#trained?.engine !== engine) {
+      this.#trained = openTrained(engine, shipped);
+      await engine.sync(); // the page may draw breath between two long pieces of work
+    }
     await this.#compile(engine, this.#trained, settings.count);
     watching.signal.throwIfAborted();
+    this.#page.status(`Drawing ${settings.count} ${settings.count === 1 ? "image" : "images"} …`);
     return draw(this.#trained, settings, watching);
   }
 

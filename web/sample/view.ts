@@ -1,9 +1,11 @@
 import "./sample.css";
+import { geometricSigmas } from "../../train/sigmas.ts";
 import { button } from "../controls.ts";
 import { element } from "../dom.ts";
 import * as format from "../format.ts";
 import type { Page, View } from "../view.ts";
 import { type About, fetchShipped } from "./checkpoint.ts";
+import { requireSettings } from "./drawing.ts";
 import { Pictures } from "./pictures.ts";
 import { Session } from "./session.ts";
 import { SettingsForm } from "./settings.ts";
@@ -42,9 +44,10 @@ function build(root: HTMLElement, page: Page, session: Session, about: About): v
   async function run(): Promise<void> {
     try {
       const settings = form.settings();
+      requireSettings(settings, geometricSigmas(about.sigmas));
       const engine = await page.engine();
       drawing(true);
-      page.status(`Drawing ${settings.count} images …`);
+      page.status("Opening the network …");
       const watch = pictures.begin(settings, engine);
       const values = await session.draw(settings, watch);
       page.status(values ? pictures.finish(values) : pictures.stopped());
