@@ -10,6 +10,8 @@ export interface Load {
 
 /** What the bench asks of where it runs. node-host.ts and `browserHost` implement it. */
 export interface Host {
+  /** Stein's version, where it is known. */
+  readonly stein?: string;
   /** "Node v24.1.0", or what the browser calls itself. */
   readonly runtime: string;
   /** Operating system and processor. */

@@ -1,9 +1,11 @@
 import { cpus, loadavg } from "node:os";
+import { version } from "../cli/version.ts";
 import type { Host, Load } from "./host.ts";
 import { threadsTime } from "./processor.ts";
 
 /** Node reads processor time and load from the system. */
 export const nodeHost = (): Host => ({
+  stein: version(),
   runtime: `Node ${process.version}`,
   platform: `${process.platform} ${process.arch}`,
   cores: cpus().length,

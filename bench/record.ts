@@ -20,6 +20,7 @@ export const describeRun = (
 ): RunRecord => ({
   kind: "run",
   version: VERSION,
+  ...(host.stein !== undefined && { stein: host.stein }),
   date: new Date().toISOString(),
   adapter: adapterName(engine),
   driver: engine.driver,

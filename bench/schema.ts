@@ -30,6 +30,7 @@ const run = z
   .object({
     kind: z.literal("run"),
     version: z.literal(VERSION),
+    stein: z.string().optional().meta({ description: "Stein's version" }),
     date: z.string().meta({ description: "when it ended, ISO 8601" }),
     adapter: z.string(),
     driver,

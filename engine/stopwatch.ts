@@ -4,8 +4,8 @@ const PASSES = 2048;
 
 /**
  * The device's own clock around the passes that a stream sends while it is set there. What lies between passes, waits of
- * the host included, is not counted. Needs the feature timestamp-query. Dawn and browsers round timestamps (65.5 or 100
- * microseconds) unless told not to.
+ * the host included, is not counted. Needs the feature timestamp-query. Browsers round timestamps: see
+ * `step`.
  */
 export class Stopwatch {
   readonly #device: GPUDevice;

@@ -37,7 +37,7 @@ export function htmlReport(lines: readonly Line[], old?: OldRecord): string {
 <body>
 <header>
 <h1>${run.adapter}</h1>
-<p class="soft">Stein's WebGPU kernels against this adapter's own limits, ${run.date.slice(0, 10)}</p>
+<p class="soft">${run.stein === undefined ? "Stein" : `Stein ${run.stein}`}: its WebGPU kernels against this adapter's own limits, ${run.date.slice(0, 10)}</p>
 ${cards(roofs, kernels.length, faults.length)}
 </header>
 <main>
@@ -49,7 +49,7 @@ ${
     ? section(
         "Roofline",
         html`<figure>${new Markup(rooflinePlot({ roofs, cases, title: `Roofline of ${run.adapter}` }))}</figure>
-<p class="soft">Point at a mark for its case. The dashed line is ${percent(GOOD)} of the roof. Cases without operations or without bytes, such as copies, have no place here; the table has them.</p>`,
+<p class="soft">Point at a mark for its case. The dashed line is ${percent(GOOD)} of the roof. Cases without operations or without bytes, such as copies, and those bound by dispatches have no place here; the table has them.</p>`,
       )
     : undefined
 }

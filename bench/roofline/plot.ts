@@ -5,11 +5,11 @@ import { attainable, type Roofs, ridge } from "../roofs.ts";
 import type { CaseRecord } from "../schema.ts";
 import { type KindName, kindOf, kinds } from "./families.ts";
 
-export type Point = Pick<CaseRecord, "name" | "group" | "intensity" | "gigaflops" | "ofRoofline">;
+export type Point = Pick<CaseRecord, "name" | "group" | "bound" | "intensity" | "gigaflops" | "ofRoofline">;
 
 export interface RooflinePlot {
   readonly roofs: Roofs;
-  /** Cases without operations or without bytes have no place and are left out. */
+  /** Cases without operations, without bytes or bound by dispatches have no place and are left out. */
   readonly cases: readonly Point[];
   /** What the figure says of itself, such as the adapter. */
   readonly title: string;
@@ -34,7 +34,11 @@ interface Scale {
  */
 export function rooflinePlot({ roofs, cases, title }: RooflinePlot): string {
   const points = cases.filter(
-    (c): c is Placed => c.intensity !== undefined && c.gigaflops !== undefined && c.group !== "roofline",
+    (c): c is Placed =>
+      c.intensity !== undefined &&
+      c.gigaflops !== undefined &&
+      c.group !== "roofline" &&
+      c.bound !== "dispatch",
   );
   const scale = scaleFor(roofs, points);
   const present = (Object.keys(kinds) as KindName[]).filter((k) => points.some((p) => kindOf(p.group) === k));
@@ -55,7 +59,7 @@ export function rooflinePlot({ roofs, cases, title }: RooflinePlot): string {
     `<g clip-path="url(#roofline-frame)">${roofLines(roofs, scale)}</g>`,
     roofNames(roofs, scale),
     ...points.map((p) => mark(p, scale)),
-    ...pointNames(points, scale),
+    ...pointNames(points, roofs, scale),
     legend.drawing,
     "</svg>\n",
   ].join("\n");
@@ -162,8 +166,9 @@ function mark(point: Placed, { x, y }: Scale): string {
 const LETTER = 5.8; // pixels, about
 const LONGEST = 34; // letters
 
-/** Names beside points where there is room for them: first those with most operations to their kind, then others. */
-function pointNames(points: readonly Placed[], { x, y }: Scale): string[] {
+/** The best of each kind by name, where there is room for it under the roof. */
+function pointNames(points: readonly Placed[], roofs: Roofs, scale: Scale): string[] {
+  const { x, y } = scale;
   const boxes: Box[] = points.map((p) => around(x(p.intensity), y(p.gigaflops)));
   const seen = new Set<KindName>();
   const sorted = points.toSorted((a, b) => (b.ofRoofline ?? 0) - (a.ofRoofline ?? 0));
@@ -176,13 +181,20 @@ function pointNames(points: readonly Placed[], { x, y }: Scale): string[] {
       const width = LETTER * name.length;
       const left = dx < 0 ? px + dx - width : px + dx;
       const box = { left, right: left + width, top: py + dy - 9, bottom: py + dy + 3 };
-      if (!inFrame(box) || boxes.some((other) => overlap(other, box))) continue;
+      const free = inFrame(box) && box.top > roofAt(roofs, scale, left) + 4;
+      if (!free || boxes.some((other) => overlap(other, box))) continue;
       boxes.push(box);
       seen.add(kind);
       return [text(px + dx, py + dy, name, `class="label"${dx < 0 ? ` text-anchor="end"` : ""}`)];
     }
     return [];
   });
+}
+
+/** Where the roof is at a column of pixels. */
+function roofAt(roofs: Roofs, { y, low, high }: Scale, column: number): number {
+  const intensity = low.x * (high.x / low.x) ** ((column - FRAME.left) / FRAME.width);
+  return y(attainable(roofs, intensity));
 }
 
 interface Box {
@@ -212,7 +224,7 @@ function legendOf(present: readonly KindName[]): { drawing: string; height: numb
   const top = FRAME.top + FRAME.height + FRAME.bottom + 12;
   let [x, row] = [FRAME.left, 0];
   const drawing = present.map((kind) => {
-    const width = 30 + 6.4 * kinds[kind].name.length;
+    const width = 34 + 7 * kinds[kind].name.length;
     if (x + width > FRAME.left + FRAME.width && x > FRAME.left) [x, row] = [FRAME.left, row + 1];
     const y = top + row * LEGEND_ROW;
     const entry =

@@ -7,6 +7,7 @@ const roofs = { gigaflops: 100, gigabytesPerSecond: 20 };
 const point = (name: string, group: string, intensity: number, gigaflops: number): Point => ({
   name,
   group,
+  bound: "compute",
   intensity,
   gigaflops,
   ofRoofline: gigaflops / Math.min(100, 20 * intensity),
@@ -41,7 +42,15 @@ describe("the roofline plot", () => {
       point("on the flat", "matmul", 50, 100),
       point("a tenth of the corner", "unary", 5, 10),
       point("roofline copy", "roofline", 1, 1),
-      { name: "no operations", group: "copy", intensity: undefined, gigaflops: undefined, ofRoofline: 0.5 },
+      { ...point("tiny ops", "dispatch", 0.1, 0.001), bound: "dispatch" },
+      {
+        name: "no operations",
+        group: "copy",
+        bound: "memory",
+        intensity: undefined,
+        gigaflops: undefined,
+        ofRoofline: 0.5,
+      },
     ],
   });
   const marks = marksOf(svg);
