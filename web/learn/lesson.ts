@@ -98,7 +98,6 @@ export class Lesson {
     this.#running = !this.#running;
     this.#name();
     if (this.#running) this.#then(() => this.#run());
-    else this.#page.status(`Paused after ${count(this.#session?.fit.steps ?? 0)} steps.`);
   }
 
   /** Begins anew with what the controls say now, running if it ran. */
@@ -131,6 +130,7 @@ export class Lesson {
     const { left } = this.#page;
     if (left.aborted) return;
     const session = await this.#opened();
+    this.#page.status(`Training on ${session.set.title.toLowerCase()}.`);
     this.#rate.clear();
     const [texts, words, measures] = [often(250), often(2000), often(400)];
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches ? often(1000) : () => true;
@@ -145,7 +145,8 @@ export class Lesson {
       });
       if (!this.#panel.hold.value) this.#pace.took(performance.now() - start);
       this.#rate.mark(performance.now(), session.fit.steps);
-      if (measures() && !this.#panel.hold.value) await this.#measure(session);
+      const changes = !this.#panel.hold.value || this.#divergence === undefined;
+      if (changes && measures()) await this.#measure(session);
       if (calm()) this.#draw();
       if (texts()) this.#show();
       if (words()) this.#describe();
@@ -156,6 +157,7 @@ export class Lesson {
     this.#draw();
     this.#show();
     this.#describe();
+    this.#page.status(`Paused after ${count(session.fit.steps)} steps.`);
   }
 
   /** The session of the controls, made when it is first asked for, and shown as it begins. */
@@ -174,7 +176,6 @@ export class Lesson {
     this.#save.disabled = false;
     await this.#frame(session, { steps: 0, moves: 0 });
     await this.#measure(session);
-    this.#page.status(`Training on ${set.title.toLowerCase()}.`);
     return session;
   }
 
@@ -279,7 +280,7 @@ export class Lesson {
       settings: session.settings,
       sigmas: session.fit.sigmas,
       shown: { sigma: session.fit.sigmas[this.#level.label]!, divergence: this.#divergence },
-      steps: session.fit.steps,
+      steps: this.#losses.length, // those of the snapshot: more may be under way
       losses: this.#losses,
       divergences: this.#divergences,
       grid: [...session.grid],

@@ -22,6 +22,9 @@ export interface PlaneScene {
   readonly cursor?: readonly [x: number, y: number] | undefined;
 }
 
+/** Coordinates of points that are drawn larger, for there are few of them. */
+const FEW = 600;
+
 /** Draws a scene over a canvas. What belongs together is told by shape as by colour: dots, rings, solid and dashed arrows. */
 export function drawPlane(canvas: HTMLCanvasElement, scene: PlaneScene, colours: PlaneColours): void {
   const side = canvas.width;
@@ -34,9 +37,10 @@ export function drawPlane(canvas: HTMLCanvasElement, scene: PlaneScene, colours:
 
   ink.fillStyle = colours.points;
   ink.globalAlpha = 0.5;
+  const radius = scene.points.length < FEW ? 2.4 : 1.4;
   eachPoint(scene.points, (px, py) => {
     ink.beginPath();
-    ink.arc(x(px), y(py), 1.4 * unit, 0, 2 * Math.PI);
+    ink.arc(x(px), y(py), radius * unit, 0, 2 * Math.PI);
     ink.fill();
   });
   ink.globalAlpha = 1;
