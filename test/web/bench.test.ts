@@ -106,3 +106,28 @@ webTest("stops when asked, and when it is left", { at: "bench" }, async ({ page 
   await page.getByRole("heading", { level: 2, name: "Learn" }).waitFor();
   expect(await liveBytes(page)).toBe(before);
 });
+
+webTest("a driver that gets exp wrong is found out, and not timed", { at: "bench" }, async ({ page }) => {
+  await page.addInitScript(() => {
+    const { createShaderModule } = GPUDevice.prototype;
+    GPUDevice.prototype.createShaderModule = function (descriptor) {
+      const code = descriptor.code.replace("y * r + 5.0000001201e-1", "y * r + 5.1e-1");
+      return createShaderModule.call(this, { ...descriptor, code });
+    };
+  });
+  await page.reload();
+  await page.getByLabel("Cases", { exact: true }).selectOption("families");
+  await page.getByLabel("softmax", { exact: true }).check();
+  await page.getByLabel("Rounds").fill("1");
+  await button(page, "Start").click();
+  await page.getByText(/^Done after .*: 6 cases, 2 WRONG\.$/).waitFor(patience);
+  const wrong = await page.locator("tr.wrong").allTextContents();
+  expect(wrong.length).toBe(2);
+  for (const row of wrong) expect(row).toMatch(/^softmax, .*WRONG, and so not timed: .*error/);
+  const lines = await saved(page);
+  expect(linesOf(lines, "fault").map((fault) => fault.name)).toEqual([
+    "softmax, forward",
+    "softmax, both passes",
+  ]);
+  expect(linesOf(lines, "case").filter((c) => c.group === "softmax")).toEqual([]);
+});
