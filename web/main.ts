@@ -12,10 +12,10 @@ import { sample } from "./sample/view.ts";
 const views = { sample, learn, bench };
 
 const device = new Device(showAdapter);
-const [place, status, fault] = [known("view"), known("status"), known("fault")];
+const [place, words, fault] = [known("view"), known("status"), known("fault")];
 
 function say(line: string): void {
-  status.textContent = line;
+  words.textContent = line;
   fault.hidden = true;
 }
 
@@ -43,7 +43,10 @@ async function start(): Promise<void> {
       const root = element("div", { class: `view ${name}` });
       place.replaceChildren(root);
       root.append(element("h2", {}, view.title));
-      return view.mount(root, { engine: () => device.open(), status: say, fail, left });
+      const status = (line: string) => {
+        if (!left.aborted) say(line); // a view's last words are not for the next
+      };
+      return view.mount(root, { engine: () => device.open(), status, fail, left });
     },
     cleared() {
       device.current?.trim();

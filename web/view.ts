@@ -6,7 +6,7 @@ export interface View {
   readonly title: string;
 
   /**
-   * Fills `root`, which is empty and goes when the view is left. Build the controls at once; open the engine and load
+   * Fills `root`, which holds its heading (h2) and goes when the view is left. Build the controls at once; open the engine and load
    * what is needed when it is asked for. Resolves to what ends the view: it stops all work, waits until none of it
    * runs any more and frees every tensor, so that `engine.memory().live` is what it was. The next view is mounted after
    * that. By then `page.left` is aborted, so that a loop that watches the signal is on its way out.

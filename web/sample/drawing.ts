@@ -128,7 +128,7 @@ async function sample(engine: Engine, score: ScoreFunction, shape: Shape, run: R
 
 /**
  * Keeps what the score of each step says of the clean images, by Tweedie's formula (Efron 2011): the very evaluation that
- * the step makes, so that looking costs one small kernel and does not touch the chain.
+ * the step makes, so that looking costs two small kernels and does not touch the chain.
  */
 class Glance {
   readonly score: ScoreFunction;
