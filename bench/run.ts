@@ -105,13 +105,20 @@ async function measureCases(
   };
 }
 
+/** By which of the cases' times the roofs are that a profile is held against. */
+const clocks = { timestamps: "gpu", "wall clock": "median", "processor time": "alone" } as const;
+
 /** Prints where the steps' time goes, and gives it as lines. */
 async function profiled(engine: Engine, filter: string | undefined, rates: Rates): Promise<ProfileRecord[]> {
   const records: ProfileRecord[] = [];
+  const { threadsTime, cores } = nodeHost();
+  const processorTime = () => {
+    const ms = threadsTime();
+    return ms === undefined ? undefined : ms / cores;
+  };
   for (const { name, capture } of steps.filter((step) => matches(step.name, filter))) {
-    const { clock, ...rest } = await profile(engine, capture(engine));
-    const roofs = rates.roofs(clock === "timestamps" ? "gpu" : "median");
-    const record = describeProfile(name, { clock, ...rest }, roofs);
+    const result = await profile(engine, capture(engine), { processorTime });
+    const record = describeProfile(name, result, rates.roofs(clocks[result.clock]));
     records.push(record);
     console.log(`\n${profileReport(record)}`);
     if (name === demoName) console.log(memoryReport(demoTrainer(engine).memory()));

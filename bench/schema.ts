@@ -116,7 +116,7 @@ const profile = z
   .object({
     kind: z.literal("profile"),
     name: z.string(),
-    clock: z.enum(["timestamps", "wall clock"]),
+    clock: z.enum(["timestamps", "wall clock", "processor time"]),
     ms: milliseconds,
     dispatches: z.number().int(),
     rows: z.array(

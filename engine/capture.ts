@@ -65,6 +65,17 @@ export class Capture<T> {
     this.#submit(encoder);
   }
 
+  /** Runs only these commands, in one submit: for their time, for what they compute then means nothing. */
+  replayOnly(indices: readonly number[]): void {
+    this.#stream.flush();
+    this.#refresh();
+    const encoder = this.#device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (const i of indices) this.#stream.encode(pass, this.commands[i]!, this.#groups[i]!, i);
+    pass.end();
+    this.#submit(encoder);
+  }
+
   /** Frees the step's own buffers. Its result's tensors are unusable afterwards. */
   dispose(): void {
     this.#params.destroy();

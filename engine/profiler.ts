@@ -21,22 +21,37 @@ export interface Profile {
   /** Sum over all kernels, milliseconds a step. */
   readonly ms: number;
   readonly dispatches: number;
-  /** "timestamps" of the device, or "wall clock" with a wait after each kernel. */
-  readonly clock: "timestamps" | "wall clock";
+  /**
+   * "timestamps" of the device, "wall clock" with a wait after each kernel, or "processor time" of a software driver's
+   * threads, kernel by kernel.
+   */
+  readonly clock: "timestamps" | "wall clock" | "processor time";
+}
+
+export interface ProfileOptions {
+  readonly repeats?: number;
+  /**
+   * Milliseconds of processor time that a software driver has had so far, over the cores: other processes delay it but
+   * hardly add to it, as they do to timestamps. The step's values mean nothing afterwards, for each kernel is run by itself.
+   */
+  readonly processorTime?: () => number | undefined;
 }
 
 /** Times every kernel of a captured step, `repeats` times over, and sums by kernel and variant, dearest first. */
 export async function profile(
   engine: Engine,
   capture: Capture<unknown>,
-  { repeats = 5 } = {},
+  { repeats = 5, processorTime }: ProfileOptions = {},
 ): Promise<Profile> {
   const { commands } = capture;
-  const clock = engine.device.features.has("timestamp-query") ? "timestamps" : "wall clock";
+  const told = engine.driver.software && processorTime?.() !== undefined;
+  const stamped = engine.device.features.has("timestamp-query") ? "timestamps" : "wall clock";
+  const clock = told ? "processor time" : stamped;
   await engine.sync();
   const runs: Float64Array[] = [];
   for (let r = 0; r <= repeats; r++)
-    runs.push(clock === "timestamps" ? await byTimestamps(engine, capture) : await byClock(engine, capture));
+    if (clock === "processor time") runs.push(await byProcessor(engine, capture, () => processorTime!()!));
+    else runs.push(await (clock === "timestamps" ? byTimestamps : byClock)(engine, capture));
   runs.shift(); // the first warms up
   const times = commands.map((_, i) => median(runs.map((run) => run[i]!)));
   const total = times.reduce((a, b) => a + b, 0);
@@ -123,6 +138,27 @@ async function byClock(engine: Engine, capture: Capture<unknown>): Promise<Float
     capture.replayRange(i, i + 1, () => ({}));
     await engine.device.queue.onSubmittedWorkDone();
     times[i] = performance.now() - start;
+  }
+  return times;
+}
+
+/** All dispatches of a kernel at once, their time dealt out evenly: what is asked for are sums by kernel. */
+async function byProcessor(
+  engine: Engine,
+  capture: Capture<unknown>,
+  processorTime: () => number,
+): Promise<Float64Array> {
+  const times = new Float64Array(capture.commands.length);
+  const kernels = new Map<string, number[]>();
+  capture.commands.forEach(({ program: { label } }, i) => {
+    kernels.set(label, [...(kernels.get(label) ?? []), i]);
+  });
+  for (const indices of kernels.values()) {
+    const start = processorTime();
+    capture.replayOnly(indices);
+    await engine.device.queue.onSubmittedWorkDone();
+    const ms = (processorTime() - start) / indices.length;
+    for (const i of indices) times[i] = ms;
   }
   return times;
 }

@@ -10,6 +10,7 @@ import { describeRun, linesOf, parseLines, textOf } from "../../bench/record.ts"
 import { roofline } from "../../bench/roofline.bench.ts";
 import { ofKind } from "../../bench/schema.ts";
 import { add, square } from "../../engine/ops/index.ts";
+import { profile } from "../../engine/profiler.ts";
 import { Stopwatch } from "../../engine/stopwatch.ts";
 import { multiplyAdd } from "../../kernels/roofline.ts";
 import { engine } from "../support/engine.ts";
@@ -182,6 +183,23 @@ test.runIf(timestamps)("the stopwatch counts passes, and more for more work", as
     engine.stream.stopwatch = undefined;
     stopwatch.destroy();
   }
+});
+
+test("a profile by processor time deals out what the driver's threads spent, kernel by kernel", async () => {
+  const capture = engine.capture(() => {
+    const x = drawn(engine, [4096], 1);
+    engine.launch(multiplyAdd, {}, { y: engine.empty([4096]) }, { threads: 4096, rounds: 512, a: 1e-8 });
+    return add(square(x), add(x, x));
+  });
+  // A clock of its own, which advances by 3 ms whenever it is read: a kernel's dispatches then take 3 ms together.
+  let now = 0;
+  const { clock, rows, ms } = await profile(engine, capture, { repeats: 1, processorTime: () => (now += 3) });
+  capture.dispose();
+  if (!engine.driver.software) return expect(clock).not.toBe("processor time");
+  expect(clock).toBe("processor time");
+  expect(rows.reduce((sum, r) => sum + r.calls, 0)).toBe(capture.commands.length);
+  expect(rows.map((r) => r.ms)).toEqual(rows.map(() => expect.closeTo(3, 9)));
+  expect(ms).toBeCloseTo(3 * rows.length, 9);
 });
 
 test("what the cases kept can be given back", () => {
