@@ -1,4 +1,4 @@
-import type { Sampled, UpdateName } from "../../bench/index.ts";
+import type { Sampled, UpdateName } from "../../bench/fusion.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { randn } from "../../engine/random.ts";
 import type { Fusion } from "../../samplers/index.ts";

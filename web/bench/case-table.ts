@@ -1,12 +1,5 @@
-import {
-  type Fault,
-  type Measured,
-  milliseconds,
-  Rates,
-  rate,
-  type Timing,
-  units,
-} from "../../bench/index.ts";
+import type { Fault, Measured, Timing } from "../../bench/harness.ts";
+import { milliseconds, Rates, rate, units } from "../../bench/rates.ts";
 import { element } from "../dom.ts";
 import { number } from "../format.ts";
 

@@ -1,4 +1,4 @@
-import type { RunRecord } from "../../bench/index.ts";
+import type { RunRecord } from "../../bench/schema.ts";
 import { number } from "../format.ts";
 
 /** Milliseconds from one value of performance.now() to the next: browsers make it coarse on purpose. */

@@ -1,4 +1,5 @@
-import { type Case, groups } from "../../bench/index.ts";
+import { groups } from "../../bench/cases.ts";
+import type { Case } from "../../bench/harness.ts";
 import { checkField, choiceField, group, numberField } from "../controls.ts";
 import { chosen, type Extent } from "./selection.ts";
 

@@ -1,4 +1,4 @@
-import type { FusionRow } from "../../bench/index.ts";
+import type { FusionRow } from "../../bench/fusion.ts";
 import { element } from "../dom.ts";
 import { number } from "../format.ts";
 

@@ -1,4 +1,4 @@
-import type { Progress } from "../../bench/index.ts";
+import type { Progress } from "../../bench/harness.ts";
 import { element } from "../dom.ts";
 import { duration } from "../format.ts";
 

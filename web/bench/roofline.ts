@@ -1,4 +1,5 @@
-import { type CaseRecord, type Line, rooflinePlot } from "../../bench/index.ts";
+import { rooflinePlot } from "../../bench/roofline/plot.ts";
+import type { CaseRecord, Line } from "../../bench/schema.ts";
 import { element } from "../dom.ts";
 
 /** The roofline of a run and its cases under it; nothing where the roofs have not been measured. */

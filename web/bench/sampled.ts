@@ -1,4 +1,4 @@
-import type { Sampled } from "../../bench/index.ts";
+import type { Sampled } from "../../bench/fusion.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { asPredictor, buildScoreNet } from "../../models/index.ts";
 import { geometricSigmas } from "../../train/index.ts";

@@ -1,4 +1,5 @@
-import { type Case, families } from "../../bench/index.ts";
+import { families } from "../../bench/cases.ts";
+import type { Case } from "../../bench/harness.ts";
 import { UsageError } from "../../engine/errors.ts";
 
 /** One case of each kind that a sampling or training step is made of, small enough for a processor that plays GPU. */

@@ -1,20 +1,11 @@
-import {
-  browserHost,
-  type Case,
-  describeFusion,
-  describeRun,
-  type FusionRow,
-  type Line,
-  linesOf,
-  type Measured,
-  measure,
-  measureFusion,
-  type Progress,
-  release,
-  textOf,
-} from "../../bench/index.ts";
+import { type FusionRow, measureFusion } from "../../bench/fusion.ts";
+import { type Case, type Measured, measure, type Progress } from "../../bench/harness.ts";
+import { browserHost } from "../../bench/host.ts";
+import { release } from "../../bench/inputs.ts";
 import { reference } from "../../bench/kernels/matmul.bench.ts";
+import { describeFusion, describeRun, linesOf, textOf } from "../../bench/record.ts";
 import { roofline } from "../../bench/roofline.bench.ts";
+import type { Line } from "../../bench/schema.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { button, group, numberField } from "../controls.ts";
 import { element } from "../dom.ts";
