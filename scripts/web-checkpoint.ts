@@ -46,5 +46,8 @@ const about: About = {
 
 const file = (name: string): string => fileURLToPath(new URL(`../web/assets/${name}`, import.meta.url));
 writeFileAtomic(file("digits.safetensors"), bytes);
-writeFileAtomic(file("digits.json"), `${JSON.stringify(about, null, 2)}\n`);
+const json = JSON.stringify(about, null, 2).replace(/\[[\d\s,]+\]/g, (list) =>
+  JSON.stringify(JSON.parse(list)),
+);
+writeFileAtomic(file("digits.json"), `${json.replaceAll(/(?<=\d),(?=\d)/g, ", ")}\n`);
 console.log(`${about.parameters} parameters after ${about.steps} steps, ${bytes.length} bytes`);
