@@ -11,6 +11,7 @@ const host = [
   "test/platform/{advice,platform}.test.ts",
   "test/reference/compare.test.ts",
   "test/train/{distances,metrics,techniques}.test.ts",
+  "test/web/parts.test.ts",
 ];
 
 /** --mode small: on the smallest adapter that WebGPU allows, see test/support/engine.ts. */

@@ -27,6 +27,7 @@ export {
 } from "./harness.ts";
 export { browserHost, type Host, type Load } from "./host.ts";
 export { release } from "./inputs.ts";
+export { parseLines, parseRecord } from "./parse-record.ts";
 export { milliseconds, Rates, rate, units } from "./rates.ts";
 export {
   adapterName,
@@ -35,8 +36,6 @@ export {
   describeFusion,
   describeRun,
   linesOf,
-  parseLines,
-  parseRecord,
   requireSameAdapter,
   textOf,
 } from "./record.ts";

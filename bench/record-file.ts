@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { writeFileAtomic } from "../cli/pictures/write.ts";
 import { UsageError } from "../engine/errors.ts";
-import { type OldRecord, parseRecord, textOf } from "./record.ts";
+import { parseRecord } from "./parse-record.ts";
+import { type OldRecord, textOf } from "./record.ts";
 import type { Line } from "./schema.ts";
 
 /** Writes a run as JSON lines. */

@@ -5,10 +5,13 @@ import type { Measured, Timing } from "./harness.ts";
 import type { Host, Load } from "./host.ts";
 import { milliseconds, perSecond, Rates, rate, units } from "./rates.ts";
 import { intensityOf, leastTime } from "./roofs.ts";
-import { type CaseRecord, type FusionRecord, type Line, line, type RunRecord, VERSION } from "./schema.ts";
+import type { CaseRecord, FusionRecord, Line, RunRecord } from "./schema.ts";
 import { verdicts } from "./targets.ts";
+import { VERSION } from "./version.ts";
 
-export const adapterName = ({ driver }: Engine): string => driver.description || driver.device || "unnamed";
+/** Browsers tell neither description nor device, but who made the adapter and of which kind it is. */
+export const adapterName = ({ driver: { description, device, vendor, architecture } }: Engine): string =>
+  description || device || [vendor, architecture].filter(Boolean).join(" ") || "unnamed";
 
 /** Where a run took place. `load`: what `host.watchLoad` told of it. */
 export const describeRun = (
@@ -94,37 +97,6 @@ export const textOf = (lines: readonly Line[]): string => lines.map((l) => `${JS
 export interface OldRecord {
   readonly run: RunRecord;
   readonly cases: ReadonlyMap<string, CaseRecord>;
-}
-
-/** A run's lines out of the text of its file. Throws UsageError, naming the line and what is wrong with it. */
-export function parseLines(text: string, file: string): Line[] {
-  return text.split("\n").flatMap((written, i) => {
-    if (written.trim() === "") return [];
-    let value: unknown;
-    try {
-      value = JSON.parse(written);
-    } catch {
-      throw new UsageError(`bench: line ${i + 1} of ${file} is no JSON; give a file written by --json`);
-    }
-    const parsed = line.safeParse(value);
-    if (parsed.success) return [parsed.data];
-    const [issue] = parsed.error.issues;
-    throw new UsageError(
-      `bench: line ${i + 1} of ${file}: ${issue!.path.join(".") || "kind"}: ${issue!.message}; ` +
-        `give a file written by this version's --json`,
-    );
-  });
-}
-
-/** An earlier run by the names of its cases. Throws UsageError for a text that holds none. */
-export function parseRecord(text: string, file: string): OldRecord {
-  const lines = parseLines(text, file);
-  const run = lines.find((l) => l.kind === "run");
-  if (!run) throw new UsageError(`bench: ${file} holds no run; give a file written by --json`);
-  return {
-    run,
-    cases: new Map(lines.flatMap((l) => (l.kind === "case" ? [[l.name, l] as const] : []))),
-  };
 }
 
 /** Throws UsageError for a run on another adapter, whose times tell nothing of a change. */

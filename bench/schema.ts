@@ -1,9 +1,7 @@
 import { z } from "zod";
+import { VERSION } from "./version.ts";
 
 // What a run's file holds: JSON lines, each of one of these kinds. docs/bench.schema.json is written from it.
-
-/** Raised when a field changes its meaning or goes; new fields do not raise it. */
-export const VERSION = 1;
 
 const milliseconds = z.number().nonnegative().meta({ description: "milliseconds" });
 const share = z.number().nonnegative().meta({ description: "a share, 1 for the whole" });

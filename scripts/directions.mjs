@@ -1,4 +1,5 @@
-// Checks that each folder imports only from those it may see, and that no imports run in a circle.
+// Checks that each folder imports only from those it may see, that no imports run in a circle, and that the page in web
+// reaches nothing that only Node has.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 
@@ -11,15 +12,17 @@ const may = {
   train: ["engine", "models", "samplers"],
   cli: ["kernels", "engine", "models", "samplers", "train", "data", "bench"],
   bench: ["kernels", "engine", "models", "samplers", "train", "data", "cli"],
+  web: ["kernels", "engine", "models", "samplers", "train", "data", "bench"],
 };
 
 const files = Object.keys(may).flatMap((folder) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((f) => f.isFile() && f.name.endsWith(".ts") && !f.name.endsWith(".d.ts"))
+    .filter((f) => f.isFile() && f.name.endsWith(".ts") && !/\.(d|config)\.ts$/.test(f.name))
     .map((f) => join(f.parentPath ?? f.path, f.name)),
 );
 const faults = [];
 const graph = new Map();
+const packages = new Map();
 for (const file of files) {
   const text = readFileSync(file, "utf8");
   const runtime = [];
@@ -30,6 +33,12 @@ for (const file of files) {
     if (!types) runtime.push(target);
   }
   graph.set(file, runtime);
+  packages.set(
+    file,
+    [...text.matchAll(/^(?:import|export)\s+(?!type\s)(?:[^;"]*?from\s+)?"([^."][^"]*)"/gms)].map(
+      ([, name]) => name,
+    ),
+  );
 }
 
 const state = new Map();
@@ -44,6 +53,16 @@ function visit(file, trail) {
   state.set(file, "done");
 }
 for (const file of files) visit(file, []);
+
+const seen = new Set();
+function reach(file, trail) {
+  if (seen.has(file)) return;
+  seen.add(file);
+  for (const name of packages.get(file) ?? [])
+    faults.push(`the page has no ${name}: ${[...trail, file].join(" -> ")}`);
+  for (const next of graph.get(file) ?? []) reach(next, [...trail, file]);
+}
+reach("web/main.ts", []);
 
 if (faults.length > 0) {
   console.error(faults.join("\n"));

@@ -1,7 +1,8 @@
 /** What a run's file holds: the schema that is published, and what is said of a file that departs from it. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { parseLines, parseRecord, textOf } from "../../bench/record.ts";
+import { parseLines, parseRecord } from "../../bench/parse-record.ts";
+import { textOf } from "../../bench/record.ts";
 import { jsonSchema, type Line, line } from "../../bench/schema.ts";
 import { caseOf, roofs, run, spread } from "./records.ts";
 
