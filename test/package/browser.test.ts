@@ -2,12 +2,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { encode } from "fast-png";
-import { chromium } from "playwright-core";
 import { beforeAll, expect, test } from "vitest";
+import { launchChromium, noChromium } from "../support/chromium.ts";
 import { INSTALL_TIMEOUT, installed, run, tool } from "./installed.ts";
-
-const browsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const browser = browsers.find((path) => existsSync(path));
 
 const png = encode({ width: 4, height: 4, channels: 1, depth: 8, data: new Uint8Array(16).fill(51) });
 
@@ -102,42 +99,39 @@ test("what reads files is no part of it: a page that wants it is not built", asy
   expect(said).toMatch(/"imageFolder" is not exported by .*data\/browser\.js/);
 });
 
-test.skipIf(browser === undefined)(
-  `in ${browser ?? `none of ${browsers.join(", ")}`} it computes what it does in Node`,
-  async () => {
-    const built = await build('import { report } from "./report.js"; globalThis.report = report;', "run");
-    expect(built.code, built.said).toBe(0);
-    writeFileSync(
-      join(folder, "node.mjs"),
-      'import { report } from "./report.js"; console.log(JSON.stringify(await report()));',
+test("in Chromium it computes what it does in Node", async (context) => {
+  if (noChromium) return context.skip(noChromium);
+  const built = await build('import { report } from "./report.js"; globalThis.report = report;', "run");
+  expect(built.code, built.said).toBe(0);
+  writeFileSync(
+    join(folder, "node.mjs"),
+    'import { report } from "./report.js"; console.log(JSON.stringify(await report()));',
+  );
+  const { stdout, stderr } = await run(folder, process.execPath, "node.mjs");
+  const inNode = JSON.parse(stdout || stderr);
+
+  const running = await launchChromium();
+  try {
+    const page = await running.newPage();
+    const faults: string[] = [];
+    page.on("pageerror", (error) => faults.push(String(error)));
+    // No server: a page of localhost may use WebGPU.
+    await page.route("http://localhost/**", (route) =>
+      route.fulfill({ path: join(folder, "run", new URL(route.request().url()).pathname) }),
     );
-    const { stdout, stderr } = await run(folder, process.execPath, "node.mjs");
-    const inNode = JSON.parse(stdout || stderr);
+    await page.goto("http://localhost/index.html");
+    await page.waitForFunction("globalThis.report !== undefined", undefined, { timeout: 30_000 });
+    const inPage = await page.evaluate<typeof inNode>("globalThis.report()");
 
-    const args = ["--no-sandbox", "--enable-unsafe-webgpu"];
-    const running = await chromium.launch({ executablePath: browser!, args });
-    try {
-      const page = await running.newPage();
-      const faults: string[] = [];
-      page.on("pageerror", (error) => faults.push(String(error)));
-      // No server: a page of localhost may use WebGPU.
-      await page.route("http://localhost/**", (route) =>
-        route.fulfill({ path: join(folder, "run", new URL(route.request().url()).pathname) }),
-      );
-      await page.goto("http://localhost/index.html");
-      await page.waitForFunction("globalThis.report !== undefined", undefined, { timeout: 30_000 });
-      const inPage = await page.evaluate<typeof inNode>("globalThis.report()");
-
-      expect(faults).toEqual([]);
-      const { samples, ...rest } = inPage;
-      const { samples: expected, ...others } = inNode;
-      expect(rest).toEqual(others);
-      expect(rest.product).toEqual([19, 22, 43, 50]);
-      expect(rest.image.map((v: number) => Math.round(255 * v))).toEqual([51, 51, 51, 51]);
-      expect(samples).toHaveLength(8);
-      for (const [i, v] of samples.entries()) expect(Math.abs(v - expected[i])).toBeLessThan(1e-5);
-    } finally {
-      await running.close();
-    }
-  },
-);
+    expect(faults).toEqual([]);
+    const { samples, ...rest } = inPage;
+    const { samples: expected, ...others } = inNode;
+    expect(rest).toEqual(others);
+    expect(rest.product).toEqual([19, 22, 43, 50]);
+    expect(rest.image.map((v: number) => Math.round(255 * v))).toEqual([51, 51, 51, 51]);
+    expect(samples).toHaveLength(8);
+    for (const [i, v] of samples.entries()) expect(Math.abs(v - expected[i])).toBeLessThan(1e-5);
+  } finally {
+    await running.close();
+  }
+});

@@ -1,10 +1,11 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, expect, test } from "vitest";
+import { launchChromium, noChromium } from "../support/chromium.ts";
 import { serve } from "./static-server.ts";
 
 // The built page in a real browser. The page is built once in a process and served under a path of its own, as it may
@@ -32,30 +33,12 @@ export interface VisitOptions {
   readonly reducedMotion?: "reduce" | "no-preference";
 }
 
-const usual = [
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-  "/usr/bin/google-chrome-stable",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-  "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
-];
-const asked = process.env.STEIN_CHROMIUM;
-const executablePath = asked ?? usual.find((path) => existsSync(path));
-
-/** Why no test of this folder can run here. */
-const missing =
-  executablePath === undefined
-    ? "no Chromium found: install one, or name it in STEIN_CHROMIUM"
-    : existsSync(executablePath)
-      ? undefined
-      : `no Chromium at STEIN_CHROMIUM=${asked}`;
-if (missing) console.warn(`test/web: skipped, ${missing}`);
+if (noChromium) console.warn(`test/web: skipped, ${noChromium}`);
 
 /** A test of the page. Where there is no Chromium it is reported as skipped, with the reason. */
 export function webTest(name: string, options: VisitOptions, run: (visit: Visit) => Promise<void>): void {
   test(name, async (context) => {
-    if (missing) return context.skip(missing);
+    if (noChromium) return context.skip(noChromium);
     const browser = await launched(options.withoutGpu === true);
     const { url } = await site();
     const { at = "", expected, width = 1280, height = 900 } = options;
@@ -96,17 +79,10 @@ export async function liveBytes(page: Page): Promise<number> {
 const browsers = new Map<boolean, Promise<Browser>>();
 
 function launched(withoutGpu: boolean): Promise<Browser> {
-  const running = browsers.get(withoutGpu) ?? launch(withoutGpu);
+  const running = browsers.get(withoutGpu) ?? launchChromium({ withoutGpu });
   browsers.set(withoutGpu, running);
   return running;
 }
-
-const launch = (withoutGpu: boolean): Promise<Browser> =>
-  chromium.launch({
-    executablePath: executablePath!,
-    headless: true,
-    args: ["--no-sandbox", ...(withoutGpu ? [] : ["--enable-unsafe-webgpu"])],
-  });
 
 /** Closes a test file's browsers; call it once in each file that has web tests. */
 export function closeBrowsers(): void {
