@@ -9,10 +9,10 @@ import type { Case } from "../harness.ts";
 import { drawn, kept, sizeOf, times } from "../inputs.ts";
 
 /** A batch of images as the chains of an energy model, and many chains on the plane. */
-const shapes: readonly Shape[] = [
-  [128, 3, 32, 32],
-  [262_144, 2],
-];
+const shapes: Readonly<Record<string, Shape>> = {
+  "metropolis, images": [128, 3, 32, 32],
+  "metropolis, points": [262_144, 2],
+};
 const draw = { seed: 11, step: 5 };
 
 /** Where the chains are, which every run moves on. */
@@ -35,8 +35,8 @@ async function check(engine: Engine): Promise<string | undefined> {
   return near("metropolis", state(engine, shape).alias(), expected.data);
 }
 
-export const cases: readonly Case[] = shapes.map((shape) => ({
-  name: "metropolis",
+export const cases: readonly Case[] = Object.entries(shapes).map(([name, shape]) => ({
+  name,
   group: "metropolis",
   shape: times(shape),
   bound: "memory",

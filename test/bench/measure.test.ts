@@ -1,5 +1,6 @@
 /** Measuring from end to end: checks, rounds, clocks, stopping, and what is written of it. */
 import { afterAll, describe, expect, test } from "vitest";
+import { selected } from "../../bench/cases.ts";
 import { near } from "../../bench/checks.ts";
 import { type Case, measure, type Progress, progressLine } from "../../bench/harness.ts";
 import { browserHost } from "../../bench/host.ts";
@@ -35,6 +36,11 @@ const sum: Case = {
     );
   },
 };
+test("every case has a name of its own: runs are compared by it", () => {
+  const names = selected(engine).map((c) => c.name);
+  expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+});
+
 const squares: Case = {
   ...sum,
   name: "squares",

@@ -63,9 +63,9 @@ test("no more images are held than there is room for; the first that were read s
   const { peak, held } = set.stats();
   expect(held).toBeGreaterThanOrEqual(12);
   expect(peak).toBeLessThanOrEqual(16);
-  const before = set.stats().decoded;
+  const before = set.stats().waited;
   toBatch(set, order(1, 0, COUNT).subarray(0, 12)); // three quarters of 16
-  expect(set.stats().decoded).toBe(before);
+  expect(set.stats().waited).toBe(before);
 
   set.expect([0, 1, 2, 3]); // and then others are read: these do not block them
   for (const i of [50, 51, 52, 53, 54, 3]) expect(toBatch(set, [i])).toEqual(toBatch(eager(), [i]));
