@@ -19,7 +19,7 @@ export const peers = {
     title: "TensorFlow.js",
     script: "tfjs.ts",
     args: [],
-    packages: ["@tensorflow/tfjs-core", "@tensorflow/tfjs-backend-webgpu"],
+    packages: ["@tensorflow/tfjs-core", "@tensorflow/tfjs-backend-webgpu", "@tensorflow/tfjs-layers"],
   },
   jax: { title: "jax-js", script: "jax.ts", args: [], packages: ["@jax-js/jax"] },
   ort: { title: "ONNX Runtime", script: "ort.ts", args: [], packages: ["onnxruntime-node"] },

@@ -13,7 +13,12 @@ interface Tf {
   env(): { set(flag: string, value: boolean): void };
   setBackend(name: string): Promise<boolean>;
   ready(): Promise<void>;
-  backend(): { submitQueue(): void; device: GPUDevice };
+  backend(): {
+    device: GPUDevice;
+    commandEncoder: GPUCommandEncoder | null;
+    endComputePassEncoder(): void;
+    submitQueue(): void;
+  };
   engine(): { runKernel(name: string, inputs: object, attrs: object): Tensor };
   tidy<T>(fn: () => T): T;
   keep(t: Tensor): Tensor;
@@ -25,6 +30,13 @@ interface Tf {
   spaceToBatchND(x: Tensor, block: number[], pads: number[][]): Tensor;
   batchToSpaceND(x: Tensor, block: number[], crops: number[][]): Tensor;
   moments(x: Tensor, axes: number[], keepDims: boolean): { mean: Tensor; variance: Tensor };
+  add(a: Tensor, b: Tensor | number): Tensor;
+  sub(a: Tensor, b: Tensor): Tensor;
+  mul(a: Tensor, b: Tensor | number): Tensor;
+  neg(x: Tensor): Tensor;
+  rsqrt(x: Tensor): Tensor;
+  square(x: Tensor): Tensor;
+  sum(x: Tensor): Tensor;
   softmax(x: Tensor): Tensor;
   elu(x: Tensor): Tensor;
   randomNormal(dims: readonly number[]): Tensor;
@@ -37,14 +49,6 @@ interface Tf {
 
 interface Tensor {
   readonly shape: number[];
-  add(other: Tensor | number): Tensor;
-  sub(other: Tensor): Tensor;
-  mul(other: Tensor | number): Tensor;
-  div(other: Tensor | number): Tensor;
-  neg(): Tensor;
-  rsqrt(): Tensor;
-  square(): Tensor;
-  sum(): Tensor;
   data(): Promise<Float32Array<ArrayBuffer>>;
   dispose(): void;
 }
@@ -60,12 +64,16 @@ const HWIO = [2, 3, 1, 0];
 const OIHW = [3, 2, 0, 1];
 const SWAP = [0, 2, 1]; // [n,c,t] and [n,t,c]
 
-const packages = ["@tensorflow/tfjs-core", "@tensorflow/tfjs-backend-webgpu"] as const;
+const packages = [
+  "@tensorflow/tfjs-core",
+  "@tensorflow/tfjs-backend-webgpu",
+  "@tensorflow/tfjs-layers", // for the derivatives that it registers
+] as const;
 
 serve(async (): Promise<PeerEngine> => {
   const gpu = await browserLikeGpu();
   const tf = load<Tf>(packages[0]);
-  load(packages[1]); // registers itself
+  for (const name of packages.slice(1)) load(name); // they register what they bring
   tf.env().set("WEBGPU_CPU_FORWARD", false);
   if (!(await tf.setBackend("webgpu"))) throw new Error("tfjs: its WebGPU backend did not start");
   await tf.ready();
@@ -77,6 +85,13 @@ serve(async (): Promise<PeerEngine> => {
     finish: () => device.queue.onSubmittedWorkDone(),
   };
 });
+
+/** Sends what is recorded to the device: the backend itself waits for 15 kernels or a reader. */
+function submit(tf: Tf): void {
+  const backend = tf.backend();
+  backend.endComputePassEncoder();
+  if (backend.commandEncoder) backend.submitQueue();
+}
 
 /** A tensor on the device in another order of axes. */
 const put = (tf: Tf, array: HostArray, order?: readonly number[]): Tensor => {
@@ -99,7 +114,7 @@ async function prepare(tf: Tf, problem: Problem): Promise<Work | Cannot> {
     const results = tf.tidy(step);
     tf.dispose(held);
     held = results;
-    tf.backend().submitQueue();
+    submit(tf);
   };
   return {
     check: async () => {
@@ -160,7 +175,7 @@ function stepOf(
       const [q, k, v] = ["q", "k", "v"].map((name) => put(tf, host[name]!, SWAP));
       const scale = 1 / Math.sqrt(problem.channels);
       const apply = (q: Tensor, k: Tensor, v: Tensor) =>
-        tf.matMul(tf.softmax(tf.matMul(q, k, false, true).mul(scale)), v);
+        tf.matMul(tf.softmax(tf.mul(tf.matMul(q, k, false, true), scale)), v);
       return {
         ...passes(
           tf,
@@ -176,7 +191,7 @@ function stepOf(
       const { steps, alpha, shape } = problem;
       let x = tf.keep(put(tf, host["x"]!));
       const move = (x: Tensor) =>
-        x.add(x.neg().mul(alpha / 2)).add(tf.randomNormal(shape).mul(Math.sqrt(alpha)));
+        tf.add(tf.add(x, tf.mul(tf.neg(x), alpha / 2)), tf.mul(tf.randomNormal(shape), Math.sqrt(alpha)));
       return {
         step: () => {
           for (let i = 0; i < steps; i++) {
@@ -184,7 +199,7 @@ function stepOf(
             x.dispose();
             x = next;
           }
-          return { x: x.add(0) };
+          return { x: tf.add(x, 0) };
         },
       };
     }
@@ -193,7 +208,7 @@ function stepOf(
       return {
         step: () => {
           let x = start;
-          for (let i = 0; i < problem.length; i++) x = x.add(d);
+          for (let i = 0; i < problem.length; i++) x = tf.add(x, d);
           return { y: x };
         },
       };
@@ -214,7 +229,7 @@ const passes = (tf: Tf, apply: Forward, xs: Tensor[], names: string[], dy: Tenso
 
 function instanceNorm(tf: Tf, x: Tensor): Tensor {
   const { mean, variance } = tf.moments(x, [1, 2], true);
-  return x.sub(mean).mul(variance.add(1e-5).rsqrt());
+  return tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, 1e-5)));
 }
 
 /**
@@ -243,15 +258,12 @@ function training(tf: Tf, problem: ProblemOf<"training">, host: Record<string, H
     layers.reduce((h, dilation, i) => {
       const inner = i > 0 && i < layers.length - 1;
       const input = inner ? tf.elu(instanceNorm(tf, h)) : h;
-      return dilatedConv(tf, input, weights[i]!, dilation).add(biases[i]!);
+      return tf.add(dilatedConv(tf, input, weights[i]!, dilation), biases[i]!);
     }, x);
-  const loss = (z: Tensor) =>
-    network(x.add(z.mul(sigma)))
-      .mul(sigma)
-      .add(z)
-      .square()
-      .sum()
-      .mul(0.5 / batch);
+  const loss = (z: Tensor) => {
+    const score = network(tf.add(x, tf.mul(z, sigma)));
+    return tf.mul(tf.sum(tf.square(tf.add(tf.mul(score, sigma), z))), 0.5 / batch);
+  };
   const step = (z: Tensor) => optimizer.minimize(() => loss(z), true, variables);
   return {
     check: async (noise) => {
@@ -270,7 +282,7 @@ function training(tf: Tf, problem: ProblemOf<"training">, host: Record<string, H
     },
     run: () => {
       tf.tidy(() => void step(tf.randomNormal(x.shape)));
-      tf.backend().submitQueue();
+      submit(tf);
     },
   };
 }
