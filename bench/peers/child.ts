@@ -5,6 +5,15 @@ import type { Answers, Ask, QuestionOf, Reply } from "./messages.ts";
 /** Milliseconds that an answer may take: compiling on a software driver takes minutes. */
 const PATIENCE = 15 * 60_000;
 
+/** Who answers questions. */
+export interface Answerer {
+  /** Whether who answered before still lives, with all that was made ready. */
+  readonly alive: boolean;
+  /** Throws Error with one line where there is no answer. */
+  ask<A extends Ask>(question: QuestionOf<A>): Promise<Answers[A]>;
+  end(): void;
+}
+
 export interface ChildOptions {
   readonly args?: readonly string[];
   /** Beside this process's own environment. */
@@ -13,7 +22,7 @@ export interface ChildOptions {
 }
 
 /** A process that answers one question after the other. Where it ends, the question fails and the next starts another. */
-export class Child {
+export class Child implements Answerer {
   readonly #script: string;
   readonly #options: ChildOptions;
   #process: ChildProcess | undefined;
@@ -26,12 +35,11 @@ export class Child {
     this.#options = options;
   }
 
-  /** Whether the process still lives that answered before. */
   get alive(): boolean {
     return this.#process !== undefined;
   }
 
-  /** Throws Error with one line: what the process complained of, or how it ended. */
+  /** What is thrown says what the process complained of, or how it ended. */
   async ask<A extends Ask>(question: QuestionOf<A>): Promise<Answers[A]> {
     const reply = await this.#reply(question);
     if ("fault" in reply) throw new Error(reply.fault);

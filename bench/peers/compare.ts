@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { disagreement } from "./agreement.ts";
-import { Child } from "./child.ts";
+import { type Answerer, Child } from "./child.ts";
 import type { Introduction, Results } from "./engine.ts";
 import type { HostArray } from "./inputs.ts";
 import { type Load, watchLoad } from "./load.ts";
@@ -25,6 +25,9 @@ export interface CompareOptions {
   readonly onProgress: (done: number, total: number, what: string) => void;
 }
 
+/** Starts an engine's process with these variables beside the usual ones. */
+export type Start = (name: EngineName, env?: Record<string, string>) => Answerer;
+
 const WARM_UPS = 2;
 const COLD_ROUNDS = 3;
 
@@ -32,10 +35,10 @@ const COLD_ROUNDS = 3;
  * Every workload in every engine: first each engine's results are held to ours, then all that agree are timed
  * interleaved, one workload in each engine in turn, so that the machine's moods fall on all.
  */
-export async function compare(options: CompareOptions): Promise<Comparison> {
+export async function compare(options: CompareOptions, start: Start = childOf): Promise<Comparison> {
   const { peers, workloads, rounds, onProgress } = options;
   const names: EngineName[] = ["stein", "eager", ...peers];
-  const children = new Map(names.map((name) => [name, childOf(name)]));
+  const children = new Map(names.map((name) => [name, start(name)]));
   const pairs = workloads.flatMap((workload) =>
     names.filter((name) => !(workload.cold && name === "eager")).map((name) => new Pair(workload, name)),
   );
@@ -77,7 +80,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
     for (let round = 0; round < coldRounds; round++)
       for (const pair of cold) {
         progress(pair, "new process,");
-        await pair.first(twin(pair)?.outcome);
+        await pair.first(start, twin(pair)?.outcome);
       }
     onProgress(total, total, "");
 
@@ -95,7 +98,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
 }
 
 /** All engines on the system's driver: the embedded one is known to ours alone. */
-function childOf(name: EngineName, env: Record<string, string> = {}): Child {
+function childOf(name: EngineName, env = {}): Answerer {
   const { script, args } = roster[name];
   return new Child(new URL(`engines/${script}`, import.meta.url), {
     args,
@@ -103,7 +106,7 @@ function childOf(name: EngineName, env: Record<string, string> = {}): Child {
   });
 }
 
-async function introduction(child: Child): Promise<Introduction> {
+async function introduction(child: Answerer): Promise<Introduction> {
   try {
     return await child.ask<"introduce">({ ask: "introduce" });
   } catch (cause) {
@@ -114,7 +117,7 @@ async function introduction(child: Child): Promise<Introduction> {
 /** Ours first, the peers against it. The noise that ours drew in a training step is given to them. */
 async function check(
   pairs: readonly Pair[],
-  children: ReadonlyMap<EngineName, Child>,
+  children: ReadonlyMap<EngineName, Answerer>,
   progress: (pair: Pair) => void,
 ): Promise<void> {
   let truth: Results | undefined;
@@ -144,7 +147,7 @@ class Pair {
     return this.#times.length > 0 ? { times: timesOf(this.#times) } : { failed: "not timed" };
   }
 
-  async check(child: Child, noise: HostArray | undefined, truth: Results | undefined) {
+  async check(child: Answerer, noise: HostArray | undefined, truth: Results | undefined) {
     const { name, problem } = this.workload;
     return this.#guard(async () => {
       const answer = await child.ask<"check">({ ask: "check", name, problem, noise });
@@ -158,7 +161,7 @@ class Pair {
     });
   }
 
-  async time(child: Child, kept: boolean): Promise<void> {
+  async time(child: Answerer, kept: boolean): Promise<void> {
     if (this.#fault) return;
     if (!child.alive) {
       this.#fault = { failed: "its process ended in other work" };
@@ -171,14 +174,14 @@ class Pair {
   }
 
   /** In a new process that finds no compiled shaders. `known`: what came of the same work before. */
-  async first(known: Outcome | undefined): Promise<void> {
+  async first(start: Start, known: Outcome | undefined): Promise<void> {
     if (this.#fault) return;
     if (known && !("times" in known)) {
       this.#fault = known;
       return;
     }
     const folder = mkdtempSync(join(tmpdir(), "stein-peers-"));
-    const child = childOf(this.name, { MESA_SHADER_CACHE_DIR: folder });
+    const child = start(this.name, { MESA_SHADER_CACHE_DIR: folder });
     await this.#guard(async () => {
       const answer = await child.ask<"first">({ ask: "first", problem: this.workload.problem });
       if ("cannot" in answer) this.#fault = answer;
@@ -198,7 +201,7 @@ class Pair {
   }
 }
 
-async function processorTime(child: Child): Promise<number> {
+async function processorTime(child: Answerer): Promise<number> {
   if (!child.alive) return 0;
   return (await child.ask<"processor">({ ask: "processor" })).ms;
 }

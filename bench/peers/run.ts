@@ -1,18 +1,17 @@
-import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { Command, Option } from "commander";
 import { wholeFrom } from "../../cli/options.ts";
 import { writeFileAtomic } from "../../cli/pictures/write.ts";
 import { endLine, Progress } from "../../cli/progress.ts";
 import { table } from "../../cli/table.ts";
-import { nearest, UsageError } from "../../engine/errors.ts";
+import { UsageError } from "../../engine/errors.ts";
 import { markdownTable } from "../figures/table.ts";
 import { compare } from "./compare.ts";
+import { chosenBy, peersOf, readPage } from "./options.ts";
 import { requireInstalled } from "./packages.ts";
 import { type PeerName, peerNames, peers } from "./roster.ts";
 import { circumstances, type PeersRecord, tableOf, withBlock } from "./tables.ts";
 import { verdictOf } from "./verdict.ts";
-import { type Workload, workloads } from "./workloads.ts";
 
 interface Options {
   rounds: number;
@@ -42,8 +41,8 @@ const program = new Command("bench:peers")
 
 async function run({ rounds, filter = "", json, write, ...options }: Options): Promise<void> {
   const chosen = chosenBy(filter);
-  requireInstalled(options.peers.flatMap((name) => peers[name].packages));
   const page = write === undefined ? undefined : readPage(write);
+  requireInstalled(options.peers.flatMap((name) => peers[name].packages));
   let bar: Progress | undefined;
   const comparison = await compare({
     peers: options.peers,
@@ -80,42 +79,6 @@ const withVerdicts = (record: PeersRecord) => ({
   ...record,
   rows: record.rows.map((row) => ({ ...row, verdict: verdictOf(row) })),
 });
-
-function chosenBy(filter: string): Workload[] {
-  const wanted = filter.toLowerCase();
-  const chosen = workloads.filter(({ name }) => name.toLowerCase().includes(wanted));
-  if (chosen.length === 0)
-    throw new UsageError(
-      `got --filter ${filter}, expected part of a workload's name; one of: ${workloads.map(({ name }) => name).join("; ")}`,
-    );
-  return chosen;
-}
-
-function peersOf(text: string): PeerName[] {
-  return text.split(",").map((word) => {
-    const name = word.trim();
-    const known = peerNames.find((peer) => peer === name);
-    if (known) return known;
-    const meant = nearest(name, peerNames);
-    throw new UsageError(
-      `got --peers ${text} with "${name}", expected some of ${peerNames.join(",")}${meant ? `; did you mean ${meant}?` : ""}`,
-    );
-  });
-}
-
-/** Read before any work, so that a wrong path costs nothing. */
-function readPage(path: string): string {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new UsageError(
-      `got --write ${path}, expected a Markdown file that can be read (${(cause as Error).message})`,
-    );
-  }
-  withBlock(path, text, ""); // complains where there is no place for the table
-  return text;
-}
 
 try {
   await program.parseAsync();

@@ -66,6 +66,7 @@ const POSITIONS_FIRST = [0, 2, 1]; // [n,c,t] and [n,t,c]
 
 serve(async (): Promise<PeerEngine> => {
   const gpu = await browserLikeGpu();
+  completeIterators();
   const jax = load<Jax>("@jax-js/jax");
   if (!(await jax.init()).includes("webgpu")) throw new Error("jax-js: its WebGPU backend did not start");
   jax.defaultDevice("webgpu");
@@ -76,6 +77,20 @@ serve(async (): Promise<PeerEngine> => {
     finish: () => jax.getWebGPUDevice().queue.onSubmittedWorkDone(),
   };
 });
+
+/** jax-js maps over iterators, which Node can from version 22 on. */
+function completeIterators(): void {
+  const iterators = Object.getPrototypeOf(Object.getPrototypeOf([].values())) as object;
+  if ("map" in iterators) return;
+  Object.defineProperty(iterators, "map", {
+    *value<T, U>(this: Iterable<T>, fn: (item: T, i: number) => U) {
+      let i = 0;
+      for (const item of this) yield fn(item, i++);
+    },
+    configurable: true,
+    writable: true,
+  });
+}
 
 const put = (jax: Jax, { dims, values }: HostArray): Arr => jax.numpy.array(values, { shape: dims });
 
