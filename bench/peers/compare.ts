@@ -28,7 +28,8 @@ export interface CompareOptions {
 /** Starts an engine's process with these variables beside the usual ones. */
 export type Start = (name: EngineName, env?: Record<string, string>) => Answerer;
 
-const WARM_UPS = 2;
+/** Beyond the check, in which everything is compiled. */
+const WARM_UPS = 1;
 const COLD_ROUNDS = 3;
 
 /**

@@ -78,18 +78,20 @@ serve(async (): Promise<PeerEngine> => {
   };
 });
 
-/** jax-js maps over iterators, which Node can from version 22 on. */
+/** jax-js maps and filters iterators, which Node can from version 22 on. */
 function completeIterators(): void {
-  const iterators = Object.getPrototypeOf(Object.getPrototypeOf([].values())) as object;
-  if ("map" in iterators) return;
-  Object.defineProperty(iterators, "map", {
-    *value<T, U>(this: Iterable<T>, fn: (item: T, i: number) => U) {
-      let i = 0;
-      for (const item of this) yield fn(item, i++);
+  const prototype = Object.getPrototypeOf(Object.getPrototypeOf([].values())) as object;
+  const helpers = {
+    *map<T, U>(this: Iterable<T>, fn: (item: T) => U) {
+      for (const item of this) yield fn(item);
     },
-    configurable: true,
-    writable: true,
-  });
+    *filter<T>(this: Iterable<T>, keep: (item: T) => boolean) {
+      for (const item of this) if (keep(item)) yield item;
+    },
+  };
+  for (const [name, value] of Object.entries(helpers))
+    if (!(name in prototype))
+      Object.defineProperty(prototype, name, { value, configurable: true, writable: true });
 }
 
 const put = (jax: Jax, { dims, values }: HostArray): Arr => jax.numpy.array(values, { shape: dims });
