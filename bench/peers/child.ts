@@ -69,7 +69,7 @@ export class Child implements Answerer {
         settle({ fault: `no answer within ${patience / 1000} s` });
       }, patience);
       child.on("message", settle).on("exit", ended);
-      child.send(question);
+      child.send(question, () => {}); // where that fails the process has ended, which is heard of above
     });
   }
 

@@ -189,7 +189,7 @@ class Pair {
       else this.#times.push(answer.ms);
     });
     child.end();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }); // a process may die slowly
   }
 
   async #guard<T>(work: () => Promise<T>): Promise<T | undefined> {

@@ -61,6 +61,8 @@ async function run({ rounds, filter = "", json, write, ...options }: Options): P
   };
   const { table: cells, notes } = tableOf(record);
   console.log([...circumstances(record), "", table(cells[0]!, cells.slice(1)), ...notes].join("\n"));
+  if (record.rows.some(({ outcomes: { stein } }) => stein && ("wrong" in stein || "failed" in stein)))
+    process.exitCode = 1;
   if (json !== undefined) writeFileAtomic(json, `${JSON.stringify(withVerdicts(record), null, 2)}\n`);
   if (write !== undefined && page !== undefined) {
     const block = [

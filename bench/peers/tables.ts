@@ -74,7 +74,7 @@ export function circumstances(record: PeersRecord): string[] {
     `packages: ${Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(", ")}`,
-    `host: Node ${record.node}, ${record.platform}, ${record.processor}, ${record.date.slice(0, 10)}, ${rounds} rounds`,
+    `host: Node ${record.node}, ${record.platform}, ${record.processor}, ${record.date.slice(0, 10)}, ${rounds} ${rounds === 1 ? "round" : "rounds"}`,
     `load: average ${load.before.toFixed(1)} before and ${load.after.toFixed(1)} after on ${load.cores} cores; ` +
       `${others}${load.others > NOISY ? ": NOISY" : ""}`,
   ];

@@ -9,7 +9,10 @@ import type { Workload } from "../../bench/peers/workloads.ts";
 
 const matmul = (size: number) => ({ kind: "matmul", size }) as const;
 
-describe("a process", () => {
+/** Milliseconds: a process that translates TypeScript takes long to start where the cores are shared. */
+const STARTING = 120_000;
+
+describe("a process", { timeout: STARTING }, () => {
   const children: Child[] = [];
   function child(script = "fake-engine.ts", options: ChildOptions = {}): Child {
     const made = new Child(new URL(`child/${script}`, import.meta.url), options);

@@ -149,7 +149,9 @@ test("packages that are not installed are named with the command that brings the
 describe("what is asked wrongly", () => {
   test("a peer that there is none of is named with the nearest", () => {
     expect(peersOf("tfjs, ort")).toEqual(["tfjs", "ort"]);
-    expect(() => peersOf("tfjs,jex")).toThrowErrorMatchingInlineSnapshot(`[UsageError: got --peers tfjs,jex with "jex", expected some of tfjs,jax,ort; did you mean jax?]`);
+    expect(() => peersOf("tfjs,jex")).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: got --peers tfjs,jex with "jex", expected some of tfjs,jax,ort; did you mean jax?]`,
+    );
   });
 
   test("a filter that nothing passes lists what there is", () => {
@@ -160,7 +162,9 @@ describe("what is asked wrongly", () => {
     );
   });
 
-  test("a page that is not there or has no place for the table is refused before any work, exit code 2", () => {
+  test("a page that is not there or has no place for the table is refused before any work, exit code 2", {
+    timeout: 120_000, // of a process that translates TypeScript, where the cores are shared
+  }, () => {
     const folder = mkdtempSync(join(tmpdir(), "stein-peers-test-"));
     try {
       const [page, none] = [join(folder, "page.md"), join(folder, "none.md")];
