@@ -28,7 +28,7 @@ export function peersOf(text: string): PeerName[] {
   });
 }
 
-/** A Markdown file with a place for the table, read before any work. Throws UsageError for another, or none. */
+/** A Markdown file with a place for the table. Throws UsageError for another, or none. */
 export function readPage(path: string): string {
   let text: string;
   try {

@@ -41,7 +41,7 @@ const program = new Command("bench:peers")
 
 async function run({ rounds, filter = "", json, write, ...options }: Options): Promise<void> {
   const chosen = chosenBy(filter);
-  const page = write === undefined ? undefined : readPage(write);
+  if (write !== undefined) readPage(write); // complains before any work
   requireInstalled(options.peers.flatMap((name) => peers[name].packages));
   let bar: Progress | undefined;
   const comparison = await compare({
@@ -64,7 +64,7 @@ async function run({ rounds, filter = "", json, write, ...options }: Options): P
   if (record.rows.some(({ outcomes: { stein } }) => stein && ("wrong" in stein || "failed" in stein)))
     process.exitCode = 1;
   if (json !== undefined) writeFileAtomic(json, `${JSON.stringify(withVerdicts(record), null, 2)}\n`);
-  if (write !== undefined && page !== undefined) {
+  if (write !== undefined) {
     const block = [
       ...circumstances(record).map((text) => `- ${text}`),
       "",
@@ -72,7 +72,7 @@ async function run({ rounds, filter = "", json, write, ...options }: Options): P
       "",
       ...notes,
     ];
-    writeFileAtomic(write, withBlock(write, page, block.join("\n").trimEnd()));
+    writeFileAtomic(write, withBlock(write, readPage(write), block.join("\n").trimEnd()));
   }
 }
 
