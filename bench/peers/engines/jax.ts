@@ -78,6 +78,9 @@ serve(async (): Promise<PeerEngine> => {
   };
 });
 
+/** Adds of a chain that are jitted together: a divisor of its length. */
+const PIECE = 100;
+
 /** jax-js maps and filters iterators, which Node can from version 22 on. */
 function completeIterators(): void {
   const prototype = Object.getPrototypeOf(Object.getPrototypeOf([].values())) as object;
@@ -105,8 +108,8 @@ function prepare(jax: Jax, problem: Problem): Work {
   const host = inputsOf(problem);
   if (problem.kind === "training") return training(jax, problem, host);
   if (problem.kind === "langevin") return langevin(jax, problem, host["x"]!);
-  const { step, names, inputs, order } = stepOf(jax, problem, host);
-  const jitted = jax.jit(step);
+  const { step, names, inputs, order, jitted: inParts } = stepOf(jax, problem, host);
+  const jitted = inParts ? step : jax.jit(step);
   const run = () => jitted(...inputs.map((x) => x.ref));
   return {
     check: async () => {
@@ -126,6 +129,8 @@ function prepare(jax: Jax, problem: Problem): Work {
 
 interface Stepped {
   readonly step: (...xs: Arr[]) => Arr[];
+  /** The step jits its parts itself. */
+  readonly jitted?: boolean;
   readonly inputs: Arr[];
   readonly names: readonly string[];
   /** Of the results' axes. */
@@ -172,17 +177,26 @@ function stepOf(
         order,
       };
     }
-    case "adds":
+    case "adds": {
+      // Jit recurses over a chain: all thousand at once overflow the stack.
+      const piece = jax.jit((x: Arr, d: Arr): Arr => {
+        let sum = x;
+        for (let i = 0; i < PIECE; i++) sum = sum.add(d.ref);
+        d.dispose();
+        return sum;
+      });
       return {
         step: (start, d) => {
           let x = start!;
-          for (let i = 0; i < problem.length; i++) x = x.add(d!.ref);
+          for (let i = 0; i < problem.length; i += PIECE) x = piece(x, d!.ref);
           d!.dispose();
           return [x];
         },
+        jitted: true,
         inputs,
         names: ["y"],
       };
+    }
   }
 }
 
