@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 /** Tests that need no device: they run anywhere, in parallel, on every save. All others are device tests. */
 const host = [
   "test/{oracle,data,pictures}/**/*.test.ts",
+  "test/bench/peers*.test.ts",
   "test/cli/{checkpoint-folder,control-messages,help,log,messages,runs}.test.ts",
   "test/bench/{browser-safe,change,html,roofline-plot,roofs,schema}.test.ts",
   "test/figures/{docs,fisher,law,svg}.test.ts",

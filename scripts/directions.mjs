@@ -18,7 +18,8 @@ const may = {
 const files = Object.keys(may).flatMap((folder) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((f) => f.isFile() && f.name.endsWith(".ts") && !/\.(d|config)\.ts$/.test(f.name))
-    .map((f) => join(f.parentPath ?? f.path, f.name)),
+    .map((f) => join(f.parentPath ?? f.path, f.name))
+    .filter((file) => !file.includes("node_modules")),
 );
 const faults = [];
 const graph = new Map();

@@ -1,0 +1,28 @@
+import { cpus, loadavg } from "node:os";
+
+export interface Load {
+  /** Averages over a minute. */
+  readonly before: number;
+  readonly after: number;
+  /** Share of all cores that processes other than these took meanwhile, 0 to 1. */
+  readonly others: number;
+  readonly cores: number;
+}
+
+/** How busy the machine was with other things meanwhile. `own`: processor time that the processes at work have had, in milliseconds. */
+export function watchLoad(own: number): (own: number) => Load {
+  const [start, busy, before] = [performance.now(), busyMilliseconds(), loadavg()[0]!];
+  return (ownNow) => {
+    const cores = cpus().length;
+    const others = busyMilliseconds() - busy - (ownNow - own);
+    return {
+      before,
+      after: loadavg()[0]!,
+      others: Math.max(0, others / (performance.now() - start) / cores),
+      cores,
+    };
+  };
+}
+
+const busyMilliseconds = (): number =>
+  cpus().reduce((total, { times: { user, nice, sys, irq } }) => total + user + nice + sys + irq, 0);
