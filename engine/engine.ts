@@ -5,8 +5,10 @@ import { fill } from "../kernels/fill.ts";
 import type { Hardware, Kernel, Variant } from "../kernels/kernel.ts";
 import { vecsPerThread } from "../kernels/lanewise.ts";
 import { unary } from "../kernels/unary.ts";
+import { type TuneOptions, type Tuning, tune } from "./autotune.ts";
 import { BufferPool, MemoryLedger, type MemoryReport, mebibytes } from "./buffers.ts";
 import { Capture } from "./capture.ts";
+import { type Autotune, autotuneMode, Choices, type Tunable } from "./choices.ts";
 import { type Launch, phantomPool } from "./dry.ts";
 import { DeviceError, invariant, UsageError } from "./errors.ts";
 import { LanewiseFusion } from "./fusion.ts";
@@ -14,6 +16,7 @@ import { GraphNode } from "./graph.ts";
 import { describeHardware, type LimitOverrides, openDevice } from "./hardware.ts";
 import { fromHost, toHost } from "./host-data.ts";
 import type { Inputs, OpSpec } from "./op.ts";
+import { openCache, type TextCache } from "./platform/cache.ts";
 import { platform } from "./platform/index.ts";
 import type { DriverReport, OpenOptions } from "./platform/platform.ts";
 import { type Program, ProgramCache } from "./programs.ts";
@@ -22,6 +25,7 @@ import { requireShape, shapeSize, showShape } from "./shapes.ts";
 import { type BlockRange, type Command, CommandStream } from "./stream.ts";
 import { copyStrided } from "./strided.ts";
 import { bytesOf, type Dtype, dtypeOf, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
+import { fileName, readTuning, tunedFor } from "./tuning-file.ts";
 import { Releases, withFusedUpdates } from "./update-fusion.ts";
 import { type VerifyReport, verify } from "./verify.ts";
 
@@ -32,6 +36,8 @@ export interface EngineOptions extends OpenOptions {
   memoryBudget?: number;
   /** Fill every new tensor with NaN first, so that a kernel that leaves a gap is found. For tests. */
   poison?: boolean;
+  /** Who chooses between ways to compute an op: see choices.ts. "cached", or what STEIN_AUTOTUNE says. */
+  autotune?: Autotune;
 }
 
 /** What an observer is told of each op, for verification and fault finding. */
@@ -57,10 +63,13 @@ export class Engine {
   observer: ((event: OpEvent) => void) | undefined;
   /** Names of the modules whose forward is running, outermost first. */
   readonly path: string[] = [];
+  /** Ways that were measured to be the fastest on this adapter. */
+  readonly choices: Choices;
 
   readonly #fusion: LanewiseFusion;
   #ledger: MemoryLedger;
   readonly #keepAlive: readonly unknown[];
+  readonly #cache: TextCache;
   readonly #poison: boolean;
   readonly #maxBufferSize: number;
   readonly #scopes: Set<Tensor>[] = [];
@@ -78,13 +87,18 @@ export class Engine {
 
   /** Opens an adapter and a device. Throws DeviceError with what to install when there is none. */
   static async create(options: EngineOptions = {}): Promise<Engine> {
+    const mode = autotuneMode(options.autotune);
     const { adapter, keepAlive, driver, systemMemory } = await platform.openGpu({
       dawnFeatures: ["-timestamp_quantization"],
       ...options,
     });
     const device = await openDevice(adapter, options.limits);
     const budget = options.memoryBudget ?? (driver.software ? systemMemory * 0.75 : Infinity);
-    return new Engine(device, driver, [adapter, ...keepAlive], budget, options);
+    const cache = await openCache();
+    const of = tunedFor(device, driver);
+    const known = mode === "off" ? new Map() : readTuning(await cache.read(fileName(of)), of);
+    const choices = new Choices(mode, known);
+    return new Engine(device, driver, [adapter, ...keepAlive], budget, options, choices, cache);
   }
 
   private constructor(
@@ -93,12 +107,16 @@ export class Engine {
     keepAlive: readonly unknown[],
     budget: number,
     { limits = {}, poison = false }: EngineOptions,
+    choices: Choices,
+    cache: TextCache,
   ) {
     this.device = device;
     this.driver = driver;
     this.hardware = describeHardware(device, driver);
     this.#keepAlive = keepAlive;
     this.#poison = poison;
+    this.choices = choices;
+    this.#cache = cache;
     this.#ledger = new MemoryLedger(budget);
     this.maxBinding = Math.min(
       device.limits.maxStorageBufferBindingSize,
@@ -398,9 +416,38 @@ export class Engine {
 
   /**
    * Compiles every kernel a step will use, in parallel, without running any: `fn` is walked through with
-   * dispatches left out. Its results hold no values.
+   * dispatches left out. Its results hold no values. With autotune on, `tune` comes first.
    */
   async prepare(fn: () => unknown, onProgress?: (done: number, total: number) => void): Promise<void> {
+    if (this.choices.mode === "on") await this.tune(fn);
+    await this.#compile(fn, onProgress);
+  }
+
+  /**
+   * Measures which of their ways computes the ops of a step the fastest, where that is not known yet: `fn` is walked
+   * through, and each class of problems met is timed on random numbers. From then on, and in later runs on this
+   * adapter, those ways are taken. Throws UsageError with autotune off, and where the cache cannot be written.
+   */
+  tune(fn: () => unknown, options?: TuneOptions): Promise<Tuning> {
+    const context = {
+      choices: this.choices,
+      cache: this.#cache,
+      tunedFor: tunedFor(this.device, this.driver),
+      compile: (work: () => unknown) => this.#compile(work),
+    };
+    return tune(this, fn, context, options);
+  }
+
+  /** The way in which an op computes a problem. */
+  choose<P, W extends Variant>(
+    tunable: Tunable<P, W>,
+    problem: P,
+    inputs: readonly (Tensor | undefined)[],
+  ): W {
+    return this.choices.choose(this, tunable, problem, inputs);
+  }
+
+  async #compile(fn: () => unknown, onProgress?: (done: number, total: number) => void): Promise<void> {
     const programs = new Set<Program>();
     this.dry(fn, ({ program }) => programs.add(program));
     await this.programs.compile([...programs], onProgress);

@@ -122,7 +122,7 @@ export type ConvRowsVariant = {
   kw: number;
   strideX: number;
   dilationX: number;
-  /** Output channels (a multiple of 4) and neighbouring columns (4 or 8) of a thread. */
+  /** Output channels and neighbouring columns of a thread, multiples of 4. */
   rows: number;
   columns: number;
   /** Threads of a workgroup: the vector width of a CPU driver, a warp or two of a GPU. */
@@ -359,7 +359,17 @@ export const convWeightRows = defineKernel({
   }),
 });
 
-/** Shapes the networks use and odd ones beside them, each with every tile; other shapes compile on demand. */
+/** Tiles that fit registers, the plainest first. */
+const tiles = [
+  { rows: 4, columns: 4 },
+  { rows: 4, columns: 8 },
+  { rows: 8, columns: 4 },
+  { rows: 8, columns: 8 },
+  { rows: 4, columns: 16 },
+  { rows: 16, columns: 4 },
+] as const;
+
+/** Shapes the networks use and odd ones beside them, each with the usual tiles; other shapes compile on demand. */
 function convVariants(): ConvRowsVariant[] {
   const shapes = [
     [1, 1, 1],
@@ -369,26 +379,48 @@ function convVariants(): ConvRowsVariant[] {
     [4, 2, 1],
     [5, 1, 1],
   ] as const;
-  const tiles = [
-    [4, 4, 8],
-    [4, 8, 8],
-    [8, 4, 8],
-    [8, 8, 8],
-    [8, 8, 64],
-  ] as const;
-  return shapes.flatMap(([kw, strideX, dilationX]) =>
-    tiles.map(([rows, columns, lanes]) => ({ kw, strideX, dilationX, rows, columns, lanes })),
-  );
+  return shapes.flatMap(([kw, strideX, dilationX]) => {
+    const every = kw === 3 && strideX === 1 && dilationX === 1;
+    return [
+      ...tiles.slice(0, every ? tiles.length : 4).map((tile) => ({ ...tile, lanes: 8 })),
+      { rows: 8, columns: 8, lanes: 64 },
+    ].map((tile) => ({ kw, strideX, dilationX, ...tile }));
+  });
 }
 
 const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
-type Tile = Pick<ConvRowsVariant, "rows" | "columns" | "lanes">;
+export type ConvTile = Pick<ConvRowsVariant, "rows" | "columns" | "lanes">;
 
 /** The tile for an output of `co` channels and rows of `ow`: little is wasted at the edges. */
-export function convTile(hw: Hardware, co: number, ow: number): Tile {
+export function convTile(hw: Hardware, { co, ow }: { co: number; ow: number }): ConvTile {
   const rest = ow % 8;
   return { rows: co <= 4 ? 4 : 8, columns: rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8, lanes: lanesOf(hw) };
 }
 
+/** Tiles worth measuring: those that the output fills. */
+export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }): ConvTile[] =>
+  tiles
+    .filter(({ rows, columns }) => rows < co + 4 && columns < ow + 4)
+    .map((tile) => ({ ...tile, lanes: lanesOf(hw) }));
+
+/** A tile of weight gradients, and how many kernel rows a thread sums. */
+export type ConvWeightWay = ConvTile & { readonly khs: number };
+type WeightShape = { co: number; kh: number; kw: number };
+
 /** The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers. */
-export const convWeightTile = (hw: Hardware): Tile => ({ rows: 4, columns: 4, lanes: lanesOf(hw) });
+export const convWeightTile = (hw: Hardware, { kh, kw }: Omit<WeightShape, "co">): ConvWeightWay => ({
+  rows: 4,
+  columns: 4,
+  lanes: lanesOf(hw),
+  khs: kh <= 3 && kw <= 3 ? kh : 1,
+});
+
+/** Tiles worth measuring. */
+export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightWay[] =>
+  (kh > 1 ? [1, kh] : [1]).flatMap((khs) =>
+    tiles
+      .filter(
+        ({ rows, columns }) => rows < co + 4 && rows * columns <= 64 && rows * khs * kw <= 96 && columns <= 8,
+      )
+      .map((tile) => ({ ...tile, lanes: lanesOf(hw), khs })),
+  );

@@ -60,8 +60,8 @@ const hardware = (kind: Hardware["kind"]): Hardware => ({
   maxWorkgroupStorage: 16384,
 });
 const weightTiles = [
-  ...[1, 3].map((khs) => ({ ...convWeightTile(hardware("cpu")), khs })),
-  { ...convWeightTile(hardware("gpu")), khs: 3 },
+  ...[1, 3].map((khs) => ({ ...convWeightTile(hardware("cpu"), { kh: 3, kw: 3 }), khs })),
+  convWeightTile(hardware("gpu"), { kh: 3, kw: 3 }),
   { rows: 8, columns: 8, lanes: 8, khs: 1 },
 ];
 const geometry = (columns: number) => {
