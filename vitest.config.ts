@@ -12,13 +12,17 @@ const host = [
   "test/train/{distances,metrics,techniques}.test.ts",
 ];
 
+/** What a user has measured on this machine decides no test. */
+const env = { STEIN_AUTOTUNE: "off" };
+
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "host", include: host, testTimeout: 30_000 } },
+      { test: { name: "host", include: host, testTimeout: 30_000, env } },
       {
         test: {
           name: "device",
+          env,
           include: ["test/**/*.test.ts"],
           exclude: host,
           // One process, one file after the other, modules kept: test/support/engine.ts opens one device for all

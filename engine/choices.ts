@@ -131,3 +131,11 @@ function keyOf<P, W extends Variant>(
   const storage = halves.length > 0 || autocasting ? ` f16 ${halves}${autocasting ? " y" : ""}` : "";
   return `${tunable.family} ${tunable.classOf(problem)}${storage}`;
 }
+
+/** Computes a problem the way that is chosen for it. */
+export const chosen = <P, W extends Variant>(
+  engine: Engine,
+  tunable: Tunable<P, W>,
+  inputs: readonly (Tensor | undefined)[],
+  problem: P,
+): Tensor => tunable.run(engine, inputs, problem, engine.choose(tunable, problem, inputs));

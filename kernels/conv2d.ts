@@ -129,6 +129,14 @@ export type ConvRowsVariant = {
   lanes: number;
 };
 
+/** Tiles that fit registers, the plainest first. Larger ones take a software driver a minute to compile. */
+const tiles = [
+  { rows: 4, columns: 4 },
+  { rows: 4, columns: 8 },
+  { rows: 8, columns: 4 },
+  { rows: 8, columns: 8 },
+] as const;
+
 export type ConvForwardVariant = ConvRowsVariant & {
   /** What comes back is (sum + residual) * rescale: the end of a residual block. */
   residual: boolean;
@@ -359,16 +367,6 @@ export const convWeightRows = defineKernel({
   }),
 });
 
-/** Tiles that fit registers, the plainest first. */
-const tiles = [
-  { rows: 4, columns: 4 },
-  { rows: 4, columns: 8 },
-  { rows: 8, columns: 4 },
-  { rows: 8, columns: 8 },
-  { rows: 4, columns: 16 },
-  { rows: 16, columns: 4 },
-] as const;
-
 /** Shapes the networks use and odd ones beside them, each with the usual tiles; other shapes compile on demand. */
 function convVariants(): ConvRowsVariant[] {
   const shapes = [
@@ -379,13 +377,10 @@ function convVariants(): ConvRowsVariant[] {
     [4, 2, 1],
     [5, 1, 1],
   ] as const;
-  return shapes.flatMap(([kw, strideX, dilationX]) => {
-    const every = kw === 3 && strideX === 1 && dilationX === 1;
-    return [
-      ...tiles.slice(0, every ? tiles.length : 4).map((tile) => ({ ...tile, lanes: 8 })),
-      { rows: 8, columns: 8, lanes: 64 },
-    ].map((tile) => ({ kw, strideX, dilationX, ...tile }));
-  });
+  const all = [...tiles.map((tile) => ({ ...tile, lanes: 8 })), { rows: 8, columns: 8, lanes: 64 }];
+  return shapes.flatMap(([kw, strideX, dilationX]) =>
+    all.map((tile) => ({ kw, strideX, dilationX, ...tile })),
+  );
 }
 
 const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
@@ -415,12 +410,10 @@ export const convWeightTile = (hw: Hardware, { kh, kw }: Omit<WeightShape, "co">
   khs: kh <= 3 && kw <= 3 ? kh : 1,
 });
 
-/** Tiles worth measuring. */
+/** Tiles worth measuring: more sums than these spill. */
 export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightWay[] =>
   (kh > 1 ? [1, kh] : [1]).flatMap((khs) =>
     tiles
-      .filter(
-        ({ rows, columns }) => rows < co + 4 && rows * columns <= 64 && rows * khs * kw <= 96 && columns <= 8,
-      )
+      .filter(({ rows }) => rows < co + 4 && rows * khs * kw <= 40)
       .map((tile) => ({ ...tile, lanes: lanesOf(hw), khs })),
   );

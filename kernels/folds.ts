@@ -24,6 +24,12 @@ export function foldVariant(hw: Hardware, columns: number): FoldVariant {
   return { by: byThread ? "thread" : "group", vec: byThread && columns % 4 === 0 };
 }
 
+/** What is worth measuring for rows of so many elements. */
+export const foldWays = (hw: Hardware, columns: number): FoldVariant[] =>
+  foldVariants.filter(({ by, vec }) =>
+    vec ? columns % 4 === 0 : by === "group" || columns % 4 > 0 || hw.kind === "gpu",
+  );
+
 /**
  * Head of a kernel over rows: `row` is known, and `length` and the first place `base` in vec4s where `vec`. `rows` and
  * `columns` are expressions; `part` is what threads meet with. A surplus group repeats the last row, for barriers

@@ -40,9 +40,7 @@ export const matmulRegister = defineKernel({
     { rows: 4, columns: 8 },
     { rows: 8, columns: 4 },
     { rows: 4, columns: 4 },
-    { rows: 12, columns: 8 },
     { rows: 16, columns: 4 },
-    { rows: 4, columns: 16 },
   ] as RegisterVariant[],
   main: (v: RegisterVariant) => {
     const rowVecs = v.rows / 4;

@@ -11,7 +11,7 @@ import {
   convWeightTiles,
   rowSpan,
 } from "../../kernels/conv2d.ts";
-import { bucket, type Tunable } from "../choices.ts";
+import { bucket, chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp, type Inputs } from "../op.ts";
@@ -147,11 +147,6 @@ const convolution: Tunable<Convolution, ConvTile> = {
   run: byRows,
 };
 
-/** y = conv(x, w): inputs x, w, and of an epilogue bias and residual. */
-function convolve(engine: Engine, inputs: Inputs, problem: Convolution): Tensor {
-  return convolution.run(engine, inputs, problem, engine.choose(convolution, problem, inputs));
-}
-
 /** The packed weights and the tiles over a padded copy of x. */
 function byRows(
   engine: Engine,
@@ -197,7 +192,7 @@ const convOp = defineOp<ConvAttrs & { readonly rescale?: number }>({
   name: "conv2d",
   forward: (engine, inputs, { rescale = 1, ...attrs }) => {
     const size = outSize(sizeOf(inputs[0]!), sizeOf(inputs[1]!), attrs);
-    return convolve(engine, inputs, convolutionOf(inputs, size, attrs, { rescale }));
+    return chosen(engine, convolution, inputs, convolutionOf(inputs, size, attrs, { rescale }));
   },
   vjp: ({ inputs: [x, w], dy, shapes, wants, attrs: { rescale = 1, ...attrs } }) => {
     const g = rescale === 1 ? dy : scale(dy, rescale);
@@ -229,8 +224,9 @@ const inputGradOp = defineOp<InputGradAttrs>({
     const top = dilation[0] * (kh - 1) - padding[0];
     const left = dilation[1] * (kw - 1) - padding[2];
     const attrs: ConvAttrs = { stride: [1, 1], padding: [top, 0, left, 0], dilation };
-    return convolve(
+    return chosen(
       engine,
+      convolution,
       inputs,
       convolutionOf(inputs, inputSize, attrs, { flip: true, stuffing: stride }),
     );
@@ -312,7 +308,7 @@ const weightGradOp = defineOp<WeightGradAttrs>({
     const [dy, x] = inputs;
     const [kh, kw] = attrs.kernelSize;
     const problem = { ...attrs, n: dy!.dim(0), co: dy!.dim(1), ci: x!.dim(1), kh, kw, size: sizeOf(dy!) };
-    return weightSums.run(engine, inputs, problem, engine.choose(weightSums, problem, inputs));
+    return chosen(engine, weightSums, inputs, problem);
   },
   vjp: ({ inputs: [dy, x], dy: g, shapes, wants, attrs }) => [
     wants[0] ? convOp(g.engine, [x!, g], attrs) : undefined,

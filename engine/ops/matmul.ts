@@ -1,6 +1,6 @@
 import { type MatmulWay, matmulRegister, matmulShared, matmulWay, matmulWays } from "../../kernels/matmul.ts";
 import { pack } from "../../kernels/pack.ts";
-import { bucket, type Tunable } from "../choices.ts";
+import { bucket, chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp, type Inputs } from "../op.ts";
@@ -25,10 +25,7 @@ interface Matrices {
 
 const op = defineOp<Required<MatmulOptions>>({
   name: "matmul",
-  forward: (engine, inputs, attrs) => {
-    const problem = problemOf(inputs, attrs);
-    return product.run(engine, inputs, problem, engine.choose(product, problem, inputs));
-  },
+  forward: (engine, inputs, attrs) => chosen(engine, product, inputs, problemOf(inputs, attrs)),
   // dA = dY B^T and dB = A^T dY, each transposed once more where the operand was given transposed.
   vjp: ({ inputs: [a, b], dy, shapes, wants, attrs: { transposeA, transposeB } }) => [
     wants[0]
