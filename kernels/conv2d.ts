@@ -9,6 +9,7 @@ import {
   range,
   unroll,
 } from "./kernel.ts";
+import { winogradTiles } from "./winograd.ts";
 
 /*
  * Convolution NCHW, weight [co, ci, kh, kw], any stride, padding and dilation. Everything heavy runs on a padded
@@ -397,6 +398,46 @@ export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }):
   tiles
     .filter(({ rows, columns }) => rows < co + 4 && columns < ow + 4)
     .map((tile) => ({ ...tile, lanes: lanesOf(hw) }));
+
+/** How a convolution is computed: convRows with a tile, or the kernels of winograd.ts. */
+export type ConvWay = ({ kernel: "rows" } & ConvTile) | { kernel: "winograd" };
+
+export interface ConvProblem {
+  readonly ci: number;
+  readonly co: number;
+  readonly oh: number;
+  readonly ow: number;
+  readonly kernel: readonly [y: number, x: number];
+  readonly attrs: {
+    readonly stride: readonly [y: number, x: number];
+    readonly dilation: readonly [y: number, x: number];
+  };
+  /** The input's neighbours stand so far apart. */
+  readonly stuffing: readonly [y: number, x: number];
+}
+
+/** Bytes of transformed values that are in memory at once: WebGPU's least limit of a binding. */
+export const WINOGRAD_BYTES = 2 ** 27;
+
+/** Of one image's transformed inputs or products, whichever are more. */
+export const winogradBytes = ({ ci, co, oh, ow, attrs: { dilation } }: ConvProblem): number => {
+  const { lines, fours } = winogradTiles({ oh, ow, dilationY: dilation[0], dilationX: dilation[1] });
+  return 4 * 16 * 4 * lines * fours * Math.max(ci, co);
+};
+
+/** Whether Winograd's kernels can compute it, and there is enough for a product to save. */
+const winogradFits = (p: ConvProblem): boolean =>
+  [p.kernel, p.attrs.stride, p.stuffing].join() === "3,3,1,1,1,1" &&
+  Math.min(p.ci, p.co) >= 8 &&
+  winogradBytes(p) <= WINOGRAD_BYTES;
+
+export const convWay = (hw: Hardware, p: ConvProblem): ConvWay => ({ kernel: "rows", ...convTile(hw, p) });
+
+/** What is worth measuring. Winograd's way rounds differently from the others. */
+export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
+  ...convTiles(hw, p).map((tile): ConvWay => ({ kernel: "rows", ...tile })),
+  ...(winogradFits(p) ? [{ kernel: "winograd" } as const] : []),
+];
 
 /** A tile of weight gradients, and how many kernel rows a thread sums. */
 export type ConvWeightWay = ConvTile & { readonly khs: number };

@@ -36,3 +36,4 @@ export { slidingMax, slidingMean } from "./sliding-pool.ts";
 export { softmax, softmaxGrad } from "./softmax.ts";
 export { activationGrad, unary } from "./unary.ts";
 export { upfirdn2d, upfirdn2dTile } from "./upfirdn2d.ts";
+export { winogradInput, winogradOutput, winogradWeight } from "./winograd.ts";

@@ -1,5 +1,6 @@
+import { cpus } from "node:os";
 import type { Command } from "commander";
-import { cores, threadsTime } from "../../bench/processor.ts";
+import { threadsTime } from "../../bench/processor.ts";
 import type { Trial, Tuned, Tuning } from "../../engine/autotune.ts";
 import { Engine } from "../../engine/engine.ts";
 import { readConfig } from "../config.ts";
@@ -71,7 +72,7 @@ STEIN_AUTOTUNE=on measures whatever a training run meets before its first step.`
 }
 
 /** What a software driver's threads have worked, as if all cores were theirs: other processes do not add to it. */
-const ownTime = (): number => threadsTime()! / cores();
+const ownTime = (): number => threadsTime()! / cpus().length;
 
 function print({ met, tuned, place }: Tuning, engine: Engine, compare: boolean | undefined): void {
   const rows = [...tuned].sort((a, b) => ratio(b) - ratio(a));

@@ -1,16 +1,22 @@
 import {
+  type ConvProblem,
   type ConvTile,
+  type ConvWay,
   type ConvWeightWay,
   convPackWeight,
   convPad,
   convRows,
-  convTile,
-  convTiles,
+  convWay,
+  convWays,
   convWeightRows,
   convWeightTile,
   convWeightTiles,
   rowSpan,
+  WINOGRAD_BYTES,
+  winogradBytes,
 } from "../../kernels/conv2d.ts";
+import { matmulWay } from "../../kernels/matmul.ts";
+import { winogradInput, winogradOutput, winogradTiles, winogradWeight } from "../../kernels/winograd.ts";
 import { bucket, chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
@@ -19,7 +25,7 @@ import * as oracle from "../oracle/conv2d.ts";
 import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./binary.ts";
-import { matmul } from "./matmul.ts";
+import { matmul, multiply } from "./matmul.ts";
 import { reduceAxes, reshape, sum } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
 import { scale } from "./scale.ts";
@@ -108,20 +114,13 @@ function extent(
   return [lines, up4((tiles - 1) * columns * stride[1] + up4(rowSpan(last)))];
 }
 
-/** A convolution of stride-1 rows or not, whose taps may be flipped and inputs stuffed for the input gradient. */
-interface Convolution {
-  /** Images, channels in and out, and the output's size. */
+/** A convolution whose taps may be flipped and inputs stuffed, for the input gradient. */
+interface Convolution extends ConvProblem {
+  /** Images. */
   readonly n: number;
-  readonly ci: number;
-  readonly co: number;
-  readonly oh: number;
-  readonly ow: number;
-  readonly kernel: Pair;
   readonly attrs: ConvAttrs;
   /** Weights are [ci, co, kh, kw] and their taps read backwards. */
   readonly flip: boolean;
-  /** The input's neighbours stand so far apart. */
-  readonly stuffing: Pair;
   /** Of the epilogue. */
   readonly rescale: number;
 }
@@ -138,13 +137,17 @@ function convolutionOf(
 }
 
 /** Without the batch: an image's numbers may not depend on those beside it. */
-const convolution: Tunable<Convolution, ConvTile> = {
+const convolution: Tunable<Convolution, ConvWay> = {
   family: "conv2d",
   classOf: ({ ci, co, oh, ow, kernel: [kh, kw], attrs: { stride, dilation }, stuffing: [stepY, stepX] }) =>
     `${ci}->${co} ${kh}x${kw} to ${oh}x${ow} stride ${stride} dilation ${dilation}${stepY * stepX > 1 ? ` stuffed ${stepY},${stepX}` : ""}`,
-  heuristic: convTile,
-  ways: convTiles,
-  run: byRows,
+  heuristic: convWay,
+  ways: convWays,
+  run: (engine, inputs, problem, way) => {
+    if (way.kernel === "winograd") return byWinograd(engine, inputs, problem);
+    const { kernel: _, ...tile } = way;
+    return byRows(engine, inputs, problem, tile);
+  },
 };
 
 /** The packed weights and the tiles over a padded copy of x. */
@@ -184,6 +187,40 @@ function byRows(
       rescale,
     },
   );
+  return y;
+}
+
+/** Transformed tiles of as many images at once as one binding takes. */
+function byWinograd(engine: Engine, [x, w, bias, residual]: Inputs, problem: Convolution): Tensor {
+  const { n, ci, co, oh, ow, attrs, flip, rescale } = problem;
+  const [dilationY, dilationX] = attrs.dilation;
+  const { lines, fours } = winogradTiles({ oh, ow, dilationY, dilationX });
+  const coPitch = up4(co);
+  const u = engine.empty([16, ci, coPitch], "f32");
+  engine.launch(winogradWeight, { flip }, { w: w!, u }, { ci, co });
+  const y = engine.empty([n, co, oh, ow]);
+  const most = Math.max(1, Math.floor(Math.min(engine.maxBinding, WINOGRAD_BYTES) / winogradBytes(problem)));
+  for (let first = 0; first < n; first += most) {
+    const images = Math.min(most, n - first);
+    const places = { images, first, lines, fours, dilationY, dilationX };
+    const tiles = 4 * images * lines * fours;
+    const v = engine.empty([16, ci, tiles], "f32");
+    const [height, width] = sizeOf(x!);
+    const [top, , left] = attrs.padding;
+    engine.launch(winogradInput, {}, { x: x!, v }, { ...places, ci, height, width, top, left });
+    const m = engine.empty([16, co, tiles], "f32");
+    const a = { t: u, batch: ci * coPitch, row: 1, column: coPitch };
+    const b = { t: v, batch: ci * tiles, row: tiles, column: 1 };
+    const sizes = { batch: 16, m: co, n: tiles, k: ci };
+    multiply(engine, a, b, m, sizes, matmulWay(engine.hardware, sizes));
+    engine.launch(
+      winogradOutput,
+      { residual: residual !== undefined },
+      { m, bias: bias ?? u, residual: residual ?? u, y },
+      { ...places, co, oh, ow, useBias: bias ? 1 : 0, biasPitch: bias?.rank === 2 ? co : 0, rescale },
+    );
+    for (const t of [v, m]) t.dispose();
+  }
   return y;
 }
 

@@ -62,12 +62,15 @@ function matrices(t: Tensor, transposed: boolean): Matrices {
   };
 }
 
-interface Problem extends Required<MatmulOptions> {
+/** C [batch, m, n] = A B with k terms. */
+interface Sizes {
   batch: number;
   m: number;
   n: number;
   k: number;
 }
+
+type Problem = Sizes & Required<MatmulOptions>;
 
 function problemOf([a, b]: Inputs, { transposeA, transposeB }: Required<MatmulOptions>): Problem {
   const [m, k] = sides(a!, transposeA);
@@ -91,12 +94,13 @@ const product: Tunable<Problem, MatmulWay> = {
   },
 };
 
-function multiply(
+/** Multiplies matrices that lie inside tensors. */
+export function multiply(
   engine: Engine,
   a: Matrices,
   b: Matrices,
   c: Tensor,
-  { batch, m, n, k }: Problem,
+  { batch, m, n, k }: Sizes,
   way: MatmulWay,
 ): void {
   if (way.kernel === "shared") {

@@ -25,7 +25,7 @@ export const cache: TextCache = {
       writeFileSync(temporary, text, { flush: true });
       renameSync(temporary, path);
     } catch (cause) {
-      rmSync(temporary, { force: true });
+      discard(temporary);
       throw new UsageError(
         `cache: cannot write ${path} (${(cause as Error).message}), expected a writable folder; ` +
           "set STEIN_CACHE_DIR to one",
@@ -34,6 +34,14 @@ export const cache: TextCache = {
     }
   },
 };
+
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The error that led here says more.
+  }
+}
 
 function folder(): string {
   const { STEIN_CACHE_DIR, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
