@@ -112,7 +112,6 @@ export class Engine {
   ) {
     this.device = device;
     this.driver = driver;
-    this.hardware = describeHardware(device, driver);
     this.#keepAlive = keepAlive;
     this.#poison = poison;
     this.choices = choices;
@@ -122,6 +121,7 @@ export class Engine {
       device.limits.maxStorageBufferBindingSize,
       limits.maxStorageBufferBindingSize ?? Infinity,
     );
+    this.hardware = describeHardware(device, driver, this.maxBinding);
     this.#maxBufferSize = Math.min(device.limits.maxBufferSize, limits.maxBufferSize ?? Infinity);
     this.#pool = this.#newPool();
     this.programs = new ProgramCache(device, (error) => this.#fail(error));

@@ -33,10 +33,11 @@ export async function openDevice(adapter: GPUAdapter, overrides: LimitOverrides 
   }
 }
 
-export function describeHardware(device: GPUDevice, driver: DriverReport): Hardware {
+export function describeHardware(device: GPUDevice, driver: DriverReport, maxBinding: number): Hardware {
   return {
     kind: driver.software ? "cpu" : "gpu",
     maxWorkgroupSize: device.limits.maxComputeInvocationsPerWorkgroup,
     maxWorkgroupStorage: device.limits.maxComputeWorkgroupStorageSize,
+    maxBinding,
   };
 }

@@ -3,13 +3,11 @@ import {
   type Cost,
   defineKernel,
   type Groups,
-  type Hardware,
   linearGroups,
   linearMain,
   range,
   unroll,
 } from "./kernel.ts";
-import { winogradTiles } from "./winograd.ts";
 
 /*
  * Convolution NCHW, weight [co, ci, kh, kw], any stride, padding and dilation. Everything heavy runs on a padded
@@ -131,7 +129,7 @@ export type ConvRowsVariant = {
 };
 
 /** Tiles that fit registers, the plainest first. Larger ones take a software driver a minute to compile. */
-const tiles = [
+export const convTileSizes = [
   { rows: 4, columns: 4 },
   { rows: 4, columns: 8 },
   { rows: 8, columns: 4 },
@@ -378,83 +376,8 @@ function convVariants(): ConvRowsVariant[] {
     [4, 2, 1],
     [5, 1, 1],
   ] as const;
-  const all = [...tiles.map((tile) => ({ ...tile, lanes: 8 })), { rows: 8, columns: 8, lanes: 64 }];
+  const all = [...convTileSizes.map((tile) => ({ ...tile, lanes: 8 })), { rows: 8, columns: 8, lanes: 64 }];
   return shapes.flatMap(([kw, strideX, dilationX]) =>
     all.map((tile) => ({ kw, strideX, dilationX, ...tile })),
   );
 }
-
-const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
-export type ConvTile = Pick<ConvRowsVariant, "rows" | "columns" | "lanes">;
-
-/** The tile for an output of `co` channels and rows of `ow`: little is wasted at the edges. */
-export function convTile(hw: Hardware, { co, ow }: { co: number; ow: number }): ConvTile {
-  const rest = ow % 8;
-  return { rows: co <= 4 ? 4 : 8, columns: rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8, lanes: lanesOf(hw) };
-}
-
-/** Tiles worth measuring: those that the output fills. */
-export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }): ConvTile[] =>
-  tiles
-    .filter(({ rows, columns }) => rows < co + 4 && columns < ow + 4)
-    .map((tile) => ({ ...tile, lanes: lanesOf(hw) }));
-
-/** How a convolution is computed: convRows with a tile, or the kernels of winograd.ts. */
-export type ConvWay = ({ kernel: "rows" } & ConvTile) | { kernel: "winograd" };
-
-export interface ConvProblem {
-  readonly ci: number;
-  readonly co: number;
-  readonly oh: number;
-  readonly ow: number;
-  readonly kernel: readonly [y: number, x: number];
-  readonly attrs: {
-    readonly stride: readonly [y: number, x: number];
-    readonly dilation: readonly [y: number, x: number];
-  };
-  /** The input's neighbours stand so far apart. */
-  readonly stuffing: readonly [y: number, x: number];
-}
-
-/** Bytes of transformed values that are in memory at once: WebGPU's least limit of a binding. */
-export const WINOGRAD_BYTES = 2 ** 27;
-
-/** Of one image's transformed inputs or products, whichever are more. */
-export const winogradBytes = ({ ci, co, oh, ow, attrs: { dilation } }: ConvProblem): number => {
-  const { lines, fours } = winogradTiles({ oh, ow, dilationY: dilation[0], dilationX: dilation[1] });
-  return 4 * 16 * 4 * lines * fours * Math.max(ci, co);
-};
-
-/** Whether Winograd's kernels can compute it, and there is enough for a product to save. */
-const winogradFits = (p: ConvProblem): boolean =>
-  [p.kernel, p.attrs.stride, p.stuffing].join() === "3,3,1,1,1,1" &&
-  Math.min(p.ci, p.co) >= 8 &&
-  winogradBytes(p) <= WINOGRAD_BYTES;
-
-export const convWay = (hw: Hardware, p: ConvProblem): ConvWay => ({ kernel: "rows", ...convTile(hw, p) });
-
-/** What is worth measuring. Winograd's way rounds differently from the others. */
-export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
-  ...convTiles(hw, p).map((tile): ConvWay => ({ kernel: "rows", ...tile })),
-  ...(winogradFits(p) ? [{ kernel: "winograd" } as const] : []),
-];
-
-/** A tile of weight gradients, and how many kernel rows a thread sums. */
-export type ConvWeightWay = ConvTile & { readonly khs: number };
-type WeightShape = { co: number; kh: number; kw: number };
-
-/** The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers. */
-export const convWeightTile = (hw: Hardware, { kh, kw }: Omit<WeightShape, "co">): ConvWeightWay => ({
-  rows: 4,
-  columns: 4,
-  lanes: lanesOf(hw),
-  khs: kh <= 3 && kw <= 3 ? kh : 1,
-});
-
-/** Tiles worth measuring: more sums than these spill. */
-export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightWay[] =>
-  (kh > 1 ? [1, kh] : [1]).flatMap((khs) =>
-    tiles
-      .filter(({ rows }) => rows < co + 4 && rows * khs * kw <= 40)
-      .map((tile) => ({ ...tile, lanes: lanesOf(hw), khs })),
-  );

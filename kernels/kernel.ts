@@ -19,6 +19,8 @@ export interface Hardware {
   readonly kind: "cpu" | "gpu";
   readonly maxWorkgroupSize: number;
   readonly maxWorkgroupStorage: number;
+  /** Bytes of a tensor that a kernel can see at once. */
+  readonly maxBinding: number;
 }
 
 export interface Kernel<B extends string = string, P extends string = string, V extends Variant = Variant> {

@@ -1,4 +1,12 @@
-import { type Binding, defineKernel, type Groups, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import {
+  type Binding,
+  defineKernel,
+  type Groups,
+  linearGroups,
+  linearMain,
+  range,
+  unroll,
+} from "./kernel.ts";
 
 /*
  * Convolution 3x3 of stride 1 by Winograd's minimal filtering F(2x2, 3x3) (Lavin & Gray 2016): a tile of 2x2 outputs sees

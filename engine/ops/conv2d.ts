@@ -3,18 +3,13 @@ import {
   type ConvTile,
   type ConvWay,
   type ConvWeightWay,
-  convPackWeight,
-  convPad,
-  convRows,
   convWay,
   convWays,
-  convWeightRows,
   convWeightTile,
   convWeightTiles,
-  rowSpan,
-  WINOGRAD_BYTES,
   winogradBytes,
-} from "../../kernels/conv2d.ts";
+} from "../../kernels/conv-ways.ts";
+import { convPackWeight, convPad, convRows, convWeightRows, rowSpan } from "../../kernels/conv2d.ts";
 import { matmulWay } from "../../kernels/matmul.ts";
 import { winogradInput, winogradOutput, winogradTiles, winogradWeight } from "../../kernels/winograd.ts";
 import { bucket, chosen, type Tunable } from "../choices.ts";
@@ -190,7 +185,10 @@ function byRows(
   return y;
 }
 
-/** Transformed tiles of as many images at once as one binding takes. */
+/** Bytes of transformed inputs at once: more images at once are no faster, and take memory. */
+const AT_ONCE = 2 ** 25;
+
+/** Transforms of some images after the other, and the products of all their tiles at once. */
 function byWinograd(engine: Engine, [x, w, bias, residual]: Inputs, problem: Convolution): Tensor {
   const { n, ci, co, oh, ow, attrs, flip, rescale } = problem;
   const [dilationY, dilationX] = attrs.dilation;
@@ -199,7 +197,7 @@ function byWinograd(engine: Engine, [x, w, bias, residual]: Inputs, problem: Con
   const u = engine.empty([16, ci, coPitch], "f32");
   engine.launch(winogradWeight, { flip }, { w: w!, u }, { ci, co });
   const y = engine.empty([n, co, oh, ow]);
-  const most = Math.max(1, Math.floor(Math.min(engine.maxBinding, WINOGRAD_BYTES) / winogradBytes(problem)));
+  const most = Math.max(1, Math.floor(Math.min(engine.maxBinding, AT_ONCE) / winogradBytes(problem)));
   for (let first = 0; first < n; first += most) {
     const images = Math.min(most, n - first);
     const places = { images, first, lines, fours, dilationY, dilationX };
