@@ -65,6 +65,8 @@ export class Choices {
   readonly known: Map<string, string>;
   /** Ways by key, once they were asked for. */
   readonly #resolved = new Map<string, Variant>();
+  /** Ways by family, while `forcing`. */
+  readonly #forced = new Map<string, Variant>();
   #onMet: ((met: Met) => void) | undefined;
 
   constructor(mode: Autotune, known: ReadonlyMap<string, string>) {
@@ -79,6 +81,8 @@ export class Choices {
     inputs: readonly (Tensor | undefined)[],
   ): W {
     const { mode } = this;
+    const forced = this.#forced.get(tunable.family);
+    if (forced) return forced as W;
     if (mode === "off" && !this.#onMet) return tunable.heuristic(engine.hardware, problem);
     const { autocasting } = engine;
     const key = keyOf(tunable, problem, inputs, autocasting);
@@ -103,6 +107,18 @@ export class Choices {
   keep(key: string, name: string): void {
     if (!this.known.has(key)) this.known.set(key, name);
     this.#resolved.delete(key);
+  }
+
+  /** Runs `fn` with one way for a whole family, to compare ways. */
+  forcing<T>(family: string, way: Variant, fn: () => T): T {
+    const before = this.#forced.get(family);
+    this.#forced.set(family, way);
+    try {
+      return fn();
+    } finally {
+      if (before) this.#forced.set(family, before);
+      else this.#forced.delete(family);
+    }
   }
 
   /** Every class that a walk meets, once, in order. */

@@ -79,6 +79,8 @@ export class Engine {
   #constants: BufferPool | undefined;
   /** Told of the dispatches that a walk leaves out. */
   #dry: ((launch: Launch) => void) | undefined;
+  /** Operations that the launches to come stand for; those after the first for none. */
+  #asked: number | undefined;
   #recording = true;
   #autocast = false;
   #halving = false;
@@ -314,7 +316,8 @@ export class Engine {
     const bindings = kernel.bindings(variant);
     const program = this.programs.find(kernel as unknown as Kernel, variant, halvesOf(bindings, tensors));
     if (this.#dry) {
-      this.#dry({ program, tensors, params, inPieces: false });
+      this.#dry({ program, tensors, params, inPieces: false, asked: this.#asked });
+      if (this.#asked !== undefined) this.#asked = 0;
       return;
     }
     const limit = this.maxBinding;
@@ -367,6 +370,20 @@ export class Engine {
         );
       }
       this.#dispatch(kernel as unknown as Kernel, program, ranges, { ...params, count: here, start });
+    }
+  }
+
+  /**
+   * Launches in `fn` compute together what mathematics asks so many operations for, and do with fewer: a walk is told of
+   * those asked for, whatever the way.
+   */
+  standingFor<T>(flops: number, fn: () => T): T {
+    const before = this.#asked;
+    this.#asked = flops;
+    try {
+      return fn();
+    } finally {
+      this.#asked = before;
     }
   }
 

@@ -139,7 +139,10 @@ const convolution: Tunable<Convolution, ConvWay> = {
   heuristic: convWay,
   ways: convWays,
   run: (engine, inputs, problem, way) => {
-    if (way.kernel === "winograd") return byWinograd(engine, inputs, problem);
+    if (way.kernel === "winograd") {
+      const { n, ci, co, oh, ow } = problem;
+      return engine.standingFor(2 * n * ci * co * oh * ow * 9, () => byWinograd(engine, inputs, problem));
+    }
     const { kernel: _, ...tile } = way;
     return byRows(engine, inputs, problem, tile);
   },

@@ -164,6 +164,13 @@ test("a way that is no longer among a tunable's counts as unknown", () => {
   }
 });
 
+test("one way can be forced on a family, for a while", () => {
+  const way = { times: 2, wrong: true };
+  const chosen = () => engine.choose(toy, { size: 64, batch: 1 }, []);
+  expect(engine.choices.forcing("toy", way, chosen)).toEqual(way);
+  expect(chosen()).toEqual({ times: 40, wrong: false });
+});
+
 test("classes: what rounds by its way knows no batch, what does not knows its power of two", () => {
   const context = contextOf("cached");
   try {

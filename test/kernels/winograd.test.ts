@@ -1,6 +1,5 @@
 /** Winograd's F(2x2, 3x3): each transform against its matrices in float64, and the whole against the convolution. */
 import { describe, expect, test } from "vitest";
-import { Choices } from "../../engine/choices.ts";
 import { conv2d, conv2dInputGrad } from "../../engine/ops/conv2d.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
@@ -145,25 +144,19 @@ describe.each([
 
 /** What `fn` computes with Winograd's way taken for its convolution. */
 async function byWinograd(fn: () => Tensor): Promise<ArrayLike<number>> {
-  const { choices } = engine;
-  const probe = new Choices("cached", new Map());
-  try {
-    Object.assign(engine, { choices: probe });
-    const keys = probe.metIn(() => engine.dry(fn)).map(({ key }) => key);
-    const known = new Map(
-      keys.filter((k) => k.startsWith("conv2d ")).map((k) => [k, '{"kernel":"winograd"}']),
-    );
-    expect(known.size).toBe(1);
-    Object.assign(engine, { choices: new Choices("cached", known) });
-    await engine.prepare(fn);
-    expect(engine.programs.find(winogradInput as never, {}).pipeline, "it is the way taken").toBeDefined();
-    const y = engine.scope(fn);
-    const values = await y.data();
-    y.dispose();
-    return values;
-  } finally {
-    Object.assign(engine, { choices });
-  }
+  const kernels: string[] = [];
+  const y = engine.choices.forcing("conv2d", { kernel: "winograd" }, () => {
+    engine.dry(fn, ({ program }) => kernels.push(program.kernel.name));
+    return engine.scope(fn);
+  });
+  expect(kernels.filter((name) => /conv|winograd/.test(name))).toEqual([
+    "winograd_weight",
+    "winograd_input",
+    "winograd_output",
+  ]);
+  const values = await y.data();
+  y.dispose();
+  return values;
 }
 
 const largest = ({ data }: Array64): number => data.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
