@@ -39,5 +39,6 @@ export function describeHardware(device: GPUDevice, driver: DriverReport, maxBin
     maxWorkgroupSize: device.limits.maxComputeInvocationsPerWorkgroup,
     maxWorkgroupStorage: device.limits.maxComputeWorkgroupStorageSize,
     maxBinding,
+    subgroups: device.features.has("subgroups"),
   };
 }

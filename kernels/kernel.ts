@@ -21,6 +21,8 @@ export interface Hardware {
   readonly maxWorkgroupStorage: number;
   /** Bytes of a tensor that a kernel can see at once. */
   readonly maxBinding: number;
+  /** Kernels may say "enable subgroups". */
+  readonly subgroups: boolean;
 }
 
 export interface Kernel<B extends string = string, P extends string = string, V extends Variant = Variant> {
@@ -35,6 +37,8 @@ export interface Kernel<B extends string = string, P extends string = string, V 
   readonly cost: (params: Readonly<Record<P, number>>, v: V) => Cost;
   /** Every variant a test has to check, the plainest first. */
   readonly variants: readonly V[];
+  /** Variants that only compile on adapters with subgroups. */
+  readonly subgroups?: ((v: V) => boolean) | undefined;
 }
 
 interface KernelSpec<B extends string, P extends string, V extends Variant> {
@@ -46,6 +50,7 @@ interface KernelSpec<B extends string, P extends string, V extends Variant> {
   dispatch: (params: Readonly<Record<P, number>>, v: V) => Groups;
   cost: (params: Readonly<Record<P, number>>, v: V) => Cost;
   variants: readonly V[];
+  subgroups?: (v: V) => boolean;
 }
 
 /** Declares a kernel and lists it, so that `stein kernels` and the tests find it by name. */
@@ -70,6 +75,7 @@ export function source<B extends string, P extends string, V extends Variant>(
   const bindings = Object.entries<Binding>(kernel.bindings(v));
   const lines = [`// ${kernel.name} ${JSON.stringify(v)}`];
   if (halves.length > 0) lines.push("enable f16;");
+  if (kernel.subgroups?.(v)) lines.push("enable subgroups;");
   if (params.length > 0) {
     lines.push(`struct Params { ${params.map(([name, type]) => `${name}: ${type}`).join(", ")} }`);
     lines.push(`@group(0) @binding(${bindings.length}) var<uniform> p: Params;`);
@@ -96,10 +102,10 @@ export function linearGroups(count: number, perGroup: number): Groups {
 
 export const MAX_GROUPS = 65535;
 
-/** Arguments of `main` and the flat workgroup and thread index for a dispatch by `linearGroups`. */
-export const linearMain = (size: number): string =>
+/** Arguments of `main`, `more` among them, and the flat workgroup and thread index for a dispatch by `linearGroups`. */
+export const linearMain = (size: number, more = ""): string =>
   `@compute @workgroup_size(${size})
-fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32${more && `, ${more}`}) {
   let group = wg.x + wg.y * groups.x;
   let thread = group * ${size}u + lane;`;
 

@@ -53,6 +53,7 @@ const hardware = (kind: Hardware["kind"]): Hardware => ({
   maxWorkgroupSize: 256,
   maxWorkgroupStorage: 16384,
   maxBinding: 2 ** 27,
+  subgroups: false,
 });
 const weightTiles = [
   ...[1, 3].map((khs) => ({ ...convWeightTile(hardware("cpu"), { kh: 3, kw: 3 }), khs })),
