@@ -1,6 +1,8 @@
 export { type GradOptions, grad } from "./autograd.ts";
+export type { Tuned, TuneOptions, Tuning } from "./autotune.ts";
 export type { MemoryReport } from "./buffers.ts";
 export type { Capture } from "./capture.ts";
+export type { Autotune } from "./choices.ts";
 export { boundBytes, flopsOf, type Launch } from "./dry.ts";
 export { Engine, type EngineOptions } from "./engine.ts";
 export { DeviceError, UsageError } from "./errors.ts";

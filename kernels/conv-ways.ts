@@ -1,5 +1,7 @@
+import { convGemmTiles } from "./conv-gemm.ts";
 import { type ConvRowsVariant, convTileSizes } from "./conv2d.ts";
 import type { Hardware } from "./kernel.ts";
+import { type SharedVariant, sharedWays } from "./matmul.ts";
 import { winogradTiles } from "./winograd.ts";
 
 /*
@@ -7,6 +9,7 @@ import { winogradTiles } from "./winograd.ts";
  *
  * | way      | computes                                  | taken                                              |
  * | rows     | any, by convRows over a padded copy       | few channels, small images, strides, GPUs          |
+ * | gemm     | any, as a matrix product of gathered x    | where it was measured to be faster, on a GPU       |
  * | winograd | 3x3 of stride 1, 16 products for 36       | CPU drivers, about 20 channels and more            |
  */
 
@@ -25,8 +28,11 @@ export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }):
     .filter(({ rows, columns }) => rows < co + 4 && columns < ow + 4)
     .map((tile) => ({ ...tile, lanes: lanesOf(hw) }));
 
-/** How a convolution is computed: convRows with a tile, or the kernels of winograd.ts. */
-export type ConvWay = ({ kernel: "rows" } & ConvTile) | { kernel: "winograd" };
+/** How a convolution is computed: convRows with a tile, convGemm, or the kernels of winograd.ts. */
+export type ConvWay =
+  | ({ kernel: "rows" } & ConvTile)
+  | ({ kernel: "gemm" } & SharedVariant)
+  | { kernel: "winograd" };
 
 export interface ConvProblem {
   readonly ci: number;
@@ -71,9 +77,12 @@ export const convWay = (hw: Hardware, p: ConvProblem): ConvWay =>
     ? { kernel: "winograd" }
     : { kernel: "rows", ...convTile(hw, p) };
 
+const gemmTiles = (hw: Hardware): SharedVariant[] => sharedWays(hw).filter((v) => convGemmTiles.includes(v));
+
 /** What is worth measuring. Winograd's way rounds differently from the others. */
 export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
   ...convTiles(hw, p).map((tile): ConvWay => ({ kernel: "rows", ...tile })),
+  ...(hw.kind === "gpu" ? gemmTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
   ...(winogradFits(hw, p) && winogradShare(p) < 1.5 ? [{ kernel: "winograd" } as const] : []),
 ];
 

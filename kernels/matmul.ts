@@ -233,7 +233,11 @@ export function matmulWays(hw: Hardware, { m, n }: { m: number; n: number }): Ma
     return matmulRegister.variants
       .filter(({ rows, columns }) => rows < m + 4 && 8 * columns < n + 32)
       .map((v) => ({ kernel: "register", ...v }));
-  return matmulShared.variants
-    .filter((v) => sharedThreads(v) <= hw.maxWorkgroupSize && sharedBytes(v) <= hw.maxWorkgroupStorage)
-    .map((v) => ({ kernel: "shared", ...v }));
+  return sharedWays(hw).map((v) => ({ kernel: "shared", ...v }));
 }
+
+/** Shared tiles that the hardware can hold. */
+export const sharedWays = (hw: Hardware): SharedVariant[] =>
+  matmulShared.variants.filter(
+    (v) => sharedThreads(v) <= hw.maxWorkgroupSize && sharedBytes(v) <= hw.maxWorkgroupStorage,
+  );

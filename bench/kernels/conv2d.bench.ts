@@ -116,6 +116,7 @@ const waysOf = (full: Layer): Case[] => {
       kernel: "rows",
       ...convTile(hw, { co: full.co, ow: full.size }),
     }),
+    "as a matrix product": (): ConvWay => ({ kernel: "gemm", tile: 64, slab: 16, each: 4 }),
     "by Winograd": (): ConvWay => ({ kernel: "winograd" }),
   };
   return Object.entries(each).map(([name, way]) => ({

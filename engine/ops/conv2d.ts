@@ -1,3 +1,4 @@
+import { convGemm } from "../../kernels/conv-gemm.ts";
 import {
   type ConvProblem,
   type ConvTile,
@@ -10,7 +11,7 @@ import {
   winogradBytes,
 } from "../../kernels/conv-ways.ts";
 import { convPackWeight, convPad, convRows, convWeightRows, rowSpan } from "../../kernels/conv2d.ts";
-import { matmulWay } from "../../kernels/matmul.ts";
+import { matmulWay, type SharedVariant } from "../../kernels/matmul.ts";
 import { winogradInput, winogradOutput, winogradTiles, winogradWeight } from "../../kernels/winograd.ts";
 import { bucket, chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
@@ -143,6 +144,7 @@ const convolution: Tunable<Convolution, ConvWay> = {
       const { n, ci, co, oh, ow } = problem;
       return engine.standingFor(2 * n * ci * co * oh * ow * 9, () => byWinograd(engine, inputs, problem));
     }
+    if (way.kernel === "gemm") return byGemm(engine, inputs, problem, way);
     const { kernel: _, ...tile } = way;
     return byRows(engine, inputs, problem, tile);
   },
@@ -180,6 +182,39 @@ function byRows(
       kh,
       strideY: attrs.stride[0],
       dilationY: attrs.dilation[0],
+      useBias: bias ? 1 : 0,
+      biasPitch: bias?.rank === 2 ? co : 0,
+      rescale,
+    },
+  );
+  return y;
+}
+
+/** One matrix product, of inputs gathered as they are needed. */
+function byGemm(
+  engine: Engine,
+  [x, w, bias, residual]: Inputs,
+  problem: Convolution,
+  { tile, slab, each }: SharedVariant,
+): Tensor {
+  const { n, ci, co, oh, ow, kernel, attrs, flip, stuffing, rescale } = problem;
+  const [kh, kw] = kernel;
+  const [height, width] = sizeOf(x!);
+  const [[strideY, strideX], [dilationY, dilationX], [stepY, stepX]] = [
+    attrs.stride,
+    attrs.dilation,
+    stuffing,
+  ];
+  const [top, , left] = attrs.padding;
+  const y = engine.empty([n, co, oh, ow]);
+  engine.launch(
+    convGemm,
+    { tile, slab, each, residual: residual !== undefined },
+    { x: x!, w: w!, bias: bias ?? w!, residual: residual ?? w!, y },
+    {
+      ...{ m: co, n: n * oh * ow, k: ci * kh * kw, ci, height, width, oh, ow, kh, kw },
+      ...{ strideY, strideX, dilationY, dilationX, top, left, stepY, stepX },
+      flip: flip ? 1 : 0,
       useBias: bias ? 1 : 0,
       biasPitch: bias?.rank === 2 ? co : 0,
       rescale,
