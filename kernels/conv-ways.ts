@@ -63,17 +63,20 @@ const winogradFits = (hw: Hardware, p: ConvProblem): boolean =>
 
 /**
  * Time of Winograd's way as a share of convRows' on a CPU driver, fitted to llvmpipe with 16 to 256 channels: 16 products
- * for 36, transforms for each channel, and tiles that reach beyond the image.
+ * for 36 and transforms for each channel, what either's tiles compute beyond the image, and wider rows for a dilation.
  */
-function winogradShare(p: ConvProblem): number {
+function winogradShare(hw: Hardware, p: ConvProblem): number {
   const { lines, fours } = tilesOf(p);
+  const { columns } = convTile(hw, p);
   const used = (p.oh * p.ow) / (lines * fours * 16);
-  return ((16 / 36) * (1 + 12 / p.ci + 12 / p.co)) / used;
+  const usedByRows = p.ow / (columns * Math.ceil(p.ow / columns));
+  const products = (16 / 36) * (1 + 12 / p.ci + 12 / p.co);
+  return (products / used) * (usedByRows / (0.9 + 0.1 * p.attrs.dilation[1]));
 }
 
 /** The usual way. No GPU has been measured yet. */
 export const convWay = (hw: Hardware, p: ConvProblem): ConvWay =>
-  hw.kind === "cpu" && winogradFits(hw, p) && winogradShare(p) < 0.9
+  hw.kind === "cpu" && winogradFits(hw, p) && winogradShare(hw, p) < 1
     ? { kernel: "winograd" }
     : { kernel: "rows", ...convTile(hw, p) };
 
@@ -83,19 +86,22 @@ const gemmTiles = (hw: Hardware): SharedVariant[] => sharedWays(hw).filter((v) =
 export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
   ...convTiles(hw, p).map((tile): ConvWay => ({ kernel: "rows", ...tile })),
   ...(hw.kind === "gpu" ? gemmTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
-  ...(winogradFits(hw, p) && winogradShare(p) < 1.5 ? [{ kernel: "winograd" } as const] : []),
+  ...(winogradFits(hw, p) && winogradShare(hw, p) < 1.5 ? [{ kernel: "winograd" } as const] : []),
 ];
 
 /** A tile of weight gradients, and how many kernel rows a thread sums. */
 export type ConvWeightWay = ConvTile & { readonly khs: number };
-type WeightShape = { co: number; kh: number; kw: number };
+type WeightShape = { ci: number; co: number; kh: number; kw: number };
 
-/** The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers. */
-export const convWeightTile = (hw: Hardware, { kh, kw }: Omit<WeightShape, "co">): ConvWeightWay => ({
+/**
+ * The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers. Kernel
+ * rows apart give lanes work where there are few channels.
+ */
+export const convWeightTile = (hw: Hardware, { ci, kh, kw }: Omit<WeightShape, "co">): ConvWeightWay => ({
   rows: 4,
   columns: 4,
   lanes: lanesOf(hw),
-  khs: kh <= 3 && kw <= 3 ? kh : 1,
+  khs: kh <= 3 && kw <= 3 && (ci >= 8 || hw.kind === "gpu") ? kh : 1,
 });
 
 /** Tiles worth measuring: more sums than these spill. */

@@ -56,8 +56,8 @@ const hardware = (kind: Hardware["kind"]): Hardware => ({
   subgroups: false,
 });
 const weightTiles = [
-  ...[1, 3].map((khs) => ({ ...convWeightTile(hardware("cpu"), { kh: 3, kw: 3 }), khs })),
-  convWeightTile(hardware("gpu"), { kh: 3, kw: 3 }),
+  ...[1, 3].map((khs) => ({ ...convWeightTile(hardware("cpu"), { ci, kh: 3, kw: 3 }), khs })),
+  convWeightTile(hardware("gpu"), { ci, kh: 3, kw: 3 }),
   { rows: 8, columns: 8, lanes: 8, khs: 1 },
 ];
 const geometry = (columns: number) => {
