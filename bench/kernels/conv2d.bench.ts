@@ -108,7 +108,7 @@ const endCases = Object.entries(ends).map(([name, end]): Case => {
   };
 });
 
-/** The same convolution in each of its ways, those that suit the adapter's kind. */
+/** The same convolution in each of its ways. */
 const waysOf = (full: Layer): Case[] => {
   const small = { ...reduced(full), ci: 16 };
   const each = {
