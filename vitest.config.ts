@@ -15,18 +15,21 @@ const host = [
   "test/web/parts.test.ts",
 ];
 
+/** What a user has measured on this machine decides no test. */
+const env = { STEIN_AUTOTUNE: "off" };
+
 /** --mode small: on the smallest adapter that WebGPU allows, see test/support/engine.ts. */
 export default defineConfig(({ mode }) => ({
   test: {
     projects: [
-      { test: { name: "host", include: host, testTimeout: 30_000 } },
+      { test: { name: "host", include: host, testTimeout: 30_000, env } },
       {
         test: {
           name: "device",
           include: ["test/**/*.test.ts"],
           exclude: [...host, "test/naga/**"],
           globalSetup: "test/package/folder.ts",
-          env: mode === "small" ? { STEIN_LIMITS: "default" } : {},
+          env: { ...env, ...(mode === "small" && { STEIN_LIMITS: "default" }) },
           // One process, one file after the other, modules kept: test/support/engine.ts opens one device for all
           // and holds it, for Dawn hangs when its handles are collected.
           pool: "forks",

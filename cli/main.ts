@@ -20,6 +20,7 @@ import { runsCommand } from "./commands/runs.ts";
 import { sampleCommand } from "./commands/sample.ts";
 import { scheduleCommand } from "./commands/schedule.ts";
 import { trainCommand } from "./commands/train.ts";
+import { tuneCommand } from "./commands/tune.ts";
 import { Interrupted } from "./interrupt.ts";
 import { endLine } from "./progress.ts";
 import { version } from "./version.ts";
@@ -58,6 +59,7 @@ for (const add of [
   modelCommand,
   convertCommand,
   kernelsCommand,
+  tuneCommand,
   benchCommand,
 ])
   add(program);

@@ -12,13 +12,16 @@ export interface Launch {
   readonly params: Readonly<Record<string, ScalarLike>>;
   /** Dispatched in pieces where one binding cannot hold the tensors. */
   readonly inPieces: boolean;
+  /** Operations that the mathematics asks for, where the kernel's own are others: see Engine.standingFor. */
+  readonly asked?: number | undefined;
 }
 
 /** Useful bytes and floating point operations of a dispatch, a multiply-add counted as two. */
-export function costOf({ program: { kernel, variant }, params }: Launch): Cost {
+export function costOf({ program: { kernel, variant }, params, asked }: Launch): Cost {
   const numbers: Record<string, number> = {};
   for (const name in kernel.params) numbers[name] = numberOf(params[name]!);
-  return kernel.cost(numbers, variant);
+  const { bytes, flops } = kernel.cost(numbers, variant);
+  return { bytes, flops: asked ?? flops };
 }
 
 /** Its floating point operations alone. */

@@ -5,8 +5,10 @@ import { fill } from "../kernels/fill.ts";
 import type { Hardware, Kernel, Variant } from "../kernels/kernel.ts";
 import { vecsPerThread } from "../kernels/lanewise.ts";
 import { unary } from "../kernels/unary.ts";
+import { type TuneOptions, type Tuning, tune } from "./autotune.ts";
 import { BufferPool, MemoryLedger, type MemoryReport, mebibytes } from "./buffers.ts";
 import { Capture } from "./capture.ts";
+import { type Autotune, autotuneMode, Choices, type Tunable } from "./choices.ts";
 import { type Launch, phantomPool } from "./dry.ts";
 import { DeviceError, invariant, UsageError } from "./errors.ts";
 import { LanewiseFusion } from "./fusion.ts";
@@ -14,14 +16,16 @@ import { GraphNode } from "./graph.ts";
 import { type DeviceOptions, describeHardware, openDevice, type Wishes, wishesOf } from "./hardware.ts";
 import { fromHost, toHost } from "./host-data.ts";
 import type { Inputs, OpSpec } from "./op.ts";
+import { openCache, type TextCache } from "./platform/cache.ts";
 import { platform } from "./platform/index.ts";
-import type { DriverReport, OpenOptions } from "./platform/platform.ts";
+import type { DriverReport, OpenedGpu, OpenOptions } from "./platform/platform.ts";
 import { type Program, ProgramCache } from "./programs.ts";
 import { numberOf, type ScalarLike } from "./scalar.ts";
 import { requireShape, shapeSize, showShape } from "./shapes.ts";
 import { type BlockRange, type Command, CommandStream } from "./stream.ts";
 import { copyStrided } from "./strided.ts";
 import { bytesOf, type Dtype, dtypeOf, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
+import { fileName, readTuning, tunedFor } from "./tuning-file.ts";
 import { Releases, withFusedUpdates } from "./update-fusion.ts";
 import { type VerifyOptions, type VerifyReport, verify } from "./verify.ts";
 
@@ -30,6 +34,8 @@ export interface EngineOptions extends OpenOptions, DeviceOptions {
   memoryBudget?: number;
   /** Fill every new tensor with NaN first, so that a kernel that leaves a gap is found. For tests. */
   poison?: boolean;
+  /** Who chooses between ways to compute an op: see choices.ts. "cached", or what STEIN_AUTOTUNE says. */
+  autotune?: Autotune;
 }
 
 /** What an observer is told of each op, for verification and fault finding. */
@@ -55,10 +61,13 @@ export class Engine {
   observer: ((event: OpEvent) => void) | undefined;
   /** Names of the modules whose forward is running, outermost first. */
   readonly path: string[] = [];
+  /** Ways that were measured to be the fastest on this adapter. */
+  readonly choices: Choices;
 
   readonly #fusion: LanewiseFusion;
   #ledger: MemoryLedger;
   readonly #keepAlive: readonly unknown[];
+  readonly #cache: TextCache;
   readonly #poison: boolean;
   readonly #maxBufferSize: number;
   readonly #scopes: Set<Tensor>[] = [];
@@ -68,6 +77,8 @@ export class Engine {
   #constants: BufferPool | undefined;
   /** Told of the dispatches that a walk leaves out. */
   #dry: ((launch: Launch) => void) | undefined;
+  /** Operations that the launches to come stand for; those after the first for none. */
+  #asked: number | undefined;
   #recording = true;
   #autocast = false;
   #halving = false;
@@ -80,36 +91,45 @@ export class Engine {
    */
   static async create(options: EngineOptions = {}): Promise<Engine> {
     const wishes = wishesOf(options);
-    const { adapter, keepAlive, driver, systemMemory } = await platform.openGpu({
+    const mode = autotuneMode(options.autotune);
+    const opened = await platform.openGpu({
       dawnFeatures: ["-timestamp_quantization"],
       ...options,
     });
-    const device = await openDevice(adapter, wishes);
+    const { adapter, driver, systemMemory, unlisted } = opened;
+    const device = await openDevice(adapter, wishes, unlisted);
     const budget = options.memoryBudget ?? (driver.software ? systemMemory * 0.75 : Infinity);
-    return new Engine(device, driver, [adapter, ...keepAlive], budget, wishes, options);
+    const cache = await openCache();
+    const of = tunedFor(device, driver);
+    const known = mode === "off" ? new Map() : readTuning(await cache.read(fileName(of)), of);
+    const choices = new Choices(mode, known);
+    return new Engine(device, opened, budget, wishes, options, choices, cache);
   }
 
   private constructor(
     device: GPUDevice,
-    driver: DriverReport,
-    keepAlive: readonly unknown[],
+    { adapter, keepAlive, driver, withoutDirective = false }: OpenedGpu,
     budget: number,
     { limits }: Wishes,
     { poison = false }: EngineOptions,
+    choices: Choices,
+    cache: TextCache,
   ) {
     this.device = device;
     this.driver = driver;
-    this.hardware = describeHardware(device, driver);
-    this.#keepAlive = keepAlive;
+    this.#keepAlive = [adapter, ...keepAlive];
     this.#poison = poison;
+    this.choices = choices;
+    this.#cache = cache;
     this.#ledger = new MemoryLedger(budget);
     this.maxBinding = Math.min(
       device.limits.maxStorageBufferBindingSize,
       limits.maxStorageBufferBindingSize ?? Infinity,
     );
+    this.hardware = describeHardware(device, driver, this.maxBinding);
     this.#maxBufferSize = Math.min(device.limits.maxBufferSize, limits.maxBufferSize ?? Infinity);
     this.#pool = this.#newPool();
-    this.programs = new ProgramCache(device, (error) => this.#fail(error));
+    this.programs = new ProgramCache(device, (error) => this.#fail(error), withoutDirective);
     this.#fusion = new LanewiseFusion(this.programs, device.limits.maxStorageBuffersPerShaderStage);
     this.stream = new CommandStream(device, this.programs, this.#fusion);
     device.onuncapturederror = (event) => {
@@ -299,7 +319,8 @@ export class Engine {
     const bindings = kernel.bindings(variant);
     const program = this.programs.find(kernel as unknown as Kernel, variant, halvesOf(bindings, tensors));
     if (this.#dry) {
-      this.#dry({ program, tensors, params, inPieces: false });
+      this.#dry({ program, tensors, params, inPieces: false, asked: this.#asked });
+      if (this.#asked !== undefined) this.#asked = 0;
       return;
     }
     const limit = this.maxBinding;
@@ -355,6 +376,20 @@ export class Engine {
     }
   }
 
+  /**
+   * Launches in `fn` compute together what mathematics asks so many operations for, and do with fewer: a walk is told of
+   * those asked for, whatever the way.
+   */
+  standingFor<T>(flops: number, fn: () => T): T {
+    const before = this.#asked;
+    this.#asked = flops;
+    try {
+      return fn();
+    } finally {
+      this.#asked = before;
+    }
+  }
+
   #dispatch(kernel: Kernel, program: Program, ranges: BlockRange[], named: Record<string, ScalarLike>): void {
     const params: ScalarLike[] = [];
     const numbers: Record<string, number> = {};
@@ -401,9 +436,38 @@ export class Engine {
 
   /**
    * Compiles every kernel a step will use, in parallel, without running any: `fn` is walked through with
-   * dispatches left out. Its results hold no values.
+   * dispatches left out. Its results hold no values. With autotune on, `tune` comes first.
    */
   async prepare(fn: () => unknown, onProgress?: (done: number, total: number) => void): Promise<void> {
+    if (this.choices.mode === "on") await this.tune(fn);
+    await this.#compile(fn, onProgress);
+  }
+
+  /**
+   * Measures which of their ways computes the ops of a step the fastest, where that is not known yet: `fn` is walked
+   * through, and each class of problems met is timed on random numbers. From then on, and in later runs on this
+   * adapter, those ways are taken. Throws UsageError with autotune off, and where the cache cannot be written.
+   */
+  tune(fn: () => unknown, options?: TuneOptions): Promise<Tuning> {
+    const context = {
+      choices: this.choices,
+      cache: this.#cache,
+      tunedFor: tunedFor(this.device, this.driver),
+      compile: (work: () => unknown) => this.#compile(work),
+    };
+    return tune(this, fn, context, options);
+  }
+
+  /** The way in which an op computes a problem. */
+  choose<P, W extends Variant>(
+    tunable: Tunable<P, W>,
+    problem: P,
+    inputs: readonly (Tensor | undefined)[],
+  ): W {
+    return this.choices.choose(this, tunable, problem, inputs);
+  }
+
+  async #compile(fn: () => unknown, onProgress?: (done: number, total: number) => void): Promise<void> {
     const programs = new Set<Program>();
     this.dry(fn, ({ program }) => programs.add(program));
     await this.programs.compile([...programs], onProgress);

@@ -67,12 +67,19 @@ function requireFeatures(features: readonly OptionalFeature[]): readonly Optiona
   return features;
 }
 
-/** Opens a device with what the adapter has of all that is wished. Throws DeviceError when the adapter refuses. */
-export async function openDevice(adapter: GPUAdapter, { limits, features }: Wishes): Promise<GPUDevice> {
+/**
+ * Opens a device with what the adapter has of all that is wished, be it listed or not. Throws DeviceError when the adapter
+ * refuses.
+ */
+export async function openDevice(
+  adapter: GPUAdapter,
+  { limits, features }: Wishes,
+  unlisted: readonly GPUFeatureName[] = [],
+): Promise<GPUDevice> {
   const requiredLimits: Record<string, number> = {};
   for (const name of Object.keys(defaultLimits) as LimitName[])
     requiredLimits[name] = Math.min(limits[name] ?? Infinity, adapter.limits[name]);
-  const requiredFeatures = features.filter((f) => adapter.features.has(f));
+  const requiredFeatures = features.filter((f) => adapter.features.has(f) || unlisted.includes(f));
   try {
     return await adapter.requestDevice({ requiredLimits, requiredFeatures });
   } catch (cause) {
@@ -80,10 +87,12 @@ export async function openDevice(adapter: GPUAdapter, { limits, features }: Wish
   }
 }
 
-export function describeHardware(device: GPUDevice, driver: DriverReport): Hardware {
+export function describeHardware(device: GPUDevice, driver: DriverReport, maxBinding: number): Hardware {
   return {
     kind: driver.software ? "cpu" : "gpu",
     maxWorkgroupSize: device.limits.maxComputeInvocationsPerWorkgroup,
     maxWorkgroupStorage: device.limits.maxComputeWorkgroupStorageSize,
+    maxBinding,
+    subgroups: device.features.has("subgroups"),
   };
 }

@@ -14,8 +14,10 @@ export {
   type VariantValue,
 } from "../kernels/kernel.ts";
 export { type GradOptions, grad } from "./autograd.ts";
+export type { Tuned, TuneOptions, Tuning } from "./autotune.ts";
 export type { MemoryReport } from "./buffers.ts";
 export type { Capture } from "./capture.ts";
+export type { Autotune } from "./choices.ts";
 export { boundBytes, flopsOf, type Launch } from "./dry.ts";
 export { Engine, type EngineOptions, type OpEvent } from "./engine.ts";
 export { DeviceError, UsageError } from "./errors.ts";

@@ -28,13 +28,16 @@ export class ProgramCache {
   readonly #programs = new Map<Kernel, Map<string, Program>>();
   readonly #layouts = new Map<string, Layout>();
   readonly #onError: (error: DeviceError) => void;
+  readonly #withoutDirective: boolean;
   /** Milliseconds spent in creating modules and pipelines, and how many. */
   compileMs = 0;
   compiled = 0;
 
-  constructor(device: GPUDevice, onError: (error: DeviceError) => void) {
+  /** `withoutDirective`: the compiler refuses "enable subgroups;". */
+  constructor(device: GPUDevice, onError: (error: DeviceError) => void, withoutDirective = false) {
     this.#device = device;
     this.#onError = onError;
+    this.#withoutDirective = withoutDirective;
   }
 
   /** The program, not necessarily compiled yet. */
@@ -88,7 +91,9 @@ export class ProgramCache {
 
   #descriptor(program: Program): GPUComputePipelineDescriptor {
     const { kernel, variant, halves, label, layout } = program;
-    const module = this.#device.createShaderModule({ label, code: source(kernel, variant, halves) });
+    const text = source(kernel, variant, halves);
+    const code = this.#withoutDirective ? withoutDirective(text) : text;
+    const module = this.#device.createShaderModule({ label, code });
     shaderError(program, module).then(
       (error) => error && this.#onError(error),
       () => {}, // the device was lost meanwhile: reported elsewhere
@@ -117,6 +122,9 @@ export class ProgramCache {
     return layout;
   }
 }
+
+/** A text without "enable subgroups;", its lines where they were. */
+export const withoutDirective = (text: string): string => text.replace("enable subgroups;", "");
 
 async function shaderError(program: Program, module: GPUShaderModule): Promise<DeviceError | undefined> {
   const { messages } = await module.getCompilationInfo();

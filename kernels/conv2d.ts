@@ -3,7 +3,6 @@ import {
   type Cost,
   defineKernel,
   type Groups,
-  type Hardware,
   linearGroups,
   linearMain,
   range,
@@ -122,12 +121,20 @@ export type ConvRowsVariant = {
   kw: number;
   strideX: number;
   dilationX: number;
-  /** Output channels (a multiple of 4) and neighbouring columns (4 or 8) of a thread. */
+  /** Output channels and neighbouring columns of a thread, multiples of 4. */
   rows: number;
   columns: number;
   /** Threads of a workgroup: the vector width of a CPU driver, a warp or two of a GPU. */
   lanes: number;
 };
+
+/** Tiles that fit registers, the plainest first. Larger ones take a software driver a minute to compile. */
+export const convTileSizes = [
+  { rows: 4, columns: 4 },
+  { rows: 4, columns: 8 },
+  { rows: 8, columns: 4 },
+  { rows: 8, columns: 8 },
+] as const;
 
 export type ConvForwardVariant = ConvRowsVariant & {
   /** What comes back is (sum + residual) * rescale: the end of a residual block. */
@@ -359,7 +366,7 @@ export const convWeightRows = defineKernel({
   }),
 });
 
-/** Shapes the networks use and odd ones beside them, each with every tile; other shapes compile on demand. */
+/** Shapes the networks use and odd ones beside them, each with the usual tiles; other shapes compile on demand. */
 function convVariants(): ConvRowsVariant[] {
   const shapes = [
     [1, 1, 1],
@@ -369,26 +376,8 @@ function convVariants(): ConvRowsVariant[] {
     [4, 2, 1],
     [5, 1, 1],
   ] as const;
-  const tiles = [
-    [4, 4, 8],
-    [4, 8, 8],
-    [8, 4, 8],
-    [8, 8, 8],
-    [8, 8, 64],
-  ] as const;
+  const all = [...convTileSizes.map((tile) => ({ ...tile, lanes: 8 })), { rows: 8, columns: 8, lanes: 64 }];
   return shapes.flatMap(([kw, strideX, dilationX]) =>
-    tiles.map(([rows, columns, lanes]) => ({ kw, strideX, dilationX, rows, columns, lanes })),
+    all.map((tile) => ({ kw, strideX, dilationX, ...tile })),
   );
 }
-
-const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
-type Tile = Pick<ConvRowsVariant, "rows" | "columns" | "lanes">;
-
-/** The tile for an output of `co` channels and rows of `ow`: little is wasted at the edges. */
-export function convTile(hw: Hardware, co: number, ow: number): Tile {
-  const rest = ow % 8;
-  return { rows: co <= 4 ? 4 : 8, columns: rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8, lanes: lanesOf(hw) };
-}
-
-/** The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers. */
-export const convWeightTile = (hw: Hardware): Tile => ({ rows: 4, columns: 4, lanes: lanesOf(hw) });

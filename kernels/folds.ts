@@ -6,8 +6,11 @@ import { elementType } from "./runs.ts";
  */
 
 export type FoldVariant = {
-  /** One thread walks a row, for CPU drivers, where barriers are dear; or 64 that meet in a tree. */
-  by: "thread" | "group";
+  /**
+   * One thread walks a row, for CPU drivers, where barriers are dear; or 64 that meet in a tree, or first by subgroups,
+   * whose threads have neighbouring indices.
+   */
+  by: "thread" | "group" | "subgroup";
   /** By vec4s: the length of a row is a multiple of 4. */
   vec: boolean;
 };
@@ -16,13 +19,23 @@ export const foldVariants: readonly FoldVariant[] = [
   { by: "thread", vec: false },
   { by: "thread", vec: true },
   { by: "group", vec: false },
+  { by: "subgroup", vec: false },
 ];
+
+/** Whether a variant needs an adapter with subgroups. */
+export const needsSubgroups = ({ by }: FoldVariant): boolean => by === "subgroup";
 
 /** How many rows there are does not count: a sample's numbers may not depend on the batch around it, to the last bit. */
 export function foldVariant(hw: Hardware, columns: number): FoldVariant {
   const byThread = hw.kind === "cpu" && columns < 65536;
   return { by: byThread ? "thread" : "group", vec: byThread && columns % 4 === 0 };
 }
+
+/** What is worth measuring for rows of so many elements: of a thread's ways the one that suits their length. */
+export const foldWays = (hw: Hardware, columns: number): FoldVariant[] =>
+  foldVariants.filter(({ by, vec }) =>
+    by === "thread" ? vec === (columns % 4 === 0) : by === "group" || hw.subgroups,
+  );
 
 /**
  * Head of a kernel over rows: `row` is known, and `length` and the first place `base` in vec4s where `vec`. `rows` and
@@ -33,36 +46,49 @@ export const eachRow = (
   { by, vec }: FoldVariant,
   { rows, columns, part = "f32" }: { rows: string; columns: string; part?: "f32" | "vec2f" },
 ): string => `
-  ${by === "group" ? `var<workgroup> part: array<${part}, 64>;` : ""}
-  ${linearMain(64)}
-    ${by === "group" ? `let row = min(group, ${rows} - 1u);` : `let row = thread; if (row >= ${rows}) { return; }`}
+  ${by === "thread" ? "" : `var<workgroup> part: array<${part}, 64>;`}
+  ${linearMain(64, by === "subgroup" ? "@builtin(subgroup_size) width: u32, @builtin(subgroup_invocation_id) place: u32" : "")}
+    ${by !== "thread" ? `let row = min(group, ${rows} - 1u);` : `let row = thread; if (row >= ${rows}) { return; }`}
     let length = ${columns}${vec ? " / 4u" : ""};
     let base = row * length;`;
 
 /** Runs `body` for the places `i` of the row that are this thread's. */
 export const along = ({ by }: FoldVariant, body: string): string =>
-  `for (var i = base${by === "group" ? " + lane" : ""}; i < base + length; i += ${by === "group" ? 64 : 1}u) { ${body} }`;
+  `for (var i = base${by === "thread" ? "" : " + lane"}; i < base + length; i += ${by === "thread" ? 1 : 64}u) { ${body} }`;
 
-/** Joins the threads' values of the variable `name`: `join` of `own` and `other`. */
-export const meet = ({ by }: FoldVariant, name: string, join = "own + other"): string =>
-  by === "thread"
-    ? ""
-    : `
+const joins = {
+  sum: { of: "own + other", ofSubgroup: "subgroupAdd" },
+  max: { of: "max(own, other)", ofSubgroup: "subgroupMax" },
+};
+
+/** Joins the threads' values of the variable `name`. */
+export const meet = ({ by }: FoldVariant, name: string, join: keyof typeof joins = "sum"): string =>
+  ({
+    thread: "",
+    group: `
     workgroupBarrier();
     part[lane] = ${name};
     for (var half = 32u; half > 0u; half = half / 2u) {
       workgroupBarrier();
-      if (lane < half) { let own = part[lane]; let other = part[lane + half]; part[lane] = ${join}; }
+      if (lane < half) { let own = part[lane]; let other = part[lane + half]; part[lane] = ${joins[join].of}; }
     }
     workgroupBarrier();
-    ${name} = part[0];`;
+    ${name} = part[0];`,
+    subgroup: `
+    ${name} = ${joins[join].ofSubgroup}(${name});
+    workgroupBarrier();
+    if (place == 0u) { part[lane / width] = ${name}; }
+    workgroupBarrier();
+    ${name} = part[0];
+    for (var s = 1u; s * width < 64u; s++) { let own = ${name}; let other = part[s]; ${name} = ${joins[join].of}; }`,
+  })[by];
 
 /** What one thread does for a row. */
 export const once = ({ by }: FoldVariant, line: string): string =>
-  by === "group" ? `if (lane == 0u) { ${line} }` : line;
+  by === "thread" ? line : `if (lane == 0u) { ${line} }`;
 
 export const foldGroups = (rows: number, { by }: FoldVariant): Groups =>
-  linearGroups(rows, by === "group" ? 1 : 64);
+  linearGroups(rows, by === "thread" ? 64 : 1);
 
 /** WGSL of `sum` over what a place holds. */
 export const sumOf = (vec: boolean) =>

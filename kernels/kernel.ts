@@ -19,6 +19,10 @@ export interface Hardware {
   readonly kind: "cpu" | "gpu";
   readonly maxWorkgroupSize: number;
   readonly maxWorkgroupStorage: number;
+  /** Bytes of a tensor that a kernel can see at once. */
+  readonly maxBinding: number;
+  /** Kernels may say "enable subgroups". */
+  readonly subgroups: boolean;
 }
 
 export interface Kernel<B extends string = string, P extends string = string, V extends Variant = Variant> {
@@ -33,6 +37,8 @@ export interface Kernel<B extends string = string, P extends string = string, V 
   readonly cost: (params: Readonly<Record<P, number>>, v: V) => Cost;
   /** Every variant a test has to check, the plainest first. */
   readonly variants: readonly V[];
+  /** Variants that only compile on adapters with subgroups. */
+  readonly subgroups?: ((v: V) => boolean) | undefined;
 }
 
 /** A kernel as it is declared: what does not depend on the variant may stand without a function around it. */
@@ -45,6 +51,7 @@ export interface KernelSpec<B extends string, P extends string, V extends Varian
   dispatch: (params: Readonly<Record<P, number>>, v: V) => Groups;
   cost: (params: Readonly<Record<P, number>>, v: V) => Cost;
   variants: readonly V[];
+  subgroups?: (v: V) => boolean;
 }
 
 /**
@@ -73,6 +80,7 @@ export function source<B extends string, P extends string, V extends Variant>(
   const bindings = Object.entries<Binding>(kernel.bindings(v));
   const lines = [`// ${kernel.name} ${JSON.stringify(v)}`];
   if (halves.length > 0) lines.push("enable f16;");
+  if (kernel.subgroups?.(v)) lines.push("enable subgroups;");
   if (params.length > 0) {
     lines.push(`struct Params { ${params.map(([name, type]) => `${name}: ${type}`).join(", ")} }`);
     lines.push(`@group(0) @binding(${bindings.length}) var<uniform> p: Params;`);
@@ -99,10 +107,10 @@ export function linearGroups(count: number, perGroup: number): Groups {
 
 export const MAX_GROUPS = 65535;
 
-/** Arguments of `main` and the flat workgroup and thread index for a dispatch by `linearGroups`. */
-export const linearMain = (size: number): string =>
+/** Arguments of `main`, `more` among them, and the flat workgroup and thread index for a dispatch by `linearGroups`. */
+export const linearMain = (size: number, more = ""): string =>
   `@compute @workgroup_size(${size})
-fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32${more && `, ${more}`}) {
   let group = wg.x + wg.y * groups.x;
   let thread = group * ${size}u + lane;`;
 

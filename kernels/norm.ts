@@ -6,6 +6,7 @@ import {
   foldVariants,
   lanewise,
   meet,
+  needsSubgroups,
   once,
   sumOf,
 } from "./folds.ts";
@@ -53,6 +54,7 @@ export const normMoments = defineKernel({
   bindings: ({ vec }: FoldVariant) => ({ x: `read ${elementType(vec)}`, moments: "read_write f32" }) as const,
   params: { maps: "u32", hw: "u32" },
   lib: ({ vec }) => [sumOf(vec)],
+  subgroups: needsSubgroups,
   variants: foldVariants,
   main: (v) => `
     ${eachRow(v, { rows: "p.maps", columns: "p.hw" })}
@@ -235,6 +237,7 @@ export const normGradSums = defineKernel({
     }) as const,
   params: affineParams,
   lib: ({ vec }) => [...math, affineLib, sumOf(vec)],
+  subgroups: needsSubgroups,
   variants: normActivations.flatMap((act) => foldVariants.map((v): NormSumsVariant => ({ act, ...v }))),
   main: (v) => `
     fn slope(z: f32) -> f32 { return ${slope[v.act]}; }

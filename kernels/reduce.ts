@@ -1,4 +1,4 @@
-import { defineKernel, linearGroups, linearMain } from "./kernel.ts";
+import { defineKernel, type Hardware, linearGroups, linearMain } from "./kernel.ts";
 import { bits } from "./lib/math.ts";
 import { elementType } from "./runs.ts";
 
@@ -50,6 +50,25 @@ export const reduce = defineKernel({
     flops: outer * length * inner,
   }),
 });
+
+/** Who walks axes of a length with so many results beside each other. */
+export function reduceWalker(hw: Hardware, length: number, inner: number): ReduceVariant["by"] {
+  if (hw.kind === "gpu") return inner === 1 && length >= 256 ? "group" : "thread";
+  if (inner % 4 === 0) return "across";
+  return inner === 1 && length % 4 === 0 ? "along" : "thread";
+}
+
+/** Who may: of a CPU driver's, the groups only where a row is long. */
+export const reduceWalkers = (hw: Hardware, length: number, inner: number): ReduceVariant["by"][] =>
+  walkers.filter(
+    (by) =>
+      ({
+        thread: true,
+        along: inner === 1 && length % 4 === 0,
+        across: inner % 4 === 0,
+        group: hw.kind === "gpu" || length >= 256,
+      })[by],
+  );
 
 /** The segment of result `index`: base + i inner for first <= i < last. */
 const segment = (index: string) => `

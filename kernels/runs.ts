@@ -29,6 +29,10 @@ export const runVariants: readonly RunVariant[] = [
   { run: LONG.vec, vec: true },
 ];
 
+/** What is worth measuring for rows of so many elements. */
+export const runWays = (hw: Hardware, columns: number): RunVariant[] =>
+  runVariants.filter(({ vec }) => vec === (columns % 4 === 0) || (!vec && hw.kind === "gpu"));
+
 /** What a place in a row holds. */
 export const elementType = (vec: boolean) => (vec ? "vec4f" : "f32");
 

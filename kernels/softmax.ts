@@ -6,6 +6,7 @@ import {
   foldVariants,
   lanewise,
   meet,
+  needsSubgroups,
   once,
   sumOf,
 } from "./folds.ts";
@@ -28,6 +29,7 @@ export const softmax = defineKernel({
     }) as const,
   params,
   lib: ({ vec }) => [...math, sumOf(vec)],
+  subgroups: needsSubgroups,
   variants: (["softmax", "logSoftmax", "logsumexp"] as const).flatMap((out) =>
     foldVariants.map((v): SoftmaxVariant => ({ out, ...v })),
   ),
@@ -45,7 +47,7 @@ export const softmax = defineKernel({
       var tops = ${type}(-3.4028234e38);
       ${along(v, "tops = max(tops, x[i]);")}
       var top = ${vec ? "max(max(tops.x, tops.y), max(tops.z, tops.w))" : "tops"};
-      ${meet(v, "top", "max(own, other)")}
+      ${meet(v, "top", "max")}
       var totals = ${type}();
       ${along(
         v,
@@ -76,6 +78,7 @@ export const softmaxGrad = defineKernel({
     }) as const,
   params,
   lib: ({ vec }) => [...math, sumOf(vec)],
+  subgroups: needsSubgroups,
   variants: [false, true].flatMap((log) => foldVariants.map((v): SoftmaxGradVariant => ({ log, ...v }))),
   main: (v) => `
     ${eachRow(v, table)}

@@ -1,6 +1,8 @@
 import type { Engine } from "../../engine/engine.ts";
 import { add, conv2d, mul } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import { type ConvWay, convTile } from "../../kernels/conv-ways.ts";
+import type { Hardware } from "../../kernels/kernel.ts";
 import { backward, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, times, variable } from "../inputs.ts";
@@ -106,4 +108,30 @@ const endCases = Object.entries(ends).map(([name, end]): Case => {
   };
 });
 
-export const cases: readonly Case[] = [...layers.flatMap(casesOf), ...endCases];
+/** The same convolution in each of its ways. */
+const waysOf = (full: Layer): Case[] => {
+  const small = { ...reduced(full), ci: 16 };
+  const each = {
+    "by rows": (hw: Hardware): ConvWay => ({
+      kernel: "rows",
+      ...convTile(hw, { co: full.co, ow: full.size }),
+    }),
+    "as a matrix product": (): ConvWay => ({ kernel: "gemm", tile: 64, slab: 16, each: 4 }),
+    "by Winograd": (): ConvWay => ({ kernel: "winograd" }),
+  };
+  return Object.entries(each).map(([name, way]) => ({
+    ...casesOf(full)[0]!,
+    name: `${label(full)} ${name}`,
+    ...sized(full, small, (engine, l) =>
+      engine.choices.forcing("conv2d", way(engine.hardware), () =>
+        convolve(drawn(engine, inputShape(l), 1), drawn(engine, weightShape(l), 2), l),
+      ),
+    ),
+  }));
+};
+
+export const cases: readonly Case[] = [
+  ...layers.flatMap(casesOf),
+  ...endCases,
+  ...[residual[0]!, residual[1]!, layers[3]!, layers[4]!].flatMap(waysOf),
+];

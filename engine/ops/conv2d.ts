@@ -1,20 +1,27 @@
+import { convGemm } from "../../kernels/conv-gemm.ts";
 import {
-  convPackWeight,
-  convPad,
-  convRows,
-  convTile,
-  convWeightRows,
+  type ConvProblem,
+  type ConvTile,
+  type ConvWay,
+  type ConvWeightWay,
+  convWay,
+  convWays,
   convWeightTile,
-  rowSpan,
-} from "../../kernels/conv2d.ts";
+  convWeightTiles,
+  winogradBytes,
+} from "../../kernels/conv-ways.ts";
+import { convPackWeight, convPad, convRows, convWeightRows, rowSpan } from "../../kernels/conv2d.ts";
+import { matmulWay, type SharedVariant } from "../../kernels/matmul.ts";
+import { winogradInput, winogradOutput, winogradTiles, winogradWeight } from "../../kernels/winograd.ts";
+import { bucket, chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type Inputs } from "../op.ts";
 import * as oracle from "../oracle/conv2d.ts";
 import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./binary.ts";
-import { matmul } from "./matmul.ts";
+import { matmul, multiply } from "./matmul.ts";
 import { reduceAxes, reshape, sum } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
 import { scale } from "./scale.ts";
@@ -103,36 +110,72 @@ function extent(
   return [lines, up4((tiles - 1) * columns * stride[1] + up4(rowSpan(last)))];
 }
 
-/** y = conv(x, w): the packed weights and the tiles over a padded copy of x. Taps may be flipped for the input gradient. */
-function convolve(
-  engine: Engine,
-  x: Tensor,
-  w: Tensor,
-  { bias, residual, rescale = 1 }: Epilogue,
-  size: Pair,
+/** A convolution whose taps may be flipped and inputs stuffed, for the input gradient. */
+interface Convolution extends ConvProblem {
+  /** Images. */
+  readonly n: number;
+  readonly attrs: ConvAttrs;
+  /** Weights are [ci, co, kh, kw] and their taps read backwards. */
+  readonly flip: boolean;
+  /** Of the epilogue. */
+  readonly rescale: number;
+}
+
+function convolutionOf(
+  [x, w]: Inputs,
+  [oh, ow]: Pair,
   attrs: ConvAttrs,
-  flip: boolean,
-  stuffing: Pair,
+  { flip = false, stuffing = [1, 1] as Pair, rescale = 1 } = {},
+): Convolution {
+  const [outer, inner] = w!.shape as [number, number];
+  const [co, ci] = flip ? [inner, outer] : [outer, inner];
+  return { n: x!.dim(0), ci, co, oh, ow, kernel: sizeOf(w!), attrs, flip, stuffing, rescale };
+}
+
+/** Without the batch: an image's numbers may not depend on those beside it. */
+const convolution: Tunable<Convolution, ConvWay> = {
+  family: "conv2d",
+  classOf: ({ ci, co, oh, ow, kernel: [kh, kw], attrs: { stride, dilation }, stuffing: [stepY, stepX] }) =>
+    `${ci}->${co} ${kh}x${kw} to ${oh}x${ow} stride ${stride} dilation ${dilation}${stepY * stepX > 1 ? ` stuffed ${stepY},${stepX}` : ""}`,
+  heuristic: convWay,
+  ways: convWays,
+  run: (engine, inputs, problem, way) => {
+    if (way.kernel === "winograd") {
+      const { n, ci, co, oh, ow } = problem;
+      return engine.standingFor(2 * n * ci * co * oh * ow * 9, () => byWinograd(engine, inputs, problem));
+    }
+    if (way.kernel === "gemm") return byGemm(engine, inputs, problem, way);
+    const { kernel: _, ...tile } = way;
+    return byRows(engine, inputs, problem, tile);
+  },
+};
+
+/** The packed weights and the tiles over a padded copy of x. */
+function byRows(
+  engine: Engine,
+  [x, w, bias, residual]: Inputs,
+  problem: Convolution,
+  tile: ConvTile,
 ): Tensor {
-  const [co, ci, kh, kw] = w.shape as [number, number, number, number];
-  const [outputs, inputs] = flip ? [ci, co] : [co, ci];
-  const tile = convTile(engine.hardware, outputs, size[1]);
-  const [lines, pitch] = extent(size, [kh, kw], attrs, tile.columns);
-  const xp = padded(engine, x, lines, pitch, attrs.padding[0], attrs.padding[2], stuffing);
-  const coVecs = Math.ceil(outputs / 4);
-  const wp = engine.empty([inputs, kh, kw, coVecs * 4]);
-  engine.launch(convPackWeight, { flip }, { w, y: wp }, { co, ci, kh, kw });
-  const y = engine.empty([x.dim(0), outputs, ...size]);
+  const { n, ci, co, oh, ow, kernel, attrs, flip, stuffing, rescale } = problem;
+  const [kh, kw] = kernel;
+  const [lines, pitch] = extent([oh, ow], kernel, attrs, tile.columns);
+  const xp = padded(engine, x!, lines, pitch, attrs.padding[0], attrs.padding[2], stuffing);
+  const coVecs = Math.ceil(co / 4);
+  const wp = engine.empty([ci, kh, kw, coVecs * 4]);
+  const [outer, inner] = w!.shape as [number, number];
+  engine.launch(convPackWeight, { flip }, { w: w!, y: wp }, { co: outer, ci: inner, kh, kw });
+  const y = engine.empty([n, co, oh, ow]);
   engine.launch(
     convRows,
     { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], ...tile, residual: residual !== undefined },
     { x: xp, w: wp, bias: bias ?? wp, residual: residual ?? wp, y },
     {
-      n: x.dim(0),
-      ci: inputs,
-      co: outputs,
-      oh: size[0],
-      ow: size[1],
+      n,
+      ci,
+      co,
+      oh,
+      ow,
       lines,
       pitch,
       coVecs,
@@ -140,19 +183,89 @@ function convolve(
       strideY: attrs.stride[0],
       dilationY: attrs.dilation[0],
       useBias: bias ? 1 : 0,
-      biasPitch: bias?.rank === 2 ? outputs : 0,
+      biasPitch: bias?.rank === 2 ? co : 0,
       rescale,
     },
   );
   return y;
 }
 
+/** One matrix product, of inputs gathered as they are needed. */
+function byGemm(
+  engine: Engine,
+  [x, w, bias, residual]: Inputs,
+  problem: Convolution,
+  { tile, slab, each }: SharedVariant,
+): Tensor {
+  const { n, ci, co, oh, ow, kernel, attrs, flip, stuffing, rescale } = problem;
+  const [kh, kw] = kernel;
+  const [height, width] = sizeOf(x!);
+  const [[strideY, strideX], [dilationY, dilationX], [stepY, stepX]] = [
+    attrs.stride,
+    attrs.dilation,
+    stuffing,
+  ];
+  const [top, , left] = attrs.padding;
+  const y = engine.empty([n, co, oh, ow]);
+  engine.launch(
+    convGemm,
+    { tile, slab, each, residual: residual !== undefined },
+    { x: x!, w: w!, bias: bias ?? w!, residual: residual ?? w!, y },
+    {
+      ...{ m: co, n: n * oh * ow, k: ci * kh * kw, ci, height, width, oh, ow, kh, kw },
+      ...{ strideY, strideX, dilationY, dilationX, top, left, stepY, stepX },
+      flip: flip ? 1 : 0,
+      useBias: bias ? 1 : 0,
+      biasPitch: bias?.rank === 2 ? co : 0,
+      rescale,
+    },
+  );
+  return y;
+}
+
+/** Bytes of transformed inputs at once: more images at once are no faster, and take memory. */
+const AT_ONCE = 2 ** 25;
+
+/** Transforms of some images after the other, and the products of all their tiles at once. */
+function byWinograd(engine: Engine, [x, w, bias, residual]: Inputs, problem: Convolution): Tensor {
+  const { n, ci, co, oh, ow, attrs, flip, rescale } = problem;
+  const [dilationY, dilationX] = attrs.dilation;
+  const { lines, fours } = winogradTiles({ oh, ow, dilationY, dilationX });
+  const coPitch = up4(co);
+  const u = engine.empty([16, ci, coPitch], "f32");
+  engine.launch(winogradWeight, { flip }, { w: w!, u }, { ci, co });
+  const y = engine.empty([n, co, oh, ow]);
+  const most = Math.max(1, Math.floor(Math.min(engine.maxBinding, AT_ONCE) / winogradBytes(problem)));
+  for (let first = 0; first < n; first += most) {
+    const images = Math.min(most, n - first);
+    const places = { images, first, lines, fours, dilationY, dilationX };
+    const tiles = 4 * images * lines * fours;
+    const v = engine.empty([16, ci, tiles], "f32");
+    const [height, width] = sizeOf(x!);
+    const [top, , left] = attrs.padding;
+    engine.launch(winogradInput, {}, { x: x!, v }, { ...places, ci, height, width, top, left });
+    const m = engine.empty([16, co, tiles], "f32");
+    const a = { t: u, batch: ci * coPitch, row: 1, column: coPitch };
+    const b = { t: v, batch: ci * tiles, row: tiles, column: 1 };
+    const sizes = { batch: 16, m: co, n: tiles, k: ci };
+    multiply(engine, a, b, m, sizes, matmulWay(engine.hardware, sizes));
+    engine.launch(
+      winogradOutput,
+      { residual: residual !== undefined },
+      { m, bias: bias ?? u, residual: residual ?? u, y },
+      { ...places, co, oh, ow, useBias: bias ? 1 : 0, biasPitch: bias?.rank === 2 ? co : 0, rescale },
+    );
+    for (const t of [v, m]) t.dispose();
+  }
+  return y;
+}
+
 /** rescale without a residual is left to `scale`. */
 const convOp = defineOp<ConvAttrs & { readonly rescale?: number }>({
   name: "conv2d",
-  forward: (engine, [x, w, bias, residual], { rescale = 1, ...attrs }) => {
-    const size = outSize(sizeOf(x!), sizeOf(w!), attrs);
-    return convolve(engine, x!, w!, { bias, residual, rescale }, size, attrs, false, [1, 1]);
+  forward: (engine, inputs, { rescale = 1, ...attrs }) => {
+    const size = outSize(sizeOf(inputs[0]!), sizeOf(inputs[1]!), attrs);
+    return chosen(engine, convolution, inputs, convolutionOf(inputs, size, attrs, { rescale }));
   },
   vjp: ({ inputs: [x, w], dy, shapes, wants, attrs: { rescale = 1, ...attrs } }) => {
     const g = rescale === 1 ? dy : scale(dy, rescale);
@@ -179,12 +292,17 @@ export type InputGradAttrs = ConvAttrs & { readonly inputSize: Pair };
 const inputGradOp = defineOp<InputGradAttrs>({
   name: "conv2d_input_grad",
   // A stride-1 convolution of dy, with zeros stuffed between for a stride, by the flipped weight.
-  forward: (engine, [dy, w], { stride, padding, dilation, inputSize }) => {
-    const [kh, kw] = sizeOf(w!);
+  forward: (engine, inputs, { stride, padding, dilation, inputSize }) => {
+    const [kh, kw] = sizeOf(inputs[1]!);
     const top = dilation[0] * (kh - 1) - padding[0];
     const left = dilation[1] * (kw - 1) - padding[2];
     const attrs: ConvAttrs = { stride: [1, 1], padding: [top, 0, left, 0], dilation };
-    return convolve(engine, dy!, w!, {}, inputSize, attrs, true, stride);
+    return chosen(
+      engine,
+      convolution,
+      inputs,
+      convolutionOf(inputs, inputSize, attrs, { flip: true, stuffing: stride }),
+    );
   },
   vjp: ({ inputs: [dy, w], dy: g, shapes, wants, attrs }) => [
     wants[0] ? convOp(g.engine, [g, w!], attrs) : undefined,
@@ -198,14 +316,26 @@ const inputGradOp = defineOp<InputGradAttrs>({
 
 export type WeightGradAttrs = ConvAttrs & { readonly kernelSize: Pair };
 
-const weightGradOp = defineOp<WeightGradAttrs>({
-  name: "conv2d_weight_grad",
-  forward: (engine, [dy, x], attrs) => {
-    const [n, co] = dy!.shape as [number, number];
-    const ci = x!.dim(1);
-    const size = sizeOf(dy!);
-    const [kh, kw] = attrs.kernelSize;
-    const tile = convWeightTile(engine.hardware);
+interface WeightSums extends WeightGradAttrs {
+  readonly n: number;
+  readonly co: number;
+  readonly ci: number;
+  readonly kh: number;
+  readonly kw: number;
+  /** Of dy. */
+  readonly size: Pair;
+}
+
+/** Sums over the batch: its class knows how large that is. */
+const weightSums: Tunable<WeightSums, ConvWeightWay> = {
+  family: "conv2d_weight_grad",
+  classOf: ({ n, ci, co, kh, kw, size: [oh, ow], stride, dilation }) =>
+    `${bucket(n)} of ${ci}->${co} ${kh}x${kw} from ${oh}x${ow} stride ${stride} dilation ${dilation}`,
+  heuristic: convWeightTile,
+  ways: convWeightTiles,
+  run: (engine, [dy, x], attrs, way) => {
+    const { n, ci, co, kh, kw, size } = attrs;
+    const { khs, ...tile } = way;
     // Columns dealt out by their place modulo the dilation turn it into neighbours, and dilated rows into farther ones.
     const phases = attrs.stride[0] * attrs.stride[1] === 1 ? attrs.dilation[1] : 1;
     const dilation: Pair = [attrs.dilation[0], attrs.dilation[1] / phases];
@@ -219,7 +349,6 @@ const weightGradOp = defineOp<WeightGradAttrs>({
     const dyPitch = Math.ceil(columns / tile.columns) * tile.columns;
     const xp = padded(engine, x!, lines * phases, pitch, attrs.padding[0], attrs.padding[2], [1, 1], phases);
     const dyp = padded(engine, dy!, size[0] * phases, dyPitch, 0, 0, [1, 1], phases);
-    const khs = kh <= 3 && kw <= 3 ? kh : 1;
     const groups = Math.ceil((ci * kh) / khs / tile.lanes) * Math.ceil(co / tile.rows);
     const splits = Math.min(n, Math.max(1, Math.ceil((engine.hardware.kind === "cpu" ? 16 : 512) / groups)));
     const parts = engine.empty([splits, co, ci, kh, kw]);
@@ -243,6 +372,16 @@ const weightGradOp = defineOp<WeightGradAttrs>({
     );
     const total = splits === 1 ? parts : reduceAxes(engine, "sum", parts, [0]);
     return engine.track(total.alias([co, ci, kh, kw]));
+  },
+};
+
+const weightGradOp = defineOp<WeightGradAttrs>({
+  name: "conv2d_weight_grad",
+  forward: (engine, inputs, attrs) => {
+    const [dy, x] = inputs;
+    const [kh, kw] = attrs.kernelSize;
+    const problem = { ...attrs, n: dy!.dim(0), co: dy!.dim(1), ci: x!.dim(1), kh, kw, size: sizeOf(dy!) };
+    return chosen(engine, weightSums, inputs, problem);
   },
   vjp: ({ inputs: [dy, x], dy: g, shapes, wants, attrs }) => [
     wants[0] ? convOp(g.engine, [x!, g], attrs) : undefined,

@@ -1,8 +1,9 @@
-import { matmulKernel, matmulRegister, matmulShared, registerTile } from "../../kernels/matmul.ts";
+import { type MatmulWay, matmulRegister, matmulShared, matmulWay, matmulWays } from "../../kernels/matmul.ts";
 import { pack } from "../../kernels/pack.ts";
+import { bucket, chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type Inputs } from "../op.ts";
 import * as oracle from "../oracle/matmul.ts";
 import { broadcastShapes, sameShape, shapeSize, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
@@ -24,19 +25,7 @@ interface Matrices {
 
 const op = defineOp<Required<MatmulOptions>>({
   name: "matmul",
-  forward: (engine, [a, b], { transposeA, transposeB }) => {
-    const [m, k] = sides(a!, transposeA);
-    const [, n] = sides(b!, transposeB);
-    const lead = a!.shape.length >= b!.shape.length ? a! : b!;
-    const y = engine.empty([...lead.shape.slice(0, -2), m, n]);
-    multiply(engine, matrices(a!, transposeA), matrices(b!, transposeB), y, {
-      batch: y.size / (m * n),
-      m,
-      n,
-      k,
-    });
-    return y;
-  },
+  forward: (engine, inputs, attrs) => chosen(engine, product, inputs, problemOf(inputs, attrs)),
   // dA = dY B^T and dB = A^T dY, each transposed once more where the operand was given transposed.
   vjp: ({ inputs: [a, b], dy, shapes, wants, attrs: { transposeA, transposeB } }) => [
     wants[0]
@@ -73,16 +62,49 @@ function matrices(t: Tensor, transposed: boolean): Matrices {
   };
 }
 
-interface Problem {
+/** C [batch, m, n] = A B with k terms. */
+interface Sizes {
   batch: number;
   m: number;
   n: number;
   k: number;
 }
 
-function multiply(engine: Engine, a: Matrices, b: Matrices, c: Tensor, problem: Problem): void {
-  const { batch, m, n, k } = problem;
-  if (matmulKernel(engine.hardware) === "shared") {
+type Problem = Sizes & Required<MatmulOptions>;
+
+function problemOf([a, b]: Inputs, { transposeA, transposeB }: Required<MatmulOptions>): Problem {
+  const [m, k] = sides(a!, transposeA);
+  const [, n] = sides(b!, transposeB);
+  const batch = Math.max(...[a!, b!].map((t) => shapeSize(t.shape.slice(0, -2))));
+  return { batch, m, n, k, transposeA, transposeB };
+}
+
+const product: Tunable<Problem, MatmulWay> = {
+  family: "matmul",
+  classOf: ({ batch, m, n, k, transposeA, transposeB }) =>
+    `${bucket(batch)} ${bucket(m)}x${k}${transposeA ? "t" : ""} ${k}x${n}${transposeB ? "t" : ""}`,
+  heuristic: matmulWay,
+  ways: matmulWays,
+  run: (engine, [a, b], problem, way) => {
+    const lead = a!.rank >= b!.rank ? a! : b!;
+    const y = engine.empty([...lead.shape.slice(0, -2), problem.m, problem.n]);
+    const { transposeA, transposeB } = problem;
+    multiply(engine, matrices(a!, transposeA), matrices(b!, transposeB), y, problem, way);
+    return y;
+  },
+};
+
+/** Multiplies matrices that lie inside tensors. */
+export function multiply(
+  engine: Engine,
+  a: Matrices,
+  b: Matrices,
+  c: Tensor,
+  { batch, m, n, k }: Sizes,
+  way: MatmulWay,
+): void {
+  if (way.kernel === "shared") {
+    const { kernel: _, ...variant } = way;
     const strides = {
       aBatch: a.batch,
       aRow: a.row,
@@ -91,17 +113,18 @@ function multiply(engine: Engine, a: Matrices, b: Matrices, c: Tensor, problem: 
       bRow: b.row,
       bColumn: b.column,
     };
-    engine.launch(matmulShared, { tile: 64, slab: 16 }, { a: a.t, b: b.t, c }, { ...problem, ...strides });
+    engine.launch(matmulShared, variant, { a: a.t, b: b.t, c }, { batch, m, n, k, ...strides });
     return;
   }
+  const { kernel: _, ...variant } = way;
   const left = packed(engine, a.t, a.batch && batch, k, m, a.batch, a.column, a.row);
   const right = packed(engine, b.t, b.batch && batch, k, n, b.batch, b.row, b.column);
   const [aVecs, bVecs] = [Math.ceil(m / 4), Math.ceil(n / 4)];
   engine.launch(
     matmulRegister,
-    registerTile(m, n),
+    variant,
     { a: left, b: right, c },
-    { ...problem, aVecs, bVecs, aBatch: a.batch ? k * aVecs : 0, bBatch: b.batch ? k * bVecs : 0 },
+    { batch, m, n, k, aVecs, bVecs, aBatch: a.batch ? k * aVecs : 0, bBatch: b.batch ? k * bVecs : 0 },
   );
 }
 

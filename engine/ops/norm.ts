@@ -1,4 +1,3 @@
-import { foldVariant } from "../../kernels/folds.ts";
 import {
   type NormActivation,
   normActivations,
@@ -9,8 +8,8 @@ import {
   normMoments,
   normStatistics,
 } from "../../kernels/norm.ts";
-import { runVariant } from "../../kernels/runs.ts";
 import { grad } from "../autograd.ts";
+import { chosen } from "../choices.ts";
 import { nearest, UsageError } from "../errors.ts";
 import { defineOp, type Inputs, type VjpContext } from "../op.ts";
 import * as oracle from "../oracle/norm.ts";
@@ -22,6 +21,7 @@ import { identity, mean, reshape, sum } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
 import { narrow } from "./shape.ts";
 import { elu, leakyRelu, relu, rsqrt, silu, sqrt, square } from "./unary.ts";
+import { dealing, folding, type Table } from "./ways.ts";
 
 /** Parameters of a norm. */
 export type AffineName = "gamma" | "beta" | "alpha";
@@ -37,13 +37,50 @@ interface Attrs {
   readonly order?: readonly AffineName[];
 }
 
+const momentsOf = folding<Table>("norm_moments", (engine, [x], { rows, columns }, way) => {
+  const moments = engine.empty([rows, 2]);
+  engine.launch(normMoments, way, { x: x!, moments }, { maps: rows, hw: columns });
+  return moments;
+});
+
+/** A launch over maps whose parameters stand beside: see affine. */
+interface Maps extends Table {
+  readonly act: NormActivation;
+  readonly params: ReturnType<typeof affine>["params"] & Record<"maps" | "hw" | "channels", number>;
+}
+
+const applied = dealing<Maps>("norm_apply", (engine, inputs, { act, params }, way) => {
+  const [x, statistics, gamma, beta, alpha] = inputs as Tensor[];
+  const y = engine.empty(x!.shape);
+  const tensors = { x: x!, statistics: statistics!, gamma: gamma!, beta: beta!, alpha: alpha!, y };
+  engine.launch(normApply, { act, ...way }, tensors, params);
+  return y;
+});
+
+const gradSums = folding<Maps>("norm_grad_sums", (engine, inputs, { rows, act, params }, way) => {
+  const [x, dy, statistics, gamma, beta, alpha] = inputs as Tensor[];
+  const sums = engine.empty([rows, 2]);
+  const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
+  const tensors = { x: x!, dy: dy!, statistics: statistics!, ...parameters, sums };
+  engine.launch(normGradSums, { act, ...way }, tensors, params);
+  return sums;
+});
+
+const gradApplied = dealing<Maps>("norm_grad_apply", (engine, inputs, { act, params }, way) => {
+  const [x, dy, statistics, gamma, beta, alpha, factors] = inputs as Tensor[];
+  const dx = engine.empty(x!.shape);
+  const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
+  const tensors = { x: x!, dy: dy!, statistics: statistics!, ...parameters, factors: factors!, dx };
+  engine.launch(normGradApply, { act, ...way }, tensors, params);
+  return dx;
+});
+
 const op = defineOp<Attrs>({
   name: "norm",
   forward: (engine, inputs, attrs) => {
     const x = inputs[0]!;
     const { maps, hw, channels, groupSize } = geometry(x, attrs);
-    const moments = engine.empty([maps, 2]);
-    engine.launch(normMoments, foldVariant(engine.hardware, hw), { x, moments }, { maps, hw });
+    const moments = chosen(engine, momentsOf, [x], { rows: maps, columns: hw });
     const statistics = engine.empty([maps, 4]);
     engine.launch(
       normStatistics,
@@ -51,14 +88,14 @@ const op = defineOp<Attrs>({
       { moments, statistics },
       { maps, channels, groupSize, hw, eps: attrs.eps, plus: attrs.plus ? 1 : 0 },
     );
-    const y = engine.empty(x.shape);
     const { tensors, params } = affine(inputs, statistics, attrs);
-    engine.launch(
-      normApply,
-      { act: attrs.activation, ...runVariant(engine.hardware, hw) },
-      { x, statistics, ...tensors, y },
-      { maps, hw, channels, ...params },
-    );
+    const shared = {
+      rows: maps,
+      columns: hw,
+      act: attrs.activation,
+      params: { maps, hw, channels, ...params },
+    };
+    const y = chosen(engine, applied, [x, statistics, tensors.gamma, tensors.beta, tensors.alpha], shared);
     return { y, extras: [statistics] };
   },
   vjp: (c) => throughComposite(c, composite),
@@ -68,13 +105,9 @@ const op = defineOp<Attrs>({
     const { maps, hw, channels, groupSize } = geometry(x, attrs);
     const { tensors, params, parts } = affine(inputs, statistics, attrs);
     const shared = { maps, hw, channels, ...params };
-    const sums = engine.empty([maps, 2]);
-    engine.launch(
-      normGradSums,
-      { act: attrs.activation, ...foldVariant(engine.hardware, hw) },
-      { x, dy, statistics, ...tensors, sums },
-      shared,
-    );
+    const parameters = [tensors.gamma, tensors.beta, tensors.alpha];
+    const table = { rows: maps, columns: hw, act: attrs.activation, params: shared };
+    const sums = chosen(engine, gradSums, [x, dy, statistics, ...parameters], table);
     const factors = engine.empty([maps, 4]);
     const width = parts.length * channels;
     const rows = engine.empty([maps / channels, Math.max(width, 1)]); // of the parameters' gradients
@@ -93,14 +126,9 @@ const op = defineOp<Attrs>({
         dAlphaAt: start("alpha"),
       },
     );
-    const dx = engine.empty(x.shape);
-    if (wants[0])
-      engine.launch(
-        normGradApply,
-        { act: attrs.activation, ...runVariant(engine.hardware, hw) },
-        { x, dy, statistics, ...tensors, factors, dx },
-        shared,
-      );
+    const dx = wants[0]
+      ? chosen(engine, gradApplied, [x, dy, statistics, ...parameters, factors], table)
+      : engine.empty(x.shape);
     if (attrs.order) return [dx, rows];
     const perSample = shapes.slice(1).some((shape) => shape?.length === 2);
     const grads = perSample || width === 0 ? rows : sum(rows, { axis: 0 });

@@ -1,4 +1,11 @@
-import { type ReduceName, type ReduceVariant, reduce } from "../../kernels/reduce.ts";
+import {
+  type ReduceName,
+  type ReduceVariant,
+  reduce,
+  reduceWalker,
+  reduceWalkers,
+} from "../../kernels/reduce.ts";
+import { chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
@@ -53,13 +60,8 @@ export function reduceAxes(
     while (first || length > 1) {
       const segments = length > CHAIN ? Math.ceil(length / CHAIN) : 1;
       const last = segments === 1;
-      const next = engine.empty([outer, segments, inner]);
-      engine.launch(
-        reduce,
-        { op: mapped, by: walker(engine, length, inner) },
-        { x: current, y: next },
-        { outer, length, inner, segments, scale: last && lastAxis ? times : 1 },
-      );
+      const scale = last && lastAxis ? times : 1;
+      const next = chosen(engine, joined, [current], { op: mapped, outer, length, inner, segments, scale });
       if (current !== x) current.dispose();
       current = next;
       length = segments;
@@ -71,11 +73,27 @@ export function reduceAxes(
   return done && current !== x ? current : scale(x, times);
 }
 
-function walker(engine: Engine, length: number, inner: number): ReduceVariant["by"] {
-  if (engine.hardware.kind === "gpu") return inner === 1 && length >= 256 ? "group" : "thread";
-  if (inner % 4 === 0) return "across";
-  return inner === 1 && length % 4 === 0 ? "along" : "thread";
+interface Joining {
+  readonly op: ReduceName;
+  readonly outer: number;
+  readonly length: number;
+  readonly inner: number;
+  readonly segments: number;
+  readonly scale: number;
 }
+
+/** Walkers round differently, so the number of rows does not count. */
+const joined: Tunable<Joining, Pick<ReduceVariant, "by">> = {
+  family: "reduce",
+  classOf: ({ op, length, inner, segments }) => `${op} of ${length}x${inner} in ${segments}`,
+  heuristic: (hw, { length, inner }) => ({ by: reduceWalker(hw, length, inner) }),
+  ways: (hw, { length, inner }) => reduceWalkers(hw, length, inner).map((by) => ({ by })),
+  run: (engine, [x], { op, ...params }, { by }) => {
+    const y = engine.empty([params.outer, params.segments, params.inner]);
+    engine.launch(reduce, { op, by }, { x: x!, y }, params);
+    return y;
+  },
+};
 
 /** Neighbouring axes of the same kind as one. */
 function joinNeighbours(shape: Shape, axes: readonly number[]): { dims: number[]; kept: boolean[] } {

@@ -1,5 +1,5 @@
-import { foldVariant } from "../../kernels/folds.ts";
 import { softmax as kernel, type SoftmaxVariant, softmaxGrad } from "../../kernels/softmax.ts";
+import { chosen } from "../choices.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
@@ -13,27 +13,30 @@ import { mean, reshape, sum } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
 import { scale } from "./scale.ts";
 import { exp } from "./unary.ts";
+import { folding, type Table } from "./ways.ts";
 
+type Out = SoftmaxVariant["out"];
 const sides = (x: Tensor) => ({ rows: x.size / x.dim(-1), columns: x.dim(-1) });
 
-function launch(engine: Engine, x: Tensor, out: SoftmaxVariant["out"]): Tensor {
-  const y = engine.empty(out === "logsumexp" ? x.shape.slice(0, -1) : x.shape);
-  const { rows, columns } = sides(x);
-  engine.launch(kernel, { out, ...foldVariant(engine.hardware, columns) }, { x, y }, { rows, columns });
+const forward = folding<Table & { out: Out }>("softmax", (engine, [x], { out, rows, columns }, way) => {
+  const y = engine.empty(out === "logsumexp" ? x!.shape.slice(0, -1) : x!.shape);
+  engine.launch(kernel, { out, ...way }, { x: x!, y }, { rows, columns });
   return y;
-}
+});
 
-function launchGrad(engine: Engine, y: Tensor, dy: Tensor, log: boolean): Tensor {
-  const dx = engine.empty(y.shape);
-  const { rows, columns } = sides(y);
-  engine.launch(
-    softmaxGrad,
-    { log, ...foldVariant(engine.hardware, columns) },
-    { y, dy, dx },
-    { rows, columns },
-  );
-  return dx;
-}
+const backward = folding<Table & { log: boolean }>(
+  "softmax_grad",
+  (engine, [y, dy], { log, rows, columns }, way) => {
+    const dx = engine.empty(y!.shape);
+    engine.launch(softmaxGrad, { log, ...way }, { y: y!, dy: dy!, dx }, { rows, columns });
+    return dx;
+  },
+);
+
+const launch = (engine: Engine, x: Tensor, out: Out): Tensor =>
+  chosen(engine, forward, [x], { out, ...sides(x) });
+const launchGrad = (engine: Engine, y: Tensor, dy: Tensor, log: boolean): Tensor =>
+  chosen(engine, backward, [y, dy], { log, ...sides(y) });
 
 const softmaxOp = defineOp<object>({
   name: "softmax",

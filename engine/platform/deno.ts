@@ -46,7 +46,22 @@ async function openGpu({
     );
   }
   announce(driver, quiet);
-  return { adapter, keepAlive: [gpu, adapter], driver, systemMemory: systemMemory() };
+  const unlisted: GPUFeatureName[] = (await grants(gpu, "subgroups")) ? ["subgroups"] : [];
+  const keepAlive = [gpu, adapter];
+  return { adapter, keepAlive, driver, systemMemory: systemMemory(), unlisted, withoutDirective: true };
+}
+
+/** Deno 2.9 lists no subgroups but grants them where the driver has them: asked of a device that goes again. */
+async function grants(gpu: GPU, feature: GPUFeatureName): Promise<boolean> {
+  const adapter = await gpu.requestAdapter();
+  try {
+    const device = await adapter!.requestDevice({ requiredFeatures: [feature] });
+    const granted = device.features.has(feature);
+    device.destroy();
+    return granted;
+  } catch {
+    return false;
+  }
 }
 
 /** The machine's memory; 4 GiB where Deno may not ask (--allow-sys=systemMemoryInfo). */

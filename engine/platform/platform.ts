@@ -30,6 +30,10 @@ export interface OpenedGpu {
   driver: DriverReport;
   /** Bytes this process may use of the machine's memory; in a browser a guess. A software driver keeps its buffers there. */
   systemMemory: number;
+  /** Features that the adapter grants without listing them. */
+  unlisted?: readonly GPUFeatureName[];
+  /** The compiler refuses "enable subgroups;", and takes subgroups without it. */
+  withoutDirective?: boolean;
 }
 
 /** What runs the shaders, for `stein doctor`, benchmark headers and cache keys. */

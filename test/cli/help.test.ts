@@ -61,6 +61,9 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
                                              network into a checkpoint, or back
         kernels                              list the WGSL kernels, or show one as it
                                              is compiled
+        tune [options] <config>              measure which kernels compute a network's
+                                             steps the fastest on this adapter, and
+                                             keep that
         bench                                measure kernels and sampling steps on
                                              this adapter
         help [command]                       display help for command

@@ -170,13 +170,22 @@ describe("an adapter", () => {
   });
 
   test("that binds little is told so", async () => {
-    const one = describeModel(engine, small, 1);
-    const limits = { maxStorageBufferBindingSize: one.largestBinding - 4 };
+    const maps = 4 * 8 * 32 * 32; // bytes of an image's after the first convolution, whichever way computes it
+    const limits = { maxStorageBufferBindingSize: maps - 4 };
     const little = await Engine.create({ quiet: true, limits });
     expect(fitOf(little, small, describeModel(little, small))).toMatchObject({
       fits: false,
       largestBatch: 0,
     });
+  });
+
+  test("that binds no transformed values is described with the convolutions that it runs", async () => {
+    const one = describeModel(engine, small, 1);
+    const limits = { maxStorageBufferBindingSize: one.largestBinding - 4 };
+    const less = await Engine.create({ quiet: true, limits });
+    const { largestBinding, flops } = describeModel(less, small, 1);
+    expect(largestBinding < one.largestBinding).toBe(engine.hardware.kind === "cpu"); // where Winograd's way was taken
+    expect(flops).toEqual(one.flops);
   });
 });
 

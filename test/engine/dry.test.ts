@@ -78,6 +78,15 @@ describe("a walk", () => {
     expect(Math.max(...convolution.map(boundBytes))).toBeGreaterThanOrEqual(4 * 2 * 8 * 8 * 8);
   });
 
+  test("tells the operations that mathematics asks for, whichever way computes with fewer", () => {
+    const launches = walk(() =>
+      conv2d(normal([2, 64, 16, 16]), normal([64, 64, 3, 3]), undefined, { padding: 1 }),
+    ).filter(({ program }) => program.kernel.name !== "random_fill");
+    const winograd = launches.some(({ program }) => program.kernel.name === "winograd_input");
+    expect(winograd).toBe(engine.hardware.kind === "cpu");
+    expect(launches.reduce((sum, launch) => sum + flopsOf(launch), 0)).toBe(2 * 2 * 64 * 64 * 16 * 16 * 9);
+  });
+
   test("binds nothing whole that may be cut in pieces", () => {
     const [elementwise] = walk(() => square(normal([1 << 20]))).filter(({ inPieces }) => inPieces);
     expect(boundBytes(elementwise!)).toBe(0);

@@ -2,14 +2,8 @@ import { describe, test } from "vitest";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import { sum } from "../../engine/oracle/reduce.ts";
-import {
-  convPackWeight,
-  convPad,
-  convRows,
-  convWeightRows,
-  convWeightTile,
-  rowSpan,
-} from "../../kernels/conv2d.ts";
+import { convWeightTile } from "../../kernels/conv-ways.ts";
+import { convPackWeight, convPad, convRows, convWeightRows, rowSpan } from "../../kernels/conv2d.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { normal } from "../support/draw.ts";
 import { launched } from "../support/kernels.ts";
@@ -58,10 +52,12 @@ const hardware = (kind: Hardware["kind"]): Hardware => ({
   kind,
   maxWorkgroupSize: 256,
   maxWorkgroupStorage: 16384,
+  maxBinding: 2 ** 27,
+  subgroups: false,
 });
 const weightTiles = [
-  ...[1, 3].map((khs) => ({ ...convWeightTile(hardware("cpu")), khs })),
-  { ...convWeightTile(hardware("gpu")), khs: 3 },
+  ...[1, 3].map((khs) => ({ ...convWeightTile(hardware("cpu"), { ci, kh: 3, kw: 3 }), khs })),
+  convWeightTile(hardware("gpu"), { ci, kh: 3, kw: 3 }),
   { rows: 8, columns: 8, lanes: 8, khs: 1 },
 ];
 const geometry = (columns: number) => {

@@ -56,45 +56,48 @@ test.each(matmulRegister.variants)("register tiles of $rows x $columns", async (
   }
 });
 
-describe.each(matmulShared.variants)("shared tiles of $tile, slabs of $slab", (variant) => {
-  test.each([
-    [false, false],
-    [true, false],
-    [false, true],
-    [true, true],
-  ])("transposed: left %s, right %s", async (tA, tB) => {
-    for (const [batch, m, n, k] of sizes) {
-      const [a, b] = [
-        normal(tA ? [batch, k, m] : [batch, m, k], 1),
-        normal(tB ? [batch, n, k] : [batch, k, n], 2),
-      ];
-      const params = {
-        batch,
-        m,
-        n,
-        k,
-        aBatch: m * k,
-        aRow: tA ? 1 : k,
-        aColumn: tA ? m : 1,
-        bBatch: n * k,
-        bRow: tB ? 1 : n,
-        bColumn: tB ? k : 1,
-      };
-      const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
-      const options = { transposeA: tA, transposeB: tB };
-      const magnitude = matmul(map(a, Math.abs), map(b, Math.abs), options);
-      expectNear(c!, matmul(a, b, options), { terms: k, magnitude }, `${batch} x ${m} x ${n} x ${k}`);
-    }
-  });
+describe.each(matmulShared.variants)(
+  "shared tiles of $tile, slabs of $slab, $each x $each a thread",
+  (variant) => {
+    test.each([
+      [false, false],
+      [true, false],
+      [false, true],
+      [true, true],
+    ])("transposed: left %s, right %s", async (tA, tB) => {
+      for (const [batch, m, n, k] of sizes) {
+        const [a, b] = [
+          normal(tA ? [batch, k, m] : [batch, m, k], 1),
+          normal(tB ? [batch, n, k] : [batch, k, n], 2),
+        ];
+        const params = {
+          batch,
+          m,
+          n,
+          k,
+          aBatch: m * k,
+          aRow: tA ? 1 : k,
+          aColumn: tA ? m : 1,
+          bBatch: n * k,
+          bRow: tB ? 1 : n,
+          bColumn: tB ? k : 1,
+        };
+        const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
+        const options = { transposeA: tA, transposeB: tB };
+        const magnitude = matmul(map(a, Math.abs), map(b, Math.abs), options);
+        expectNear(c!, matmul(a, b, options), { terms: k, magnitude }, `${batch} x ${m} x ${n} x ${k}`);
+      }
+    });
 
-  test("one matrix for a batch", async () => {
-    const [batch, m, n, k] = [3, 6, 5, 4];
-    const [a, b] = [normal([m, k], 1), normal([batch, k, n], 2)];
-    const params = { batch, m, n, k, aBatch: 0, aRow: k, aColumn: 1, bBatch: n * k, bRow: n, bColumn: 1 };
-    const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
-    near(c!, a, b, k, "broadcast");
-  });
-});
+    test("one matrix for a batch", async () => {
+      const [batch, m, n, k] = [3, 6, 5, 4];
+      const [a, b] = [normal([m, k], 1), normal([batch, k, n], 2)];
+      const params = { batch, m, n, k, aBatch: 0, aRow: k, aColumn: 1, bBatch: n * k, bRow: n, bColumn: 1 };
+      const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
+      near(c!, a, b, k, "broadcast");
+    });
+  },
+);
 
 test("pack lays any strides out in vec4s, zeros behind", async () => {
   for (const [batch, rows, columns, turned] of [

@@ -9,6 +9,7 @@ test("the engine stands on Deno's own WebGPU", () => {
   expect(platform.name).toBe("deno");
   expect(engine.device).toBeInstanceOf(GPUDevice);
   expect(engine.driver.source).toBe("system");
+  expect(engine.hardware.subgroups).toBe(true); // both software drivers have them
 });
 
 test("waits do not sleep first: that is for Dawn's polling, and Deno asks every 10 ms by itself", async () => {

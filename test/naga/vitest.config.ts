@@ -13,6 +13,7 @@ export default defineConfig({
       "test/engine/{autocast,capture,faults,update-fusion}.test.ts",
     ],
     globalSetup: "test/naga/setup.ts",
+    env: { STEIN_AUTOTUNE: "off" },
     // Two processes, a device in each: Deno asks wgpu for results every 10 ms, and a process alone would idle so long.
     pool: "forks",
     maxWorkers: 2,

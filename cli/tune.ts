@@ -1,0 +1,39 @@
+import { grad } from "../engine/autograd.ts";
+import type { Engine } from "../engine/engine.ts";
+import { mean, square } from "../engine/ops/index.ts";
+import { setCheckpointing } from "../models/blocks/index.ts";
+import { isLabelled } from "./config/model.ts";
+import type { Config } from "./config.ts";
+import { imageOf, openNetwork } from "./network.ts";
+
+/** Images that go through the network at once. */
+export interface Batches {
+  readonly training: number;
+  readonly sampling: number;
+}
+
+/** What a configuration says. */
+export const batchesOf = ({ training, sampling }: Config): Batches => ({
+  training: training.batchSize / training.accumulate,
+  sampling: sampling.count,
+});
+
+/** A training step of a configuration's network and a network call of its sampler, to be walked through. */
+export function walkSteps(engine: Engine, config: Config, batches: Batches): void {
+  const image = imageOf(config);
+  const { seed, precision, checkpointing = false } = config.training;
+  const network = openNetwork(engine, config, image);
+  setCheckpointing(network, checkpointing);
+  const inputs = (count: number) =>
+    [
+      engine.empty([count, image.channels, image.height, image.height]),
+      engine.empty([count], isLabelled(config.model) ? "i32" : "f32"),
+    ] as const;
+  engine.scope(() => {
+    const [x, condition] = inputs(batches.training);
+    const forward = () => network.run(x, condition, { dropout: { seed } });
+    const loss = mean(square(engine.autocast(forward, precision === "mixed")));
+    grad(loss, [...network.parameters().values()]);
+  });
+  engine.noGrad(() => engine.scope(() => void network.run(...inputs(batches.sampling))));
+}

@@ -1,0 +1,22 @@
+/** Texts kept from one run to the next: in the user's cache folder, or in a browser's storage. */
+export interface TextCache {
+  /** Undefined where there is none of that name, or it cannot be read. */
+  read(name: string): Promise<string | undefined>;
+  /** Replaces a text as a whole: a reader never meets half of it. Throws UsageError where it cannot be written. */
+  write(name: string, text: string): Promise<void>;
+  /** Where a text of that name is kept, for people. */
+  place(name: string): string;
+}
+
+/** The cache of the place this program runs in, loaded when first used: see index.ts. */
+export async function openCache(): Promise<TextCache> {
+  const { process } = globalThis as { process?: { versions?: { node?: string }; type?: string } };
+  const files = process?.versions?.node !== undefined && process.type !== "renderer";
+  return (files ? await import("./node-cache.ts") : await import("./browser-cache.ts")).cache;
+}
+
+/** What STEIN_AUTOTUNE says; nothing in a browser. */
+export const autotuneVariable = (): string | undefined =>
+  (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[
+    "STEIN_AUTOTUNE"
+  ] || undefined;

@@ -1,0 +1,113 @@
+import { convGemmTiles } from "./conv-gemm.ts";
+import { type ConvRowsVariant, convTileSizes } from "./conv2d.ts";
+import type { Hardware } from "./kernel.ts";
+import { type SharedVariant, sharedWays } from "./matmul.ts";
+import { winogradTiles } from "./winograd.ts";
+
+/*
+ * Ways to compute a convolution, forward or to its input, and a weight gradient.
+ *
+ * | way      | computes                                  | taken                                              |
+ * | rows     | any, by convRows over a padded copy       | few channels, small images, strides, GPUs          |
+ * | gemm     | any, as a matrix product of gathered x    | where it was measured to be faster, on a GPU       |
+ * | winograd | 3x3 of stride 1, 16 products for 36       | CPU drivers, about 20 channels and more            |
+ */
+
+const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
+export type ConvTile = Pick<ConvRowsVariant, "rows" | "columns" | "lanes">;
+
+/** The tile for an output of `co` channels and rows of `ow`: little is wasted at the edges. */
+export function convTile(hw: Hardware, { co, ow }: { co: number; ow: number }): ConvTile {
+  const rest = ow % 8;
+  return { rows: co <= 4 ? 4 : 8, columns: rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8, lanes: lanesOf(hw) };
+}
+
+/** Tiles worth measuring: those that the output fills. */
+export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }): ConvTile[] =>
+  convTileSizes
+    .filter(({ rows, columns }) => rows < co + 4 && columns < ow + 4)
+    .map((tile) => ({ ...tile, lanes: lanesOf(hw) }));
+
+/** How a convolution is computed: convRows with a tile, convGemm, or the kernels of winograd.ts. */
+export type ConvWay =
+  | ({ kernel: "rows" } & ConvTile)
+  | ({ kernel: "gemm" } & SharedVariant)
+  | { kernel: "winograd" };
+
+export interface ConvProblem {
+  readonly ci: number;
+  readonly co: number;
+  readonly oh: number;
+  readonly ow: number;
+  readonly kernel: readonly [y: number, x: number];
+  readonly attrs: {
+    readonly stride: readonly [y: number, x: number];
+    readonly dilation: readonly [y: number, x: number];
+  };
+  /** The input's neighbours stand so far apart. */
+  readonly stuffing: readonly [y: number, x: number];
+}
+
+const tilesOf = ({ oh, ow, attrs: { dilation } }: ConvProblem) =>
+  winogradTiles({ oh, ow, dilationY: dilation[0], dilationX: dilation[1] });
+
+/** Bytes of one image's transformed inputs, or products, whichever are more. */
+export const winogradBytes = (p: ConvProblem): number => {
+  const { lines, fours } = tilesOf(p);
+  return 4 * 16 * 4 * lines * fours * Math.max(p.ci, p.co);
+};
+
+/** Whether Winograd's kernels can compute it. */
+const winogradFits = (hw: Hardware, p: ConvProblem): boolean =>
+  [p.kernel, p.attrs.stride, p.stuffing].join() === "3,3,1,1,1,1" && winogradBytes(p) <= hw.maxBinding;
+
+/**
+ * Time of Winograd's way as a share of convRows' on a CPU driver, fitted to llvmpipe with 16 to 256 channels: 16 products
+ * for 36 and transforms for each channel, what either's tiles compute beyond the image, and wider rows for a dilation.
+ */
+function winogradShare(hw: Hardware, p: ConvProblem): number {
+  const { lines, fours } = tilesOf(p);
+  const { columns } = convTile(hw, p);
+  const used = (p.oh * p.ow) / (lines * fours * 16);
+  const usedByRows = p.ow / (columns * Math.ceil(p.ow / columns));
+  const products = (16 / 36) * (1 + 12 / p.ci + 12 / p.co);
+  return (products / used) * (usedByRows / (0.9 + 0.1 * p.attrs.dilation[1]));
+}
+
+/** The usual way. No GPU has been measured yet. */
+export const convWay = (hw: Hardware, p: ConvProblem): ConvWay =>
+  hw.kind === "cpu" && winogradFits(hw, p) && winogradShare(hw, p) < 1
+    ? { kernel: "winograd" }
+    : { kernel: "rows", ...convTile(hw, p) };
+
+const gemmTiles = (hw: Hardware): SharedVariant[] => sharedWays(hw).filter((v) => convGemmTiles.includes(v));
+
+/** What is worth measuring. Winograd's way rounds differently from the others. */
+export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
+  ...convTiles(hw, p).map((tile): ConvWay => ({ kernel: "rows", ...tile })),
+  ...(hw.kind === "gpu" ? gemmTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
+  ...(winogradFits(hw, p) && winogradShare(hw, p) < 1.5 ? [{ kernel: "winograd" } as const] : []),
+];
+
+/** A tile of weight gradients, and how many kernel rows a thread sums. */
+export type ConvWeightWay = ConvTile & { readonly khs: number };
+type WeightShape = { ci: number; co: number; kh: number; kw: number };
+
+/**
+ * The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers. Kernel
+ * rows apart give lanes work where there are few channels.
+ */
+export const convWeightTile = (hw: Hardware, { ci, kh, kw }: Omit<WeightShape, "co">): ConvWeightWay => ({
+  rows: 4,
+  columns: 4,
+  lanes: lanesOf(hw),
+  khs: kh <= 3 && kw <= 3 && (ci >= 8 || hw.kind === "gpu") ? kh : 1,
+});
+
+/** Tiles worth measuring: more sums than these spill. */
+export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightWay[] =>
+  (kh > 1 ? [1, kh] : [1]).flatMap((khs) =>
+    convTileSizes
+      .filter(({ rows }) => rows < co + 4 && rows * khs * kw <= 40)
+      .map((tile) => ({ ...tile, lanes: lanesOf(hw), khs })),
+  );
