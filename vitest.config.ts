@@ -26,16 +26,16 @@ export default defineConfig(({ mode }) => ({
       {
         test: {
           name: "device",
+          sequence: { groupOrder: 1 }, // after the host's
           include: ["test/**/*.test.ts"],
           exclude: [...host, "test/naga/**"],
           globalSetup: "test/package/folder.ts",
           env: { ...env, ...(mode === "small" && { STEIN_LIMITS: "default" }) },
-          // One process, one file after the other, modules kept: test/support/engine.ts opens one device for all
-          // and holds it, for Dawn hangs when its handles are collected.
+          // Two processes, in each one file after the other, modules kept: test/support/engine.ts opens one device for
+          // all and holds it, for Dawn hangs when its handles are collected. Much of a test is one thread's work.
           pool: "forks",
-          maxWorkers: 1,
+          maxWorkers: 2,
           isolate: false,
-          fileParallelism: false,
           // A software driver compiles each shader for tens of milliseconds, on cores shared with others.
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -1,7 +1,8 @@
 /** The package as a user gets it: packed, and installed into an empty folder without development tools; once for all tests. */
 import { execFile } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, inject } from "vitest";
 import "./folder.ts"; // declares what is injected
@@ -53,9 +54,33 @@ export function installed(): Promise<Installed> {
 
 export const INSTALL_TIMEOUT = 300_000;
 
+/** Test files may run in two processes: the one that can make the folder installs, the other waits for its word. */
 async function install(): Promise<Installed> {
   const user = inject("packageFolder");
-  mkdirSync(user);
+  const word = join(user, "installed.json");
+  try {
+    mkdirSync(user);
+  } catch {
+    while (!existsSync(word)) await sleep(200);
+    const { packed, fault } = JSON.parse(readFileSync(word, "utf8")) as { packed: Packed; fault?: string };
+    expect(fault, "what the other process says").toBeUndefined();
+    return { user, home: join(user, "node_modules", "stein"), packed };
+  }
+  const say = (what: { packed: Packed } | { fault: string }) => {
+    writeFileSync(`${word}.part`, JSON.stringify(what));
+    renameSync(`${word}.part`, word);
+  };
+  try {
+    const packed = await packAndInstall(user);
+    say({ packed });
+    return { user, home: join(user, "node_modules", "stein"), packed };
+  } catch (cause) {
+    say({ fault: String(cause) });
+    throw cause;
+  }
+}
+
+async function packAndInstall(user: string): Promise<Packed> {
   const build = await run(root, "npm", "run", "build", "--silent");
   expect(build.stdout + build.stderr.replace(/^npm warn .*\n/gm, "")).toBe("");
   const pack = await run(root, "npm", "pack", "--ignore-scripts", "--json", "--pack-destination", user);
@@ -64,5 +89,5 @@ async function install(): Promise<Installed> {
   const flags = ["--no-save", "--prefer-offline", "--omit=dev", "--no-audit", "--no-fund"];
   const done = await run(user, "npm", "install", ...flags, join(user, packed.filename));
   expect(done.code, done.stderr).toBe(0);
-  return { user, home: join(user, "node_modules", "stein"), packed };
+  return packed;
 }
