@@ -14,14 +14,21 @@ export {
   type VariantValue,
 } from "../kernels/kernel.ts";
 export { type GradOptions, grad } from "./autograd.ts";
-export type { Tuned, TuneOptions, Tuning } from "./autotune.ts";
+export type { Trial, Tuned, TuneOptions, Tuning } from "./autotune.ts";
 export type { MemoryReport } from "./buffers.ts";
 export type { Capture } from "./capture.ts";
-export type { Autotune } from "./choices.ts";
+export type { Autotune, Tunable } from "./choices.ts";
 export { boundBytes, flopsOf, type Launch } from "./dry.ts";
 export { Engine, type EngineOptions, type OpEvent } from "./engine.ts";
 export { DeviceError, UsageError } from "./errors.ts";
-export type { LimitName, LimitOverrides } from "./hardware.ts";
+export {
+  type DeviceOptions,
+  defaultLimits,
+  type LimitName,
+  type LimitOverrides,
+  type OptionalFeature,
+  optionalFeatures,
+} from "./hardware.ts";
 export { defineOp, type Inputs, type Op, type OpSpec, type Vjp, type VjpContext } from "./op.ts";
 export * from "./ops/index.ts";
 export { Adam, type AdamOptions } from "./optim/adam.ts";
@@ -31,7 +38,7 @@ export { Optimizer, type OptimizerOptions, type OptimizerState } from "./optim/o
 export { Sgd, type SgdOptions } from "./optim/sgd.ts";
 export { type Array64, array64 } from "./oracle/array.ts";
 export type { DriverReport, OpenOptions } from "./platform/platform.ts";
-export { type Profile, type ProfileRow, profile } from "./profiler.ts";
+export { type Profile, type ProfileOptions, type ProfileRow, profile } from "./profiler.ts";
 export { type Draw, type DrawSource, type Purpose, rand, randbits, randn } from "./random.ts";
 export { measureRoofline, type Roofline } from "./roofline.ts";
 export {
@@ -46,4 +53,4 @@ export {
 export { Scalar, type ScalarLike } from "./scalar.ts";
 export { type Dtype, type HostData, type Shape, Tensor } from "./tensor.ts";
 export { linearUpdate, type NormsOver, normRatio, type UpdateCoefficients } from "./updates.ts";
-export { findNonFinite, type OpReport, type VerifyReport, verify } from "./verify.ts";
+export { findNonFinite, type OpReport, type VerifyOptions, type VerifyReport, verify } from "./verify.ts";
