@@ -1,18 +1,15 @@
 import { expect, test } from "vitest";
-import type { Kernel } from "../../kernels/kernel.ts";
 import { engine } from "../support/engine.ts";
-import { allKernels } from "../support/kernels.ts";
+import { allKernels, variantsFor } from "../support/kernels.ts";
 
 const kernels = await allKernels();
 
-/** Those that this adapter's features allow. */
-const variantsOf = ({ variants, subgroups }: Kernel) =>
-  variants.filter((v) => engine.hardware.subgroups || !subgroups?.(v));
+const { subgroups } = engine.hardware;
 
-test.each(kernels.map((k) => [k.name, variantsOf(k).length, k] as const))(
+test.each(kernels.map((k) => [k.name, variantsFor(k, subgroups).length, k] as const))(
   "%s compiles in all of its %i variants",
   async (_, count, kernel) => {
-    const programs = variantsOf(kernel).map((v) => engine.programs.find(kernel, v));
+    const programs = variantsFor(kernel, subgroups).map((v) => engine.programs.find(kernel, v));
     await engine.programs.compile(programs);
     expect(programs.filter((p) => p.pipeline)).toHaveLength(count);
     await engine.sync(); // and the module had nothing to report

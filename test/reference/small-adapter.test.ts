@@ -9,7 +9,7 @@ import { Engine } from "../../engine/engine.ts";
 import { defaultLimits, type LimitName } from "../../engine/hardware.ts";
 import { add, neg } from "../../engine/ops/index.ts";
 import { smallest } from "../support/adapter.ts";
-import { allKernels } from "../support/kernels.ts";
+import { allKernels, variantsFor } from "../support/kernels.ts";
 import { readCases } from "./case.ts";
 import { explain, runCase } from "./suite.ts";
 
@@ -31,10 +31,10 @@ test("it has what every adapter has, and nothing more", () => {
   expect([...features].filter((name) => name !== "core-features-and-limits")).toEqual([]);
 });
 
-test.each(kernels.map((k) => [k.name, k.variants.length, k] as const))(
+test.each(kernels.map((k) => [k.name, variantsFor(k, false).length, k] as const))(
   "%s compiles in all of its %i variants",
   async (_, count, kernel) => {
-    const programs = kernel.variants.map((v) => engine.programs.find(kernel, v));
+    const programs = variantsFor(kernel, false).map((v) => engine.programs.find(kernel, v));
     await engine.programs.compile(programs);
     expect(programs.filter((p) => p.pipeline)).toHaveLength(count);
     await engine.sync();

@@ -52,3 +52,7 @@ export async function launched<B extends string, P extends string, V extends Var
   for (const t of Object.values<Tensor>(tensors)) t.dispose();
   return Object.fromEntries(names.map((name, i) => [name, values[i]!]));
 }
+
+/** The variants that an adapter can compile, with or without subgroups. */
+export const variantsFor = ({ variants, subgroups }: Kernel, hasSubgroups: boolean): readonly Variant[] =>
+  variants.filter((v) => hasSubgroups || !subgroups?.(v));
