@@ -15,6 +15,9 @@ const host = [
   "test/web/parts.test.ts",
 ];
 
+/** A device of another kind than that of the other tests: in a process of its own. */
+const small = "test/reference/small-adapter.test.ts";
+
 /** What a user has measured on this machine decides no test. */
 const env = { STEIN_AUTOTUNE: "off" };
 
@@ -28,7 +31,7 @@ export default defineConfig(({ mode }) => ({
           name: "device",
           sequence: { groupOrder: 1 }, // after the host's
           include: ["test/**/*.test.ts"],
-          exclude: [...host, "test/naga/**"],
+          exclude: [...host, small, "test/naga/**"],
           globalSetup: "test/package/folder.ts",
           env: { ...env, ...(mode === "small" && { STEIN_LIMITS: "default" }) },
           // Two processes, in each one file after the other, modules kept: test/support/engine.ts opens one device for
@@ -37,6 +40,18 @@ export default defineConfig(({ mode }) => ({
           maxWorkers: 2,
           isolate: false,
           // A software driver compiles each shader for tens of milliseconds, on cores shared with others.
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "small",
+          sequence: { groupOrder: 2 },
+          include: [small],
+          env,
+          pool: "forks",
+          maxWorkers: 1,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
