@@ -16,6 +16,7 @@ export const defaultLimits = {
   maxComputeWorkgroupSizeY: 256,
   maxComputeWorkgroupSizeZ: 64,
 } as const;
+/** Names of those limits, as WebGPU has them. */
 export type LimitName = keyof typeof defaultLimits;
 
 /** Limits an engine may be asked to stay below, to imitate a small adapter. */
@@ -23,6 +24,7 @@ export type LimitOverrides = Partial<Record<LimitName, number>>;
 
 /** What Stein uses where the adapter has it. */
 export const optionalFeatures = ["timestamp-query", "shader-f16", "subgroups"] as const;
+/** One of them. */
 export type OptionalFeature = (typeof optionalFeatures)[number];
 
 export interface DeviceOptions {

@@ -3,21 +3,10 @@ import { Engine } from "../../engine/engine.ts";
 import { DeviceError } from "../../engine/errors.ts";
 import { add, sum } from "../../engine/ops/index.ts";
 import { defineKernel, type Kernel } from "../../kernels/kernel.ts";
+import { brokenKernel } from "../support/broken.ts";
 import { engine } from "../support/engine.ts";
 
-const broken = defineKernel({
-  name: "broken",
-  bindings: { y: "read_write f32" },
-  params: { count: "u32" },
-  variants: [{ size: 8 }],
-  main: (v: { size: number }) => `
-    @compute @workgroup_size(${v.size})
-    fn main(@builtin(global_invocation_id) id: vec3u) {
-      y[id.x] = 1.0 + 2u;
-    }`,
-  dispatch: () => [1, 1, 1],
-  cost: () => ({ bytes: 0, flops: 0 }),
-});
+const broken = brokenKernel("1.0 + 2u");
 
 const tooWide = defineKernel({
   ...broken,

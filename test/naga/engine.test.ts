@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { platform } from "../../engine/platform/index.ts";
-import { defineKernel, type Kernel } from "../../kernels/kernel.ts";
+import type { Kernel } from "../../kernels/kernel.ts";
+import { brokenKernel } from "../support/broken.ts";
 import { engine } from "../support/engine.ts";
 
 afterEach(() => vi.restoreAllMocks());
@@ -22,19 +23,7 @@ test("waits do not sleep first: that is for Dawn's polling, and Deno asks every 
 });
 
 test("a shader's error is one line: kernel, variant, line, complaint and text", async () => {
-  const broken = defineKernel({
-    name: "broken",
-    bindings: { y: "read_write f32" },
-    params: { count: "u32" },
-    variants: [{ size: 8 }],
-    main: (v: { size: number }) => `
-    @compute @workgroup_size(${v.size})
-    fn main(@builtin(global_invocation_id) id: vec3u) {
-      y[id.x] = shifted(1.0);
-    }`,
-    dispatch: () => [1, 1, 1],
-    cost: () => ({ bytes: 0, flops: 0 }),
-  });
+  const broken = brokenKernel("shifted(1.0)");
   const program = engine.programs.find(broken as unknown as Kernel, { size: 8 });
   const error = await engine.programs.compile([program]).catch((e) => e);
   await engine.sync().catch(() => {}); // the module reported itself, too
