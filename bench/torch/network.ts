@@ -18,12 +18,23 @@ export interface Subject {
   readonly score: ScoreFunction;
 }
 
-/** NCSN++ (continuous) for CIFAR-10 as published, or the same at an eighth of the width with one block a level. */
-export function openSubject(engine: Engine, { small, seed }: { small: boolean; seed: number }): Subject {
+export interface SubjectOptions {
+  seed: number;
+  /** What differs from the published model. */
+  model?: Partial<Extract<SdeConfig["model"], { name: "ncsnpp" }>>;
+  /** Side of the images; 32 unless told. */
+  size?: number;
+}
+
+/** An eighth of the width and one block a level, for processors. */
+export const small: SubjectOptions["model"] = { nf: 16, numResBlocks: 1 };
+
+/** NCSN++ (continuous) for CIFAR-10, with random weights on all of which its output depends. */
+export function openSubject(engine: Engine, { seed, model = {}, size }: SubjectOptions): Subject {
   const config = readConfig(packaged("configs/ve/cifar10_ncsnpp_continuous.yaml")) as Subject["config"];
   config.training.seed = seed;
-  Object.assign(config.model, { initScale: 1, dropout: 0 }, small && { nf: 16, numResBlocks: 1 });
-  const image = imageOf(config);
+  Object.assign(config.model, { initScale: 1, dropout: 0 }, model);
+  const image = { ...imageOf(config), ...(size !== undefined && { height: size }) };
   const network = openNetwork(engine, config, image);
   stir(engine, network, seed);
   return { config, channels: image.channels, size: image.height, network, score: scoreOf(network, config) };

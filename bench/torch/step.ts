@@ -22,7 +22,7 @@ import { describeRun } from "../record.ts";
 import { profileReport } from "../report.ts";
 import type { ProfileRecord } from "../schema.ts";
 import { exchangeFile } from "./exchange.ts";
-import { openSubject } from "./network.ts";
+import { openSubject, small } from "./network.ts";
 import { type Part, type Precision, parts, type Recorded, Work } from "./work.ts";
 
 interface Options {
@@ -57,7 +57,7 @@ async function run(folder: string, options: Options): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const engine = await Engine.create(options.tune ? { autotune: "on" } : {});
   try {
-    const subject = openSubject(engine, options);
+    const subject = openSubject(engine, { seed: options.seed, model: options.small ? small : {} });
     const work = new Work(engine, subject, options);
     const precisions: Precision[] = engine.device.features.has("shader-f16") ? ["f32", "f16"] : ["f32"];
     for (const precision of precisions) {
