@@ -11,8 +11,10 @@ def read(path):
     """Tensors by name, and the `case` of the metadata: the configuration under score_sde's names, and the step."""
     try:
         with safe_open(path, framework="pt") as file:
-            case = json.loads(file.metadata()["case"])
-            return {name: file.get_tensor(name) for name in file.keys()}, case
+            case = (file.metadata() or {}).get("case")
+            if case is None:
+                raise SystemExit(f"step: got {path} without a case in its metadata, expected a file of bench/torch/step.ts")
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(case)
     except FileNotFoundError:
         raise SystemExit(f"step: no file {path}; write it with: npx tsx bench/torch/step.ts FOLDER") from None
 

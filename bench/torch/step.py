@@ -44,7 +44,7 @@ def main():
     net = exchange.network(tensors, case["config"]).to(device)
     inputs = {name: t.to(device) for name, t in tensors.items() if not name.startswith("param.")}
 
-    with torch.inference_mode():
+    with torch.no_grad():
         agreement = compare(net, inputs, case, cuda)
         for row in agreement:
             print(f"{row['what']:<58} {row['error']:.2e}  bound {row['bound']:.0e}  {'ok' if row['ok'] else 'WRONG'}")
@@ -132,8 +132,9 @@ def measure(net, inputs, case, cuda, options):
         def step(state=state, sigma=sigma, score=score):
             state["x"] = sampler.step(score, state["x"], sigma, diffusion, snr)
 
-        network_times = timed(lambda x=x, sigma=sigma, score=score: score(x, sigma), cuda, options)
-        step_times = timed(step, cuda, options)
+        with torch.inference_mode():
+            network_times = timed(lambda x=x, sigma=sigma, score=score: score(x, sigma), cuda, options)
+            step_times = timed(step, cuda, options)
         if not torch.isfinite(state["x"]).all():
             raise SystemExit("step: the chain did not stay finite")
         rows.append(
@@ -200,7 +201,7 @@ def progress(row):
 def print_table(record, stein):
     """Steps side by side; the last column says how many times as long as Stein's in f32 each takes."""
     rows = [("PyTorch " + way(row), row) for row in record["rows"]]
-    if stein and stein["batch"] == record["batch"]:
+    if stein and all(stein[key] == record[key] for key in ("batch", "parameters")):
         rows = [("Stein " + row["name"], row) for row in stein["rows"]] + rows
     ours = next((row for name, row in rows if name == "Stein f32"), None)
     print(f"\n{record['adapter']}, batch {record['batch']}, PyTorch {record['torch']}; ms, medians and middle halves")
