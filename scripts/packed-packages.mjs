@@ -8,13 +8,21 @@ export function packedPackages(lock, roots) {
     const path = resolve(lock.packages, from, name);
     if (!path) {
       if (optional) return;
-      throw new Error(`gpu-pack: ${from || "the project"} needs ${name}, expected it in package-lock.json; npm install mends it`);
+      throw new Error(
+        `gpu-pack: ${from || "the project"} needs ${name}, expected it in package-lock.json; npm install mends it`,
+      );
     }
     const entry = lock.packages[path];
     if (found.has(path) || (optional && !fits(entry))) return;
     found.add(path);
-    const { dependencies = {}, optionalDependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} } = entry;
-    for (const dependency of Object.keys(dependencies)) visit(path, dependency, dependency in optionalDependencies);
+    const {
+      dependencies = {},
+      optionalDependencies = {},
+      peerDependencies = {},
+      peerDependenciesMeta = {},
+    } = entry;
+    for (const dependency of Object.keys(dependencies))
+      visit(path, dependency, dependency in optionalDependencies);
     for (const dependency of Object.keys(optionalDependencies)) visit(path, dependency, true);
     for (const peer of Object.keys(peerDependencies))
       if (!peerDependenciesMeta[peer]?.optional) visit(path, peer, false);
