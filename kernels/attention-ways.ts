@@ -1,3 +1,4 @@
+import { type AttentionWeightsVariant, attentionWeights } from "./attention-weights.ts";
 import type { Hardware } from "./kernel.ts";
 
 /*
@@ -8,13 +9,7 @@ import type { Hardware } from "./kernel.ts";
  * | products | weights, t x s  | matrix products by their own kernels, a pass in between  | where a sample's weights fit  |
  * | flash    | nothing         | a thread for each position walks all the others          | beyond                        |
  */
-export type AttentionWay =
-  | { kernel: "flash" }
-  | {
-      kernel: "products";
-      /** Threads for each query's softmax: see attention-weights.ts. */
-      slices: number;
-    };
+export type AttentionWay = { kernel: "flash" } | ({ kernel: "products" } & AttentionWeightsVariant);
 
 /** Bytes of weights in memory at once: samples beyond come in turns. What a GPU's cache holds is a part of it. */
 export const MOST_WEIGHTS = 64 * 2 ** 20;
@@ -31,15 +26,19 @@ const weightBytes = ({ t, s }: Pairs): number => 4 * t * s;
 export const samplesAtOnce = (hw: Hardware, pairs: Pairs): number =>
   Math.floor(Math.min(MOST_WEIGHTS, hw.maxBinding) / weightBytes(pairs));
 
-const slicesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 1 : 8);
-
 /** How many samples there are does not count: a sample's numbers may not depend on the batch around it. */
-export const attentionWay = (hw: Hardware, pairs: Pairs): AttentionWay =>
-  samplesAtOnce(hw, pairs) > 0 ? { kernel: "products", slices: slicesOf(hw) } : { kernel: "flash" };
+export function attentionWay(hw: Hardware, pairs: Pairs): AttentionWay {
+  if (samplesAtOnce(hw, pairs) === 0) return { kernel: "flash" };
+  return hw.kind === "cpu"
+    ? { kernel: "products", slices: 1, vec: pairs.t % 4 === 0 }
+    : { kernel: "products", slices: 8, vec: false };
+}
 
 /** What is worth measuring. */
 export function attentionWays(hw: Hardware, pairs: Pairs): AttentionWay[] {
-  const slices = hw.kind === "cpu" ? [1] : [4, 8];
-  const products = slices.map((each): AttentionWay => ({ kernel: "products", slices: each }));
-  return [{ kernel: "flash" }, ...(samplesAtOnce(hw, pairs) > 0 ? products : [])];
+  const fits = samplesAtOnce(hw, pairs) > 0;
+  const products = attentionWeights.variants.filter(
+    ({ slices, vec }) => fits && (slices === 1) === (hw.kind === "cpu") && (!vec || pairs.t % 4 === 0),
+  );
+  return [{ kernel: "flash" }, ...products.map((v): AttentionWay => ({ kernel: "products", ...v }))];
 }

@@ -1,5 +1,9 @@
 import { samplesAtOnce } from "../../kernels/attention-ways.ts";
-import { attentionSlopes, attentionWeights } from "../../kernels/attention-weights.ts";
+import {
+  type AttentionWeightsVariant,
+  attentionSlopes,
+  attentionWeights,
+} from "../../kernels/attention-weights.ts";
 import { runVariant } from "../../kernels/runs.ts";
 import type { Engine } from "../engine.ts";
 import { copyStrided } from "../strided.ts";
@@ -23,18 +27,13 @@ export function attendByProducts(
   engine: Engine,
   inputs: readonly [q: Tensor, k: Tensor, v: Tensor],
   outputs: readonly [y: Tensor, lse: Tensor],
-  { scale, slices }: { scale: number; slices: number },
+  { scale, ...variant }: { scale: number } & AttentionWeightsVariant,
 ): void {
   inTurns(engine, inputs, outputs, ([q, k, v], [y, lse]) => {
     const [batch, t, s] = [q!.dim(0), q!.dim(2), k!.dim(2)];
     const weights = engine.empty([batch, s, t]);
     multiplyInto(weights, k!, q!, { transposeA: true });
-    engine.launch(
-      attentionWeights,
-      { slices, vec: t % 4 === 0 },
-      { x: weights, lse: lse! },
-      { batch, t, s, scale },
-    );
+    engine.launch(attentionWeights, variant, { x: weights, lse: lse! }, { batch, t, s, scale });
     multiplyInto(y!, v!, weights);
   });
 }

@@ -51,9 +51,10 @@ function attend(engine: Engine, inputs: Inputs, problem: Problem, way: Attention
   const y = engine.empty(q.shape);
   const lse = engine.empty([batch, t]);
   engine.standingFor(4 * batch * channels * t * s, () => {
-    if (way.kernel === "products")
-      attendByProducts(engine, [q, k, v], [y, lse], { scale, slices: way.slices });
-    else engine.launch(kernel, flashVariant(engine, channels), { q, k, v, y, lse }, problem);
+    if (way.kernel === "products") {
+      const { kernel: _, ...variant } = way;
+      attendByProducts(engine, [q, k, v], [y, lse], { scale, ...variant });
+    } else engine.launch(kernel, flashVariant(engine, channels), { q, k, v, y, lse }, problem);
   });
   return { y, lse };
 }
