@@ -34,11 +34,16 @@ export function attentionWay(hw: Hardware, pairs: Pairs): AttentionWay {
     : { kernel: "products", slices: 8, vec: false };
 }
 
-/** What is worth measuring. */
-export function attentionWays(hw: Hardware, pairs: Pairs): AttentionWay[] {
+/** Channels of a position, twice or more, that a GPU's thread can hold in registers. */
+const MOST_CHANNELS = 128;
+
+/** What is worth measuring: not flash where a GPU would spill a position's channels, and be long about compiling that. */
+export function attentionWays(hw: Hardware, pairs: Pairs & { readonly channels: number }): AttentionWay[] {
   const fits = samplesAtOnce(hw, pairs) > 0;
   const products = attentionWeights.variants.filter(
     ({ slices, vec }) => fits && (slices === 1) === (hw.kind === "cpu") && (!vec || pairs.t % 4 === 0),
   );
-  return [{ kernel: "flash" }, ...products.map((v): AttentionWay => ({ kernel: "products", ...v }))];
+  const spills = hw.kind === "gpu" && pairs.channels > MOST_CHANNELS;
+  const flash: AttentionWay[] = fits && spills ? [] : [{ kernel: "flash" }];
+  return [...flash, ...products.map((v): AttentionWay => ({ kernel: "products", ...v }))];
 }

@@ -200,12 +200,20 @@ describe("which way is taken", () => {
   test("worth measuring are those that fit, the heuristic's among them", () => {
     for (const hw of [cpu, gpu])
       for (const t of [1, 5, 256, 5000]) {
-        const pairs = { t, s: t };
-        expect(attentionWays(hw, pairs)).toContainEqual(attentionWay(hw, pairs));
-        const tiles = attentionWays(hw, pairs).filter((way) => way.kernel === "products");
-        expect(tiles.every(({ vec }) => !vec || t % 4 === 0)).toBe(true);
-        expect(tiles.length > 0).toBe(t < 5000);
+        const ways = attentionWays(hw, { channels: 128, t, s: t });
+        expect(ways).toContainEqual(attentionWay(hw, { t, s: t }));
+        expect(ways).toContainEqual({ kernel: "flash" });
+        const products = ways.filter((way) => way.kernel === "products");
+        expect(products.every(({ vec }) => !vec || t % 4 === 0)).toBe(true);
+        expect(products.length > 0).toBe(t < 5000);
       }
+  });
+
+  test("flash is left out where a GPU's thread cannot hold a position, if there is another way", () => {
+    const flash = { kernel: "flash" };
+    expect(attentionWays(gpu, { channels: 256, t: 64, s: 64 })).not.toContainEqual(flash);
+    expect(attentionWays(cpu, { channels: 256, t: 64, s: 64 })).toContainEqual(flash);
+    expect(attentionWays(gpu, { channels: 256, t: 5000, s: 5000 })).toEqual([flash]);
   });
 });
 
