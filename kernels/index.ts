@@ -2,6 +2,7 @@
 export { accumulate } from "./accumulate.ts";
 export { adam, sgd } from "./adam.ts";
 export { attention, attentionDelta, attentionGradKey, attentionGradQuery } from "./attention.ts";
+export { attentionSlopes, attentionWeights } from "./attention-weights.ts";
 export { binary, binaryBroadcast, binaryScalar } from "./binary.ts";
 export { cast } from "./cast.ts";
 export { clipFactor } from "./clip.ts";

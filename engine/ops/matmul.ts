@@ -94,6 +94,19 @@ const product: Tunable<Problem, MatmulWay> = {
   },
 };
 
+/** y = a b, the operands perhaps transposed, the way chosen for it: for ops that are products inside. */
+export function multiplyInto(
+  y: Tensor,
+  a: Tensor,
+  b: Tensor,
+  { transposeA = false, transposeB = false }: MatmulOptions = {},
+): void {
+  const { engine } = y;
+  const problem = problemOf([a, b], { transposeA, transposeB });
+  const way = engine.choose(product, problem, [a, b]);
+  multiply(engine, matrices(a, transposeA), matrices(b, transposeB), y, problem, way);
+}
+
 /** Multiplies matrices that lie inside tensors. */
 export function multiply(
   engine: Engine,
