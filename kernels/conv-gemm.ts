@@ -149,7 +149,7 @@ export const convGemm = defineKernel({
       ${unroll(v.eachColumns / 4, (q) => {
         const column = `(n0 + across * 4u + ${(q * 4 * columns) / v.eachColumns}u)`;
         return vec
-          ? `let n${q} = ${column} / plane; let out${q} = n${q} * p.m * plane + ${column} % plane;`
+          ? `let sample${q} = ${column} / plane; let out${q} = sample${q} * p.m * plane + ${column} % plane;`
           : "";
       })}
       ${tileEnds(v, (row, sum, column, q) =>
@@ -157,7 +157,7 @@ export const convGemm = defineKernel({
           ? `
           if (${column} < p.n) {
             let out = (out${q} + ${row} * plane) / 4u;
-            let b = select(0.0, bias[(n${q} * p.biasPitch + ${row}) * p.useBias], p.useBias == 1u);
+            let b = select(0.0, bias[(sample${q} * p.biasPitch + ${row}) * p.useBias], p.useBias == 1u);
             y[out] = ${value(sum, "out")};
           }`
           : unroll(
