@@ -1,7 +1,7 @@
-import { convGemmTiles } from "./conv-gemm.ts";
 import { type ConvRowsVariant, convTileSizes } from "./conv2d.ts";
 import type { Hardware } from "./kernel.ts";
-import { type SharedVariant, sharedWays } from "./matmul.ts";
+import { heldTiles } from "./matmul.ts";
+import type { Tile } from "./tile.ts";
 import { winogradTiles } from "./winograd.ts";
 
 /*
@@ -29,10 +29,7 @@ export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }):
     .map((tile) => ({ ...tile, lanes: lanesOf(hw) }));
 
 /** How a convolution is computed: convRows with a tile, convGemm, or the kernels of winograd.ts. */
-export type ConvWay =
-  | ({ kernel: "rows" } & ConvTile)
-  | ({ kernel: "gemm" } & SharedVariant)
-  | { kernel: "winograd" };
+export type ConvWay = ({ kernel: "rows" } & ConvTile) | ({ kernel: "gemm" } & Tile) | { kernel: "winograd" };
 
 export interface ConvProblem {
   readonly ci: number;
@@ -80,12 +77,10 @@ export const convWay = (hw: Hardware, p: ConvProblem): ConvWay =>
     ? { kernel: "winograd" }
     : { kernel: "rows", ...convTile(hw, p) };
 
-const gemmTiles = (hw: Hardware): SharedVariant[] => sharedWays(hw).filter((v) => convGemmTiles.includes(v));
-
 /** What is worth measuring. Winograd's way rounds differently from the others. */
 export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
   ...convTiles(hw, p).map((tile): ConvWay => ({ kernel: "rows", ...tile })),
-  ...(hw.kind === "gpu" ? gemmTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
+  ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
   ...(winogradFits(hw, p) && winogradShare(hw, p) < 1.5 ? [{ kernel: "winograd" } as const] : []),
 ];
 

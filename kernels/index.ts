@@ -7,7 +7,7 @@ export { binary, binaryBroadcast, binaryScalar } from "./binary.ts";
 export { cast } from "./cast.ts";
 export { clipFactor } from "./clip.ts";
 export { combine } from "./combine.ts";
-export { convGemm } from "./conv-gemm.ts";
+export { convGemm, convGemmWeight } from "./conv-gemm.ts";
 export { convUpdate } from "./conv-update.ts";
 export { convPackWeight, convPad, convRows, convWeightRows } from "./conv2d.ts";
 export { stridedCopy } from "./copy.ts";
