@@ -8,6 +8,7 @@ export { cast } from "./cast.ts";
 export { clipFactor } from "./clip.ts";
 export { combine } from "./combine.ts";
 export { convGemm, convGemmWeight } from "./conv-gemm.ts";
+export { convMatrix, matrixPixels, matrixWeight } from "./conv-matrix.ts";
 export { convUpdate } from "./conv-update.ts";
 export { convPackWeight, convPad, convRows, convWeightRows } from "./conv2d.ts";
 export { stridedCopy } from "./copy.ts";
