@@ -1,7 +1,7 @@
 import { type MatrixTile, matrixFits, matrixTiles } from "./conv-matrix.ts";
 import { type ConvRowsVariant, convTileSizes } from "./conv2d.ts";
 import type { Hardware, MatrixUnit } from "./kernel.ts";
-import { heldTiles } from "./matmul.ts";
+import { heldTiles, sharedTile } from "./matmul.ts";
 import type { Tile } from "./tile.ts";
 import { winogradTiles } from "./winograd.ts";
 
@@ -93,8 +93,13 @@ function matrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
 /** The usual way. No GPU has been measured yet. */
 export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
   if (hw.kind === "cpu" && winogradFits(hw, p) && winogradShare(hw, p) < 1) return { kernel: "winograd" };
-  return matrixWays(hw, p)[0] ?? { kernel: "rows", ...convTile(hw, p) };
+  if (hw.kind === "cpu") return { kernel: "rows", ...convTile(hw, p) };
+  const usual = { batch: 1, m: p.co, n: USUAL_BATCH * p.oh * p.ow };
+  return matrixWays(hw, p)[0] ?? { kernel: "gemm", ...sharedTile(hw, usual) };
 }
+
+/** Images that a GPU is thought to get at once: how many there are must not decide. */
+const USUAL_BATCH = 64;
 
 /** What is worth measuring. Winograd's way rounds differently from the others. */
 export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
