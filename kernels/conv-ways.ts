@@ -94,8 +94,11 @@ function matrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
 export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
   if (hw.kind === "cpu" && winogradFits(hw, p) && winogradShare(hw, p) < 1) return { kernel: "winograd" };
   if (hw.kind === "cpu") return { kernel: "rows", ...convTile(hw, p) };
+  const [byMatrix] = matrixWays(hw, p);
+  if (byMatrix) return byMatrix;
+  if (winogradFits(hw, p) && Math.min(p.ci, p.co) >= 64) return { kernel: "winograd" };
   const usual = { batch: 1, m: p.co, n: USUAL_BATCH * p.oh * p.ow };
-  return matrixWays(hw, p)[0] ?? { kernel: "gemm", ...sharedTile(hw, usual) };
+  return { kernel: "gemm", ...sharedTile(hw, usual) };
 }
 
 /** Images that a GPU is thought to get at once: how many there are must not decide. */
