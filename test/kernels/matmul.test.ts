@@ -105,6 +105,9 @@ test("pack lays any strides out in vec4s, zeros behind", async () => {
     [2, 4, 7, true],
     [3, 1, 1, false],
     [1, 6, 8, true],
+    [3, 8, 5, true],
+    [2, 4, 12, true],
+    [5, 100, 33, true],
   ] as const) {
     const x = normal([batch, rows, columns], 1);
     const at = (b: number, r: number, c: number) =>
@@ -118,7 +121,9 @@ test("pack lays any strides out in vec4s, zeros behind", async () => {
       rowStride: turned ? 1 : columns,
       columnStride: turned ? rows : 1,
     };
-    const { y } = await launched(pack, {}, { x }, { y: expected.shape }, params);
-    expectNear(y!, expected);
+    for (const blocks of turned && rows % 4 === 0 ? [false, true] : [false]) {
+      const { y } = await launched(pack, { turned: blocks }, { x }, { y: expected.shape }, params);
+      expectNear(y!, expected);
+    }
   }
 });
