@@ -65,14 +65,19 @@ const joins = {
   max: { of: "max(own, other)", ofSubgroup: "subgroupMax" },
 };
 
-/** Joins the threads' values of the variable `name`. */
-export const meet = ({ by }: FoldVariant, name: string, join: keyof typeof joins = "sum"): string =>
+/** Joins the values that the workgroup's threads have of the variable `name`. */
+export const meet = (
+  { by }: Pick<FoldVariant, "by">,
+  name: string,
+  join: keyof typeof joins = "sum",
+  threads = 64,
+): string =>
   ({
     thread: "",
     group: `
     workgroupBarrier();
     part[lane] = ${name};
-    for (var half = 32u; half > 0u; half = half / 2u) {
+    for (var half = ${threads / 2}u; half > 0u; half = half / 2u) {
       workgroupBarrier();
       if (lane < half) { let own = part[lane]; let other = part[lane + half]; part[lane] = ${joins[join].of}; }
     }
@@ -84,7 +89,7 @@ export const meet = ({ by }: FoldVariant, name: string, join: keyof typeof joins
     if (place == 0u) { part[lane / width] = ${name}; }
     workgroupBarrier();
     ${name} = part[0];
-    for (var s = 1u; s * width < 64u; s++) { let own = ${name}; let other = part[s]; ${name} = ${joins[join].of}; }`,
+    for (var s = 1u; s * width < ${threads}u; s++) { let own = ${name}; let other = part[s]; ${name} = ${joins[join].of}; }`,
   })[by];
 
 /** What one thread does for a row. */
