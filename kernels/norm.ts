@@ -38,7 +38,7 @@ export const activationValue: Record<NormActivation, string> = {
   none: "z",
   elu: "select(z, expm1_(z), z < 0.0)",
   silu: "z * logistic(z)",
-  relu: "select(z, 0.0, z < 0.0)",
+  relu: "select(select(z, 0.0, z < 0.0), z, is_nan(z))", // drivers make a maximum of the inner one, which drops NaN
   leakyRelu: "select(z, z * p.slope, z < 0.0)",
 };
 export const activationSlope: Record<NormActivation, string> = {
