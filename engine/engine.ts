@@ -93,7 +93,7 @@ export class Engine {
     const wishes = wishesOf(options);
     const mode = autotuneMode(options.autotune);
     const opened = await platform.openGpu({
-      dawnFeatures: ["-timestamp_quantization"],
+      dawnFeatures: ["-timestamp_quantization", "allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"],
       ...options,
     });
     const { adapter, driver, systemMemory, unlisted } = opened;

@@ -1,7 +1,8 @@
-import { convGemmTiles } from "./conv-gemm.ts";
+import { type MatrixTile, matrixFits, matrixTiles } from "./conv-matrix.ts";
 import { type ConvRowsVariant, convTileSizes } from "./conv2d.ts";
-import type { Hardware } from "./kernel.ts";
-import { type SharedVariant, sharedWays } from "./matmul.ts";
+import type { Hardware, MatrixUnit } from "./kernel.ts";
+import { heldTiles, sharedTile } from "./matmul.ts";
+import type { Tile } from "./tile.ts";
 import { winogradTiles } from "./winograd.ts";
 
 /*
@@ -10,6 +11,7 @@ import { winogradTiles } from "./winograd.ts";
  * | way      | computes                                  | taken                                              |
  * | rows     | any, by convRows over a padded copy       | few channels, small images, strides, GPUs          |
  * | gemm     | any, as a matrix product of gathered x    | where it was measured to be faster, on a GPU       |
+ * | matrix   | the same on matrix units, inputs in f16   | GPUs with such units, in mixed precision           |
  * | winograd | 3x3 of stride 1, 16 products for 36       | CPU drivers, about 20 channels and more            |
  */
 
@@ -31,7 +33,8 @@ export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }):
 /** How a convolution is computed: convRows with a tile, convGemm, or the kernels of winograd.ts. */
 export type ConvWay =
   | ({ kernel: "rows" } & ConvTile)
-  | ({ kernel: "gemm" } & SharedVariant)
+  | ({ kernel: "gemm" } & Tile)
+  | ({ kernel: "matrix" } & MatrixUnit & MatrixTile)
   | { kernel: "winograd" };
 
 export interface ConvProblem {
@@ -46,6 +49,10 @@ export interface ConvProblem {
   };
   /** The input's neighbours stand so far apart. */
   readonly stuffing: readonly [y: number, x: number];
+  /** Taps are read backwards. */
+  readonly flip: boolean;
+  /** The input is stored as f16. */
+  readonly half: boolean;
 }
 
 const tilesOf = ({ oh, ow, attrs: { dilation } }: ConvProblem) =>
@@ -74,18 +81,31 @@ function winogradShare(hw: Hardware, p: ConvProblem): number {
   return (products / used) * (usedByRows / (0.9 + 0.1 * p.attrs.dilation[1]));
 }
 
-/** The usual way. No GPU has been measured yet. */
-export const convWay = (hw: Hardware, p: ConvProblem): ConvWay =>
-  hw.kind === "cpu" && winogradFits(hw, p) && winogradShare(hw, p) < 1
-    ? { kernel: "winograd" }
-    : { kernel: "rows", ...convTile(hw, p) };
+/** Of a convolution in f16: rounding weights too is within what it asks for. */
+function matrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
+  const { matrix } = hw;
+  if (!matrix || !p.half || p.flip || p.stuffing[0] * p.stuffing[1] > 1) return [];
+  return matrixTiles
+    .map((tile) => ({ kernel: "matrix" as const, ...matrix, ...tile }))
+    .filter((way) => matrixFits(hw, way));
+}
 
-const gemmTiles = (hw: Hardware): SharedVariant[] => sharedWays(hw).filter((v) => convGemmTiles.includes(v));
+/** The usual way. No GPU has been measured yet. */
+export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
+  if (hw.kind === "cpu" && winogradFits(hw, p) && winogradShare(hw, p) < 1) return { kernel: "winograd" };
+  if (hw.kind === "cpu") return { kernel: "rows", ...convTile(hw, p) };
+  const usual = { batch: 1, m: p.co, n: USUAL_BATCH * p.oh * p.ow };
+  return matrixWays(hw, p)[0] ?? { kernel: "gemm", ...sharedTile(hw, usual) };
+}
+
+/** Images that a GPU is thought to get at once: how many there are must not decide. */
+const USUAL_BATCH = 64;
 
 /** What is worth measuring. Winograd's way rounds differently from the others. */
 export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
   ...convTiles(hw, p).map((tile): ConvWay => ({ kernel: "rows", ...tile })),
-  ...(hw.kind === "gpu" ? gemmTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
+  ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
+  ...matrixWays(hw, p),
   ...(winogradFits(hw, p) && winogradShare(hw, p) < 1.5 ? [{ kernel: "winograd" } as const] : []),
 ];
 

@@ -2,11 +2,13 @@
 export { accumulate } from "./accumulate.ts";
 export { adam, sgd } from "./adam.ts";
 export { attention, attentionDelta, attentionGradKey, attentionGradQuery } from "./attention.ts";
+export { attentionSlopes, attentionWeights } from "./attention-weights.ts";
 export { binary, binaryBroadcast, binaryScalar } from "./binary.ts";
 export { cast } from "./cast.ts";
 export { clipFactor } from "./clip.ts";
 export { combine } from "./combine.ts";
-export { convGemm } from "./conv-gemm.ts";
+export { convGemm, convGemmWeight } from "./conv-gemm.ts";
+export { convMatrix, matrixPixels, matrixWeight } from "./conv-matrix.ts";
 export { convUpdate } from "./conv-update.ts";
 export { convPackWeight, convPad, convRows, convWeightRows } from "./conv2d.ts";
 export { stridedCopy } from "./copy.ts";

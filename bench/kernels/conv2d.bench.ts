@@ -3,6 +3,7 @@ import { add, conv2d, mul } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { type ConvWay, convTile } from "../../kernels/conv-ways.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
+import { sharedTiles } from "../../kernels/matmul.ts";
 import { backward, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, times, variable } from "../inputs.ts";
@@ -128,7 +129,7 @@ const waysOf = (full: Layer): Case[] => {
       kernel: "rows",
       ...convTile(hw, { co: full.co, ow: full.size }),
     }),
-    "as a matrix product": (): ConvWay => ({ kernel: "gemm", tile: 64, slab: 16, each: 4 }),
+    "as a matrix product": (): ConvWay => ({ kernel: "gemm", ...sharedTiles[2]! }),
     "by Winograd": (): ConvWay => ({ kernel: "winograd" }),
   };
   return Object.entries(each).map(([name, way]) => ({

@@ -1,4 +1,4 @@
-import { convGemm } from "../../kernels/conv-gemm.ts";
+import { convGemm, convGemmWeight } from "../../kernels/conv-gemm.ts";
 import {
   type ConvProblem,
   type ConvTile,
@@ -11,7 +11,8 @@ import {
   winogradBytes,
 } from "../../kernels/conv-ways.ts";
 import { convPackWeight, convPad, convRows, convWeightRows, rowSpan } from "../../kernels/conv2d.ts";
-import { matmulWay, type SharedVariant } from "../../kernels/matmul.ts";
+import { matmulWay } from "../../kernels/matmul.ts";
+import type { Tile } from "../../kernels/tile.ts";
 import { winogradInput, winogradOutput, winogradTiles, winogradWeight } from "../../kernels/winograd.ts";
 import { bucket, chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
@@ -21,6 +22,7 @@ import * as oracle from "../oracle/conv2d.ts";
 import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./binary.ts";
+import { byMatrix } from "./conv-matrix.ts";
 import { matmul, multiply } from "./matmul.ts";
 import { reduceAxes, reshape, sum } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
@@ -129,7 +131,8 @@ function convolutionOf(
 ): Convolution {
   const [outer, inner] = w!.shape as [number, number];
   const [co, ci] = flip ? [inner, outer] : [outer, inner];
-  return { n: x!.dim(0), ci, co, oh, ow, kernel: sizeOf(w!), attrs, flip, stuffing, rescale };
+  const half = x!.dtype === "f16";
+  return { n: x!.dim(0), ci, co, oh, ow, kernel: sizeOf(w!), attrs, flip, stuffing, half, rescale };
 }
 
 /** Without the batch: an image's numbers may not depend on those beside it. */
@@ -144,7 +147,11 @@ const convolution: Tunable<Convolution, ConvWay> = {
       const { n, ci, co, oh, ow } = problem;
       return engine.standingFor(2 * n * ci * co * oh * ow * 9, () => byWinograd(engine, inputs, problem));
     }
-    if (way.kernel === "gemm") return byGemm(engine, inputs, problem, way);
+    if (way.kernel === "matrix") return byMatrix(engine, inputs, problem, way);
+    if (way.kernel === "gemm") {
+      const { kernel: _, ...tile } = way;
+      return byGemm(engine, inputs, problem, tile);
+    }
     const { kernel: _, ...tile } = way;
     return byRows(engine, inputs, problem, tile);
   },
@@ -191,12 +198,7 @@ function byRows(
 }
 
 /** One matrix product, of inputs gathered as they are needed. */
-function byGemm(
-  engine: Engine,
-  [x, w, bias, residual]: Inputs,
-  problem: Convolution,
-  { tile, slab, each }: SharedVariant,
-): Tensor {
+function byGemm(engine: Engine, [x, w, bias, residual]: Inputs, problem: Convolution, tile: Tile): Tensor {
   const { n, ci, co, oh, ow, kernel, attrs, flip, stuffing, rescale } = problem;
   const [kh, kw] = kernel;
   const [height, width] = sizeOf(x!);
@@ -206,15 +208,16 @@ function byGemm(
     stuffing,
   ];
   const [top, , left] = attrs.padding;
+  const wp = engine.empty([kh * kw, ci, up4(co)]);
+  engine.launch(convGemmWeight, { flip }, { w: w!, y: wp }, { co, ci, taps: kh * kw });
   const y = engine.empty([n, co, oh, ow]);
   engine.launch(
     convGemm,
-    { tile, slab, each, residual: residual !== undefined },
-    { x: x!, w: w!, bias: bias ?? w!, residual: residual ?? w!, y },
+    { ...tile, residual: residual !== undefined, vec: (oh * ow) % 4 === 0 },
+    { x: x!, w: wp, bias: bias ?? wp, residual: residual ?? wp, y },
     {
-      ...{ m: co, n: n * oh * ow, k: ci * kh * kw, ci, height, width, oh, ow, kh, kw },
+      ...{ m: co, n: n * oh * ow, ci, height, width, oh, ow, kh, kw },
       ...{ strideY, strideX, dilationY, dilationX, top, left, stepY, stepX },
-      flip: flip ? 1 : 0,
       useBias: bias ? 1 : 0,
       biasPitch: bias?.rank === 2 ? co : 0,
       rescale,

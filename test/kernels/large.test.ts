@@ -19,6 +19,7 @@ import {
 import { randomNormal } from "../../engine/oracle/philox.ts";
 import { drawNumbers, purposes } from "../../engine/random.ts";
 import type { HostData, Tensor } from "../../engine/tensor.ts";
+import type { AttentionWay } from "../../kernels/attention-ways.ts";
 import { fill } from "../../kernels/fill.ts";
 import { MAX_GROUPS } from "../../kernels/kernel.ts";
 import { maxPool } from "../../kernels/pool.ts";
@@ -327,14 +328,20 @@ test("embeddings of many labels, attention over many positions", async () => {
   );
   labels.dispose();
   const t = MAX_GROUPS * 32 + 77; // one key: every query gets its value
-  await through(
-    "attention",
-    [1, 1, t],
-    (q) => attention(mul(q, 0.01), engine.tensor([0.5], [1, 1, 1]), engine.tensor([-3], [1, 1, 1])),
-    t,
-    () => -3,
-    1e-6,
-  );
+  const attend = (kernel: string, way: AttentionWay) =>
+    through(
+      kernel,
+      [1, 1, t],
+      (q) =>
+        engine.choices.forcing("attention", way, () =>
+          attention(mul(q, 0.01), engine.tensor([0.5], [1, 1, 1]), engine.tensor([-3], [1, 1, 1])),
+        ),
+      t,
+      () => -3,
+      1e-6,
+    );
+  await attend("attention", { kernel: "flash" });
+  await attend("attention_weights", { kernel: "products", slices: 1, vec: false });
 });
 
 test("draws of 17 million numbers", async () => {

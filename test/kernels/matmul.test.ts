@@ -1,10 +1,10 @@
-import { describe, test } from "vitest";
+import { test } from "vitest";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import { matmul } from "../../engine/oracle/matmul.ts";
-import { matmulRegister, matmulShared } from "../../kernels/matmul.ts";
+import { matmulRegister, matmulShared, sharedTiles } from "../../kernels/matmul.ts";
 import { pack } from "../../kernels/pack.ts";
 import { normal } from "../support/draw.ts";
-import { launched } from "../support/kernels.ts";
+import { eachVariant, launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 const sizes = [
@@ -56,48 +56,40 @@ test.each(matmulRegister.variants)("register tiles of $rows x $columns", async (
   }
 });
 
-describe.each(matmulShared.variants)(
-  "shared tiles of $tile, slabs of $slab, $each x $each a thread",
-  (variant) => {
-    test.each([
-      [false, false],
-      [true, false],
-      [false, true],
-      [true, true],
-    ])("transposed: left %s, right %s", async (tA, tB) => {
-      for (const [batch, m, n, k] of sizes) {
-        const [a, b] = [
-          normal(tA ? [batch, k, m] : [batch, m, k], 1),
-          normal(tB ? [batch, n, k] : [batch, k, n], 2),
-        ];
-        const params = {
-          batch,
-          m,
-          n,
-          k,
-          aBatch: m * k,
-          aRow: tA ? 1 : k,
-          aColumn: tA ? m : 1,
-          bBatch: n * k,
-          bRow: tB ? 1 : n,
-          bColumn: tB ? k : 1,
-        };
-        const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
-        const options = { transposeA: tA, transposeB: tB };
-        const magnitude = matmul(map(a, Math.abs), map(b, Math.abs), options);
-        expectNear(c!, matmul(a, b, options), { terms: k, magnitude }, `${batch} x ${m} x ${n} x ${k}`);
-      }
-    });
+/** Of which all lengths are multiples of four; across the largest tile, and inside the smallest. */
+const fours = [
+  [1, 4, 4, 4],
+  [2, 36, 68, 20],
+  [1, 132, 132, 36],
+] as const;
 
-    test("one matrix for a batch", async () => {
-      const [batch, m, n, k] = [3, 6, 5, 4];
-      const [a, b] = [normal([m, k], 1), normal([batch, k, n], 2)];
-      const params = { batch, m, n, k, aBatch: 0, aRow: k, aColumn: 1, bBatch: n * k, bRow: n, bColumn: 1 };
-      const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
-      near(c!, a, b, k, "broadcast");
-    });
-  },
-);
+test.each(eachVariant(matmulShared))("%s", async (_, variant) => {
+  const { aAlongK, bAlongK, vec } = variant;
+  for (const [batch, m, n, k] of vec ? fours : sizes) {
+    const a = normal(aAlongK ? [batch, m, k] : [batch, k, m], 1);
+    const b = normal(bAlongK ? [batch, n, k] : [batch, k, n], 2);
+    const params = {
+      ...{ batch, m, n, k },
+      ...(aAlongK ? { aRow: k, aColumn: 1 } : { aRow: 1, aColumn: m }),
+      ...(bAlongK ? { bRow: 1, bColumn: k } : { bRow: n, bColumn: 1 }),
+      aBatch: m * k,
+      bBatch: n * k,
+    };
+    const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
+    const options = { transposeA: !aAlongK, transposeB: bAlongK };
+    const magnitude = matmul(map(a, Math.abs), map(b, Math.abs), options);
+    expectNear(c!, matmul(a, b, options), { terms: k, magnitude }, `${batch} x ${m} x ${n} x ${k}`);
+  }
+});
+
+test.each([true, false])("one matrix for a batch in shared tiles, in fours: %s", async (vec) => {
+  const [batch, m, n, k] = vec ? [3, 8, 12, 4] : [3, 6, 5, 4];
+  const [a, b] = [normal([m, k], 1), normal([batch, k, n], 2)];
+  const params = { batch, m, n, k, aBatch: 0, aRow: k, aColumn: 1, bBatch: n * k, bRow: n, bColumn: 1 };
+  const variant = { ...sharedTiles[0]!, aAlongK: true, bAlongK: false, vec };
+  const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
+  near(c!, a, b, k, "broadcast");
+});
 
 test("pack lays any strides out in vec4s, zeros behind", async () => {
   for (const [batch, rows, columns, turned] of [

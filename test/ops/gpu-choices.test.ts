@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { conv2d } from "../../engine/ops/conv2d.ts";
 import {
   add,
+  attention,
   avgPool2d,
   embedding,
   exp,
@@ -26,6 +27,7 @@ import {
   upfirdn2d,
 } from "../../engine/ops/index.ts";
 import { type Array64, array64, map } from "../../engine/oracle/array.ts";
+import { attention as attentionOracle } from "../../engine/oracle/attention.ts";
 import { applyBinary } from "../../engine/oracle/binary.ts";
 import { conv2d as convOracle } from "../../engine/oracle/conv2d.ts";
 import { embedding as embeddingOracle } from "../../engine/oracle/embedding.ts";
@@ -104,6 +106,17 @@ test("softmax and logsumexp", async () => {
   const inputs = [normal([5, 200], 1)];
   await checkOp({ op: softmax, oracle: softmaxOracle, inputs, seed: 3, terms: 200 });
   await checkOp({ op: logsumexp, oracle: (x) => reduce.logsumexp(x, [-1]), inputs, seed: 3, terms: 200 });
+});
+
+test("attention, products in shared tiles", async () => {
+  const inputs = [normal([2, 9, 10], 1), normal([2, 9, 70], 2), normal([2, 9, 70], 3)];
+  await checkOp({
+    op: (q, k, v) => attention(q!, k!, v!),
+    oracle: (q, k, v) => attentionOracle(q!, k!, v!, 1 / 3),
+    inputs,
+    seed: 3,
+    terms: 9 * 70,
+  });
 });
 
 test("norms", async () => {
