@@ -28,6 +28,7 @@ export {
   normMoments,
   normStatistics,
 } from "./norm.ts";
+export { groupNorm, groupNormGrad } from "./norm-group.ts";
 export { drawnNorms, normRatio } from "./norm-ratio.ts";
 export { pack } from "./pack.ts";
 export { averagePool, maxPool, maxPoolGrad, takeIndexed } from "./pool.ts";
