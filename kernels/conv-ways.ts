@@ -85,14 +85,17 @@ export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
 ];
 
 /** A tile of weight gradients, and how many kernel rows a thread sums. */
-export type ConvWeightWay = ConvTile & { readonly khs: number };
+export type ConvWeightTile = ConvTile & { readonly khs: number };
 type WeightShape = { ci: number; co: number; kh: number; kw: number };
+
+/** How a weight gradient is computed: convWeightRows or convWeightGemm, with a tile. */
+export type ConvWeightWay = ({ kernel: "rows" } & ConvWeightTile) | ({ kernel: "gemm" } & Tile);
 
 /**
  * The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers. Kernel
  * rows apart give lanes work where there are few channels.
  */
-export const convWeightTile = (hw: Hardware, { ci, kh, kw }: Omit<WeightShape, "co">): ConvWeightWay => ({
+export const convWeightTile = (hw: Hardware, { ci, kh, kw }: Omit<WeightShape, "co">): ConvWeightTile => ({
   rows: 4,
   columns: 4,
   lanes: lanesOf(hw),
@@ -100,9 +103,21 @@ export const convWeightTile = (hw: Hardware, { ci, kh, kw }: Omit<WeightShape, "
 });
 
 /** Tiles worth measuring: more sums than these spill. */
-export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightWay[] =>
+export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightTile[] =>
   (kh > 1 ? [1, kh] : [1]).flatMap((khs) =>
     convTileSizes
       .filter(({ rows }) => rows < co + 4 && rows * khs * kw <= 40)
       .map((tile) => ({ ...tile, lanes: lanesOf(hw), khs })),
   );
+
+/** The usual way. */
+export const convWeightWay = (hw: Hardware, shape: WeightShape): ConvWeightWay => ({
+  kernel: "rows",
+  ...convWeightTile(hw, shape),
+});
+
+/** What is worth measuring. */
+export const convWeightWays = (hw: Hardware, shape: WeightShape): ConvWeightWay[] => [
+  ...convWeightTiles(hw, shape).map((tile): ConvWeightWay => ({ kernel: "rows", ...tile })),
+  ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWeightWay => ({ kernel: "gemm", ...v })) : []),
+];

@@ -9,6 +9,7 @@ export { clipFactor } from "./clip.ts";
 export { combine } from "./combine.ts";
 export { convGemm, convGemmWeight } from "./conv-gemm.ts";
 export { convUpdate } from "./conv-update.ts";
+export { convWeightGemm, convWeightSum } from "./conv-weight-gemm.ts";
 export { convPackWeight, convPad, convRows, convWeightRows } from "./conv2d.ts";
 export { stridedCopy } from "./copy.ts";
 export { dropout } from "./dropout.ts";
