@@ -1,15 +1,15 @@
 import { type ConvRowsVariant, convTileSizes } from "./conv2d.ts";
 import type { Hardware } from "./kernel.ts";
-import { heldTiles } from "./matmul.ts";
 import type { Tile } from "./tile.ts";
+import { heldTiles, usualTile } from "./tile-choice.ts";
 import { winogradTiles } from "./winograd.ts";
 
 /*
  * Ways to compute a convolution, forward or to its input, and a weight gradient.
  *
  * | way      | computes                                  | taken                                              |
- * | rows     | any, by convRows over a padded copy       | few channels, small images, strides, GPUs          |
- * | gemm     | any, as a matrix product of gathered x    | where it was measured to be faster, on a GPU       |
+ * | rows     | any, by convRows over a padded copy       | few channels, small images, strides                |
+ * | gemm     | any, as a matrix product of gathered x    | GPUs                                               |
  * | winograd | 3x3 of stride 1, 16 products for 36       | CPU drivers, about 20 channels and more            |
  */
 
@@ -32,6 +32,8 @@ export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }):
 export type ConvWay = ({ kernel: "rows" } & ConvTile) | ({ kernel: "gemm" } & Tile) | { kernel: "winograd" };
 
 export interface ConvProblem {
+  /** Images. No way but the gemm's tile, which changes no number, may depend on them. */
+  readonly n: number;
   readonly ci: number;
   readonly co: number;
   readonly oh: number;
@@ -71,11 +73,17 @@ function winogradShare(hw: Hardware, p: ConvProblem): number {
   return (products / used) * (usedByRows / (0.9 + 0.1 * p.attrs.dilation[1]));
 }
 
-/** The usual way. No GPU has been measured yet. */
-export const convWay = (hw: Hardware, p: ConvProblem): ConvWay =>
-  hw.kind === "cpu" && winogradFits(hw, p) && winogradShare(hw, p) < 1
+/** Fewer channels leave most of a slab or of a tile empty. */
+const FULL = 8;
+
+/** The usual way. */
+export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
+  if (hw.kind === "gpu" && Math.min(p.ci, p.co) >= FULL)
+    return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
+  return hw.kind === "cpu" && winogradFits(hw, p) && winogradShare(hw, p) < 1
     ? { kernel: "winograd" }
     : { kernel: "rows", ...convTile(hw, p) };
+}
 
 /** What is worth measuring. Winograd's way rounds differently from the others. */
 export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
@@ -86,6 +94,8 @@ export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
 
 /** A tile of weight gradients, and how many kernel rows a thread sums. */
 export type ConvWeightTile = ConvTile & { readonly khs: number };
+/** Parts of a sum over positions that there are usually enough of. */
+const SPLITS = 16;
 type WeightShape = { ci: number; co: number; kh: number; kw: number };
 
 /** How a weight gradient is computed: convWeightRows or convWeightGemm, with a tile. */
@@ -111,10 +121,12 @@ export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): Conv
   );
 
 /** The usual way. */
-export const convWeightWay = (hw: Hardware, shape: WeightShape): ConvWeightWay => ({
-  kernel: "rows",
-  ...convWeightTile(hw, shape),
-});
+export function convWeightWay(hw: Hardware, shape: WeightShape): ConvWeightWay {
+  const { ci, co, kh, kw } = shape;
+  if (hw.kind === "gpu" && Math.min(ci, co) >= FULL)
+    return { kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) };
+  return { kernel: "rows", ...convWeightTile(hw, shape) };
+}
 
 /** What is worth measuring. */
 export const convWeightWays = (hw: Hardware, shape: WeightShape): ConvWeightWay[] => [

@@ -1,5 +1,4 @@
 import { type Binding, defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
-import { sharedTiles } from "./matmul.ts";
 import {
   lanes,
   type Tile,
@@ -11,6 +10,7 @@ import {
   tileSums,
   tileThreads,
 } from "./tile.ts";
+import { sharedTiles } from "./tile-choice.ts";
 
 export type ConvWeightGemmVariant = Tile & {
   /** Rows of dy have a multiple of four: dy is read in fours. */

@@ -115,8 +115,6 @@ function extent(
 
 /** A convolution whose taps may be flipped and inputs stuffed, for the input gradient. */
 interface Convolution extends ConvProblem {
-  /** Images. */
-  readonly n: number;
   readonly attrs: ConvAttrs;
   /** Weights are [ci, co, kh, kw] and their taps read backwards. */
   readonly flip: boolean;
