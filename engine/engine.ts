@@ -16,9 +16,10 @@ import { GraphNode } from "./graph.ts";
 import { type DeviceOptions, describeHardware, openDevice, type Wishes, wishesOf } from "./hardware.ts";
 import { fromHost, toHost } from "./host-data.ts";
 import type { Inputs, OpSpec } from "./op.ts";
+import { patiently } from "./patience.ts";
 import { openCache, type TextCache } from "./platform/cache.ts";
 import { platform } from "./platform/index.ts";
-import type { DriverReport, OpenedGpu, OpenOptions } from "./platform/platform.ts";
+import type { DriverReport, OpenedGpu, OpenOptions, Poller } from "./platform/platform.ts";
 import { type Program, ProgramCache } from "./programs.ts";
 import { numberOf, type ScalarLike } from "./scalar.ts";
 import { requireShape, shapeSize, showShape } from "./shapes.ts";
@@ -68,6 +69,7 @@ export class Engine {
   #ledger: MemoryLedger;
   readonly #keepAlive: readonly unknown[];
   readonly #cache: TextCache;
+  readonly #poller: Poller | undefined;
   readonly #poison: boolean;
   readonly #maxBufferSize: number;
   readonly #scopes: Set<Tensor>[] = [];
@@ -108,7 +110,7 @@ export class Engine {
 
   private constructor(
     device: GPUDevice,
-    { adapter, keepAlive, driver, withoutDirective = false }: OpenedGpu,
+    { adapter, keepAlive, driver, poller, withoutDirective = false }: OpenedGpu,
     budget: number,
     { limits }: Wishes,
     { poison = false }: EngineOptions,
@@ -118,6 +120,7 @@ export class Engine {
     this.device = device;
     this.driver = driver;
     this.#keepAlive = [adapter, ...keepAlive];
+    this.#poller = poller;
     this.#poison = poison;
     this.choices = choices;
     this.#cache = cache;
@@ -520,7 +523,7 @@ export class Engine {
       return buffer;
     });
     try {
-      await this.#wait(() => Promise.all(staging.map((b) => b.mapAsync(GPUMapMode.READ))));
+      await this.#wait(Promise.all(staging.map((b) => b.mapAsync(GPUMapMode.READ))));
       this.#check();
       return staging.map((b, i) => toHost(b.getMappedRange().slice(0), tensors[i]!));
     } catch (cause) {
@@ -553,7 +556,7 @@ export class Engine {
   /** Waits until the device has done all that was asked. Throws DeviceError if any of it failed. */
   async sync(): Promise<void> {
     this.stream.flush();
-    await this.#wait(() => this.device.queue.onSubmittedWorkDone());
+    await this.#wait(this.device.queue.onSubmittedWorkDone());
     this.#check();
   }
 
@@ -583,9 +586,9 @@ export class Engine {
     }
   }
 
-  #wait<T>(wait: () => Promise<T>): Promise<T> {
-    const polled = this.hardware.kind === "cpu" && platform.name === "node";
-    return polled ? this.stream.patience.during(this.stream.dispatches, wait) : wait();
+  /** Beside the threads of a software driver a poller must not keep a core busy; on a GPU nothing else needs it. */
+  #wait<T>(wait: Promise<T>): Promise<T> {
+    return this.#poller && this.hardware.kind === "cpu" ? patiently(wait, this.#poller) : wait;
   }
 
   #newPool(): BufferPool {

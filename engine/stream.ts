@@ -1,7 +1,6 @@
 import type { Groups } from "../kernels/kernel.ts";
 import type { Block } from "./buffers.ts";
 import type { LanewiseFusion } from "./fusion.ts";
-import { Patience } from "./patience.ts";
 import { type Program, type ProgramCache, SLOT } from "./programs.ts";
 import { numberOf, Scalar, type ScalarLike } from "./scalar.ts";
 import type { Stopwatch } from "./stopwatch.ts";
@@ -40,7 +39,6 @@ export class CommandStream {
   serial = 0;
   /** Dispatches sent so far. */
   dispatches = 0;
-  readonly patience = new Patience();
   /** Times the passes that are sent while it is set. */
   stopwatch: Stopwatch | undefined;
 
@@ -93,7 +91,6 @@ export class CommandStream {
     });
     pass.end();
     this.#params.upload(0, commands.length);
-    this.patience.submitted();
     this.#device.queue.submit([encoder.finish()]);
     this.serial++;
   }
