@@ -15,6 +15,7 @@ import { LanewiseFusion } from "./fusion.ts";
 import { GraphNode } from "./graph.ts";
 import { type DeviceOptions, describeHardware, openDevice, type Wishes, wishesOf } from "./hardware.ts";
 import { fromHost, toHost } from "./host-data.ts";
+import { Releases, usesOf } from "./lifetimes.ts";
 import type { Inputs, OpSpec } from "./op.ts";
 import { patiently } from "./patience.ts";
 import { openCache, type TextCache } from "./platform/cache.ts";
@@ -27,7 +28,7 @@ import { type BlockRange, type Command, CommandStream } from "./stream.ts";
 import { copyStrided } from "./strided.ts";
 import { bytesOf, type Dtype, dtypeOf, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
 import { fileName, readTuning, tunedFor } from "./tuning-file.ts";
-import { Releases, withFusedUpdates } from "./update-fusion.ts";
+import { withFusedUpdates } from "./update-fusion.ts";
 import { type VerifyOptions, type VerifyReport, verify } from "./verify.ts";
 
 export interface EngineOptions extends OpenOptions, DeviceOptions {
@@ -132,6 +133,7 @@ export class Engine {
     this.hardware = describeHardware(device, driver, this.maxBinding);
     this.#maxBufferSize = Math.min(device.limits.maxBufferSize, limits.maxBufferSize ?? Infinity);
     this.#pool = this.#newPool();
+    this.#pool.onRelease = (block) => this.stream.released(block);
     this.programs = new ProgramCache(device, (error) => this.#fail(error), withoutDirective);
     this.#fusion = new LanewiseFusion(this.programs, device.limits.maxStorageBuffersPerShaderStage);
     this.stream = new CommandStream(device, this.programs, this.#fusion);
@@ -425,7 +427,8 @@ export class Engine {
       const result = this.scope(fn);
       forEachTensor(result, (t) => this.untrack(t));
       const commands = fuseUpdates ? withFusedUpdates(recorded, releases, this.programs) : recorded;
-      return new Capture(this.device, this.stream, pools, this.#fusion.captured(commands), result);
+      const fused = this.#fusion.captured(commands, usesOf(recorded, releases));
+      return new Capture(this.device, this.stream, pools, fused, result);
     } catch (error) {
       for (const pool of pools) pool.close("its capture failed");
       this.stream.forgetBindGroups();
