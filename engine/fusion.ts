@@ -111,7 +111,7 @@ interface Held {
   readonly left: number | undefined;
 }
 
-const isStored = ({ written, half, left }: Held): boolean => written && (half || left !== 0);
+const isStored = ({ written, left }: Held): boolean => written && left !== 0;
 const isBound = (held: Held | undefined): boolean => held !== undefined && (held.read || isStored(held));
 
 /** Lanewise commands in a row, and which of their arrays have to be in memory. */

@@ -107,9 +107,18 @@ export interface FusedArray {
   readonly read: boolean;
   /** Somebody needs what the run leaves in it. */
   readonly stored: boolean;
-  /** Its elements are f16: who reads it has to find them rounded, so it is stored at every step that writes it. */
+  /** Its elements are f16: who reads it finds them rounded, in memory or not. */
   readonly half: boolean;
 }
+
+/**
+ * To f16 and back. A conversion and its inverse side by side are taken for nothing by some compilers (Mesa's), so a zero
+ * that only a run knows for one stands between: no array has 2^31 elements.
+ */
+const rounded = `fn rounded(v: vec4f) -> vec4f {
+  let zero = p.count >> 31u;
+  return vec4f(unpack2x16float(pack2x16float(v.xy) | zero), unpack2x16float(pack2x16float(v.zw) | zero));
+}`;
 
 /**
  * Lanewise kernels in a row as one: a thread takes its elements through all of them, in registers, before the next
@@ -132,8 +141,8 @@ export function fuse(steps: readonly FusedStep[], arrays: readonly FusedArray[],
     const own = expression.replace(/\bp\.(\w+)/g, (_, name) => `p.${name}_${k}`);
     const meaning = `${inputs}: ${own}`;
     if (!functions.has(meaning)) {
-      functions.set(meaning, `f${k}`);
-      texts.push(functionOf(`f${k}`, inputs, own));
+      functions.set(meaning, `step${k}`);
+      texts.push(functionOf(`step${k}`, inputs, own));
     }
     const [target, sources] = [places[inputs.length]!, places.slice(0, inputs.length)];
     for (const a of sources)
@@ -143,16 +152,12 @@ export function fuse(steps: readonly FusedStep[], arrays: readonly FusedArray[],
       }
     const vectors = sources.map((a) => held.get(a)!);
     const value = laneByLane(functions.get(meaning)!, vectors);
-    if (arrays[target]!.half) {
-      body.push(`t${target}[i] = ${value};`);
-      held.delete(target);
-    } else {
-      body.push(`let y${k} = ${value};`);
-      held.set(target, `y${k}`);
-    }
+    body.push(`let y${k} = ${arrays[target]!.half ? `rounded(${value})` : value};`);
+    held.set(target, `y${k}`);
   });
-  arrays.forEach(({ stored, half }, a) => {
-    if (stored && !half) body.push(`t${a}[i] = ${held.get(a)!};`);
+  if (arrays.some(({ half }) => half)) texts.push(rounded);
+  arrays.forEach(({ stored }, a) => {
+    if (stored) body.push(`t${a}[i] = ${held.get(a)!};`);
   });
   const bound = arrays.flatMap(({ read, stored }, a) => (read || stored ? [[`t${a}`, stored] as const] : []));
   return defineKernel<string, string, Variant>({
