@@ -120,7 +120,7 @@ function opened(
 }
 
 /** Dawn's binding polls on every round of the event loop. */
-const poller: Poller = {
+export const poller: Poller = {
   now: () => performance.now(),
   nap: (ms) => void Atomics.wait(bed, 0, 0, ms),
   round: () => new Promise((resolve) => setImmediate(resolve)),

@@ -70,7 +70,7 @@ serve(async (): Promise<PeerEngine> => {
     adapter: engine.driver.description || engine.driver.device,
     versions: { stein: version("../../../package.json"), webgpu: version("webgpu/package.json") },
     prepare: (problem) => prepare(engine, problem),
-    // As the peers wait: engine.sync would leave more of the processor to the driver.
+    // As the peers wait.
     finish: () => engine.device.queue.onSubmittedWorkDone(),
   };
 });
