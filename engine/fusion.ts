@@ -109,9 +109,11 @@ interface Held {
   readonly half: boolean;
   /** Commands that have yet to touch what it holds now, before that is free; undefined if it never will be. */
   readonly left: number | undefined;
+  /** No command ever will: it was asked for alone, to be timed perhaps, and has to come about. */
+  readonly unread: boolean;
 }
 
-const isStored = ({ written, left }: Held): boolean => written && left !== 0;
+const isStored = ({ written, left, unread }: Held): boolean => written && (unread || left !== 0);
 const isBound = (held: Held | undefined): boolean => held !== undefined && (held.read || isStored(held));
 
 /** Lanewise commands in a row, and which of their arrays have to be in memory. */
@@ -154,7 +156,7 @@ class Run {
     return `${steps.join(";")} ${arrays.join("")}`;
   }
 
-  /** The arrays that a command touches, as it would leave them; undefined where one had elements of another size. */
+  /** The arrays that a command touches, as it would leave them; undefined where one must not be changed. */
   #after(next: Command): Map<Block, Held> | undefined {
     const { program, ranges } = next;
     const names = program.halves.length > 0 ? Object.keys(program.kernel.bindings(program.variant)) : [];
@@ -163,15 +165,17 @@ class Run {
     for (const [k, { block }] of ranges.entries()) {
       const before = after.get(block) ?? this.arrays.get(block);
       const half = names.length > 0 && program.halves.includes(names[k]!);
-      if (before && before.half !== half) return undefined;
-      if (after.has(block)) continue; // an input twice
       const isOutput = k === ranges.length - 1;
+      if (before && (before.half !== half || (isOutput && before.unread))) return undefined;
+      if (after.has(block)) continue; // an input twice
+      const uses = isOutput ? this.#uses.get(next) : undefined;
       after.set(block, {
         place: before?.place ?? place++,
         read: before?.read ?? !isOutput,
         written: isOutput || before?.written === true,
         half,
-        left: isOutput ? this.#uses.get(next) : before?.left && before.left - 1,
+        left: isOutput ? uses : before?.left && before.left - 1,
+        unread: uses === 0,
       });
     }
     return after;

@@ -138,6 +138,16 @@ describe("a recorded chain", () => {
     for (const t of [x, dx!]) t.dispose();
   });
 
+  test("computes as often as it was asked to what nobody reads", () => {
+    const x = plain.tensor([1, 2, 3]);
+    const capture = plain.capture(() => {
+      for (let i = 0; i < 3; i++) plain.scope(() => void silu(x)); // in one piece of memory
+    });
+    expect(capture.commands.map((c) => wgslOf(c).match(/read_write/g)?.length)).toEqual([1, 1, 1]);
+    capture.dispose();
+    x.dispose();
+  });
+
   test("rounds to f16 what is stored so, in registers too", async () => {
     const host = Float32Array.from({ length: 64 }, (_, i) => Math.sin(i) * 4 ** ((i % 16) - 8));
     const x = plain.tensor(host, [1, 1, 8, 8]);
