@@ -428,7 +428,7 @@ export class Engine {
       forEachTensor(result, (t) => this.untrack(t));
       const commands = fuseUpdates ? withFusedUpdates(recorded, releases, this.programs) : recorded;
       const fused = this.#fusion.captured(commands, usesOf(recorded, releases));
-      return new Capture(this.device, this.stream, pools, fused, result);
+      return new Capture(this.device, this.stream, pools, fused, result, this.hardware.kind);
     } catch (error) {
       for (const pool of pools) pool.close("its capture failed");
       this.stream.forgetBindGroups();

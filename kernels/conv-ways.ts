@@ -122,7 +122,9 @@ export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
   ...convTiles(hw, p).map((tile): ConvWay => ({ kernel: "rows", ...tile })),
   ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
   ...matrixWays(hw, p),
-  ...(winogradFits(hw, p) && winogradShare(hw, p) < 1.5 ? [{ kernel: "winograd" } as const] : []),
+  ...(winogradFits(hw, p) && (hw.kind === "gpu" || winogradShare(hw, p) < 1.5)
+    ? [{ kernel: "winograd" } as const]
+    : []),
 ];
 
 /** A tile of weight gradients, and how many kernel rows a thread sums. */
