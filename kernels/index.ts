@@ -10,6 +10,7 @@ export { combine } from "./combine.ts";
 export { convGemm, convGemmWeight } from "./conv-gemm.ts";
 export { convMatrix, matrixPixels, matrixWeight } from "./conv-matrix.ts";
 export { convUpdate } from "./conv-update.ts";
+export { convWeightGemm, convWeightSum } from "./conv-weight-gemm.ts";
 export { convPackWeight, convPad, convRows, convWeightRows } from "./conv2d.ts";
 export { stridedCopy } from "./copy.ts";
 export { dropout } from "./dropout.ts";
@@ -28,6 +29,7 @@ export {
   normMoments,
   normStatistics,
 } from "./norm.ts";
+export { groupNorm, groupNormGrad } from "./norm-group.ts";
 export { drawnNorms, normRatio } from "./norm-ratio.ts";
 export { pack } from "./pack.ts";
 export { averagePool, maxPool, maxPoolGrad, takeIndexed } from "./pool.ts";

@@ -122,6 +122,12 @@ export function linearGroups(count: number, perGroup: number): Groups {
 
 export const MAX_GROUPS = 65535;
 
+/**
+ * Threads of a workgroup, each with so many neighbours: a CPU driver runs a workgroup on one core and wants many of them;
+ * a GPU, where a thread has one, starts them one after the other and wants them large.
+ */
+export const threadsFor = (run: number): number => (run === 1 ? 256 : 64);
+
 /** Arguments of `main`, `more` among them, and the flat workgroup and thread index for a dispatch by `linearGroups`. */
 export const linearMain = (size: number, more = ""): string =>
   `@compute @workgroup_size(${size})

@@ -3,7 +3,6 @@ import {
   lanes,
   type Tile,
   tileArrays,
-  tileBytes,
   tileCount,
   tileEnds,
   tileLoop,
@@ -11,6 +10,7 @@ import {
   tileSums,
   tileThreads,
 } from "./tile.ts";
+import { heldTiles, sharedTiles, usualTile } from "./tile-choice.ts";
 
 /*
  * C [batch, m, n] = A B. Two kernels, because two kinds of machine want opposite things:
@@ -22,19 +22,6 @@ import {
  * On a CPU driver lanes are the eight floats of a vector register: a load at one address for all lanes is a
  * scalar load, barriers split the program, and the whole tile lives in registers and L1.
  */
-
-/** Tiles of the shared kernel, the smallest first. */
-export const sharedTiles: readonly Tile[] = [
-  { rows: 32, columns: 32, slab: 16, eachRows: 4, eachColumns: 4, prefetch: false },
-  { rows: 32, columns: 64, slab: 16, eachRows: 4, eachColumns: 8, prefetch: false },
-  { rows: 64, columns: 64, slab: 16, eachRows: 8, eachColumns: 4, prefetch: false },
-  { rows: 64, columns: 64, slab: 16, eachRows: 8, eachColumns: 8, prefetch: true },
-  { rows: 128, columns: 64, slab: 16, eachRows: 8, eachColumns: 8, prefetch: true },
-  { rows: 64, columns: 128, slab: 16, eachRows: 8, eachColumns: 8, prefetch: true },
-  { rows: 128, columns: 128, slab: 8, eachRows: 8, eachColumns: 8, prefetch: true },
-  { rows: 128, columns: 128, slab: 16, eachRows: 8, eachColumns: 8, prefetch: false },
-  { rows: 128, columns: 128, slab: 16, eachRows: 8, eachColumns: 8, prefetch: true },
-];
 
 export type RegisterVariant = {
   /** Rows and columns of C that a thread computes, multiples of 4. */
@@ -273,23 +260,7 @@ export type MatmulWay = ({ kernel: "register" } & RegisterVariant) | ({ kernel: 
 export const matmulWay = (hw: Hardware, sizes: Sizes): MatmulWay =>
   hw.kind === "cpu"
     ? { kernel: "register", ...registerTile(sizes) }
-    : { kernel: "shared", ...sharedTile(hw, sizes) };
-
-/** Workgroups that keep a large GPU busy. */
-const BUSY = 264;
-
-/** The largest tile that leaves enough workgroups, else the one that gives the most. */
-export function sharedTile(
-  hw: Hardware,
-  { batch, m, n }: { batch: number; m: number; n: number },
-  tiles: readonly Tile[] = heldTiles(hw),
-): Tile {
-  const area = ({ rows, columns }: Tile) => rows * columns;
-  const enough = tiles.filter(
-    (v) => tileCount(batch, m, n, v) >= BUSY && v.rows < m + 32 && v.columns < n + 32,
-  );
-  return enough.reduce((a, b) => (area(b) >= area(a) ? b : a), tiles[0]!);
-}
+    : { kernel: "shared", ...usualTile(hw, sizes) };
 
 /** What is worth measuring: of a CPU driver's, tiles that the matrix fills; of a GPU's, those that it can hold. */
 export function matmulWays(hw: Hardware, { m, n }: { m: number; n: number }): MatmulWay[] {
@@ -299,7 +270,3 @@ export function matmulWays(hw: Hardware, { m, n }: { m: number; n: number }): Ma
       .map((v) => ({ kernel: "register", ...v }));
   return heldTiles(hw).map((v) => ({ kernel: "shared", ...v }));
 }
-
-/** Shared tiles that the hardware can hold. */
-export const heldTiles = (hw: Hardware): Tile[] =>
-  sharedTiles.filter((v) => tileThreads(v) <= hw.maxWorkgroupSize && tileBytes(v) <= hw.maxWorkgroupStorage);

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import { matmul } from "../../engine/oracle/matmul.ts";
-import { matmulRegister, matmulShared, registerTile, sharedTiles } from "../../kernels/matmul.ts";
+import { matmulRegister, matmulShared, registerTile } from "../../kernels/matmul.ts";
 import { pack } from "../../kernels/pack.ts";
+import { sharedTiles } from "../../kernels/tile-choice.ts";
 import { normal } from "../support/draw.ts";
 import { eachVariant, launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
