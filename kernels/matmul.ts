@@ -235,7 +235,7 @@ interface Sizes {
   readonly k: number;
 }
 
-/** The large tile gains half where a sum has so many terms, and loses to what its many sums begin and end with where few. */
+/** The large tile gains a tenth to a half where a sum has so many terms; where few, it loses to where its sums begin and end. */
 const LONG = 128;
 /** Multiply-adds beyond which it is worth the seconds that a driver takes to compile it. */
 const LARGE = 2 ** 25;
