@@ -126,7 +126,7 @@ export class Engine {
       device.limits.maxStorageBufferBindingSize,
       limits.maxStorageBufferBindingSize ?? Infinity,
     );
-    this.hardware = describeHardware(device, driver, this.maxBinding);
+    this.hardware = describeHardware(device, adapter, driver, this.maxBinding);
     this.#maxBufferSize = Math.min(device.limits.maxBufferSize, limits.maxBufferSize ?? Infinity);
     this.#pool = this.#newPool();
     this.programs = new ProgramCache(device, (error) => this.#fail(error), withoutDirective);

@@ -99,14 +99,19 @@ export async function openDevice(
   }
 }
 
-export function describeHardware(device: GPUDevice, driver: DriverReport, maxBinding: number): Hardware {
+export function describeHardware(
+  device: GPUDevice,
+  adapter: GPUAdapter,
+  driver: DriverReport,
+  maxBinding: number,
+): Hardware {
   return {
     kind: driver.software ? "cpu" : "gpu",
     maxWorkgroupSize: device.limits.maxComputeInvocationsPerWorkgroup,
     maxWorkgroupStorage: device.limits.maxComputeWorkgroupStorageSize,
     maxBinding,
     subgroups: device.features.has("subgroups"),
-    matrix: matrixUnit(device),
+    matrix: matrixUnit(device, adapter),
   };
 }
 
@@ -124,9 +129,9 @@ interface MatrixInfo {
 }
 
 /** The largest unit for f16 with sums in f32, where subgroups have one size. */
-function matrixUnit({ adapterInfo, features }: GPUDevice): MatrixUnit | undefined {
+function matrixUnit({ features }: GPUDevice, { info }: GPUAdapter): MatrixUnit | undefined {
   const needed = ["shader-f16", "subgroups", "chromium-experimental-subgroup-matrix"];
-  const { subgroupMinSize: lanes, subgroupMaxSize, subgroupMatrixConfigs = [] } = adapterInfo as MatrixInfo;
+  const { subgroupMinSize: lanes, subgroupMaxSize, subgroupMatrixConfigs = [] } = info as MatrixInfo;
   if (!needed.every((name) => features.has(name)) || !lanes || lanes !== subgroupMaxSize) return undefined;
   return [...subgroupMatrixConfigs]
     .filter((c) => c.componentType === "f16" && c.resultComponentType === "f32")

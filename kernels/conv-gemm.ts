@@ -1,5 +1,4 @@
 import { type Binding, defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
-import { sharedTiles } from "./matmul.ts";
 import {
   lanes,
   type Tile,
@@ -11,6 +10,7 @@ import {
   tileSums,
   tileThreads,
 } from "./tile.ts";
+import { sharedTiles } from "./tile-choice.ts";
 
 /** w [co, ci, kh, kw], or, flipped, [ci, co, kh, kw] with its taps backwards -> [kh kw, ci, co rounded up to 4]. */
 export const convGemmWeight = defineKernel({

@@ -1,18 +1,18 @@
 import { type MatrixTile, matrixFits, matrixTiles } from "./conv-matrix.ts";
 import { type ConvRowsVariant, convTileSizes } from "./conv2d.ts";
 import type { Hardware, MatrixUnit } from "./kernel.ts";
-import { heldTiles, sharedTile } from "./matmul.ts";
 import type { Tile } from "./tile.ts";
+import { heldTiles, usualTile } from "./tile-choice.ts";
 import { winogradTiles } from "./winograd.ts";
 
 /*
  * Ways to compute a convolution, forward or to its input, and a weight gradient.
  *
  * | way      | computes                                  | taken                                              |
- * | rows     | any, by convRows over a padded copy       | few channels, small images, strides, GPUs          |
- * | gemm     | any, as a matrix product of gathered x    | where it was measured to be faster, on a GPU       |
+ * | rows     | any, by convRows over a padded copy       | few channels, small images, CPU drivers' strides   |
+ * | gemm     | any, as a matrix product of gathered x    | GPUs                                               |
  * | matrix   | the same on matrix units, inputs in f16   | GPUs with such units, in mixed precision           |
- * | winograd | 3x3 of stride 1, 16 products for 36       | CPU drivers, about 20 channels and more            |
+ * | winograd | 3x3 of stride 1, 16 products for 36       | about 20 channels and more, on GPUs 64             |
  */
 
 const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
@@ -38,6 +38,8 @@ export type ConvWay =
   | { kernel: "winograd" };
 
 export interface ConvProblem {
+  /** Images. No way but the gemm's tile, which changes no number, may depend on them. */
+  readonly n: number;
   readonly ci: number;
   readonly co: number;
   readonly oh: number;
@@ -90,16 +92,23 @@ function matrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
     .filter((way) => matrixFits(hw, way));
 }
 
-/** The usual way. No GPU has been measured yet. */
-export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
-  if (hw.kind === "cpu" && winogradFits(hw, p) && winogradShare(hw, p) < 1) return { kernel: "winograd" };
-  if (hw.kind === "cpu") return { kernel: "rows", ...convTile(hw, p) };
-  const usual = { batch: 1, m: p.co, n: USUAL_BATCH * p.oh * p.ow };
-  return matrixWays(hw, p)[0] ?? { kernel: "gemm", ...sharedTile(hw, usual) };
-}
+/** Fewer channels leave most of a slab or of a tile empty. */
+const FULL = 8;
+/** Channels from which on Winograd's transforms pay on a GPU. */
+const MANY = 64;
 
-/** Images that a GPU is thought to get at once: how many there are must not decide. */
-const USUAL_BATCH = 64;
+/** The usual way. */
+export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
+  const rows = { kernel: "rows", ...convTile(hw, p) } as const;
+  const fits = winogradFits(hw, p);
+  if (hw.kind === "cpu") return fits && winogradShare(hw, p) < 1 ? { kernel: "winograd" } : rows;
+  const few = Math.min(p.ci, p.co);
+  if (few < FULL) return rows;
+  const [byMatrix] = matrixWays(hw, p);
+  if (byMatrix) return byMatrix;
+  if (fits && few >= MANY) return { kernel: "winograd" };
+  return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
+}
 
 /** What is worth measuring. Winograd's way rounds differently from the others. */
 export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
@@ -110,14 +119,19 @@ export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
 ];
 
 /** A tile of weight gradients, and how many kernel rows a thread sums. */
-export type ConvWeightWay = ConvTile & { readonly khs: number };
+export type ConvWeightTile = ConvTile & { readonly khs: number };
+/** Parts of a sum over positions that there are usually enough of. */
+const SPLITS = 16;
 type WeightShape = { ci: number; co: number; kh: number; kw: number };
+
+/** How a weight gradient is computed: convWeightRows or convWeightGemm, with a tile. */
+export type ConvWeightWay = ({ kernel: "rows" } & ConvWeightTile) | ({ kernel: "gemm" } & Tile);
 
 /**
  * The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers. Kernel
  * rows apart give lanes work where there are few channels.
  */
-export const convWeightTile = (hw: Hardware, { ci, kh, kw }: Omit<WeightShape, "co">): ConvWeightWay => ({
+export const convWeightTile = (hw: Hardware, { ci, kh, kw }: Omit<WeightShape, "co">): ConvWeightTile => ({
   rows: 4,
   columns: 4,
   lanes: lanesOf(hw),
@@ -125,9 +139,23 @@ export const convWeightTile = (hw: Hardware, { ci, kh, kw }: Omit<WeightShape, "
 });
 
 /** Tiles worth measuring: more sums than these spill. */
-export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightWay[] =>
+export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightTile[] =>
   (kh > 1 ? [1, kh] : [1]).flatMap((khs) =>
     convTileSizes
       .filter(({ rows }) => rows < co + 4 && rows * khs * kw <= 40)
       .map((tile) => ({ ...tile, lanes: lanesOf(hw), khs })),
   );
+
+/** The usual way. */
+export function convWeightWay(hw: Hardware, shape: WeightShape): ConvWeightWay {
+  const { ci, co, kh, kw } = shape;
+  if (hw.kind === "gpu" && Math.min(ci, co) >= FULL)
+    return { kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) };
+  return { kernel: "rows", ...convWeightTile(hw, shape) };
+}
+
+/** What is worth measuring. */
+export const convWeightWays = (hw: Hardware, shape: WeightShape): ConvWeightWay[] => [
+  ...convWeightTiles(hw, shape).map((tile): ConvWeightWay => ({ kernel: "rows", ...tile })),
+  ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWeightWay => ({ kernel: "gemm", ...v })) : []),
+];

@@ -10,6 +10,7 @@ export { combine } from "./combine.ts";
 export { convGemm, convGemmWeight } from "./conv-gemm.ts";
 export { convMatrix, matrixPixels, matrixWeight } from "./conv-matrix.ts";
 export { convUpdate } from "./conv-update.ts";
+export { convWeightGemm, convWeightSum } from "./conv-weight-gemm.ts";
 export { convPackWeight, convPad, convRows, convWeightRows } from "./conv2d.ts";
 export { stridedCopy } from "./copy.ts";
 export { dropout } from "./dropout.ts";

@@ -97,20 +97,29 @@ export interface Side {
   readonly length: number;
   readonly alongK: boolean;
   /**
-   * WGSL, an expression: four floats from (tile index `i`, k index `k`), along k or along the tile; zeros where k is
-   * beyond the end. What lies beyond the tile's end is never stored and may be anything.
+   * WGSL, an expression: four floats from (place of C `i`, k index `k`), along k or along the tile; zeros where k is
+   * beyond the end. What lies beyond C's end is never stored and may be anything. `j`: which of four loads, i + j given.
    */
-  readonly load: (i: string, k: string) => string;
+  readonly load: (i: string, k: string, j: number) => string;
+  /** Each of four lines along k is put together of single floats: more neighbours read along k. */
+  readonly gathered?: boolean;
+  /** WGSL, statements over `i` and `k` before the load, or the four loads, of one place. */
+  readonly prepare?: string;
 }
 
 /** Where the t-th load of a thread stands: four of the tile `i`, of the slab `k`, both counted in elements. */
-function spot({ length, alongK }: Side, threads: number, t: number): { i: string; k: string } {
+function spot(
+  { length, alongK, gathered }: Side,
+  slab: number,
+  threads: number,
+  t: number,
+): { i: string; k: string } {
   const at = `(lane + ${t * threads}u)`;
   const fours = length / 4;
-  // Along k two neighbours of a line are neighbouring threads: whole sectors are read, and stores meet eight banks.
-  return alongK
-    ? { i: `${at} / 2u % ${fours}u`, k: `${at} % 2u * 4u + ${at} / ${2 * fours}u * 8u` }
-    : { i: `${at} % ${fours}u`, k: `${at} / ${fours}u` };
+  if (!alongK) return { i: `${at} % ${fours}u`, k: `${at} / ${fours}u` };
+  if (gathered) return { i: `${at} / ${slab / 4}u`, k: `${at} % ${slab / 4}u * 4u` };
+  // Two neighbours of a line are neighbouring threads: whole sectors are read, and stores meet eight banks.
+  return { i: `${at} / 2u % ${fours}u`, k: `(${at} % 2u * 4u + ${at} / ${2 * fours}u * 8u)` };
 }
 
 const loadsOf = (side: Side, slab: number, threads: number) => {
@@ -120,7 +129,7 @@ const loadsOf = (side: Side, slab: number, threads: number) => {
     return {
       t,
       guard: rest < threads ? `if (lane < ${rest}u) ` : "",
-      ...spot(side, threads, t),
+      ...spot(side, slab, threads, t),
       parts: side.alongK ? 4 : 1,
     };
   });
@@ -137,7 +146,8 @@ const fetches = (side: Side, threads: number, slab: number): string =>
       ({ t, guard, i, k, parts }) => `${guard}{
           let i = ${i} * 4u + ${side.name === "a" ? "m0" : "n0"};
           let k = ${k} + k0;
-          ${unroll(parts, (j) => `${side.name}${t}_${j} = ${side.load(j === 0 ? "i" : `(i + ${j}u)`, "k")};`)}
+          ${side.prepare ?? ""}
+          ${unroll(parts, (j) => `${side.name}${t}_${j} = ${side.load(j === 0 ? "i" : `(i + ${j}u)`, "k", j)};`)}
         }`,
     )
     .join("\n");

@@ -3,7 +3,7 @@ import { add, conv2d, mul } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { type ConvWay, convTile } from "../../kernels/conv-ways.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
-import { sharedTiles } from "../../kernels/matmul.ts";
+import { sharedTiles } from "../../kernels/tile-choice.ts";
 import { backward, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, times, variable } from "../inputs.ts";

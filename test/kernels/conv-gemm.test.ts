@@ -5,8 +5,8 @@ import { map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { type ConvProblem, convWays } from "../../kernels/conv-ways.ts";
-import { sharedTiles } from "../../kernels/matmul.ts";
 import type { Tile } from "../../kernels/tile.ts";
+import { sharedTiles } from "../../kernels/tile-choice.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
@@ -123,7 +123,7 @@ describe.each(sharedTiles)(
 
 test("is worth measuring on a GPU, in tiles that it can hold", () => {
   const problem: ConvProblem = {
-    ...{ ci: 8, co: 8, oh: 8, ow: 8 },
+    ...{ n: 1, ci: 8, co: 8, oh: 8, ow: 8 },
     kernel: [3, 3],
     stuffing: [1, 1],
     attrs: { stride: [1, 1], dilation: [1, 1] },

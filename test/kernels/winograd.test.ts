@@ -207,6 +207,7 @@ describe("which way", () => {
   const problem = (
     change: Partial<ConvProblem> & { dilation?: readonly [number, number] } = {},
   ): ConvProblem => ({
+    n: 1,
     ci: 64,
     co: 64,
     oh: 32,

@@ -1,79 +1,58 @@
-import { type Kernel, range, type Variant } from "../../kernels/kernel.ts";
+import type { Kernel, Variant } from "../../kernels/kernel.ts";
 
 /**
  * A kernel for matrix units as one for any adapter: each thread is a subgroup of one lane, and what units do stands as
- * loops. For variants with `lanes: 1`; checks all of a kernel but the units themselves. Matrices hold f32.
+ * loops. For variants with `lanes: 1`; checks all of a kernel but the units themselves. An operand is where it stands in
+ * workgroup memory and its pitch; sums are arrays.
  */
 export const emulated = <B extends string, P extends string, V extends Variant>(
   kernel: Kernel<B, P, V>,
 ): Kernel<B, P, V> => ({ ...kernel, matrices: undefined, main: (v) => emulate(kernel.main(v)) });
 
-const matrix = "subgroup_matrix_(left|right|result)<f(?:16|32), (\\d+), (\\d+)>";
-
 /** A count that compilers do not know, so that they leave loops alone: unrolled, these would take minutes. */
 const upTo = (count: number): string => `min(${count}u, ${count - 1}u + p.vecs)`;
 
 function emulate(text: string): string {
-  const functions = new Map<string, string>();
-  const called = (name: string, body: string): string => {
-    functions.set(name, body);
-    return name;
-  };
+  const [k, m] = sizes(text, "left");
+  const [n] = sizes(text, "right");
+  const product = `
+fn half(e: u32, right: bool) -> f32 {
+  let word = select(ta[min(e / 8u, arrayLength_a - 1u)][e % 8u / 2u], tb[min(e / 8u, arrayLength_b - 1u)][e % 8u / 2u], right);
+  return unpack2x16float(word)[e % 2u];
+}
+fn product(l: vec2u, r: vec2u, s: array<f32, ${m * n}>) -> array<f32, ${m * n}> {
+  var y = s;
+  for (var i = 0u; i < ${upTo(m * n)}; i++) {
+    for (var j = 0u; j < ${upTo(k)}; j++) {
+      y[i] += half((l.x + i / ${n}u * l.y) * 8u + j, false) * half((r.x + i % ${n}u * r.y) * 8u + j, true);
+    }
+  }
+  return y;
+}`
+    .replace("arrayLength_a", `${lengthOf(text, "ta")}u`)
+    .replace("arrayLength_b", `${lengthOf(text, "tb")}u`);
   const main = text
     .replace(
       ", @builtin(subgroup_id) sub: u32, @builtin(subgroup_invocation_id) own: u32) {",
       ") { let sub = lane; let own = 0u;",
     )
-    .replace(
-      new RegExp(`subgroupMatrixLoad<${matrix}, (\\w+)>\\(&(\\w+), `, "g"),
-      (_, kind, columns, rows, layout, array) => {
-        const [c, r] = [Number(columns), Number(rows)];
-        const name = `load_${kind}_${array}`;
-        const places = range(r * c).map((i) => [Math.floor(i / c), i % c] as const);
-        const along = layout === "row_major" ? "r * pitch * 8u + c" : "c * pitch * 8u + r";
-        return `${called(
-          name,
-          `fn ${name}(at: u32, pitch: u32) -> array<f32, ${places.length}> {
-        var m: array<f32, ${places.length}>;
-        for (var i = 0u; i < ${upTo(places.length)}; i++) {
-          let r = i / ${c}u; let c = i % ${c}u; let e = at * 8u + ${along};
-          m[i] = unpack2x16float(${array}[e / 8u][e % 8u / 2u])[e % 2u];
-        }
-        return m;
-      }`,
-        )}(`;
-      },
-    )
+    // Left operands lie row by row, right ones column by column: both along k.
+    .replace(/subgroupMatrixLoad<subgroup_matrix_left<f16, \d+, \d+>, row_major>\(&ta, /g, "vec2u(")
+    .replace(/subgroupMatrixLoad<subgroup_matrix_right<f16, \d+, \d+>, col_major>\(&tb, /g, "vec2u(")
     .replace(
       /subgroupMatrixStore<row_major>\(&(\w+), (\w+), (\w+), (\d+)u\)/g,
-      (_, array, at, value, pitch) => {
-        const columns = Number(pitch) - 4;
-        return `for (var i = 0u; i < ${upTo(sizeOf(text))}; i++) { ${array}[${at} + i / ${columns}u * ${pitch}u + i % ${columns}u] = ${value}[i]; }`;
-      },
+      (_, array, at, value, pitch) =>
+        `for (var i = 0u; i < ${upTo(m * n)}; i++) { ${array}[${at} + i / ${n}u * ${pitch}u + i % ${n}u] = ${value}[i]; }`,
     )
-    .replaceAll("subgroupMatrixMultiplyAccumulate(", `${called("product", product(text))}(`)
-    .replace(
-      new RegExp(matrix, "g"),
-      (_, _kind, columns, rows) => `array<f32, ${Number(columns) * Number(rows)}>`,
-    );
-  return [...functions.values(), main].join("\n");
+    .replaceAll("subgroupMatrixMultiplyAccumulate(", "product(")
+    .replace(/subgroup_matrix_result<f32, \d+, \d+>/g, `array<f32, ${m * n}>`);
+  return `${main}\n${product}`;
 }
 
-const dims = (text: string, kind: string): [columns: number, rows: number] => {
-  const [, c, r] = new RegExp(`subgroup_matrix_${kind}<\\w+, (\\d+), (\\d+)>`).exec(text)!;
-  return [Number(c), Number(r)];
+const sizes = (text: string, kind: string): [columns: number, rows: number] => {
+  const [, columns, rows] = new RegExp(`subgroup_matrix_${kind}<\\w+, (\\d+), (\\d+)>`).exec(text)!;
+  return [Number(columns), Number(rows)];
 };
 
-const sizeOf = (text: string): number => dims(text, "result").reduce((a, b) => a * b);
-
-function product(text: string): string {
-  const [k, m] = dims(text, "left");
-  const [n] = dims(text, "right");
-  return `fn product(l: array<f32, ${m * k}>, r: array<f32, ${k * n}>, s: array<f32, ${m * n}>) -> array<f32, ${m * n}> {
-    var a = l; var b = r; var y = s;
-    for (var i = 0u; i < ${upTo(m * n)}; i++) {
-      for (var j = 0u; j < ${upTo(k)}; j++) { y[i] += a[i / ${n}u * ${k}u + j] * b[j * ${n}u + i % ${n}u]; }
-    }
-    return y;
-  }`;
-}
+const lengthOf = (text: string, array: string): number =>
+  Number(new RegExp(`${array}: array<vec4u, (\\d+)>`).exec(text)![1]);
