@@ -91,7 +91,6 @@ export class Capture<T> {
   }
 
   #submit(encoder: GPUCommandEncoder): void {
-    this.#stream.patience.submitted();
     this.#device.queue.submit([encoder.finish()]);
     this.#stream.serial++;
   }
