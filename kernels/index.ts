@@ -39,6 +39,7 @@ export { resizeBilinear, resizeBilinearGrad, resizeNearest } from "./resize.ts";
 export { multiplyAdd } from "./roofline.ts";
 export { slidingMax, slidingMean } from "./sliding-pool.ts";
 export { softmax, softmaxGrad } from "./softmax.ts";
+export { squareSums } from "./square-sums.ts";
 export { activationGrad, unary } from "./unary.ts";
 export { upfirdn2d, upfirdn2dTile } from "./upfirdn2d.ts";
 export { winogradInput, winogradOutput, winogradWeight } from "./winograd.ts";

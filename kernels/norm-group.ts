@@ -29,31 +29,34 @@ const MOST_EACH = 16;
 
 /** The variant that holds groups of so many numbers; undefined where none does. */
 export function groupNormVariant(hw: Hardware, size: number): GroupNormVariant | undefined {
-  const vecs = size / 4;
-  const threads = vecs <= 64 ? 64 : Math.min(MOST_THREADS, hw.maxWorkgroupSize);
-  const each = 2 ** Math.ceil(Math.log2(Math.max(vecs / threads, 1)));
+  const threads = size <= 4 * 64 ? 64 : Math.min(MOST_THREADS, hw.maxWorkgroupSize);
+  const each = eachOf(size, threads);
   return each > MOST_EACH ? undefined : { by: hw.subgroups ? "subgroup" : "group", threads, each };
 }
+
+/** Every variant that holds them without leaving most of its threads idle. */
+export const groupNormVariants = (hw: Hardware, size: number): GroupNormVariant[] =>
+  [64, 128, MOST_THREADS]
+    .filter((threads) => threads <= hw.maxWorkgroupSize && (threads === 64 || size > 2 * threads))
+    .map((threads) => ({ threads, each: eachOf(size, threads) }))
+    .filter(({ each }) => each <= MOST_EACH)
+    .flatMap((v) => (["group", "subgroup"] as const).map((by) => ({ by, ...v })))
+    .filter(({ by }) => by === "group" || hw.subgroups);
+
+const eachOf = (size: number, threads: number): number =>
+  2 ** Math.ceil(Math.log2(Math.max(size / 4 / threads, 1)));
 
 /** Bytes of workgroup memory that the gradient takes. */
 export const groupNormGradStorage = ({ threads, each }: GroupNormVariant): number => 8 * threads * each;
 
-const variants = (["group", "subgroup"] as const).flatMap((by) => [
-  { by, threads: 64, each: 1 },
-  { by, threads: 256, each: 2 },
-]);
-const others: readonly GroupNormVariant[] = [1, 4, 8, 16].map((each) => ({
-  by: "group",
-  threads: 256,
-  each,
-}));
-/** Every activation in two sizes, the other sizes once. */
-const allVariants = [
-  ...normActivations.flatMap((act) => variants.map((v) => ({ act, ...v }))),
-  ...others.map((v) => ({ act: "silu" as const, ...v })),
-];
-
 type Variant = GroupNormVariant & { act: NormActivation };
+
+/** Every activation once, every way to meet and to share out once; others compile on demand. */
+const variants: readonly Variant[] = [
+  ...normActivations.map((act): Variant => ({ act, by: "group", threads: 64, each: 1 })),
+  ...[1, 2, 4, 8, 16].map((each): Variant => ({ act: "silu", by: "group", threads: 256, each })),
+  ...[1, 4].map((each): Variant => ({ act: "silu", by: "subgroup", threads: 128, each })),
+];
 
 /** Which of a group's vec4s are a thread's: those that there are not repeat the last, and count for nothing. */
 const places = ({ threads, each }: Variant): string => `
@@ -86,7 +89,7 @@ export const groupNorm = defineKernel({
   params: { ...affineParams, groupSize: "u32", eps: "f32" },
   lib: [...math, affineLib],
   subgroups: ({ by }: Variant) => by === "subgroup",
-  variants: allVariants,
+  variants,
   main: (v: Variant) => `
     var<workgroup> part: array<f32, ${v.threads}>;
     fn act(z: f32) -> f32 { return ${activationValue[v.act]}; }
@@ -133,7 +136,7 @@ export const groupNormGrad = defineKernel({
   },
   params: { ...affineParams, groupSize: "u32", width: "u32", dGammaAt: "u32", dBetaAt: "u32" },
   lib: [...math, affineLib],
-  variants: allVariants.filter(({ by, each }) => by === "group" && each <= 8),
+  variants: variants.filter(({ by, each }) => by === "group" && each <= 8),
   main: (v: Variant) => `
     var<workgroup> part: array<vec2f, ${v.threads * v.each}>;
     fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }

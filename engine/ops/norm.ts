@@ -15,6 +15,7 @@ import {
   groupNormGradStorage,
   groupNorm as groupNormKernel,
   groupNormVariant,
+  groupNormVariants,
 } from "../../kernels/norm-group.ts";
 import { grad } from "../autograd.ts";
 import { chosen, type Tunable } from "../choices.ts";
@@ -98,15 +99,19 @@ interface GradProblem extends Problem {
 type Way = { readonly kernel: "sweeps" } | ({ readonly kernel: "whole" } & GroupNormVariant);
 const sweeps: Way = { kernel: "sweeps" };
 
-/** The variant that keeps whole groups, on a GPU, if one fits. */
-function whole(hw: Hardware, { columns, groupSize, plus }: Problem, gradient: boolean): Way | undefined {
-  if (hw.kind === "cpu" || plus || columns % 4 !== 0) return undefined;
-  const variant = groupNormVariant(hw, groupSize * columns);
-  if (!variant) return undefined;
-  if (!gradient) return { kernel: "whole", ...variant };
-  const fits =
-    Number.isInteger(Math.log2(columns)) && groupNormGradStorage(variant) <= hw.maxWorkgroupStorage;
-  return fits ? { kernel: "whole", ...variant, by: "group" } : undefined;
+/** The variants that keep whole groups, on a GPU: the usual one first, if any fits. */
+function whole(hw: Hardware, { columns, groupSize, plus }: Problem, gradient: boolean): Way[] {
+  if (hw.kind === "cpu" || plus || columns % 4 !== 0) return [];
+  const size = groupSize * columns;
+  const usual = groupNormVariant(hw, size);
+  if (!usual || (gradient && !Number.isInteger(Math.log2(columns)))) return [];
+  const all = [usual, ...groupNormVariants(hw, size)];
+  const fitting = gradient
+    ? all
+        .filter((v) => groupNormGradStorage(v) <= hw.maxWorkgroupStorage)
+        .map((v) => ({ ...v, by: "group" as const }))
+    : all;
+  return fitting.map((v) => ({ kernel: "whole", ...v }));
 }
 
 const byGroup = ({ columns, groupSize, plus }: Problem): string =>
@@ -117,8 +122,8 @@ const imageBy = ({ hardware: { kind } }: Engine) => ({ by: kind === "cpu" ? "ima
 const normed: Tunable<Problem, Way> = {
   family: "norm",
   classOf: byGroup,
-  heuristic: (hw, problem) => whole(hw, problem, false) ?? sweeps,
-  ways: (hw, problem) => [sweeps, ...[whole(hw, problem, false)].filter((way) => way !== undefined)],
+  heuristic: (hw, problem) => whole(hw, problem, false)[0] ?? sweeps,
+  ways: (hw, problem) => [sweeps, ...whole(hw, problem, false)],
   run: (engine, inputs, problem, way) => {
     const [x, gamma, beta, alpha, statistics] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
     const { rows, columns, act, params, groupSize, eps, plus } = problem;
@@ -160,8 +165,8 @@ function factorsOf(
 const normedBack: Tunable<GradProblem, Way> = {
   family: "norm_grad",
   classOf: byGroup,
-  heuristic: (hw, problem) => whole(hw, problem, true) ?? sweeps,
-  ways: (hw, problem) => [sweeps, ...[whole(hw, problem, true)].filter((way) => way !== undefined)],
+  heuristic: (hw, problem) => whole(hw, problem, true)[0] ?? sweeps,
+  ways: (hw, problem) => [sweeps, ...whole(hw, problem, true)],
   run: (engine, inputs, problem, way) => {
     const all = inputs as Tensor[];
     const [x, dy, statistics, gamma, beta, alpha, grads] = all as [Tensor, ...Tensor[]];
