@@ -21,17 +21,19 @@ export const convGemmWeight = defineKernel({
   main: ({ flip }: { flip: boolean }) => `
     ${linearMain(64)}
       let vecs = (p.co + 3u) / 4u;
-      let co = thread % vecs * 4u;
-      let ci = thread / vecs % p.ci;
-      let tap = thread / (vecs * p.ci);
-      if (tap >= p.taps) { return; }
+      // Neighbouring threads read neighbouring weights.
+      let tap = thread % p.taps;
+      let ci = ${flip ? "thread / (p.taps * vecs)" : "thread / p.taps % p.ci"};
+      let four = ${flip ? "thread / p.taps % vecs" : "thread / (p.taps * p.ci)"};
+      let co = four * 4u;
+      if (${flip ? "ci >= p.ci" : "four >= vecs"}) { return; }
       ${unroll(4, (q) => {
         const at = flip
           ? `(ci * p.co + co + ${q}u) * p.taps + p.taps - 1u - tap`
           : `((co + ${q}u) * p.ci + ci) * p.taps + tap`;
         return `let v${q} = select(0.0, w[${at}], co + ${q}u < p.co);`;
       })}
-      y[thread] = vec4f(v0, v1, v2, v3);
+      y[(tap * p.ci + ci) * vecs + four] = vec4f(v0, v1, v2, v3);
     }`,
   dispatch: ({ co, ci, taps }) => linearGroups(Math.ceil(co / 4) * ci * taps, 64),
   cost: ({ co, ci, taps }) => ({ bytes: 8 * co * ci * taps, flops: 0 }),

@@ -1,4 +1,4 @@
-import { type MatrixTile, matrixFits, matrixTiles } from "./conv-matrix.ts";
+import { type MatrixTile, matrixExtent, matrixFits, matrixTiles } from "./conv-matrix.ts";
 import { type ConvRowsVariant, convTileSizes } from "./conv2d.ts";
 import type { Hardware, MatrixUnit } from "./kernel.ts";
 import type { Tile } from "./tile.ts";
@@ -12,7 +12,7 @@ import { winogradTiles } from "./winograd.ts";
  * | rows     | any, by convRows over a padded copy       | few channels, small images, CPU drivers' strides   |
  * | gemm     | any, as a matrix product of gathered x    | GPUs                                               |
  * | matrix   | the same on matrix units, inputs in f16   | GPUs with such units, in mixed precision           |
- * | winograd | 3x3 of stride 1, 16 products for 36       | about 20 channels and more, on GPUs 64             |
+ * | winograd | 3x3 of stride 1, 16 products for 36       | about 20 channels and more, on GPUs 32             |
  */
 
 const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
@@ -93,28 +93,45 @@ function winogradShare(hw: Hardware, p: ConvProblem): number {
 /** Of a convolution in f16: rounding weights too is within what it asks for. */
 function matrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
   const { matrix } = hw;
-  if (!matrix || !p.half || p.flip || p.stuffing[0] * p.stuffing[1] > 1) return [];
+  if (!matrix || !p.half || p.flip || p.stuffing[0] * p.stuffing[1] > 1 || Math.min(p.ci, p.co) < FULL)
+    return [];
+  const count = (way: MatrixUnit & MatrixTile) => {
+    const { rows, columns } = matrixExtent(way);
+    return Math.ceil(p.co / rows) * Math.ceil((p.n * p.oh * p.ow) / columns);
+  };
+  // The largest tile that leaves every core a workgroup first, else the one that leaves the most.
   return matrixTiles
     .map((tile) => ({ kernel: "matrix" as const, ...matrix, ...tile }))
-    .filter((way) => matrixFits(hw, way));
+    .filter((way) => matrixFits(hw, way))
+    .toSorted((a, b) => Math.min(count(b), CORES) - Math.min(count(a), CORES) || count(a) - count(b));
 }
 
+/** Cores of a large GPU. */
+const CORES = 128;
 /** Fewer channels leave most of a slab or of a tile empty. */
 const FULL = 8;
-/** Channels from which on Winograd's transforms pay on a GPU. */
-const MANY = 64;
+
+/**
+ * On a GPU transforms cost memory traffic: from so many channels on products outweigh it. On an H100 with 256 of them
+ * Winograd's way is 1.5 to 2 times as fast as the gemm, with 16 a little slower.
+ */
+const WINOGRAD_CHANNELS = 32;
+
+/** Whether Winograd's way should be the fastest. */
+function winogradPays(hw: Hardware, p: ConvProblem): boolean {
+  if (hw.kind === "cpu") return winogradShare(hw, p) < 1;
+  const { lines, fours } = tilesOf(p);
+  return Math.min(p.ci, p.co) >= WINOGRAD_CHANNELS && p.oh * p.ow >= 0.45 * lines * fours * 16;
+}
 
 /** The usual way. */
 export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
-  const rows = { kernel: "rows", ...convTile(hw, p) } as const;
-  const fits = winogradFits(hw, p);
-  if (hw.kind === "cpu") return fits && winogradShare(hw, p) < 1 ? { kernel: "winograd" } : rows;
-  const few = Math.min(p.ci, p.co);
-  if (few < FULL) return rows;
   const [byMatrix] = matrixWays(hw, p);
   if (byMatrix) return byMatrix;
-  if (fits && few >= MANY) return { kernel: "winograd" };
-  return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
+  if (winogradFits(hw, p) && winogradPays(hw, p)) return { kernel: "winograd" };
+  if (hw.kind === "gpu" && Math.min(p.ci, p.co) >= FULL)
+    return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
+  return { kernel: "rows", ...convTile(hw, p) };
 }
 
 /** What is worth measuring. Winograd's way rounds differently from the others. */

@@ -17,7 +17,7 @@ export type Tile = {
   columns: number;
   slab: number;
   /** Rows and columns of C that a thread computes. */
-  eachRows: 4 | 8;
+  eachRows: 4 | 8 | 16;
   eachColumns: 4 | 8;
   /** The next slab is on its way to registers while this one is multiplied. */
   prefetch: boolean;
@@ -51,8 +51,9 @@ export const tilePlace = ({ rows, columns, eachColumns }: Tile): string => `
       let inPanel = place % (${PANEL}u * tilesDown);
       let m0 = inPanel / wide * ${rows}u;
       let n0 = (panel + inPanel % wide) * ${columns}u;
-      let down = lane / ${columns / eachColumns}u;
-      let across = lane % ${columns / eachColumns}u;`;
+      // Of 32 threads 8 stand across and 4 down, so that neighbours in twos, and twos of those, read the same vec4s.
+      let across = lane / 32u % ${columns / eachColumns / 8}u * 8u + lane / 2u % 8u;
+      let down = lane / ${(columns / eachColumns) * 4}u * 4u + lane / 16u % 2u * 2u + lane % 2u;`;
 
 /** Workgroups for C [batch, m, n]. */
 export const tileCount = (batch: number, m: number, n: number, { rows, columns }: Tile): number =>
