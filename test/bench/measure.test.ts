@@ -168,6 +168,23 @@ test("short work is repeated within a round, and its times are of one", async ()
   expect(often.timings[0]!.wall.best).toBeLessThan(100 * once.timings[0]!.wall.median);
 });
 
+test("repeats of a copy are not joined into one kernel, however often they are met", async () => {
+  const [x, y] = [1, 2].map((seed) => drawn(engine, [4096], seed));
+  let runs = 0;
+  const copies: Case = {
+    ...sum,
+    check: undefined,
+    run(e) {
+      runs++;
+      e.copy(x!, y!);
+    },
+  };
+  engine.stream.flush();
+  const before = engine.stream.dispatches;
+  await measure(engine, [copies], { rounds: 8, warmUps: 1, host, least: 1e6 });
+  expect(engine.stream.dispatches - before).toBe(runs);
+});
+
 test.runIf(timestamps)("the stopwatch counts passes, and more for more work", async () => {
   const y = kept(engine, "stopwatch target", () => engine.untrack(engine.zeros([4096])));
   const work = (rounds: number) => {
