@@ -1,5 +1,5 @@
 import { type Binding, defineKernel } from "./kernel.ts";
-import { forEachVec4, vec4Groups } from "./lanewise.ts";
+import { forEachVec4InTurn, vec4Groups } from "./lanewise.ts";
 
 export type AdamVariant = {
   /** Move the running average of the weights in the same pass. */
@@ -41,7 +41,7 @@ export const adam = defineKernel({
     [true, false].flatMap((clip) => [1, 4].map((vecs): AdamVariant => ({ ema, clip, vecs }))),
   ),
   main: (v: AdamVariant) =>
-    forEachVec4(
+    forEachVec4InTurn(
       v.vecs,
       `${v.clip ? "if (clip[0] < 0.0) { return; }" : ""}
         let w = param[i];
@@ -76,7 +76,7 @@ export const sgd = defineKernel({
     [true, false].flatMap((clip) => [1, 4].map((vecs): SgdVariant => ({ ema, clip, vecs }))),
   ),
   main: (v: SgdVariant) =>
-    forEachVec4(
+    forEachVec4InTurn(
       v.vecs,
       `${v.clip ? "if (clip[0] < 0.0) { return; }" : ""}
         let w = param[i];

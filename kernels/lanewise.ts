@@ -22,6 +22,15 @@ export const vecsPerThread = (hw: Hardware): number => (hw.kind === "cpu" ? 4 : 
 /** WGSL that runs `body` (with `i` a vec4 index) for a thread's vec4s below `p.count` elements. */
 export const forEachVec4 = (vecs: number, body: string): string => `
   ${linearMain(threadsFor(vecs))}
+    for (var q = 0u; q < ${vecs}u; q++) {
+      let i = thread * ${vecs}u + q;
+      if (i * 4u < p.count) { ${body} }
+    }
+  }`;
+
+/** The same, for a body of many arrays: in a loop whose length no compiler knows, lest it compiles the body `vecs` times. */
+export const forEachVec4InTurn = (vecs: number, body: string): string => `
+  ${linearMain(threadsFor(vecs))}
     let end = min((thread + 1u) * ${vecs}u, p.count / 4u + min(p.count % 4u, 1u));
     for (var i = thread * ${vecs}u; i < end; i++) { ${body} }
   }`;

@@ -1,6 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { defineOp } from "../../engine/op.ts";
-import { add, conv2d, instanceNorm, log, mul, silu, sum } from "../../engine/ops/index.ts";
+import { add, conv2d, instanceNorm, log, matmul, mul, silu, sum } from "../../engine/ops/index.ts";
 import { Scalar } from "../../engine/scalar.ts";
 import { findNonFinite, verify } from "../../engine/verify.ts";
 import { unary } from "../../kernels/unary.ts";
@@ -176,4 +176,16 @@ describe("finding faults", () => {
     expect(worst!.error).toBeLessThan(1e-5);
     x.dispose();
   });
+});
+
+test("a wait for a software driver leaves it the processor", async () => {
+  const a = engine.ones([512, 512]);
+  await engine.sync();
+  const nap = vi.spyOn(Atomics, "wait");
+  const y = matmul(a, a); // milliseconds at least
+  await engine.sync();
+  const naps = nap.mock.calls.length;
+  nap.mockRestore();
+  expect(naps > 0).toBe(engine.hardware.kind === "cpu");
+  for (const t of [a, y]) t.dispose();
 });
