@@ -27,10 +27,10 @@ import { cases as softmax } from "./kernels/softmax.bench.ts";
 import { cases as unary } from "./kernels/unary.bench.ts";
 import { cases as upfirdn2d } from "./kernels/upfirdn2d.bench.ts";
 import { roofline } from "./roofline.bench.ts";
+import type { ByKind, Kind, SizedCases } from "./sizes.ts";
 import { cases as training } from "./training.bench.ts";
 
-/** Every case that runs anywhere; the roofline's come besides. */
-export const families: readonly Case[] = [
+const all: readonly (readonly Case[] | SizedCases)[] = [
   matmul,
   conv2d,
   norm,
@@ -58,7 +58,13 @@ export const families: readonly Case[] = [
   combine,
   dispatch,
   training,
-].flat();
+];
+
+const familiesFor = (kind: Kind): readonly Case[] =>
+  all.flatMap((cases) => ("cpu" in cases ? cases[kind] : cases));
+
+/** Every case that runs anywhere, by the kind of adapter; the roofline's come besides. */
+export const families: ByKind<readonly Case[]> = { cpu: familiesFor("cpu"), gpu: familiesFor("gpu") };
 
 /** Does a text hold another, whatever the case of their letters? Without another it does. */
 export const matches = (text: string, filter: string | undefined): boolean =>
@@ -68,10 +74,10 @@ const chosen = ({ group, name, shape }: Case, filter: string | undefined): boole
   matches(`${group} ${name} ${shape}`, filter);
 
 /** The families that `--filter` and a choice may name. */
-export const groups: readonly string[] = [...new Set(families.map((c) => c.group))];
+export const groups: readonly string[] = [...new Set(families.cpu.map((c) => c.group))];
 
 /** Cases to run: those that match, `more` among them, and always what their shares are taken of. */
 export const selected = (engine: Engine, filter?: string, more: readonly Case[] = []): Case[] => [
   ...roofline(engine),
-  ...[...families, ...more].filter((c) => c === reference || chosen(c, filter)),
+  ...[...families[engine.hardware.kind], ...more].filter((c) => c === reference || chosen(c, filter)),
 ];

@@ -51,6 +51,8 @@ interface Differentiable<S> {
   readonly small: S;
   readonly variables: (engine: Engine, size: S) => Tensor[];
   readonly op: (xs: Tensor[], size: S) => Tensor;
+  /** Runs both passes, as under a forced choice; plainly if absent. */
+  readonly within?: <T>(engine: Engine, work: () => T) => T;
 }
 
 const cotangent = (y: Tensor) => (y.size === 1 ? {} : { cotangent: drawn(y.engine, y.shape, 99) });
@@ -59,12 +61,19 @@ const cotangent = (y: Tensor) => (y.size === 1 ? {} : { cotangent: drawn(y.engin
  * An op forward and backward. The check holds the op and its derivative in ops to the oracle, and the fused
  * derivative, which is what runs, to that in ops.
  */
-export function bothPasses<S>({ full, small, variables, op }: Differentiable<S>): Runnable {
-  const gradients = (engine: Engine, size: S, createGraph = false): Tensor[] => {
-    const xs = variables(engine, size);
-    const y = op(xs, size);
-    return grad(y, xs, { createGraph, ...cotangent(y) });
-  };
+export function bothPasses<S>({
+  full,
+  small,
+  variables,
+  op,
+  within = (_, work) => work(),
+}: Differentiable<S>): Runnable {
+  const gradients = (engine: Engine, size: S, createGraph = false): Tensor[] =>
+    within(engine, () => {
+      const xs = variables(engine, size);
+      const y = op(xs, size);
+      return grad(y, xs, { createGraph, ...cotangent(y) });
+    });
   return {
     run: (engine) => void gradients(engine, full),
     check: async (engine) => {

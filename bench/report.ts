@@ -110,10 +110,24 @@ const told = {
   gpu: "gpu ms: by the device's timestamps",
 } as const;
 
+/** Milliseconds below which a GPU hardly gets going. */
+const SHORT = 0.1;
+
+/** Cases of a GPU whose share is not all their kernels': beside so little work launching weighs. */
+function short(timings: readonly Timing[]): string[] {
+  const found = timings.filter(
+    ({ gpu, alone, by, case: c }) =>
+      by === "gpu" && !alone && c.bound !== "dispatch" && gpu !== undefined && gpu.median < SHORT,
+  );
+  if (found.length === 0) return [];
+  return [`below ${SHORT} ms, so that launching weighs: ${found.map((t) => t.case.name).join("; ")}`];
+}
+
 const legend = (timings: readonly Timing[]): string[] => [
   ...(["gpu", "alone"] as const).filter((by) => timings.some((t) => t[by])).map((by) => told[by]),
   "rates and shares are of the alone time where there is one, else of the gpu time, else of the median; " +
     "of roofline: of min(multiply-add rate, flops/byte x copy bandwidth); see docs/bench.md",
+  ...short(timings),
 ];
 
 function compared(t: Timing, old: CaseRecord | undefined): string {

@@ -1,4 +1,6 @@
+import { mebibytes } from "../engine/buffers.ts";
 import type { Engine } from "../engine/engine.ts";
+import { copyWords } from "../engine/roofline.ts";
 import { multiplyAdd } from "../kernels/roofline.ts";
 import type { Case } from "./harness.ts";
 import { drawn, kept } from "./inputs.ts";
@@ -6,27 +8,27 @@ import { rooflines } from "./rates.ts";
 
 // What the adapter can do at best with Stein's kernels, measured in the same rounds as everything else.
 
-const WORDS = 1 << 24;
 const DISPATCHES = 200;
 
 const target = (engine: Engine) =>
-  kept(engine, "roofline target", () => engine.untrack(engine.zeros([WORDS])));
+  kept(engine, "roofline target", () => engine.untrack(engine.zeros([copyWords(engine)])));
 const size = (engine: Engine) =>
-  engine.hardware.kind === "gpu" ? { threads: 1 << 20, rounds: 256 } : { threads: 1 << 12, rounds: 512 };
+  engine.hardware.kind === "gpu" ? { threads: 1 << 21, rounds: 256 } : { threads: 1 << 12, rounds: 512 };
 
 /** The cases for an adapter: a processor gets fewer multiply-adds to do. */
 export const roofline = (engine: Engine): Case[] => {
   const { threads, rounds } = size(engine);
+  const words = copyWords(engine);
   const group = "roofline";
   return [
     {
       name: rooflines.memory,
       group,
-      shape: "64 MiB",
+      shape: mebibytes(4 * words),
       bound: "memory",
-      bytes: 8 * WORDS,
+      bytes: 8 * words,
       flops: 0,
-      run: (e) => e.copy(drawn(e, [WORDS]), target(e)),
+      run: (e) => e.copy(drawn(e, [words]), target(e)),
     },
     {
       name: rooflines.compute,

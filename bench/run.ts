@@ -27,8 +27,8 @@ export interface BenchOptions {
   readonly rounds: number;
   /** How much of the published networks is measured besides the families; "none" for nothing. */
   readonly grid: GridSize | "none";
-  /** Images that go through the published networks at once. */
-  readonly batch: number;
+  /** Images that go through the published networks at once; unless given one, on a GPU 16. */
+  readonly batch?: number | undefined;
   /** Where to write the run as JSON lines. */
   readonly json?: string;
   /** Where to write it as a page. */
@@ -80,8 +80,10 @@ export async function benchKernels(options: BenchOptions): Promise<boolean> {
   }
 }
 
-async function openGrid(engine: Engine, { grid, batch, filter, onProgress }: BenchOptions): Promise<Grid> {
+async function openGrid(engine: Engine, options: BenchOptions): Promise<Grid> {
+  const { grid, filter, onProgress } = options;
   if (grid === "none") return { cases: [], leftOut: [] };
+  const { batch = engine.hardware.kind === "gpu" ? 16 : 1 } = options;
   onProgress("walking through the published networks");
   const { cases, leftOut } = gridOf(engine, gridNetworks(engine, batch), grid, await measureRoofline(engine));
   return { cases, leftOut: leftOut.filter(({ name }) => matches(name, filter)) };

@@ -46,7 +46,7 @@ const targets: readonly Target[] = [
   },
   {
     text: "elementwise ops and the Langevin update: 60 % of the copy bandwidth or more",
-    cases: [...unary, ...binary, ...langevinSteps].map((c) => c.name),
+    cases: [...unary.cpu, ...binary.cpu, ...langevinSteps.cpu].map((c) => c.name),
     figure: (t, rates, by) => rates.ofRoofline(t, by),
     goal: 0.6,
     show: percent,

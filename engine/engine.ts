@@ -96,7 +96,7 @@ export class Engine {
     const wishes = wishesOf(options);
     const mode = autotuneMode(options.autotune);
     const opened = await platform.openGpu({
-      dawnFeatures: ["-timestamp_quantization"],
+      dawnFeatures: ["-timestamp_quantization", "allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"],
       ...options,
     });
     const { adapter, driver, systemMemory, unlisted } = opened;
@@ -130,7 +130,7 @@ export class Engine {
       device.limits.maxStorageBufferBindingSize,
       limits.maxStorageBufferBindingSize ?? Infinity,
     );
-    this.hardware = describeHardware(device, driver, this.maxBinding);
+    this.hardware = describeHardware(device, adapter, driver, this.maxBinding);
     this.#maxBufferSize = Math.min(device.limits.maxBufferSize, limits.maxBufferSize ?? Infinity);
     this.#pool = this.#newPool();
     this.#pool.onRelease = (block) => this.stream.released(block);
@@ -428,7 +428,7 @@ export class Engine {
       forEachTensor(result, (t) => this.untrack(t));
       const commands = fuseUpdates ? withFusedUpdates(recorded, releases, this.programs) : recorded;
       const fused = this.#fusion.captured(commands, usesOf(recorded, releases));
-      return new Capture(this.device, this.stream, pools, fused, result);
+      return new Capture(this.device, this.stream, pools, fused, result, this.hardware.kind);
     } catch (error) {
       for (const pool of pools) pool.close("its capture failed");
       this.stream.forgetBindGroups();

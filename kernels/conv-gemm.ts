@@ -1,40 +1,71 @@
-import { type Binding, defineKernel, linearGroups, linearMain } from "./kernel.ts";
+import { type Binding, defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
 import {
-  matmulShared,
-  type SharedVariant,
-  sharedEnds,
-  sharedPlace,
-  sharedProducts,
-  sharedSums,
-  sharedThreads,
-} from "./matmul.ts";
+  lanes,
+  type Tile,
+  tileArrays,
+  tileCount,
+  tileEnds,
+  tileLoop,
+  tilePlace,
+  tileSums,
+  tileThreads,
+} from "./tile.ts";
+import { sharedTiles } from "./tile-choice.ts";
 
-/** Tiles of the shared matrix product; the largest would take a software driver a minute to compile. */
-export const convGemmTiles: readonly SharedVariant[] = matmulShared.variants.filter(({ tile }) => tile < 128);
+/** w [co, ci, kh, kw], or, flipped, [ci, co, kh, kw] with its taps backwards -> [kh kw, ci, co rounded up to 4]. */
+export const convGemmWeight = defineKernel({
+  name: "conv_gemm_weight",
+  bindings: { w: "read f32", y: "read_write vec4f" },
+  params: { co: "u32", ci: "u32", taps: "u32" },
+  variants: [{ flip: false }, { flip: true }],
+  main: ({ flip }: { flip: boolean }) => `
+    ${linearMain(64)}
+      let vecs = (p.co + 3u) / 4u;
+      // Neighbouring threads read neighbouring weights.
+      let tap = thread % p.taps;
+      let ci = ${flip ? "thread / (p.taps * vecs)" : "thread / p.taps % p.ci"};
+      let four = ${flip ? "thread / p.taps % vecs" : "thread / (p.taps * p.ci)"};
+      let co = four * 4u;
+      if (${flip ? "ci >= p.ci" : "four >= vecs"}) { return; }
+      ${unroll(4, (q) => {
+        const at = flip
+          ? `(ci * p.co + co + ${q}u) * p.taps + p.taps - 1u - tap`
+          : `((co + ${q}u) * p.ci + ci) * p.taps + tap`;
+        return `let v${q} = select(0.0, w[${at}], co + ${q}u < p.co);`;
+      })}
+      y[(tap * p.ci + ci) * vecs + four] = vec4f(v0, v1, v2, v3);
+    }`,
+  dispatch: ({ co, ci, taps }) => linearGroups(Math.ceil(co / 4) * ci * taps, 64),
+  cost: ({ co, ci, taps }) => ({ bytes: 8 * co * ci * taps, flops: 0 }),
+});
 
-export type ConvGemmVariant = SharedVariant & { residual: boolean };
+export type ConvGemmVariant = Tile & {
+  residual: boolean;
+  /** An image has a multiple of four outputs: they are written, and residuals read, in fours. */
+  vec: boolean;
+};
 
 /**
- * A convolution as the product of weights [co, ci kh kw] and the inputs that each output sees, [ci kh kw, n oh ow], which
- * are gathered slab by slab and never stand in memory: y [n, co, oh, ow] from x [n, ci, height, width] and w
- * [co, ci, kh, kw], or, flipped, [ci, co, kh, kw] with its taps backwards. Any stride, padding and dilation; x's neighbours
- * may stand apart with zeros between, for the gradient of a stride. Products are added in convRows' order.
+ * A convolution as the product of weights [co, kh kw ci] and the inputs that each output sees, [kh kw ci, n oh ow], which
+ * are gathered slab by slab and never stand in memory: y [n, co, oh, ow] from x [n, ci, height, width] and w as
+ * convGemmWeight packs it. Any stride, padding and dilation; x's neighbours may stand apart with zeros between, for the
+ * gradient of a stride. Taps are walked through outside and channels inside, so that a tap's place and its bounds are
+ * found once for all its channels.
  */
 export const convGemm = defineKernel({
   name: "conv_gemm",
-  bindings: ({ residual }: ConvGemmVariant) =>
+  bindings: ({ residual, vec }: ConvGemmVariant) =>
     ({
       x: "read f32",
-      w: "read f32",
+      w: "read vec4f",
       bias: "read f32",
-      ...(residual && { residual: "read f32" }),
-      y: "read_write f32",
+      ...(residual && { residual: vec ? "read vec4f" : "read f32" }),
+      y: vec ? "read_write vec4f" : "read_write f32",
     }) as Record<"x" | "w" | "bias" | "residual" | "y", Binding>,
   params: {
-    /** Channels out; outputs of all images; channels in times taps. */
+    /** Channels out; outputs of all images; channels in. */
     m: "u32",
     n: "u32",
-    k: "u32",
     ci: "u32",
     height: "u32",
     width: "u32",
@@ -50,76 +81,124 @@ export const convGemm = defineKernel({
     left: "i32",
     stepY: "u32",
     stepX: "u32",
-    flip: "u32",
     useBias: "u32",
     /** From one sample's bias to the next's: 0 where all have the same. */
     biasPitch: "u32",
     rescale: "f32",
   },
-  variants: convGemmTiles.flatMap((v) =>
-    [false, true].map((residual): ConvGemmVariant => ({ ...v, residual })),
+  variants: sharedTiles.flatMap((v, i) =>
+    [true, false]
+      .flatMap((vec) => [false, true].map((residual): ConvGemmVariant => ({ ...v, residual, vec })))
+      .slice(0, i === 0 ? 4 : 1),
   ),
   main: (v: ConvGemmVariant) => {
-    const { tile, slab, residual } = v;
-    const threads = sharedThreads(v);
-    const value = (sum: string) => (residual ? `(${sum} + b + residual[out]) * p.rescale` : `${sum} + b`);
+    const { columns, slab, residual, vec } = v;
+    const value = (sum: string, out: string) =>
+      residual ? `(${sum} + b + residual[${out}]) * p.rescale` : `${sum} + b`;
     return `
-    var<workgroup> ta: array<f32, ${slab * (tile + 4)}>;
-    var<workgroup> tb: array<f32, ${slab * (tile + 4)}>;
-    ${linearMain(threads)}
-      ${sharedPlace(v)}
+    ${tileArrays(v)}
+    ${linearMain(tileThreads(v))}
+      ${tilePlace(v)}
       if (batch >= 1u) { return; }
-      let taps = p.kh * p.kw;
       let plane = p.oh * p.ow;
-      // A thread gathers for one output throughout: ${threads} threads are whole lines of ${tile}.
-      let bn = lane % ${tile}u;
-      let spot = min(n0 + bn, p.n - 1u);
-      let y0 = i32((spot % plane) / p.ow * p.strideY) - p.top;
-      let x0 = i32(spot % p.ow * p.strideX) - p.left;
-      let image = spot / plane * p.ci;
-      ${sharedSums(v)}
-      for (var k0 = 0u; k0 < p.k; k0 += ${slab}u) {
-        for (var e = lane; e < ${tile * slab}u; e += ${threads}u) {
-          {
-            let am = e / ${slab}u;
-            let k = k0 + e % ${slab}u;
-            let inside = m0 + am < p.m && k < p.k;
-            let ci = k / taps;
-            let tap = k % taps;
-            let at = select((m0 + am) * p.k + k, (ci * p.m + m0 + am) * taps + taps - 1u - tap, p.flip == 1u);
-            ta[e % ${slab}u * ${tile + 4}u + am] = select(0.0, w[select(0u, at, inside)], inside);
-          }
-          {
-            let bk = e / ${tile}u;
-            let k = k0 + bk;
-            let tap = k % taps;
-            let y = y0 + i32(tap / p.kw * p.dilationY);
-            let x1 = x0 + i32(tap % p.kw * p.dilationX);
-            let row = y / i32(p.stepY);
-            let column = x1 / i32(p.stepX);
-            let inside = y >= 0 && x1 >= 0 && row < i32(p.height) && column < i32(p.width)
-              && row * i32(p.stepY) == y && column * i32(p.stepX) == x1 && k < p.k;
-            let at = ((image + k / taps) * p.height + u32(row)) * p.width + u32(column);
-            tb[bk * ${tile + 4}u + bn] = select(0.0, x[select(0u, at, inside)], inside);
-          }
-        }
-        workgroupBarrier();
-        ${sharedProducts(v)}
-        workgroupBarrier();
-      }
-      ${sharedEnds(
+      let size = p.height * p.width;
+      let vecs = (p.m + 3u) / 4u;
+      // A thread gathers for the same four outputs throughout.
+      let four = n0 + lane % ${columns / 4}u * 4u;
+      ${unroll(
+        4,
+        (q) => `
+      let spot${q} = min(four + ${q}u, p.n - 1u);
+      let y${q} = i32((spot${q} % plane) / p.ow * p.strideY) - p.top;
+      let x${q} = i32(spot${q} % p.ow * p.strideX) - p.left;
+      let image${q} = spot${q} / plane * p.ci * size;
+      var at${q} = 0u;
+      var in${q} = false;`,
+      )}
+      var tap = 0u;
+      ${tapPlaces}
+      ${tileSums(v)}
+      ${tileLoop(
         v,
-        (row, sum, column) => `
-          let n = ${column} / plane;
-          let out = (n * p.m + ${row}) * plane + ${column} % plane;
-          let b = select(0.0, bias[(n * p.biasPitch + ${row}) * p.useBias], p.useBias == 1u);
-          y[out] = ${value(sum)};`,
+        {
+          name: "a",
+          length: v.rows,
+          alongK: false,
+          load: (i, k) =>
+            `select(vec4f(), w[(tap * p.ci + min(${k}, p.ci - 1u)) * vecs + min(${i} / 4u, vecs - 1u)], ${k} < p.ci)`,
+        },
+        {
+          name: "b",
+          length: columns,
+          alongK: false,
+          load: (_, k) => {
+            const one = (q: number) =>
+              `select(0.0, x[at${q} + min(${k}, p.ci - 1u) * size], in${q} && ${k} < p.ci)`;
+            return `vec4f(${[0, 1, 2, 3].map(one).join(", ")})`;
+          },
+        },
+        {
+          steps: `p.kh * p.kw * ((p.ci + ${slab - 1}u) / ${slab}u)`,
+          next: `
+          k0 += ${slab}u;
+          if (k0 >= p.ci) {
+            k0 = 0u;
+            tap++;
+            ${tapPlaces}
+          }`,
+        },
+      )}
+      ${unroll(v.eachColumns / 4, (q) => {
+        const column = `(n0 + across * 4u + ${(q * 4 * columns) / v.eachColumns}u)`;
+        return vec
+          ? `let sample${q} = ${column} / plane; let out${q} = sample${q} * p.m * plane + ${column} % plane;`
+          : "";
+      })}
+      ${tileEnds(v, (row, sum, column, q) =>
+        vec
+          ? `
+          if (${column} < p.n) {
+            let out = (out${q} + ${row} * plane) / 4u;
+            let b = select(0.0, bias[(sample${q} * p.biasPitch + ${row}) * p.useBias], p.useBias == 1u);
+            y[out] = ${value(sum, "out")};
+          }`
+          : unroll(
+              4,
+              (c) => `
+          if (${column} + ${c}u < p.n) {
+            let n = (${column} + ${c}u) / plane;
+            let out = (n * p.m + ${row}) * plane + (${column} + ${c}u) % plane;
+            let b = select(0.0, bias[(n * p.biasPitch + ${row}) * p.useBias], p.useBias == 1u);
+            y[out] = ${value(`${sum}.${lanes[c]}`, "out")};
+          }`,
+            ),
       )}
     }`;
   },
-  dispatch: ({ m, n }, { tile }) => linearGroups(Math.ceil(n / tile) * Math.ceil(m / tile), 1),
-  cost: ({ m, n, k, ci, height, width, oh, ow }) => ({
-    bytes: 4 * ((n / (oh * ow)) * ci * height * width + m * k + m * n),
-    flops: 2 * m * n * k,
+  dispatch: ({ m, n }, v) => linearGroups(tileCount(1, m, n, v), 1),
+  cost: ({ m, n, ci, height, width, oh, ow, kh, kw }) => ({
+    bytes: 4 * ((n / (oh * ow)) * ci * height * width + m * ci * kh * kw + m * n),
+    flops: 2 * m * n * ci * kh * kw,
   }),
 });
+
+/** WGSL: where a tap's input of each of the thread's outputs stands in the first channel, and whether there is one. */
+const tapPlaces = `{
+        let down = i32(tap / p.kw * p.dilationY);
+        let right = i32(tap % p.kw * p.dilationX);
+        ${unroll(
+          4,
+          (q) => `{
+          var y = y${q} + down;
+          var x = x${q} + right;
+          in${q} = y >= 0 && x >= 0;
+          if (p.stepY * p.stepX > 1u) {
+            in${q} = in${q} && y % i32(p.stepY) == 0 && x % i32(p.stepX) == 0;
+            y = y / i32(p.stepY);
+            x = x / i32(p.stepX);
+          }
+          in${q} = in${q} && y < i32(p.height) && x < i32(p.width);
+          at${q} = select(0u, image${q} + u32(y) * p.width + u32(x), in${q});
+        }`,
+        )}
+      }`;

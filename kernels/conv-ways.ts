@@ -1,16 +1,18 @@
-import { convGemmTiles } from "./conv-gemm.ts";
+import { type MatrixTile, matrixExtent, matrixFits, matrixTiles } from "./conv-matrix.ts";
 import { type ConvRowsVariant, convTileSizes } from "./conv2d.ts";
-import type { Hardware } from "./kernel.ts";
-import { type SharedVariant, sharedWays } from "./matmul.ts";
+import type { Hardware, MatrixUnit } from "./kernel.ts";
+import type { Tile } from "./tile.ts";
+import { heldTiles, usualTile } from "./tile-choice.ts";
 import { winogradTiles } from "./winograd.ts";
 
 /*
  * Ways to compute a convolution, forward or to its input, and a weight gradient.
  *
  * | way      | computes                                  | taken                                              |
- * | rows     | any, by convRows over a padded copy       | few channels, small images, strides, GPUs          |
- * | gemm     | any, as a matrix product of gathered x    | where it was measured to be faster, on a GPU       |
- * | winograd | 3x3 of stride 1, 16 products for 36       | CPU drivers, about 20 channels and more            |
+ * | rows     | any, by convRows over a padded copy       | few channels, small images, CPU drivers' strides   |
+ * | gemm     | any, as a matrix product of gathered x    | GPUs                                               |
+ * | matrix   | the same on matrix units, inputs in f16   | GPUs with such units, in mixed precision           |
+ * | winograd | 3x3 of stride 1, 16 products for 36       | about 20 channels and more, on GPUs 32             |
  */
 
 const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
@@ -38,10 +40,13 @@ export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }):
 /** How a convolution is computed: convRows with a tile, convGemm, or the kernels of winograd.ts. */
 export type ConvWay =
   | ({ kernel: "rows" } & ConvTile)
-  | ({ kernel: "gemm" } & SharedVariant)
+  | ({ kernel: "gemm" } & Tile)
+  | ({ kernel: "matrix" } & MatrixUnit & MatrixTile)
   | { kernel: "winograd" };
 
 export interface ConvProblem {
+  /** Images. No way but the gemm's tile, which changes no number, may depend on them. */
+  readonly n: number;
   readonly ci: number;
   readonly co: number;
   readonly oh: number;
@@ -53,6 +58,10 @@ export interface ConvProblem {
   };
   /** The input's neighbours stand so far apart. */
   readonly stuffing: readonly [y: number, x: number];
+  /** Taps are read backwards. */
+  readonly flip: boolean;
+  /** The input is stored as f16. */
+  readonly half: boolean;
 }
 
 const tilesOf = ({ oh, ow, attrs: { dilation } }: ConvProblem) =>
@@ -81,30 +90,74 @@ function winogradShare(hw: Hardware, p: ConvProblem): number {
   return (products / used) * (usedByRows / (0.9 + 0.1 * p.attrs.dilation[1]));
 }
 
-/** The usual way. No GPU has been measured yet. */
-export const convWay = (hw: Hardware, p: ConvProblem): ConvWay =>
-  hw.kind === "cpu" && winogradFits(hw, p) && winogradShare(hw, p) < 1
-    ? { kernel: "winograd" }
-    : { kernel: "rows", ...convTile(hw, p) };
+/** Of a convolution in f16: rounding weights too is within what it asks for. */
+function matrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
+  const { matrix } = hw;
+  if (!matrix || !p.half || p.flip || p.stuffing[0] * p.stuffing[1] > 1 || Math.min(p.ci, p.co) < FULL)
+    return [];
+  const count = (way: MatrixUnit & MatrixTile) => {
+    const { rows, columns } = matrixExtent(way);
+    return Math.ceil(p.co / rows) * Math.ceil((p.n * p.oh * p.ow) / columns);
+  };
+  // The largest tile that leaves every core a workgroup first, else the one that leaves the most.
+  return matrixTiles
+    .map((tile) => ({ kernel: "matrix" as const, ...matrix, ...tile }))
+    .filter((way) => matrixFits(hw, way))
+    .toSorted((a, b) => Math.min(count(b), CORES) - Math.min(count(a), CORES) || count(a) - count(b));
+}
 
-const gemmTiles = (hw: Hardware): SharedVariant[] => sharedWays(hw).filter((v) => convGemmTiles.includes(v));
+/** Cores of a large GPU. */
+const CORES = 128;
+/** Fewer channels leave most of a slab or of a tile empty. */
+const FULL = 8;
+
+/**
+ * On a GPU transforms cost memory traffic: from so many channels on products outweigh it. On an H100 with 256 of them
+ * Winograd's way is 1.5 to 2 times as fast as the gemm, with 16 a little slower.
+ */
+const WINOGRAD_CHANNELS = 32;
+
+/** Whether Winograd's way should be the fastest. */
+function winogradPays(hw: Hardware, p: ConvProblem): boolean {
+  if (hw.kind === "cpu") return winogradShare(hw, p) < 1;
+  const { lines, fours } = tilesOf(p);
+  return Math.min(p.ci, p.co) >= WINOGRAD_CHANNELS && p.oh * p.ow >= 0.45 * lines * fours * 16;
+}
+
+/** The usual way. */
+export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
+  const [byMatrix] = matrixWays(hw, p);
+  if (byMatrix) return byMatrix;
+  if (winogradFits(hw, p) && winogradPays(hw, p)) return { kernel: "winograd" };
+  if (hw.kind === "gpu" && Math.min(p.ci, p.co) >= FULL)
+    return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
+  return { kernel: "rows", ...convTile(hw, p) };
+}
 
 /** What is worth measuring. Winograd's way rounds differently from the others. */
 export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
   ...convTiles(hw, p).map((tile): ConvWay => ({ kernel: "rows", ...tile })),
-  ...(hw.kind === "gpu" ? gemmTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
-  ...(winogradFits(hw, p) && winogradShare(hw, p) < 1.5 ? [{ kernel: "winograd" } as const] : []),
+  ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
+  ...matrixWays(hw, p),
+  ...(winogradFits(hw, p) && (hw.kind === "gpu" || winogradShare(hw, p) < 1.5)
+    ? [{ kernel: "winograd" } as const]
+    : []),
 ];
 
 /** A tile of weight gradients, and how many kernel rows a thread sums. */
-export type ConvWeightWay = ConvTile & { readonly khs: number };
+export type ConvWeightTile = ConvTile & { readonly khs: number };
+/** Parts of a sum over positions that there are usually enough of. */
+const SPLITS = 16;
 type WeightShape = { ci: number; co: number; kh: number; kw: number };
+
+/** How a weight gradient is computed: convWeightRows or convWeightGemm, with a tile. */
+export type ConvWeightWay = ({ kernel: "rows" } & ConvWeightTile) | ({ kernel: "gemm" } & Tile);
 
 /**
  * The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers. Kernel
  * rows apart give lanes work where there are few channels.
  */
-export const convWeightTile = (hw: Hardware, { ci, kh, kw }: Omit<WeightShape, "co">): ConvWeightWay => ({
+export const convWeightTile = (hw: Hardware, { ci, kh, kw }: Omit<WeightShape, "co">): ConvWeightTile => ({
   rows: 4,
   columns: 4,
   lanes: lanesOf(hw),
@@ -112,9 +165,23 @@ export const convWeightTile = (hw: Hardware, { ci, kh, kw }: Omit<WeightShape, "
 });
 
 /** Tiles worth measuring: more sums than these spill. */
-export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightWay[] =>
+export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightTile[] =>
   (kh > 1 ? [1, kh] : [1]).flatMap((khs) =>
     convTileSizes
       .filter(({ rows }) => rows < co + 4 && rows * khs * kw <= 40)
       .map((tile) => ({ ...tile, lanes: lanesOf(hw), khs })),
   );
+
+/** The usual way. */
+export function convWeightWay(hw: Hardware, shape: WeightShape): ConvWeightWay {
+  const { ci, co, kh, kw } = shape;
+  if (hw.kind === "gpu" && Math.min(ci, co) >= FULL)
+    return { kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) };
+  return { kernel: "rows", ...convWeightTile(hw, shape) };
+}
+
+/** What is worth measuring. */
+export const convWeightWays = (hw: Hardware, shape: WeightShape): ConvWeightWay[] => [
+  ...convWeightTiles(hw, shape).map((tile): ConvWeightWay => ({ kernel: "rows", ...tile })),
+  ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWeightWay => ({ kernel: "gemm", ...v })) : []),
+];

@@ -7,6 +7,7 @@ import {
   linearGroups,
   linearMain,
   type ParamType,
+  threadsFor,
   type Variant,
 } from "./kernel.ts";
 
@@ -20,7 +21,7 @@ export const vecsPerThread = (hw: Hardware): number => (hw.kind === "cpu" ? 4 : 
 
 /** WGSL that runs `body` (with `i` a vec4 index) for a thread's vec4s below `p.count` elements. */
 export const forEachVec4 = (vecs: number, body: string): string => `
-  ${linearMain(64)}
+  ${linearMain(threadsFor(vecs))}
     for (var q = 0u; q < ${vecs}u; q++) {
       let i = thread * ${vecs}u + q;
       if (i * 4u < p.count) { ${body} }
@@ -29,13 +30,13 @@ export const forEachVec4 = (vecs: number, body: string): string => `
 
 /** The same, for a body of many arrays: in a loop whose length no compiler knows, lest it compiles the body `vecs` times. */
 export const forEachVec4InTurn = (vecs: number, body: string): string => `
-  ${linearMain(64)}
+  ${linearMain(threadsFor(vecs))}
     let end = min((thread + 1u) * ${vecs}u, p.count / 4u + min(p.count % 4u, 1u));
     for (var i = thread * ${vecs}u; i < end; i++) { ${body} }
   }`;
 
 export const vec4Groups = (count: number, vecs: number): Groups =>
-  linearGroups(Math.ceil(count / 4 / vecs), 64);
+  linearGroups(Math.ceil(count / 4 / vecs), threadsFor(vecs));
 
 /** A kernel z = f(inputs) on vec4s; `f` is an expression in the inputs' names and `p.NAME` of its parameters. */
 interface LanewiseSpec<

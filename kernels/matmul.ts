@@ -1,22 +1,36 @@
-import { defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
+import { type Binding, defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
+import {
+  lanes,
+  type Tile,
+  tileArrays,
+  tileCount,
+  tileEnds,
+  tileLoop,
+  tilePlace,
+  tileSums,
+  tileThreads,
+} from "./tile.ts";
+import { heldTiles, sharedTiles, usualTile } from "./tile-choice.ts";
 
 /*
  * C [batch, m, n] = A B. Two kernels, because two kinds of machine want opposite things:
  *
  * | kernel         | tile             | reads                                   | taken on            |
- * | matmulRegister | 8 x 8 a thread   | packed A^T and B, no workgroup memory   | CPU drivers         |
- * | matmulShared   | 32 to 128 square | any strides, through workgroup memory   | GPUs                |
+ * | matmulRegister | 8 to 16 square   | packed A^T and B, no workgroup memory   | CPU drivers         |
+ * | matmulShared   | 32 to 128 square | any layout, through workgroup memory    | GPUs                |
  *
  * On a CPU driver lanes are the eight floats of a vector register: a load at one address for all lanes is a
  * scalar load, barriers split the program, and the whole tile lives in registers and L1.
  */
 
-const lanes = ["x", "y", "z", "w"] as const;
 export type RegisterVariant = {
   /** Rows and columns of C that a thread computes, multiples of 4. */
   rows: number;
   columns: number;
 };
+
+/** Whether a tile stores whole vec4s of C, whose n is a multiple of 4 then: a driver is long over so many single stores. */
+const storesFours = ({ rows, columns }: RegisterVariant): boolean => rows * columns > 64;
 
 /**
  * A is packed [aBatch, k, aVecs] and B [bBatch, k, bVecs] vec4s, along m and n; a batch stride of 0 reads one
@@ -24,7 +38,12 @@ export type RegisterVariant = {
  */
 export const matmulRegister = defineKernel({
   name: "matmul_register",
-  bindings: { a: "read vec4f", b: "read vec4f", c: "read_write f32" },
+  bindings: (v: RegisterVariant) =>
+    ({
+      a: "read vec4f",
+      b: "read vec4f",
+      c: storesFours(v) ? "read_write vec4f" : "read_write f32",
+    }) as const,
   params: {
     batch: "u32",
     m: "u32",
@@ -41,6 +60,7 @@ export const matmulRegister = defineKernel({
     { rows: 8, columns: 4 },
     { rows: 4, columns: 4 },
     { rows: 16, columns: 4 },
+    { rows: 16, columns: 16 },
   ] as RegisterVariant[],
   main: (v: RegisterVariant) => {
     const rowVecs = v.rows / 4;
@@ -65,6 +85,18 @@ export const matmulRegister = defineKernel({
         i += p.aVecs;
         j += p.bVecs;
       }
+      ${storesFours(v) ? registerFours(v) : registerSingles(v)}
+    }`;
+  },
+  dispatch: ({ batch, m, n }, v) =>
+    linearGroups(batch * Math.ceil(n / (8 * v.columns)) * Math.ceil(m / v.rows), 1),
+  cost: ({ batch, m, n, k }) => ({
+    bytes: 4 * batch * (m * k + k * n + m * n),
+    flops: 2 * batch * m * n * k,
+  }),
+});
+
+const registerSingles = (v: RegisterVariant): string => `
       let out = batch * p.m * p.n;
       ${unroll(
         v.rows,
@@ -77,37 +109,34 @@ export const matmulRegister = defineKernel({
             `if (column * 4u + ${c}u < p.n) { c[line + column * 4u + ${c}u] = s${r}_${c >> 2}.${lanes[c & 3]}; }`,
         )}
       }`,
-      )}
-    }`;
-  },
-  dispatch: ({ batch, m, n }, v) =>
-    linearGroups(batch * Math.ceil(n / (8 * v.columns)) * Math.ceil(m / v.rows), 1),
-  cost: ({ batch, m, n, k }) => ({
-    bytes: 4 * batch * (m * k + k * n + m * n),
-    flops: 2 * batch * m * n * k,
-  }),
-});
+      )}`;
 
-export type SharedVariant = {
-  /** Rows and columns of C that a workgroup computes, and what of k it holds at once. */
-  tile: number;
-  slab: number;
-  /** Rows and columns of C that a thread computes: (tile / each)^2 threads. */
-  each: 4 | 8;
+const registerFours = (v: RegisterVariant): string => `
+      let out = batch * p.m * p.bVecs;
+      ${unroll(
+        v.rows,
+        (r) => `
+      if (row * 4u + ${r}u < p.m) {
+        let line = out + (row * 4u + ${r}u) * p.bVecs;
+        ${unroll(v.columns / 4, (c) => `if (column + ${c}u < p.bVecs) { c[line + column + ${c}u] = s${r}_${c}; }`)}
+      }`,
+      )}`;
+
+export type SharedVariant = Tile & {
+  /** A and B lie along k, as they do unless transposed and transposed; else along m and n. */
+  aAlongK: boolean;
+  bAlongK: boolean;
+  /** Strides, and lengths along which they lie, are multiples of four: operands and C are read and written so. */
+  vec: boolean;
 };
 
-/** Threads of a workgroup. */
-export const sharedThreads = ({ tile, each }: SharedVariant): number => (tile / each) ** 2;
-/** Bytes of workgroup memory: a slab of both operands, in vec4s along m and n, a vec4 more in a line against bank conflicts. */
-export const sharedBytes = ({ tile, slab }: SharedVariant): number => 2 * 4 * slab * (tile + 4);
-
-/**
- * A at a[i * aRow + k * aColumn], B likewise, in elements. A thread's rows, and its columns, come in fours that stand
- * tile * 4 / each apart, so that neighbouring threads read neighbouring vec4s.
- */
+/** A at a[i * aRow + k * aColumn], B likewise, in elements; the one along which a variant says they lie is 1. */
 export const matmulShared = defineKernel({
   name: "matmul_shared",
-  bindings: { a: "read f32", b: "read f32", c: "read_write f32" },
+  bindings: ({ vec }: SharedVariant) =>
+    vec
+      ? ({ a: "read vec4f", b: "read vec4f", c: "read_write vec4f" } as Record<"a" | "b" | "c", Binding>)
+      : { a: "read f32", b: "read f32", c: "read_write f32" },
   params: {
     batch: "u32",
     m: "u32",
@@ -120,124 +149,124 @@ export const matmulShared = defineKernel({
     bRow: "u32",
     bColumn: "u32",
   },
-  variants: [
-    { tile: 64, slab: 16, each: 4 },
-    { tile: 32, slab: 16, each: 4 },
-    { tile: 64, slab: 16, each: 8 },
-    { tile: 64, slab: 8, each: 4 },
-    { tile: 128, slab: 8, each: 8 },
-  ] as SharedVariant[],
-  main: (v: SharedVariant) => {
-    const { tile, slab } = v;
-    const threads = sharedThreads(v);
-    return `
-    var<workgroup> ta: array<f32, ${slab * (tile + 4)}>;
-    var<workgroup> tb: array<f32, ${slab * (tile + 4)}>;
-    ${linearMain(threads)}
-      ${sharedPlace(v)}
+  variants: sharedVariants(),
+  main: (v: SharedVariant) => `
+    ${tileArrays(v)}
+    ${linearMain(tileThreads(v))}
+      ${tilePlace(v)}
       if (batch >= p.batch) { return; }
       let ab = batch * p.aBatch;
       let bb = batch * p.bBatch;
-      ${sharedSums(v)}
-      for (var k0 = 0u; k0 < p.k; k0 += ${slab}u) {
-        for (var e = lane; e < ${tile * slab}u; e += ${threads}u) {
-          let am = select(e % ${tile}u, e / ${slab}u, p.aColumn == 1u);
-          let ak = select(e / ${tile}u, e % ${slab}u, p.aColumn == 1u);
-          let bn = select(e % ${tile}u, e / ${slab}u, p.bRow == 1u);
-          let bk = select(e / ${tile}u, e % ${slab}u, p.bRow == 1u);
-          ta[ak * ${tile + 4}u + am] = select(0.0, a[ab + min(m0 + am, p.m - 1u) * p.aRow + min(k0 + ak, p.k - 1u) * p.aColumn], m0 + am < p.m && k0 + ak < p.k);
-          tb[bk * ${tile + 4}u + bn] = select(0.0, b[bb + min(k0 + bk, p.k - 1u) * p.bRow + min(n0 + bn, p.n - 1u) * p.bColumn], n0 + bn < p.n && k0 + bk < p.k);
-        }
-        workgroupBarrier();
-        ${sharedProducts(v)}
-        workgroupBarrier();
-      }
-      ${sharedEnds(v, (r, q, c) => `c[(batch * p.m + ${r}) * p.n + ${c}] = ${q};`)}
-    }`;
-  },
-  dispatch: ({ batch, m, n }, v) => linearGroups(batch * Math.ceil(n / v.tile) * Math.ceil(m / v.tile), 1),
+      ${tileSums(v)}
+      ${tileLoop(
+        v,
+        {
+          name: "a",
+          length: v.rows,
+          alongK: v.aAlongK,
+          load: (i, k) =>
+            strided(v, "a", "ab", { i, length: "p.m", step: "p.aRow" }, { k, step: "p.aColumn" }),
+        },
+        {
+          name: "b",
+          length: v.columns,
+          alongK: v.bAlongK,
+          load: (i, k) =>
+            strided(v, "b", "bb", { i, length: "p.n", step: "p.bColumn" }, { k, step: "p.bRow" }),
+        },
+        { steps: `(p.k + ${v.slab - 1}u) / ${v.slab}u`, next: `k0 += ${v.slab}u;` },
+      )}
+      ${tileEnds(v, (row, sum, column) =>
+        v.vec
+          ? `if (${column} < p.n) { c[((batch * p.m + ${row}) * p.n + ${column}) / 4u] = ${sum}; }`
+          : unroll(
+              4,
+              (q) =>
+                `if (${column} + ${q}u < p.n) { c[(batch * p.m + ${row}) * p.n + ${column} + ${q}u] = ${sum}.${lanes[q]}; }`,
+            ),
+      )}
+    }`,
+  dispatch: ({ batch, m, n }, v) => linearGroups(tileCount(batch, m, n, v), 1),
   cost: ({ batch, m, n, k }) => ({
     bytes: 4 * batch * (m * k + k * n + m * n),
     flops: 2 * batch * m * n * k,
   }),
 });
 
-/** Rows a thread computes as fours, and where the r-th of them stands in the tile, as WGSL. */
-const fours = ({ each }: SharedVariant): number => each / 4;
-const spread = ({ tile, each }: SharedVariant): number => (tile * 4) / each;
+/** WGSL: four floats of a strided matrix, along k or along its other axis, zeros beyond the end of k. */
+function strided(
+  { vec, aAlongK, bAlongK }: SharedVariant,
+  array: "a" | "b",
+  base: string,
+  { i, length, step }: { i: string; length: string; step: string },
+  { k, step: stepK }: { k: string; step: string },
+): string {
+  const alongK = array === "a" ? aAlongK : bAlongK;
+  const inside = (q: number) => `${k} + ${q}u < p.k`;
+  if (vec) {
+    const [last, lastK] = alongK ? [1, 4] : [4, 1];
+    const at = `${base} + min(${i}, ${length} - ${last}u) * ${step} + min(${k}, p.k - ${lastK}u) * ${stepK}`;
+    return `select(vec4f(), ${array}[(${at}) / 4u], ${inside(0)})`;
+  }
+  const one = (q: number) => {
+    const [di, dk] = alongK ? [0, q] : [q, 0];
+    const at = `${base} + min(${i} + ${di}u, ${length} - 1u) * ${step} + min(${k} + ${dk}u, p.k - 1u) * ${stepK}`;
+    return `select(0.0, ${array}[${at}], ${inside(dk)})`;
+  };
+  return `vec4f(${[0, 1, 2, 3].map(one).join(", ")})`;
+}
 
-/** WGSL: where in C a workgroup's tile `m0`, `n0`, `batch` and its thread `at` stand, over p.m and p.n. */
-export const sharedPlace = ({ tile, each }: SharedVariant): string => `
-      let at = vec2u(lane % ${tile / each}u, lane / ${tile / each}u);
-      let across = (p.n + ${tile - 1}u) / ${tile}u;
-      let down = (p.m + ${tile - 1}u) / ${tile}u;
-      let m0 = ((group / across) % down) * ${tile}u;
-      let n0 = (group % across) * ${tile}u;
-      let batch = group / (across * down);`;
-
-/** WGSL: the thread's sums, s{row}_{four of columns}. */
-export const sharedSums = (v: SharedVariant): string =>
-  unroll(v.each, (r) => unroll(fours(v), (q) => `var s${r}_${q} = vec4f();`, " "));
-
-/** WGSL: adds a slab's products of the workgroup arrays ta and tb, [slab, tile + 4] each. */
-export const sharedProducts = (v: SharedVariant): string => `
-        for (var k = 0u; k < ${v.slab}u; k++) {
-          let x = k * ${v.tile + 4}u + at.y * 4u;
-          let y = k * ${v.tile + 4}u + at.x * 4u;
-          ${unroll(fours(v), (q) => {
-            const i = `y + ${q * spread(v)}u`;
-            return `let b${q} = vec4f(tb[${i}], tb[${i} + 1u], tb[${i} + 2u], tb[${i} + 3u]);`;
-          })}
-          ${unroll(v.each, (r) => {
-            const a = `ta[x + ${(r >> 2) * spread(v) + (r & 3)}u]`;
-            return `{ let a = ${a}; ${unroll(fours(v), (q) => `s${r}_${q} += a * b${q};`, " ")} }`;
-          })}
-        }`;
-
-/** WGSL: what becomes of each sum within the matrix; `end` gets its row, its value and its column as expressions. */
-export const sharedEnds = (
-  v: SharedVariant,
-  end: (row: string, value: string, column: string) => string,
-): string =>
-  unroll(
-    v.each,
-    (r) => `{
-        let row = m0 + at.y * 4u + ${(r >> 2) * spread(v) + (r & 3)}u;
-        if (row < p.m) {
-          ${unroll(fours(v), (q) =>
-            unroll(4, (c) => {
-              const column = `n0 + at.x * 4u + ${q * spread(v) + c}u`;
-              return `{ let column = ${column}; if (column < p.n) { ${end("row", `s${r}_${q}.${lanes[c]}`, "column")} } }`;
-            }),
-          )}
-        }
-      }`,
+/** Every tile in one layout, and one tile in every layout. */
+function sharedVariants(): SharedVariant[] {
+  const layouts = [false, true].flatMap((vec) =>
+    [true, false].flatMap((aAlongK) => [false, true].map((bAlongK) => ({ aAlongK, bAlongK, vec }))),
   );
+  const [smallest, ...others] = sharedTiles;
+  return [
+    ...layouts.map((layout) => ({ ...smallest!, ...layout })),
+    ...others.map((tile) => ({ ...tile, aAlongK: true, bAlongK: false, vec: true })),
+  ];
+}
+
+interface Sizes {
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+}
+
+/** The large tile gains a tenth to a half where a sum has so many terms; where few, it loses to where its sums begin and end. */
+const LONG = 128;
+/** Multiply-adds beyond which it is worth the seconds that a driver takes to compile it. */
+const LARGE = 2 ** 25;
+/** Workgroups that keep a processor's cores busy. */
+const CORES = 32;
 
 /** The register tile for a shape on a CPU driver: no taller or wider than the matrix asks for. */
-export const registerTile = (m: number, n: number): RegisterVariant =>
-  m <= 4 ? { rows: 4, columns: 8 } : n <= 32 ? { rows: 8, columns: 4 } : { rows: 8, columns: 8 };
+export function registerTile({ batch, m, n, k }: Sizes): RegisterVariant {
+  if (m <= 4) return { rows: 4, columns: 8 };
+  if (n <= 32) return { rows: 8, columns: 4 };
+  const large = { rows: 16, columns: 16 };
+  const groups = batch * Math.ceil(m / large.rows) * Math.ceil(n / (8 * large.columns));
+  const filled = (batch * m * n) / (groups * 8 * large.rows * large.columns);
+  const pays = k >= LONG && batch * m * n * k > LARGE && groups >= CORES && filled >= 0.8 && n % 4 === 0;
+  return pays ? large : { rows: 8, columns: 8 };
+}
 
-/** A kernel with its variant. All add an element's products in one order. */
-export type MatmulWay = ({ kernel: "register" } & RegisterVariant) | ({ kernel: "shared" } & SharedVariant);
+/** A kernel with its tile. All add an element's products in one order. */
+export type MatmulWay = ({ kernel: "register" } & RegisterVariant) | ({ kernel: "shared" } & Tile);
 
 /** Which kernel and tile suit the hardware. */
-export const matmulWay = (hw: Hardware, { m, n }: { m: number; n: number }): MatmulWay =>
+export const matmulWay = (hw: Hardware, sizes: Sizes): MatmulWay =>
   hw.kind === "cpu"
-    ? { kernel: "register", ...registerTile(m, n) }
-    : { kernel: "shared", tile: 64, slab: 16, each: 4 };
+    ? { kernel: "register", ...registerTile(sizes) }
+    : { kernel: "shared", ...usualTile(hw, sizes) };
 
 /** What is worth measuring: of a CPU driver's, tiles that the matrix fills; of a GPU's, those that it can hold. */
 export function matmulWays(hw: Hardware, { m, n }: { m: number; n: number }): MatmulWay[] {
   if (hw.kind === "cpu")
     return matmulRegister.variants
-      .filter(({ rows, columns }) => rows < m + 4 && 8 * columns < n + 32)
+      .filter((v) => v.rows < m + 4 && 8 * v.columns < n + 32 && (!storesFours(v) || n % 4 === 0))
       .map((v) => ({ kernel: "register", ...v }));
-  return sharedWays(hw).map((v) => ({ kernel: "shared", ...v }));
+  return heldTiles(hw).map((v) => ({ kernel: "shared", ...v }));
 }
-
-/** Shared tiles that the hardware can hold. */
-export const sharedWays = (hw: Hardware): SharedVariant[] =>
-  matmulShared.variants.filter(
-    (v) => sharedThreads(v) <= hw.maxWorkgroupSize && sharedBytes(v) <= hw.maxWorkgroupStorage,
-  );

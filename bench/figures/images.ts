@@ -72,15 +72,16 @@ export async function images(engine: Engine, options: ImagesOptions): Promise<Fi
     for (const space of spaces) space.dispose();
   }
   rows.unshift(["images", "training steps", "evaluations", ...figures.map(({ name }) => name)]);
-  rows.push(["other real images", "", "", ...figures.map(({ real }) => short(real!))]);
-  rows.push(["noise", "", "", ...figures.map(({ noise }) => short(noise!))]);
+  rows.push(["other real images", "", "", ...figures.map(({ real }) => short(real))]);
+  rows.push(["noise", "", "", ...figures.map(({ noise }) => short(noise))]);
   const features = spaces.map(({ name, sha256 }) => ({ name, sha256 }));
   return { pictures, measured: { samples: options.count, features, ...measured }, table: rows };
 }
 
 const COMPARED = { pixels: false, neighbours: false };
 const isShown = (figure: string): boolean => /^(Frechet|sliced)/.test(figure);
-const short = (value: number): string => value.toPrecision(3);
+/** A figure of all images has nothing to be held against. */
+const short = (value: number | null): string => value?.toPrecision(3) ?? "-";
 
 function contendersOf({ steps, seed, count }: ImagesOptions): Contender[] {
   const contender = (name: string, title: string): Contender => {

@@ -4,8 +4,9 @@ import { accumulate, exchange } from "../../engine/updates.ts";
 import { near, toArray64 } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, kept } from "../inputs.ts";
+import { bySize, type SizedCases } from "../sizes.ts";
 
-const COUNT = 1 << 23;
+const sizes = { cpu: 1 << 23, gpu: 1 << 26 };
 
 const sumOf = (engine: Engine, count: number) =>
   kept(engine, `sum ${count}`, () => engine.untrack(engine.zeros([count])));
@@ -27,25 +28,25 @@ async function checkExchange(engine: Engine): Promise<string | undefined> {
   );
 }
 
-export const cases: readonly Case[] = [
+export const cases: SizedCases = bySize(sizes, (count): readonly Case[] => [
   {
     name: "sum of gradients over a batch's parts",
     group: "accumulate",
-    shape: "8 Mi weights",
+    shape: `${count / 2 ** 20} Mi weights`,
     bound: "memory",
-    bytes: 12 * COUNT,
-    flops: 2 * COUNT,
-    run: (engine) => accumulate(sumOf(engine, COUNT), drawn(engine, [COUNT], 32), { share: 0.25, begin: 0 }),
+    bytes: 12 * count,
+    flops: 2 * count,
+    run: (engine) => accumulate(sumOf(engine, count), drawn(engine, [count], 32), { share: 0.25, begin: 0 }),
     check,
   },
   {
     name: "weights and their averages change places",
     group: "accumulate",
-    shape: "8 Mi weights",
+    shape: `${count / 2 ** 20} Mi weights`,
     bound: "memory",
-    bytes: 16 * COUNT,
+    bytes: 16 * count,
     flops: 0,
-    run: (engine) => exchange(sumOf(engine, COUNT), drawn(engine, [COUNT], 33)),
+    run: (engine) => exchange(sumOf(engine, count), drawn(engine, [count], 33)),
     check: checkExchange,
   },
-];
+]);

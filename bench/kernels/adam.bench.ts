@@ -5,8 +5,10 @@ import * as oracle from "../../engine/oracle/updates.ts";
 import { near, toArray64 } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, kept, variable } from "../inputs.ts";
+import { bySize, type SizedCases } from "../sizes.ts";
 
-const COUNT = 1 << 23;
+/** The larger as many as the weights of NCSN++ for CIFAR-10. */
+const sizes = { cpu: 1 << 23, gpu: 1 << 26 };
 const options = { lr: 1e-3, emaDecay: 0.99, weightDecay: 0.1 };
 
 const optimizer = (engine: Engine, count: number) =>
@@ -41,15 +43,15 @@ async function check(engine: Engine): Promise<string | undefined> {
   );
 }
 
-export const cases: readonly Case[] = [
+export const cases: SizedCases = bySize(sizes, (count): readonly Case[] => [
   {
     name: "adam with average",
     group: "adam",
-    shape: "8 Mi weights",
+    shape: `${count / 2 ** 20} Mi weights`,
     bound: "memory",
-    bytes: 36 * COUNT,
-    flops: 14 * COUNT,
-    run: (engine) => void step(engine, COUNT),
+    bytes: 36 * count,
+    flops: 14 * count,
+    run: (engine) => void step(engine, count),
     check,
   },
-];
+]);

@@ -3,9 +3,11 @@ import { add, conv2d, mul } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { type ConvWay, convTile } from "../../kernels/conv-ways.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
+import { sharedTiles } from "../../kernels/tile-choice.ts";
 import { backward, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, times, variable } from "../inputs.ts";
+import { type ByKind, bySize, type SizedCases } from "../sizes.ts";
 
 interface Layer {
   n: number;
@@ -88,6 +90,17 @@ const layers: readonly Layer[] = [
   { n: 8, ci: 64, co: 64, size: 32, kernel: 1, dilation: 1 },
 ];
 
+/** Layers of NCSN++ for CIFAR-10 that fill a GPU. */
+const sizes: ByKind<readonly Layer[]> = {
+  cpu: [],
+  gpu: [
+    { n: 64, ci: 128, co: 128, size: 32, kernel: 3, dilation: 1 },
+    { n: 64, ci: 256, co: 256, size: 16, kernel: 3, dilation: 1 },
+    { n: 64, ci: 256, co: 256, size: 8, kernel: 3, dilation: 1 },
+    { n: 64, ci: 256, co: 256, size: 16, kernel: 1, dilation: 1 },
+  ],
+};
+
 /** (conv + skip) / sqrt 2, the end of a residual block: in one kernel, and as the ops it replaces. */
 const ends = {
   "with a residual, fused": (x: Tensor, w: Tensor) =>
@@ -116,7 +129,7 @@ const waysOf = (full: Layer): Case[] => {
       kernel: "rows",
       ...convTile(hw, { co: full.co, ow: full.size }),
     }),
-    "as a matrix product": (): ConvWay => ({ kernel: "gemm", tile: 64, slab: 16, each: 4 }),
+    "as a matrix product": (): ConvWay => ({ kernel: "gemm", ...sharedTiles[2]! }),
     "by Winograd": (): ConvWay => ({ kernel: "winograd" }),
   };
   return Object.entries(each).map(([name, way]) => ({
@@ -130,8 +143,8 @@ const waysOf = (full: Layer): Case[] => {
   }));
 };
 
-export const cases: readonly Case[] = [
-  ...layers.flatMap(casesOf),
+export const cases: SizedCases = bySize(sizes, (large) => [
+  ...[...layers, ...large].flatMap(casesOf),
   ...endCases,
   ...[residual[0]!, residual[1]!, layers[3]!, layers[4]!].flatMap(waysOf),
-];
+]);

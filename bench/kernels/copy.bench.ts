@@ -3,8 +3,9 @@ import type { Tensor } from "../../engine/tensor.ts";
 import { sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, sizeOf, times } from "../inputs.ts";
+import { bySize, type SizedCases } from "../sizes.ts";
 
-const full = [8, 64, 64, 64];
+const sizes = { cpu: [8, 64, 64, 64], gpu: [64, 128, 64, 64] };
 const small = [2, 4, 5, 6];
 
 /** `moved`: numbers read and written for each number of x. */
@@ -24,12 +25,14 @@ const walks: Record<string, { apply: (x: Tensor) => Tensor; moved: number }> = {
   },
 };
 
-export const cases: readonly Case[] = Object.entries(walks).map(([name, { apply, moved }]) => ({
-  name,
-  group: "copy",
-  shape: times(full),
-  bound: "memory",
-  bytes: 4 * moved * sizeOf(full),
-  flops: 0,
-  ...sized(full, small, (engine, size) => apply(drawn(engine, size))),
-}));
+export const cases: SizedCases = bySize(sizes, (full): readonly Case[] =>
+  Object.entries(walks).map(([name, { apply, moved }]) => ({
+    name,
+    group: "copy",
+    shape: times(full),
+    bound: "memory",
+    bytes: 4 * moved * sizeOf(full),
+    flops: 0,
+    ...sized(full, small, (engine, size) => apply(drawn(engine, size))),
+  })),
+);

@@ -3,14 +3,15 @@ import { dsmLoss, dsmPerturb } from "../../engine/ops/index.ts";
 import { randomNormal } from "../../engine/oracle/philox.ts";
 import * as oracle from "../../engine/oracle/updates.ts";
 import { type Draw, purposes } from "../../engine/random.ts";
+import type { Shape } from "../../engine/tensor.ts";
 import { bothPasses, near, toArray64 } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, kept, sizeOf, times, variable } from "../inputs.ts";
+import { bySize, type SizedCases } from "../sizes.ts";
 
-const full = [128, 3, 32, 32];
+const sizes = { cpu: [128, 3, 32, 32], gpu: [8192, 3, 32, 32] };
 const small = [3, 3, 5, 5];
-const elements = sizeOf(full);
-const common = { group: "dsm", shape: times(full), bound: "memory" } as const;
+const common = (full: Shape) => ({ group: "dsm", shape: times(full), bound: "memory" }) as const;
 const draw: Draw = { seed: 5, purpose: "perturb" };
 
 /** Noise scales from 1 down to 0.01, one for each sample. */
@@ -30,20 +31,20 @@ async function check(engine: Engine): Promise<string | undefined> {
   return (await near("perturb, noise", own, z.data)) ?? (await near("perturb", noisy, expected.data));
 }
 
-export const cases: readonly Case[] = [
+export const cases: SizedCases = bySize(sizes, (full): readonly Case[] => [
   {
-    ...common,
+    ...common(full),
     name: "DSM perturb",
-    bytes: 12 * elements,
-    flops: 2 * elements,
+    bytes: 12 * sizeOf(full),
+    flops: 2 * sizeOf(full),
     run: (engine) => void dsmPerturb(drawn(engine, full), sigma(engine, full[0]!), draw),
     check,
   },
   {
-    ...common,
+    ...common(full),
     name: "DSM loss, both passes",
-    bytes: 20 * elements,
-    flops: 8 * elements,
+    bytes: 20 * sizeOf(full),
+    flops: 8 * sizeOf(full),
     ...bothPasses({
       full,
       small,
@@ -51,4 +52,4 @@ export const cases: readonly Case[] = [
       op: ([score], size) => dsmLoss(score!, drawn(score!.engine, size, 2), sigma(score!.engine, size[0]!)),
     }),
   },
-];
+]);

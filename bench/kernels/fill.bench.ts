@@ -1,10 +1,11 @@
 import { near } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { sizeOf, times } from "../inputs.ts";
+import { bySize, type SizedCases } from "../sizes.ts";
 
-const full = [8, 64, 128, 128];
+const sizes = { cpu: [8, 64, 128, 128], gpu: [64, 64, 128, 128] };
 
-export const cases: readonly Case[] = [
+export const cases: SizedCases = bySize(sizes, (full): readonly Case[] => [
   {
     name: "fill",
     group: "fill",
@@ -15,4 +16,4 @@ export const cases: readonly Case[] = [
     run: (engine) => void engine.full(full, 0.25),
     check: (engine) => near("fill", engine.full([3, 7], 0.25), new Float32Array(21).fill(0.25)),
   },
-];
+]);

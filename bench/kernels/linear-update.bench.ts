@@ -2,13 +2,15 @@ import type { Engine } from "../../engine/engine.ts";
 import { randomNormal } from "../../engine/oracle/philox.ts";
 import * as oracle from "../../engine/oracle/updates.ts";
 import { type Draw, purposes, randn } from "../../engine/random.ts";
+import type { Shape } from "../../engine/tensor.ts";
 import { linearUpdate, type NormsOver } from "../../engine/updates.ts";
 import { type Noise, normRatio, update } from "../../samplers/update.ts";
 import { near, toArray64 } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, kept, recorded, sizeOf, times } from "../inputs.ts";
+import { bySize, type SizedCases } from "../sizes.ts";
 
-const full = [128, 3, 32, 32];
+const sizes = { cpu: [128, 3, 32, 32], gpu: [8192, 3, 32, 32] };
 const small = [3, 3, 5, 5];
 const CHAIN = 100;
 /** A step so small that chains of any length stay finite. */
@@ -20,7 +22,7 @@ const draw = (step: number): Draw => ({ seed: 11, purpose: "sampler", step });
 const state = (engine: Engine, shape: readonly number[]) =>
   kept(engine, `chain ${shape}`, () => engine.untrack(randn(engine, shape, { seed: 12, purpose: "prior" })));
 
-function chain(engine: Engine, steps: number): void {
+function chain(engine: Engine, full: Shape, steps: number): void {
   for (let step = 0; step < steps; step++)
     linearUpdate(state(engine, full), drawn(engine, full), tiny, draw(step));
 }
@@ -62,7 +64,7 @@ const check = (move: Move, unit: "one" | NormsOver) => async (engine: Engine) =>
   return near("update", x.alias(), expected);
 };
 
-const work = (steps: number, reads = 12) =>
+const work = (full: Shape, steps: number, reads = 12) =>
   ({
     group: "linear-update",
     shape: times(full),
@@ -72,25 +74,25 @@ const work = (steps: number, reads = 12) =>
   }) as const;
 
 /** The update of samplers as it should be. */
-export const langevinSteps: readonly Case[] = [
+export const langevinSteps: SizedCases = bySize(sizes, (full): readonly Case[] => [
   {
-    ...work(1),
+    ...work(full, 1),
     name: "langevin step",
-    run: (engine) => chain(engine, 1),
+    run: (engine) => chain(engine, full, 1),
     check: check(plain(true), "one"),
   },
   {
-    ...work(CHAIN),
+    ...work(full, CHAIN),
     name: `langevin chain of ${CHAIN}, replayed`,
-    run: (engine) => recorded(engine, "langevin", () => chain(engine, CHAIN)).replay(),
+    run: (engine) => recorded(engine, "langevin", () => chain(engine, full, CHAIN)).replay(),
     check: check(plain(true), "one"),
   },
-];
+]);
 
-export const cases: readonly Case[] = [
-  ...langevinSteps,
+export const cases: SizedCases = bySize(sizes, (full, kind): readonly Case[] => [
+  ...langevinSteps[kind],
   {
-    ...work(1),
+    ...work(full, 1),
     name: "langevin step, separate",
     run: (engine) => plain(false)(state(engine, full), tiny),
     check: check(plain(false), "one"),
@@ -98,11 +100,11 @@ export const cases: readonly Case[] = [
   ...(["batch", "sample"] as const).flatMap((over) =>
     [true, false].map(
       (fused): Case => ({
-        ...work(1, 16),
+        ...work(full, 1, 16),
         name: `langevin corrector${over === "sample" ? ", each sample's norms" : ""}, ${fused ? "fused" : "separate"}`,
         run: (engine) => byNorms(fused, over)(state(engine, full), tiny),
         check: check(byNorms(fused, over), over),
       }),
     ),
   ),
-];
+]);

@@ -2,6 +2,7 @@ import { type MatmulOptions, matmul } from "../../engine/ops/index.ts";
 import { sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, times } from "../inputs.ts";
+import { type ByKind, bySize, type SizedCases } from "../sizes.ts";
 
 interface Product {
   m: number;
@@ -38,10 +39,14 @@ const cube = (side: number): Product => ({ m: side, n: side, k: side });
 /** The product whose rate convolutions are compared with. */
 export const reference = product("matmul 512", cube(512));
 
-export const cases: readonly Case[] = [
+/** Sides that only a GPU is asked for. */
+const sizes: ByKind<readonly number[]> = { cpu: [], gpu: [2048, 4096] };
+
+export const cases: SizedCases = bySize(sizes, (large) => [
   reference,
   product("matmul 512, A transposed", cube(512), { transposeA: true }),
   product("matmul 512, B transposed", cube(512), { transposeB: true }),
   product("matmul 16 x 256", { ...cube(256), batch: 16 }),
   product("matmul 1024", cube(1024)),
-];
+  ...large.map((side) => product(`matmul ${side}`, cube(side))),
+]);

@@ -7,11 +7,12 @@ import type { Shape } from "../../engine/tensor.ts";
 import { near, toArray64 } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, kept, sizeOf, times } from "../inputs.ts";
+import { type ByKind, bySize, type SizedCases } from "../sizes.ts";
 
 /** A batch of images as the chains of an energy model, and many chains on the plane. */
-const shapes: Readonly<Record<string, Shape>> = {
-  "metropolis, images": [128, 3, 32, 32],
-  "metropolis, points": [262_144, 2],
+const sizes: ByKind<Readonly<Record<string, Shape>>> = {
+  cpu: { "metropolis, images": [128, 3, 32, 32], "metropolis, points": [262_144, 2] },
+  gpu: { "metropolis, images": [8192, 3, 32, 32], "metropolis, points": [1 << 24, 2] },
 };
 const draw = { seed: 11, step: 5 };
 
@@ -35,13 +36,15 @@ async function check(engine: Engine): Promise<string | undefined> {
   return near("metropolis", state(engine, shape).alias(), expected.data);
 }
 
-export const cases: readonly Case[] = Object.entries(shapes).map(([name, shape]) => ({
-  name,
-  group: "metropolis",
-  shape: times(shape),
-  bound: "memory",
-  bytes: 8 * sizeOf(shape),
-  flops: 0,
-  run: (engine) => metropolis(...inputs(engine, shape), draw),
-  check,
-}));
+export const cases: SizedCases = bySize(sizes, (shapes): readonly Case[] =>
+  Object.entries(shapes).map(([name, shape]) => ({
+    name,
+    group: "metropolis",
+    shape: times(shape),
+    bound: "memory",
+    bytes: 8 * sizeOf(shape),
+    flops: 0,
+    run: (engine) => metropolis(...inputs(engine, shape), draw),
+    check,
+  })),
+);

@@ -3,9 +3,10 @@ import type { Tensor } from "../../engine/tensor.ts";
 import { bothPasses, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, sizeOf, times, variable } from "../inputs.ts";
+import { type ByKind, bySize, type SizedCases } from "../sizes.ts";
 
 type Size = readonly [n: number, c: number, h: number, w: number];
-const full: Size = [8, 64, 32, 32];
+const sizes: ByKind<Size> = { cpu: [8, 64, 32, 32], gpu: [128, 256, 32, 32] };
 const small: Size = [2, 16, 8, 8];
 
 type Parameters = (size: Size) => (readonly number[])[];
@@ -34,9 +35,9 @@ const norms: Record<string, { parameters: Parameters; apply: (x: Tensor, ...p: T
   },
 };
 
-/** Two sweeps to read x and one to write y are 12 bytes an element; backward x and dy twice, dx once: 20. */
-export const cases: readonly Case[] = Object.entries(norms).flatMap(
-  ([name, { parameters, apply }]): Case[] => {
+/** x read and y written once are 8 bytes an element; backward x and dy read and dx written once: 12 more. */
+export const cases: SizedCases = bySize(sizes, (full): readonly Case[] =>
+  Object.entries(norms).flatMap(([name, { parameters, apply }]): Case[] => {
     const shapes = (size: Size) => [size, ...parameters(size)];
     const common = { group: "norm", shape: times(full), bound: "memory" } as const;
     const elements = sizeOf(full);
@@ -44,7 +45,7 @@ export const cases: readonly Case[] = Object.entries(norms).flatMap(
       {
         ...common,
         name: `${name}, forward`,
-        bytes: 12 * elements,
+        bytes: 8 * elements,
         flops: 10 * elements,
         ...sized(full, small, (engine, size) =>
           apply(...(shapes(size).map((s, i) => drawn(engine, s, i + 1)) as [Tensor])),
@@ -53,7 +54,7 @@ export const cases: readonly Case[] = Object.entries(norms).flatMap(
       {
         ...common,
         name: `${name}, both passes`,
-        bytes: 32 * elements,
+        bytes: 20 * elements,
         flops: 32 * elements,
         ...bothPasses({
           full,
@@ -63,5 +64,5 @@ export const cases: readonly Case[] = Object.entries(norms).flatMap(
         }),
       },
     ];
-  },
+  }),
 );

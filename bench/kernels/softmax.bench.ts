@@ -1,22 +1,24 @@
 import { softmax } from "../../engine/ops/index.ts";
+import type { Shape } from "../../engine/tensor.ts";
 import { bothPasses, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, sizeOf, times, variable } from "../inputs.ts";
+import { bySize, type SizedCases } from "../sizes.ts";
 
-const full = [4096, 256];
+const sizes = { cpu: [4096, 256], gpu: [131_072, 256] };
 const small = [40, 70];
-const common = { group: "softmax", shape: times(full), bound: "memory" } as const;
+const common = (full: Shape) => ({ group: "softmax", shape: times(full), bound: "memory" }) as const;
 
-export const cases: readonly Case[] = [
+export const cases: SizedCases = bySize(sizes, (full): readonly Case[] => [
   {
-    ...common,
+    ...common(full),
     name: "softmax, forward",
     bytes: 8 * sizeOf(full),
     flops: 4 * sizeOf(full),
     ...sized(full, small, (engine, size) => softmax(drawn(engine, size))),
   },
   {
-    ...common,
+    ...common(full),
     name: "softmax, both passes",
     bytes: 20 * sizeOf(full),
     flops: 8 * sizeOf(full),
@@ -27,4 +29,4 @@ export const cases: readonly Case[] = [
       op: ([x]) => softmax(x!),
     }),
   },
-];
+]);

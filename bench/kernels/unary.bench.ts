@@ -4,10 +4,11 @@ import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { backward, near, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, sizeOf, times, variable } from "../inputs.ts";
+import { bySize, type SizedCases } from "../sizes.ts";
 
-const full = [8, 64, 128, 128];
+const sizes = { cpu: [8, 64, 128, 128], gpu: [64, 64, 128, 128] };
 const small = [2, 5, 7, 12];
-const common = { group: "unary", shape: times(full), bound: "memory" } as const;
+const common = (full: Shape) => ({ group: "unary", shape: times(full), bound: "memory" }) as const;
 
 function copied(engine: Engine, size: Shape): Tensor {
   const y = engine.empty(size);
@@ -20,9 +21,9 @@ async function checkCopy(engine: Engine): Promise<string | undefined> {
   return near("copy", copy, await drawn(engine, small).data());
 }
 
-export const cases: readonly Case[] = [
+export const cases: SizedCases = bySize(sizes, (full): readonly Case[] => [
   {
-    ...common,
+    ...common(full),
     name: "copy",
     bytes: 8 * sizeOf(full),
     flops: 0,
@@ -30,14 +31,14 @@ export const cases: readonly Case[] = [
     check: checkCopy,
   },
   {
-    ...common,
+    ...common(full),
     name: "silu",
     bytes: 8 * sizeOf(full),
     flops: sizeOf(full),
     ...sized(full, small, (engine, size) => silu(drawn(engine, size))),
   },
   {
-    ...common,
+    ...common(full),
     name: "silu gradient",
     bytes: 12 * sizeOf(full),
     flops: 2 * sizeOf(full),
@@ -48,4 +49,4 @@ export const cases: readonly Case[] = [
       op: ([x]) => silu(x!),
     }),
   },
-];
+]);

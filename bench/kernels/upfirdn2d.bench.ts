@@ -1,10 +1,12 @@
 import type { Engine } from "../../engine/engine.ts";
 import { type Upfirdn2dOptions, upfirdn2d } from "../../engine/ops/index.ts";
+import type { Shape } from "../../engine/tensor.ts";
 import { sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, kept, sizeOf, times } from "../inputs.ts";
+import { bySize, type SizedCases } from "../sizes.ts";
 
-const full = [8, 64, 32, 32];
+const sizes = { cpu: [8, 64, 32, 32], gpu: [128, 256, 32, 32] };
 const small = [2, 3, 6, 8];
 
 /** The filter of NCSN++ and StyleGAN2, [1, 3, 3, 1] in both directions. */
@@ -20,7 +22,7 @@ const filter = (engine: Engine) =>
   });
 
 /** `grown`: outputs for each input; a fourth of the taps meets a real input when upsampling. */
-const fir = (name: string, grown: number, taps: number, options: Upfirdn2dOptions): Case => ({
+const fir = (full: Shape, name: string, grown: number, taps: number, options: Upfirdn2dOptions): Case => ({
   name,
   group: "upfirdn2d",
   shape: times(full),
@@ -30,7 +32,7 @@ const fir = (name: string, grown: number, taps: number, options: Upfirdn2dOption
   ...sized(full, small, (engine, size) => upfirdn2d(drawn(engine, size), filter(engine), options)),
 });
 
-export const cases: readonly Case[] = [
-  fir("FIR upsample by 2", 4, 4, { up: 2, pad: [2, 1] }),
-  fir("FIR downsample by 2", 1 / 4, 16, { down: 2, pad: [1, 1] }),
-];
+export const cases: SizedCases = bySize(sizes, (full): readonly Case[] => [
+  fir(full, "FIR upsample by 2", 4, 4, { up: 2, pad: [2, 1] }),
+  fir(full, "FIR downsample by 2", 1 / 4, 16, { down: 2, pad: [1, 1] }),
+]);

@@ -33,7 +33,11 @@ export function benchCommand(program: Command): void {
         .choices([...gridSizes, "none"])
         .default("small"),
     )
-    .option("--batch <n>", "images that go through those networks at once", wholeFrom(1, "--batch"), 1)
+    .option(
+      "--batch <n>",
+      "images that go through those networks at once; 1, or 16 on a GPU, unless given",
+      wholeFrom(1, "--batch"),
+    )
     .option("--json <file>", "write the run as JSON lines, as docs/bench.schema.json says")
     .option("--html <file>", "write the run as one page, with the steps' profiles")
     .option(

@@ -1,17 +1,20 @@
-import { convGemm } from "../../kernels/conv-gemm.ts";
+import { convGemm, convGemmWeight } from "../../kernels/conv-gemm.ts";
 import {
   type ConvProblem,
   type ConvTile,
   type ConvWay,
+  type ConvWeightTile,
   type ConvWeightWay,
   convWay,
   convWays,
-  convWeightTile,
-  convWeightTiles,
+  convWeightWay,
+  convWeightWays,
   winogradBytes,
 } from "../../kernels/conv-ways.ts";
+import { convWeightGemm, convWeightSum } from "../../kernels/conv-weight-gemm.ts";
 import { convPackWeight, convPad, convRows, convWeightRows, rowSpan } from "../../kernels/conv2d.ts";
-import { matmulWay, type SharedVariant } from "../../kernels/matmul.ts";
+import { matmulWay } from "../../kernels/matmul.ts";
+import { type Tile, tileCount } from "../../kernels/tile.ts";
 import { winogradInput, winogradOutput, winogradTiles, winogradWeight } from "../../kernels/winograd.ts";
 import { bucket, chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
@@ -21,6 +24,7 @@ import * as oracle from "../oracle/conv2d.ts";
 import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./binary.ts";
+import { byMatrix } from "./conv-matrix.ts";
 import { matmul, multiply } from "./matmul.ts";
 import { reduceAxes, reshape, sum } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
@@ -112,8 +116,6 @@ function extent(
 
 /** A convolution whose taps may be flipped and inputs stuffed, for the input gradient. */
 interface Convolution extends ConvProblem {
-  /** Images. */
-  readonly n: number;
   readonly attrs: ConvAttrs;
   /** Weights are [ci, co, kh, kw] and their taps read backwards. */
   readonly flip: boolean;
@@ -129,7 +131,8 @@ function convolutionOf(
 ): Convolution {
   const [outer, inner] = w!.shape as [number, number];
   const [co, ci] = flip ? [inner, outer] : [outer, inner];
-  return { n: x!.dim(0), ci, co, oh, ow, kernel: sizeOf(w!), attrs, flip, stuffing, rescale };
+  const half = x!.dtype === "f16";
+  return { n: x!.dim(0), ci, co, oh, ow, kernel: sizeOf(w!), attrs, flip, stuffing, half, rescale };
 }
 
 /** Without the batch: an image's numbers may not depend on those beside it. */
@@ -144,7 +147,11 @@ const convolution: Tunable<Convolution, ConvWay> = {
       const { n, ci, co, oh, ow } = problem;
       return engine.standingFor(2 * n * ci * co * oh * ow * 9, () => byWinograd(engine, inputs, problem));
     }
-    if (way.kernel === "gemm") return byGemm(engine, inputs, problem, way);
+    if (way.kernel === "matrix") return byMatrix(engine, inputs, problem, way);
+    if (way.kernel === "gemm") {
+      const { kernel: _, ...tile } = way;
+      return byGemm(engine, inputs, problem, tile);
+    }
     const { kernel: _, ...tile } = way;
     return byRows(engine, inputs, problem, tile);
   },
@@ -191,12 +198,7 @@ function byRows(
 }
 
 /** One matrix product, of inputs gathered as they are needed. */
-function byGemm(
-  engine: Engine,
-  [x, w, bias, residual]: Inputs,
-  problem: Convolution,
-  { tile, slab, each }: SharedVariant,
-): Tensor {
+function byGemm(engine: Engine, [x, w, bias, residual]: Inputs, problem: Convolution, tile: Tile): Tensor {
   const { n, ci, co, oh, ow, kernel, attrs, flip, stuffing, rescale } = problem;
   const [kh, kw] = kernel;
   const [height, width] = sizeOf(x!);
@@ -206,15 +208,16 @@ function byGemm(
     stuffing,
   ];
   const [top, , left] = attrs.padding;
+  const wp = engine.empty([kh * kw, ci, up4(co)]);
+  engine.launch(convGemmWeight, { flip }, { w: w!, y: wp }, { co, ci, taps: kh * kw });
   const y = engine.empty([n, co, oh, ow]);
   engine.launch(
     convGemm,
-    { tile, slab, each, residual: residual !== undefined },
-    { x: x!, w: w!, bias: bias ?? w!, residual: residual ?? w!, y },
+    { ...tile, residual: residual !== undefined, vec: (oh * ow) % 4 === 0 },
+    { x: x!, w: wp, bias: bias ?? wp, residual: residual ?? wp, y },
     {
-      ...{ m: co, n: n * oh * ow, k: ci * kh * kw, ci, height, width, oh, ow, kh, kw },
+      ...{ m: co, n: n * oh * ow, ci, height, width, oh, ow, kh, kw },
       ...{ strideY, strideX, dilationY, dilationX, top, left, stepY, stepX },
-      flip: flip ? 1 : 0,
       useBias: bias ? 1 : 0,
       biasPitch: bias?.rank === 2 ? co : 0,
       rescale,
@@ -331,49 +334,92 @@ const weightSums: Tunable<WeightSums, ConvWeightWay> = {
   family: "conv2d_weight_grad",
   classOf: ({ n, ci, co, kh, kw, size: [oh, ow], stride, dilation }) =>
     `${bucket(n)} of ${ci}->${co} ${kh}x${kw} from ${oh}x${ow} stride ${stride} dilation ${dilation}`,
-  heuristic: convWeightTile,
-  ways: convWeightTiles,
-  run: (engine, [dy, x], attrs, way) => {
-    const { n, ci, co, kh, kw, size } = attrs;
-    const { khs, ...tile } = way;
-    // Columns dealt out by their place modulo the dilation turn it into neighbours, and dilated rows into farther ones.
-    const phases = attrs.stride[0] * attrs.stride[1] === 1 ? attrs.dilation[1] : 1;
-    const dilation: Pair = [attrs.dilation[0], attrs.dilation[1] / phases];
-    const columns = Math.ceil(size[1] / phases);
-    const [lines, pitch] = extent(
-      [size[0], columns],
-      attrs.kernelSize,
-      { stride: attrs.stride, dilation },
-      tile.columns,
-    );
-    const dyPitch = Math.ceil(columns / tile.columns) * tile.columns;
-    const xp = padded(engine, x!, lines * phases, pitch, attrs.padding[0], attrs.padding[2], [1, 1], phases);
-    const dyp = padded(engine, dy!, size[0] * phases, dyPitch, 0, 0, [1, 1], phases);
-    const groups = Math.ceil((ci * kh) / khs / tile.lanes) * Math.ceil(co / tile.rows);
-    const splits = Math.min(n, Math.max(1, Math.ceil((engine.hardware.kind === "cpu" ? 16 : 512) / groups)));
-    const parts = engine.empty([splits, co, ci, kh, kw]);
-    engine.launch(
-      convWeightRows,
-      { kw, strideX: attrs.stride[1], dilationX: dilation[1], khs, ...tile },
-      { x: xp, dy: dyp, dw: parts },
-      {
-        n,
-        ci,
-        co,
-        oh: size[0] * phases,
-        lines: lines * phases,
-        pitch,
-        dyPitch,
-        kh,
-        strideY: attrs.stride[0],
-        dilationY: dilation[0] * phases,
-        splits,
-      },
-    );
-    const total = splits === 1 ? parts : reduceAxes(engine, "sum", parts, [0]);
-    return engine.track(total.alias([co, ci, kh, kw]));
+  heuristic: convWeightWay,
+  ways: convWeightWays,
+  run: (engine, inputs, sums, way) => {
+    if (way.kernel === "gemm") {
+      const { kernel: _, ...tile } = way;
+      return weightsByGemm(engine, inputs, sums, tile);
+    }
+    const { kernel: _, ...tile } = way;
+    return weightsByRows(engine, inputs, sums, tile);
   },
 };
+
+function weightsByRows(
+  engine: Engine,
+  [dy, x]: Inputs,
+  attrs: WeightSums,
+  { khs, ...tile }: ConvWeightTile,
+): Tensor {
+  const { n, ci, co, kh, kw, size } = attrs;
+  // Columns dealt out by their place modulo the dilation turn it into neighbours, and dilated rows into farther ones.
+  const phases = attrs.stride[0] * attrs.stride[1] === 1 ? attrs.dilation[1] : 1;
+  const dilation: Pair = [attrs.dilation[0], attrs.dilation[1] / phases];
+  const columns = Math.ceil(size[1] / phases);
+  const [lines, pitch] = extent(
+    [size[0], columns],
+    attrs.kernelSize,
+    { stride: attrs.stride, dilation },
+    tile.columns,
+  );
+  const dyPitch = Math.ceil(columns / tile.columns) * tile.columns;
+  const xp = padded(engine, x!, lines * phases, pitch, attrs.padding[0], attrs.padding[2], [1, 1], phases);
+  const dyp = padded(engine, dy!, size[0] * phases, dyPitch, 0, 0, [1, 1], phases);
+  const groups = Math.ceil((ci * kh) / khs / tile.lanes) * Math.ceil(co / tile.rows);
+  const splits = Math.min(n, Math.max(1, Math.ceil((engine.hardware.kind === "cpu" ? 16 : 512) / groups)));
+  const parts = engine.empty([splits, co, ci, kh, kw]);
+  engine.launch(
+    convWeightRows,
+    { kw, strideX: attrs.stride[1], dilationX: dilation[1], khs, ...tile },
+    { x: xp, dy: dyp, dw: parts },
+    {
+      n,
+      ci,
+      co,
+      oh: size[0] * phases,
+      lines: lines * phases,
+      pitch,
+      dyPitch,
+      kh,
+      strideY: attrs.stride[0],
+      dilationY: dilation[0] * phases,
+      splits,
+    },
+  );
+  const total = splits === 1 ? parts : reduceAxes(engine, "sum", parts, [0]);
+  return engine.track(total.alias([co, ci, kh, kw]));
+}
+
+/** Workgroups to split a sum for. */
+const BUSY = 264;
+/** Slabs of positions that a workgroup takes at least. */
+const LEAST_SLABS = 4;
+
+/** One matrix product over all positions, split until a GPU is busy. */
+function weightsByGemm(engine: Engine, [dy, x]: Inputs, sums: WeightSums, tile: Tile): Tensor {
+  const { n, ci, co, kh, kw, size, stride, dilation, padding } = sums;
+  const [[oh, ow], [height, width]] = [size, sizeOf(x!)];
+  const [k, columns] = [n * oh * ow, kh * kw * up4(ci)];
+  const most = Math.max(1, Math.ceil(BUSY / tileCount(1, co, columns, tile)));
+  const slabs = Math.max(LEAST_SLABS, Math.ceil(k / most / tile.slab));
+  const span = slabs * tile.slab;
+  const splits = Math.ceil(k / span);
+  const parts = engine.empty([splits, co, kh * kw, up4(ci)], "f32");
+  engine.launch(
+    convWeightGemm,
+    { ...tile, vec: ow % 4 === 0 },
+    { dy: dy!, x: x!, parts },
+    {
+      ...{ m: co, n: columns, k, span, ci, height, width, oh, ow, kw },
+      ...{ strideY: stride[0], strideX: stride[1], dilationY: dilation[0], dilationX: dilation[1] },
+      ...{ top: padding[0], left: padding[2] },
+    },
+  );
+  const dw = engine.empty([co, ci, kh, kw]);
+  engine.launch(convWeightSum, {}, { parts, dw }, { splits, co, ci, taps: kh * kw });
+  return dw;
+}
 
 const weightGradOp = defineOp<WeightGradAttrs>({
   name: "conv2d_weight_grad",

@@ -94,6 +94,19 @@ const product: Tunable<Problem, MatmulWay> = {
   },
 };
 
+/** y = a b, the operands perhaps transposed, the way chosen for it: for ops that are products inside. */
+export function multiplyInto(
+  y: Tensor,
+  a: Tensor,
+  b: Tensor,
+  { transposeA = false, transposeB = false }: MatmulOptions = {},
+): void {
+  const { engine } = y;
+  const problem = problemOf([a, b], { transposeA, transposeB });
+  const way = engine.choose(product, problem, [a, b]);
+  multiply(engine, matrices(a, transposeA), matrices(b, transposeB), y, problem, way);
+}
+
 /** Multiplies matrices that lie inside tensors. */
 export function multiply(
   engine: Engine,
@@ -104,16 +117,33 @@ export function multiply(
   way: MatmulWay,
 ): void {
   if (way.kernel === "shared") {
-    const { kernel: _, ...variant } = way;
-    const strides = {
-      aBatch: a.batch,
-      aRow: a.row,
-      aColumn: a.column,
-      bBatch: b.batch,
-      bRow: b.row,
-      bColumn: b.column,
-    };
-    engine.launch(matmulShared, variant, { a: a.t, b: b.t, c }, { batch, m, n, k, ...strides });
+    const { kernel: _, ...tile } = way;
+    const [aAlongK, bAlongK] = [a.row !== 1, b.column !== 1];
+    const fours = [
+      n,
+      aAlongK ? k : m,
+      bAlongK ? k : n,
+      a.batch,
+      b.batch,
+      aAlongK ? a.row : a.column,
+      bAlongK ? b.column : b.row,
+    ];
+    engine.launch(
+      matmulShared,
+      { ...tile, aAlongK, bAlongK, vec: fours.every((length) => length % 4 === 0) },
+      { a: a.t, b: b.t, c },
+      {
+        ...{ batch, m, n, k },
+        ...{
+          aBatch: a.batch,
+          aRow: a.row,
+          aColumn: a.column,
+          bBatch: b.batch,
+          bRow: b.row,
+          bColumn: b.column,
+        },
+      },
+    );
     return;
   }
   const { kernel: _, ...variant } = way;
@@ -141,9 +171,10 @@ function packed(
 ): Tensor {
   if (columnStride === 1 && rowStride === columns && columns % 4 === 0) return x;
   const y = engine.empty([Math.max(1, batch), rows, Math.ceil(columns / 4) * 4]);
+  const turned = rowStride === 1 && [rows, columnStride, batchStride].every((length) => length % 4 === 0);
   engine.launch(
     pack,
-    {},
+    { turned },
     { x, y },
     { batch: Math.max(1, batch), rows, columns, batchStride, rowStride, columnStride },
   );

@@ -4,21 +4,21 @@ import { conv2d, conv2dInputGrad } from "../../engine/ops/conv2d.ts";
 import { map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { convGemmTiles } from "../../kernels/conv-gemm.ts";
 import { type ConvProblem, convWays } from "../../kernels/conv-ways.ts";
-import type { SharedVariant } from "../../kernels/matmul.ts";
+import type { Tile } from "../../kernels/tile.ts";
+import { sharedTiles } from "../../kernels/tile-choice.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { expectNear } from "../support/near.ts";
 
-async function byGemm(variant: SharedVariant, fn: () => Tensor): Promise<ArrayLike<number>> {
+async function byGemm(variant: Tile, fn: () => Tensor): Promise<ArrayLike<number>> {
   const kernels: string[] = [];
   const y = engine.choices.forcing("conv2d", { kernel: "gemm", ...variant }, () => {
     engine.dry(fn, ({ program }) => kernels.push(program.kernel.name));
     return engine.scope(fn);
   });
-  expect(kernels.filter((name) => /conv|matmul/.test(name))).toEqual(["conv_gemm"]);
+  expect(kernels.filter((name) => /conv|matmul/.test(name))).toEqual(["conv_gemm_weight", "conv_gemm"]);
   const values = await y.data();
   y.dispose();
   return values;
@@ -67,64 +67,74 @@ const cases = [
   },
 ] as const;
 
-describe.each(convGemmTiles)("tiles of $tile, slabs of $slab, $each x $each a thread", (variant) => {
-  test.each(cases)(
-    "$ci -> $co, kernel $kernel, stride $stride, padding $padding, dilation $dilation",
-    async (c) => {
-      const { stride, padding, dilation, kernel, size } = c;
-      const attrs = { stride, padding, dilation } as const;
-      const [x, w] = [normal([c.n, c.ci, ...size], 1), normal([c.co, c.ci, ...kernel], 2)];
-      const terms = c.ci * kernel[0] * kernel[1];
-      const magnitude = oracle.conv2d(map(x, Math.abs), map(w, Math.abs), null, attrs);
-      const plain = oracle.conv2d(x, w, null, attrs);
-      const residual = normal(plain.shape, 3);
-      const bias = normal([c.n, c.co], 4);
-      const [xs, ws, rs, bs] = [x, w, residual, bias].map((t) => upload(t)) as [
-        Tensor,
-        Tensor,
-        Tensor,
-        Tensor,
-      ];
+describe.each(sharedTiles)(
+  "tiles of $rows x $columns, slabs of $slab, $eachRows x $eachColumns a thread, prefetch $prefetch",
+  (variant) => {
+    test.each(cases)(
+      "$ci -> $co, kernel $kernel, stride $stride, padding $padding, dilation $dilation",
+      async (c) => {
+        const { stride, padding, dilation, kernel, size } = c;
+        const attrs = { stride, padding, dilation } as const;
+        const [x, w] = [normal([c.n, c.ci, ...size], 1), normal([c.co, c.ci, ...kernel], 2)];
+        const terms = c.ci * kernel[0] * kernel[1];
+        const magnitude = oracle.conv2d(map(x, Math.abs), map(w, Math.abs), null, attrs);
+        const plain = oracle.conv2d(x, w, null, attrs);
+        const residual = normal(plain.shape, 3);
+        const bias = normal([c.n, c.co], 4);
+        const [xs, ws, rs, bs] = [x, w, residual, bias].map((t) => upload(t)) as [
+          Tensor,
+          Tensor,
+          Tensor,
+          Tensor,
+        ];
 
-      expectNear(await byGemm(variant, () => conv2d(xs, ws, undefined, attrs)), plain, { terms, magnitude });
+        expectNear(await byGemm(variant, () => conv2d(xs, ws, undefined, attrs)), plain, {
+          terms,
+          magnitude,
+        });
 
-      const biased = oracle.conv2d(x, w, bias, attrs);
-      const ended = await byGemm(variant, () => conv2d(xs, ws, bs, { ...attrs, residual: rs, rescale: 0.7 }));
-      const sizes = { ...magnitude, data: magnitude.data.map((m) => m + 8) };
-      expectNear(
-        ended,
-        oracle.addRescaled(biased, residual, 0.7),
-        { terms, magnitude: sizes },
-        "with its end",
-      );
+        const biased = oracle.conv2d(x, w, bias, attrs);
+        const ended = await byGemm(variant, () =>
+          conv2d(xs, ws, bs, { ...attrs, residual: rs, rescale: 0.7 }),
+        );
+        const sizes = { ...magnitude, data: magnitude.data.map((m) => m + 8) };
+        expectNear(
+          ended,
+          oracle.addRescaled(biased, residual, 0.7),
+          { terms, magnitude: sizes },
+          "with its end",
+        );
 
-      const full = { ...attrs, inputSize: size };
-      const dx = await byGemm(variant, () => conv2dInputGrad(rs, ws, full));
-      const largest = oracle.conv2dInputGrad(map(residual, Math.abs), map(w, Math.abs), full);
-      const backTerms = c.co * kernel[0] * kernel[1];
-      expectNear(
-        dx,
-        oracle.conv2dInputGrad(residual, w, full),
-        { terms: backTerms, magnitude: largest },
-        "input gradient",
-      );
-      for (const t of [xs, ws, rs, bs]) t.dispose();
-    },
-  );
-});
+        const full = { ...attrs, inputSize: size };
+        const dx = await byGemm(variant, () => conv2dInputGrad(rs, ws, full));
+        const largest = oracle.conv2dInputGrad(map(residual, Math.abs), map(w, Math.abs), full);
+        const backTerms = c.co * kernel[0] * kernel[1];
+        expectNear(
+          dx,
+          oracle.conv2dInputGrad(residual, w, full),
+          { terms: backTerms, magnitude: largest },
+          "input gradient",
+        );
+        for (const t of [xs, ws, rs, bs]) t.dispose();
+      },
+    );
+  },
+);
 
 test("is worth measuring on a GPU, in tiles that it can hold", () => {
   const problem: ConvProblem = {
-    ...{ ci: 8, co: 8, oh: 8, ow: 8 },
+    ...{ n: 1, ci: 8, co: 8, oh: 8, ow: 8 },
     kernel: [3, 3],
     stuffing: [1, 1],
     attrs: { stride: [1, 1], dilation: [1, 1] },
+    flip: false,
+    half: false,
   };
   const gemms = (hw: Partial<typeof engine.hardware>) =>
     convWays({ ...engine.hardware, ...hw }, problem).filter(({ kernel }) => kernel === "gemm");
   expect(gemms({ kind: "cpu" })).toEqual([]);
-  expect(gemms({ kind: "gpu" })).toHaveLength(convGemmTiles.length);
+  expect(gemms({ kind: "gpu" })).toHaveLength(sharedTiles.length);
   expect(gemms({ kind: "gpu", maxWorkgroupSize: 64, maxWorkgroupStorage: 4800 })).toEqual([
-    { kernel: "gemm", tile: 32, slab: 16, each: 4 },
+    { kernel: "gemm", ...sharedTiles[0] },
   ]);
 });

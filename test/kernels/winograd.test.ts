@@ -207,6 +207,7 @@ describe("which way", () => {
   const problem = (
     change: Partial<ConvProblem> & { dilation?: readonly [number, number] } = {},
   ): ConvProblem => ({
+    n: 1,
     ci: 64,
     co: 64,
     oh: 32,
@@ -214,6 +215,8 @@ describe("which way", () => {
     kernel: [3, 3],
     stuffing: [1, 1],
     attrs: { stride: [1, 1], dilation: change.dilation ?? [1, 1] },
+    flip: false,
+    half: false,
     ...change,
   });
   const hw = { ...engine.hardware, kind: "cpu", maxBinding: 2 ** 27 } as const;

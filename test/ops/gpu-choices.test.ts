@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { conv2d } from "../../engine/ops/conv2d.ts";
 import {
   add,
+  attention,
   avgPool2d,
   embedding,
   exp,
@@ -26,6 +27,7 @@ import {
   upfirdn2d,
 } from "../../engine/ops/index.ts";
 import { type Array64, array64, map } from "../../engine/oracle/array.ts";
+import { attention as attentionOracle } from "../../engine/oracle/attention.ts";
 import { applyBinary } from "../../engine/oracle/binary.ts";
 import { conv2d as convOracle } from "../../engine/oracle/conv2d.ts";
 import { embedding as embeddingOracle } from "../../engine/oracle/embedding.ts";
@@ -106,6 +108,17 @@ test("softmax and logsumexp", async () => {
   await checkOp({ op: logsumexp, oracle: (x) => reduce.logsumexp(x, [-1]), inputs, seed: 3, terms: 200 });
 });
 
+test("attention, products in shared tiles", async () => {
+  const inputs = [normal([2, 9, 10], 1), normal([2, 9, 70], 2), normal([2, 9, 70], 3)];
+  await checkOp({
+    op: (q, k, v) => attention(q!, k!, v!),
+    oracle: (q, k, v) => attentionOracle(q!, k!, v!, 1 / 3),
+    inputs,
+    seed: 3,
+    terms: 9 * 70,
+  });
+});
+
 test("norms", async () => {
   const inputs = [normal([2, 4, 9, 11], 1), normal([4], 2), normal([4], 3)];
   const attrs = { eps: 1e-5, activation: "silu" } as const;
@@ -126,6 +139,33 @@ test("norms", async () => {
     terms: 198,
   });
 });
+
+test.each([
+  ["maps of 16", [2, 4, 4, 4]],
+  ["maps of 48, whose gradient takes several sweeps", [2, 4, 6, 8]],
+])("norms that stay in a workgroup: %s", async (_, shape) => {
+  const attrs = { eps: 1e-5, activation: "silu" } as const;
+  const inputs = [normal(shape, 1), normal([4], 2), normal([4], 3)];
+  for (const groups of [2, 4])
+    await checkOp({
+      op: (x, gamma, beta) => groupNorm(x!, groups, { gamma, beta, ...attrs }),
+      oracle: (x, gamma, beta) => norm(x!, { ...attrs, groups, plus: false }, gamma!, beta!, null),
+      inputs,
+      seed: 4,
+      terms: 48,
+    });
+  const rows = normal([2, 8], 5);
+  await checkOp({
+    op: (x, values) => groupNorm(x!, 2, { rows: { values: values!, order: ["beta", "gamma"] }, ...attrs }),
+    oracle: (x, values) =>
+      norm(x!, { ...attrs, groups: 2, plus: false }, slice(values!, 4), slice(values!, 0), null),
+    inputs: [inputs[0]!, rows],
+    seed: 5,
+    terms: 48,
+  });
+});
+/** Four columns from one on. */
+const slice = (x: Array64, from: number) => shape.slice(x, [0, from], [x.shape[0]!, 4]);
 
 test("convolution", async () => {
   const attrs = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1] } as const;

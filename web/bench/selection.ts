@@ -1,6 +1,9 @@
-import { families } from "../../bench/cases.ts";
+import { families as byKind } from "../../bench/cases.ts";
 import type { Case } from "../../bench/harness.ts";
 import { UsageError } from "../../engine/errors.ts";
+
+/** A browser gives no word of the memory there is: the smaller sizes. */
+const families = byKind.cpu;
 
 /** One case of each kind that a sampling or training step is made of, small enough for a processor that plays GPU. */
 const quick = [
