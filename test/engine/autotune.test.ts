@@ -36,11 +36,11 @@ const ways: ToyWay[] = [
   { times: 1, wrong: true },
 ];
 
-/** y = 3 x; the heuristic does it 40 times over, another way is wrong, a third throws. */
+/** y = 3 x; the heuristic does it 400 times over, another way is wrong, a third throws. */
 const toy: Tunable<Toy, ToyWay> = {
   family: "toy",
   classOf: ({ size }) => `${size}`,
-  heuristic: () => ({ times: 40, wrong: false }),
+  heuristic: () => ({ times: 400, wrong: false }),
   ways: () => [...ways, { times: 0, wrong: true }],
   run: (_engine, [x], _, { times, wrong }) => {
     if (times === 0) throw new RangeError("no such way");
@@ -72,7 +72,7 @@ function contextOf(mode: "off" | "cached" | "on", known = new Map<string, string
 
 test("an engine of the tests is off: its ways are the heuristics'", () => {
   expect(engine.choices.mode).toBe("off");
-  expect(engine.choose(toy, { size: 64, batch: 1 }, [])).toEqual({ times: 40, wrong: false });
+  expect(engine.choose(toy, { size: 64, batch: 1 }, [])).toEqual({ times: 400, wrong: false });
 });
 
 describe("tuning", () => {
@@ -85,7 +85,7 @@ describe("tuning", () => {
       const { key, shapes, heuristic, chosen, trials } = tuned[0]!;
       expect(key).toBe("toy 64");
       expect(shapes).toBe("[2,64]");
-      expect(heuristic.way).toBe(wayName({ times: 40, wrong: false }));
+      expect(heuristic.way).toBe(wayName({ times: 400, wrong: false }));
       expect(chosen.way).toBe(wayName(ways[0]!));
       expect(chosen.ms).toBeLessThan(heuristic.ms);
       expect(trials.map(({ way, fault }) => [way, fault])).toEqual([
@@ -112,19 +112,19 @@ describe("tuning", () => {
       first.restore();
     }
     const second = contextOf("cached");
-    const other = new Map([["toy 64", wayName({ times: 40, wrong: false })]]);
+    const other = new Map([["toy 64", wayName({ times: 400, wrong: false })]]);
     await cache.write(fileName(second.tunedFor), writeTuning(other, second.tunedFor));
     try {
       await tune(engine, () => triple(2), second);
       expect(second.choices.known).toEqual(other);
-      expect(engine.choose(toy, { size: 64, batch: 2 }, [])).toEqual({ times: 40, wrong: false });
+      expect(engine.choose(toy, { size: 64, batch: 2 }, [])).toEqual({ times: 400, wrong: false });
     } finally {
       second.restore();
     }
   });
 
   test("to compare, measures anew and keeps nothing", async () => {
-    const known = new Map([["toy 64", wayName({ times: 40, wrong: false })]]);
+    const known = new Map([["toy 64", wayName({ times: 400, wrong: false })]]);
     const context = contextOf("cached", known);
     try {
       const { tuned, place } = await tune(engine, () => triple(2), context, { compare: true });
@@ -158,7 +158,7 @@ describe("tuning", () => {
 test("a way that is no longer among a tunable's counts as unknown", () => {
   const context = contextOf("cached", new Map([["toy 64", '{"times":7,"wrong":false}']]));
   try {
-    expect(engine.choose(toy, { size: 64, batch: 1 }, [])).toEqual({ times: 40, wrong: false });
+    expect(engine.choose(toy, { size: 64, batch: 1 }, [])).toEqual({ times: 400, wrong: false });
   } finally {
     context.restore();
   }
@@ -168,7 +168,7 @@ test("one way can be forced on a family, for a while", () => {
   const way = { times: 2, wrong: true };
   const chosen = () => engine.choose(toy, { size: 64, batch: 1 }, []);
   expect(engine.choices.forcing("toy", way, chosen)).toEqual(way);
-  expect(chosen()).toEqual({ times: 40, wrong: false });
+  expect(chosen()).toEqual({ times: 400, wrong: false });
 });
 
 test("classes: what rounds by its way knows no batch, what does not knows its power of two", () => {
