@@ -1,5 +1,9 @@
+import type { Hardware } from "../kernels/kernel.ts";
 import type { BufferPool } from "./buffers.ts";
 import { type Command, type CommandStream, isDynamic, ParamArena } from "./stream.ts";
+
+/** Dispatches of a submit: a GPU is at work on them while the host writes the next. */
+const PER_SUBMIT = 128;
 
 /**
  * A step recorded once and replayed: the same dispatches on the same buffers, with every Scalar read anew.
@@ -16,6 +20,7 @@ export class Capture<T> {
   readonly #params: ParamArena;
   readonly #groups: readonly GPUBindGroup[];
   readonly #dynamic: readonly number[];
+  readonly #perSubmit: number;
 
   constructor(
     device: GPUDevice,
@@ -23,12 +28,14 @@ export class Capture<T> {
     pools: readonly BufferPool[],
     commands: readonly Command[],
     result: T,
+    kind: Hardware["kind"],
   ) {
     this.#device = device;
     this.#stream = stream;
     this.#pools = pools;
     this.commands = commands;
     this.result = result;
+    this.#perSubmit = kind === "gpu" ? PER_SUBMIT : commands.length;
     const params = new ParamArena(device, Math.max(1, commands.length));
     commands.forEach((c, i) => {
       params.set(i, c);
@@ -39,17 +46,18 @@ export class Capture<T> {
     this.#dynamic = commands.flatMap((c, i) => (isDynamic(c) ? [i] : []));
   }
 
-  /** Runs the step again in one submit. */
+  /** Runs the step again. */
   replay(): void {
     this.#stream.flush();
     this.#refresh();
-    const encoder = this.#device.createCommandEncoder();
-    const pass = encoder.beginComputePass(this.#stream.stopwatch?.pass());
-    this.commands.forEach((c, i) => {
-      this.#stream.encode(pass, c, this.#groups[i]!, i);
-    });
-    pass.end();
-    this.#submit(encoder);
+    for (let from = 0; from < this.commands.length; from += this.#perSubmit) {
+      const encoder = this.#device.createCommandEncoder();
+      const pass = encoder.beginComputePass(this.#stream.stopwatch?.pass());
+      const to = Math.min(from + this.#perSubmit, this.commands.length);
+      for (let i = from; i < to; i++) this.#stream.encode(pass, this.commands[i]!, this.#groups[i]!, i);
+      pass.end();
+      this.#submit(encoder);
+    }
   }
 
   /** Runs the commands from `from` up to `to` with a pass each, `around` giving each pass its timestamps. */
@@ -91,7 +99,6 @@ export class Capture<T> {
   }
 
   #submit(encoder: GPUCommandEncoder): void {
-    this.#stream.patience.submitted();
     this.#device.queue.submit([encoder.finish()]);
     this.#stream.serial++;
   }

@@ -15,10 +15,12 @@ import { LanewiseFusion } from "./fusion.ts";
 import { GraphNode } from "./graph.ts";
 import { type DeviceOptions, describeHardware, openDevice, type Wishes, wishesOf } from "./hardware.ts";
 import { fromHost, toHost } from "./host-data.ts";
+import { Releases, usesOf } from "./lifetimes.ts";
 import type { Inputs, OpSpec } from "./op.ts";
+import { patiently } from "./patience.ts";
 import { openCache, type TextCache } from "./platform/cache.ts";
 import { platform } from "./platform/index.ts";
-import type { DriverReport, OpenedGpu, OpenOptions } from "./platform/platform.ts";
+import type { DriverReport, OpenedGpu, OpenOptions, Poller } from "./platform/platform.ts";
 import { type Program, ProgramCache } from "./programs.ts";
 import { numberOf, type ScalarLike } from "./scalar.ts";
 import { requireShape, shapeSize, showShape } from "./shapes.ts";
@@ -26,7 +28,7 @@ import { type BlockRange, type Command, CommandStream } from "./stream.ts";
 import { copyStrided } from "./strided.ts";
 import { bytesOf, type Dtype, dtypeOf, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
 import { fileName, readTuning, tunedFor } from "./tuning-file.ts";
-import { Releases, withFusedUpdates } from "./update-fusion.ts";
+import { withFusedUpdates } from "./update-fusion.ts";
 import { type VerifyOptions, type VerifyReport, verify } from "./verify.ts";
 
 export interface EngineOptions extends OpenOptions, DeviceOptions {
@@ -68,6 +70,7 @@ export class Engine {
   #ledger: MemoryLedger;
   readonly #keepAlive: readonly unknown[];
   readonly #cache: TextCache;
+  readonly #poller: Poller | undefined;
   readonly #poison: boolean;
   readonly #maxBufferSize: number;
   readonly #scopes: Set<Tensor>[] = [];
@@ -93,7 +96,7 @@ export class Engine {
     const wishes = wishesOf(options);
     const mode = autotuneMode(options.autotune);
     const opened = await platform.openGpu({
-      dawnFeatures: ["-timestamp_quantization"],
+      dawnFeatures: ["-timestamp_quantization", "allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"],
       ...options,
     });
     const { adapter, driver, systemMemory, unlisted } = opened;
@@ -108,7 +111,7 @@ export class Engine {
 
   private constructor(
     device: GPUDevice,
-    { adapter, keepAlive, driver, withoutDirective = false }: OpenedGpu,
+    { adapter, keepAlive, driver, poller, withoutDirective = false }: OpenedGpu,
     budget: number,
     { limits }: Wishes,
     { poison = false }: EngineOptions,
@@ -118,6 +121,7 @@ export class Engine {
     this.device = device;
     this.driver = driver;
     this.#keepAlive = [adapter, ...keepAlive];
+    this.#poller = poller;
     this.#poison = poison;
     this.choices = choices;
     this.#cache = cache;
@@ -126,9 +130,10 @@ export class Engine {
       device.limits.maxStorageBufferBindingSize,
       limits.maxStorageBufferBindingSize ?? Infinity,
     );
-    this.hardware = describeHardware(device, driver, this.maxBinding);
+    this.hardware = describeHardware(device, adapter, driver, this.maxBinding);
     this.#maxBufferSize = Math.min(device.limits.maxBufferSize, limits.maxBufferSize ?? Infinity);
     this.#pool = this.#newPool();
+    this.#pool.onRelease = (block) => this.stream.released(block);
     this.programs = new ProgramCache(device, (error) => this.#fail(error), withoutDirective);
     this.#fusion = new LanewiseFusion(this.programs, device.limits.maxStorageBuffersPerShaderStage);
     this.stream = new CommandStream(device, this.programs, this.#fusion);
@@ -422,7 +427,8 @@ export class Engine {
       const result = this.scope(fn);
       forEachTensor(result, (t) => this.untrack(t));
       const commands = fuseUpdates ? withFusedUpdates(recorded, releases, this.programs) : recorded;
-      return new Capture(this.device, this.stream, pools, this.#fusion.captured(commands), result);
+      const fused = this.#fusion.captured(commands, usesOf(recorded, releases));
+      return new Capture(this.device, this.stream, pools, fused, result, this.hardware.kind);
     } catch (error) {
       for (const pool of pools) pool.close("its capture failed");
       this.stream.forgetBindGroups();
@@ -520,7 +526,7 @@ export class Engine {
       return buffer;
     });
     try {
-      await this.#wait(() => Promise.all(staging.map((b) => b.mapAsync(GPUMapMode.READ))));
+      await this.#wait(Promise.all(staging.map((b) => b.mapAsync(GPUMapMode.READ))));
       this.#check();
       return staging.map((b, i) => toHost(b.getMappedRange().slice(0), tensors[i]!));
     } catch (cause) {
@@ -553,7 +559,7 @@ export class Engine {
   /** Waits until the device has done all that was asked. Throws DeviceError if any of it failed. */
   async sync(): Promise<void> {
     this.stream.flush();
-    await this.#wait(() => this.device.queue.onSubmittedWorkDone());
+    await this.#wait(this.device.queue.onSubmittedWorkDone());
     this.#check();
   }
 
@@ -583,9 +589,9 @@ export class Engine {
     }
   }
 
-  #wait<T>(wait: () => Promise<T>): Promise<T> {
-    const polled = this.hardware.kind === "cpu" && platform.name === "node";
-    return polled ? this.stream.patience.during(this.stream.dispatches, wait) : wait();
+  /** Beside the threads of a software driver a poller must not keep a core busy; on a GPU nothing else needs it. */
+  #wait<T>(wait: Promise<T>): Promise<T> {
+    return this.#poller && this.hardware.kind === "cpu" ? patiently(wait, this.#poller) : wait;
   }
 
   #newPool(): BufferPool {

@@ -1,21 +1,28 @@
 import type { Kernel, Variant } from "../kernels/kernel.ts";
-import { type FusedStep, fuse, type Lanewise } from "../kernels/lanewise.ts";
+import { type FusedArray, type FusedStep, fuse, type Lanewise } from "../kernels/lanewise.ts";
 import type { Block } from "./buffers.ts";
 import { type ProgramCache, SLOT } from "./programs.ts";
 import type { ScalarLike } from "./scalar.ts";
 import type { Command } from "./stream.ts";
 
-/** Kernels in one: more would only lengthen compilation. */
-const LONGEST = 16;
-
 type LanewiseKernel = Kernel & { readonly lanewise: (v: Variant) => Lanewise };
+
+/**
+ * What one kernel may weigh: longer ones only take longer to compile. A step that calls a function, such as an
+ * exponential, weighs as much as CALL sums.
+ */
+const HEAVIEST = { captured: 128, eager: 32 } as const;
+const CALL = 8;
 
 /** Times an eager run is met before a kernel is compiled for it: most sequences of ops never come again. */
 const EAGER_AFTER = 4;
 
+/** For each command, how many later ones touch the array it writes before that is free again: see usesOf. */
+type Uses = ReadonlyMap<Command, number>;
+
 /**
- * Runs neighbouring lanewise kernels over equally many elements as one: fewer dispatches, the same results. Every
- * array is still written, for later kernels may read it.
+ * Runs neighbouring lanewise kernels over equally many elements as one: fewer dispatches, the same results. An array
+ * that no command outside of the run will read is not written.
  */
 export class LanewiseFusion {
   readonly #programs: ProgramCache;
@@ -29,28 +36,33 @@ export class LanewiseFusion {
   }
 
   /** For a step that will be replayed. */
-  captured(commands: readonly Command[]): Command[] {
-    return this.#fuse(commands, (run) => fused(run, this.#programs));
+  captured(commands: readonly Command[], uses: Uses): Command[] {
+    return this.#fuse(commands, uses, HEAVIEST.captured, (run) => fused(run, run.key(), this.#programs));
   }
 
   /** For commands that run once, in the order in which they came. */
-  eager(commands: readonly Command[]): Command[] {
-    return this.#fuse(commands, (run) => {
-      const key = keyOf(run);
+  eager(commands: readonly Command[], uses: Uses): Command[] {
+    return this.#fuse(commands, uses, HEAVIEST.eager, (run) => {
+      const key = run.key();
       const times = (this.#met.get(key) ?? 0) + 1;
       this.#met.set(key, times);
-      return times < EAGER_AFTER ? undefined : fused(run, this.#programs);
+      return times < EAGER_AFTER ? undefined : fused(run, key, this.#programs);
     });
   }
 
-  #fuse(commands: readonly Command[], join: (run: readonly Command[]) => Command | undefined): Command[] {
+  #fuse(
+    commands: readonly Command[],
+    uses: Uses,
+    heaviest: number,
+    join: (run: Run) => Command | undefined,
+  ): Command[] {
     const out: Command[] = [];
-    let run: Command[] = [];
+    let run = new Run(uses);
     const close = () => {
-      const one = run.length > 1 ? join(run) : undefined;
+      const one = run.commands.length > 1 ? join(run) : undefined;
       if (one) out.push(one);
-      else out.push(...run);
-      run = [];
+      else out.push(...run.commands);
+      if (run.commands.length > 0) run = new Run(uses);
     };
     for (const command of commands) {
       if (!isLanewise(command)) {
@@ -58,8 +70,9 @@ export class LanewiseFusion {
         out.push(command);
         continue;
       }
-      if (run.length > 0 && !fits(run, command, this.#maxArrays)) close();
-      run.push(command);
+      if (run.add(command, heaviest, this.#maxArrays)) continue;
+      close();
+      run.add(command, heaviest, this.#maxArrays);
     }
     close();
     return out;
@@ -72,65 +85,131 @@ const isLanewise = ({ program, ranges }: Command): boolean =>
 /** Parameters of a lanewise command: the count comes first. */
 const countOf = ({ params }: Command): ScalarLike => params[0]!;
 
-function fits(run: readonly Command[], next: Command, maxArrays: number): boolean {
-  const all = [...run, next];
-  const words = 1 + all.reduce((n, c) => n + c.params.length - 1, 0);
-  return (
-    run.length < LONGEST &&
-    countOf(run[0]!) === countOf(next) &&
-    run[0]!.program.variant["vecs"] === next.program.variant["vecs"] &&
-    words * 4 <= SLOT &&
-    arraysOf(all).length <= maxArrays
-  );
+/** Do two commands walk the same elements the same way? */
+const isLike = (a: Command, b: Command): boolean =>
+  countOf(a) === countOf(b) && a.program.variant["vecs"] === b.program.variant["vecs"];
+
+const weights = new WeakMap<object, number>();
+
+function weightOf({ program }: Command): number {
+  let weight = weights.get(program);
+  if (weight === undefined) {
+    const { expression } = (program.kernel as LanewiseKernel).lanewise(program.variant);
+    weights.set(program, (weight = /_\(|logistic\(/.test(expression) ? CALL : 1));
+  }
+  return weight;
 }
 
-const arraysOf = (run: readonly Command[]): Block[] => [
-  ...new Set(run.flatMap((c) => c.ranges.map((r) => r.block))),
-];
+/** An array of a run. */
+interface Held {
+  /** Its place among the run's arrays. */
+  readonly place: number;
+  readonly read: boolean;
+  readonly written: boolean;
+  readonly half: boolean;
+  /** Commands that have yet to touch what it holds now, before that is free; undefined if it never will be. */
+  readonly left: number | undefined;
+  /** No command ever will: it was asked for alone, to be timed perhaps, and has to come about. */
+  readonly unread: boolean;
+}
 
-/** What a fused kernel is made of; each command's arrays by place among the run's. */
-function keyOf(run: readonly Command[]): string {
-  const blocks = arraysOf(run);
-  const steps = run.map((c) => `${c.program.label}:${c.ranges.map((r) => blocks.indexOf(r.block))}`);
-  return steps.join(";");
+const isStored = ({ written, left, unread }: Held): boolean => written && (unread || left !== 0);
+const isBound = (held: Held | undefined): boolean => held !== undefined && (held.read || isStored(held));
+
+/** Lanewise commands in a row, and which of their arrays have to be in memory. */
+class Run {
+  readonly commands: Command[] = [];
+  readonly arrays = new Map<Block, Held>();
+  readonly #uses: Uses;
+  #weight = 0;
+  #words = 1;
+  #bound = 0;
+
+  constructor(uses: Uses) {
+    this.#uses = uses;
+  }
+
+  /** Takes a command in, the first always; false where it cannot go on with that one. */
+  add(next: Command, heaviest: number, maxArrays: number): boolean {
+    const [first] = this.commands;
+    const weight = this.#weight + weightOf(next);
+    const words = this.#words + next.params.length - 1;
+    if (first && !(isLike(first, next) && weight <= heaviest && words * 4 <= SLOT)) return false;
+    const after = this.#after(next);
+    if (!after) return false;
+    let bound = this.#bound;
+    for (const [block, held] of after)
+      bound += Number(isBound(held)) - Number(isBound(this.arrays.get(block)));
+    if (first && bound > maxArrays) return false;
+    for (const [block, held] of after) this.arrays.set(block, held);
+    [this.#weight, this.#words, this.#bound] = [weight, words, bound];
+    this.commands.push(next);
+    return true;
+  }
+
+  /** What it is made of: each command's arrays by place among the run's, and which of those are in memory. */
+  key(): string {
+    const steps = this.commands.map(
+      (c) => `${c.program.label}:${c.ranges.map((r) => this.arrays.get(r.block)!.place)}`,
+    );
+    const arrays = [...this.arrays.values()].map((held) => (held.read ? 2 : 0) + (isStored(held) ? 1 : 0));
+    return `${steps.join(";")} ${arrays.join("")}`;
+  }
+
+  /** The arrays that a command touches, as it would leave them; undefined where one must not be changed. */
+  #after(next: Command): Map<Block, Held> | undefined {
+    const { program, ranges } = next;
+    const names = program.halves.length > 0 ? Object.keys(program.kernel.bindings(program.variant)) : [];
+    const after = new Map<Block, Held>();
+    let place = this.arrays.size;
+    for (const [k, { block }] of ranges.entries()) {
+      const before = after.get(block) ?? this.arrays.get(block);
+      const half = names.length > 0 && program.halves.includes(names[k]!);
+      const isOutput = k === ranges.length - 1;
+      if (before && (before.half !== half || (isOutput && before.unread))) return undefined;
+      if (after.has(block)) continue; // an input twice
+      const uses = isOutput ? this.#uses.get(next) : undefined;
+      after.set(block, {
+        place: before?.place ?? place++,
+        read: before?.read ?? !isOutput,
+        written: isOutput || before?.written === true,
+        half,
+        left: isOutput ? uses : before?.left && before.left - 1,
+        unread: uses === 0,
+      });
+    }
+    return after;
+  }
 }
 
 /** Fused kernels by key, so that a second capture of a step compiles nothing. */
 const known = new Map<string, Kernel>();
 
-function fused(run: readonly Command[], programs: ProgramCache): Command {
-  const blocks = arraysOf(run);
-  const key = keyOf(run);
+function fused(run: Run, key: string, programs: ProgramCache): Command {
+  const { commands, arrays } = run;
   let kernel = known.get(key);
-  if (!kernel) known.set(key, (kernel = kernelOf(run, blocks)));
+  if (!kernel) known.set(key, (kernel = kernelOf(run)));
+  const bound = [...arrays].filter(([, held]) => isBound(held));
+  const halves = bound.flatMap(([, { half, place }]) => (half ? [`t${place}`] : []));
+  const ranges = new Map(commands.flatMap((c) => c.ranges.map((r) => [r.block, r])));
   return {
-    program: programs.find(kernel, {}, halvesOf(run, blocks)),
-    ranges: blocks.map((block) => run.flatMap((c) => c.ranges).find((r) => r.block === block)!),
-    params: [countOf(run[0]!), ...run.flatMap((c) => c.params.slice(1))],
-    groups: run[0]!.groups,
+    program: programs.find(kernel, {}, halves),
+    ranges: bound.map(([block]) => ranges.get(block)!),
+    params: [countOf(commands[0]!), ...commands.flatMap((c) => c.params.slice(1))],
+    groups: commands[0]!.groups,
   };
 }
 
-/** The fused kernel's names of the arrays that are stored as f16. */
-function halvesOf(run: readonly Command[], blocks: readonly Block[]): string[] {
-  const halves = new Set<Block>();
-  for (const { program, ranges } of run) {
-    const names = Object.keys(program.kernel.bindings(program.variant));
-    ranges.forEach((r, i) => {
-      if (program.halves.includes(names[i]!)) halves.add(r.block);
-    });
-  }
-  return blocks.flatMap((b, a) => (halves.has(b) ? [`t${a}`] : []));
-}
-
-function kernelOf(run: readonly Command[], blocks: readonly Block[]): Kernel {
-  const written = blocks.map((b) => run.some(({ ranges }) => ranges.at(-1)!.block === b));
-  const steps = run.map(
+function kernelOf({ commands, arrays }: Run): Kernel {
+  const steps = commands.map(
     ({ program, ranges }): FusedStep => ({
       kernel: program.kernel as LanewiseKernel,
       variant: program.variant,
-      arrays: ranges.map((r) => blocks.indexOf(r.block)),
+      arrays: ranges.map((r) => arrays.get(r.block)!.place),
     }),
   );
-  return fuse(steps, written, run[0]!.program.variant["vecs"] as number);
+  const kept = [...arrays.values()].map(
+    (held): FusedArray => ({ read: held.read, stored: isStored(held), half: held.half }),
+  );
+  return fuse(steps, kept, commands[0]!.program.variant["vecs"] as number);
 }

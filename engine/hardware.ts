@@ -1,4 +1,4 @@
-import type { Hardware } from "../kernels/kernel.ts";
+import type { Hardware, MatrixUnit } from "../kernels/kernel.ts";
 import { DeviceError, UsageError } from "./errors.ts";
 import type { DriverReport } from "./platform/platform.ts";
 
@@ -23,7 +23,12 @@ export type LimitName = keyof typeof defaultLimits;
 export type LimitOverrides = Partial<Record<LimitName, number>>;
 
 /** What Stein uses where the adapter has it. */
-export const optionalFeatures = ["timestamp-query", "shader-f16", "subgroups"] as const;
+export const optionalFeatures = [
+  "timestamp-query",
+  "shader-f16",
+  "subgroups",
+  "chromium-experimental-subgroup-matrix",
+] as const;
 /** One of them. */
 export type OptionalFeature = (typeof optionalFeatures)[number];
 
@@ -81,20 +86,55 @@ export async function openDevice(
   const requiredLimits: Record<string, number> = {};
   for (const name of Object.keys(defaultLimits) as LimitName[])
     requiredLimits[name] = Math.min(limits[name] ?? Infinity, adapter.limits[name]);
-  const requiredFeatures = features.filter((f) => adapter.features.has(f) || unlisted.includes(f));
+  const requiredFeatures = features.filter(
+    (f) => adapter.features.has(f as GPUFeatureName) || unlisted.includes(f as GPUFeatureName),
+  );
   try {
-    return await adapter.requestDevice({ requiredLimits, requiredFeatures });
+    return await adapter.requestDevice({
+      requiredLimits,
+      requiredFeatures: requiredFeatures as GPUFeatureName[],
+    });
   } catch (cause) {
     throw new DeviceError(`engine: the adapter refused a device with its own limits: ${String(cause)}`);
   }
 }
 
-export function describeHardware(device: GPUDevice, driver: DriverReport, maxBinding: number): Hardware {
+export function describeHardware(
+  device: GPUDevice,
+  adapter: GPUAdapter,
+  driver: DriverReport,
+  maxBinding: number,
+): Hardware {
   return {
     kind: driver.software ? "cpu" : "gpu",
     maxWorkgroupSize: device.limits.maxComputeInvocationsPerWorkgroup,
     maxWorkgroupStorage: device.limits.maxComputeWorkgroupStorageSize,
     maxBinding,
     subgroups: device.features.has("subgroups"),
+    matrix: matrixUnit(device, adapter),
   };
+}
+
+/** Dawn's report of matrix units, which the types of WebGPU do not know yet. */
+interface MatrixInfo {
+  readonly subgroupMinSize?: number;
+  readonly subgroupMaxSize?: number;
+  readonly subgroupMatrixConfigs?: Iterable<{
+    readonly componentType: string;
+    readonly resultComponentType: string;
+    readonly M: number;
+    readonly N: number;
+    readonly K: number;
+  }>;
+}
+
+/** The largest unit for f16 with sums in f32, where subgroups have one size. */
+function matrixUnit({ features }: GPUDevice, { info }: GPUAdapter): MatrixUnit | undefined {
+  const needed = ["shader-f16", "subgroups", "chromium-experimental-subgroup-matrix"];
+  const { subgroupMinSize: lanes, subgroupMaxSize, subgroupMatrixConfigs = [] } = info as MatrixInfo;
+  if (!needed.every((name) => features.has(name)) || !lanes || lanes !== subgroupMaxSize) return undefined;
+  return [...subgroupMatrixConfigs]
+    .filter((c) => c.componentType === "f16" && c.resultComponentType === "f32")
+    .map(({ M, N, K }) => ({ m: Number(M), n: Number(N), k: Number(K), lanes }))
+    .sort((a, b) => b.m * b.n * b.k - a.m * a.n * a.k)[0];
 }

@@ -1,7 +1,7 @@
 import type { Groups } from "../kernels/kernel.ts";
 import type { Block } from "./buffers.ts";
 import type { LanewiseFusion } from "./fusion.ts";
-import { Patience } from "./patience.ts";
+import { Releases, usesOf } from "./lifetimes.ts";
 import { type Program, type ProgramCache, SLOT } from "./programs.ts";
 import { numberOf, Scalar, type ScalarLike } from "./scalar.ts";
 import type { Stopwatch } from "./stopwatch.ts";
@@ -36,11 +36,12 @@ export class CommandStream {
   readonly #bindGroups = new Map<string, GPUBindGroup>();
   readonly #fusion: LanewiseFusion;
   #pending: Command[] = [];
+  /** Of blocks that pending commands touch. */
+  readonly #releases = new Releases();
   /** Counts submits. */
   serial = 0;
   /** Dispatches sent so far. */
   dispatches = 0;
-  readonly patience = new Patience();
   /** Times the passes that are sent while it is set. */
   stopwatch: Stopwatch | undefined;
 
@@ -55,6 +56,11 @@ export class CommandStream {
     if (this.#pending.length === FLUSH_AFTER) this.flush();
     this.#pending.push({ ...command, params: command.params.map(numberOf) });
     for (const { block } of command.ranges) block.serial = this.serial;
+  }
+
+  /** Tells that a block came back to its pool: nobody reads what pending commands leave there. */
+  released(block: Block): void {
+    if (block.serial === this.serial) this.#releases.add(block, this.#pending.length);
   }
 
   encode(pass: GPUComputePassEncoder, command: Command, group: GPUBindGroup, slot: number): void {
@@ -83,8 +89,9 @@ export class CommandStream {
   /** Submits what is pending. */
   flush(): void {
     if (this.#pending.length === 0) return;
-    const commands = this.#fusion.eager(this.#pending);
+    const commands = this.#fusion.eager(this.#pending, usesOf(this.#pending, this.#releases));
     this.#pending = [];
+    this.#releases.clear();
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass(this.stopwatch?.pass());
     commands.forEach((c, slot) => {
@@ -93,7 +100,6 @@ export class CommandStream {
     });
     pass.end();
     this.#params.upload(0, commands.length);
-    this.patience.submitted();
     this.#device.queue.submit([encoder.finish()]);
     this.serial++;
   }

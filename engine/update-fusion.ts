@@ -4,6 +4,7 @@ import { convRows } from "../kernels/conv2d.ts";
 import type { Kernel } from "../kernels/kernel.ts";
 import { linearUpdate } from "../kernels/linear-update.ts";
 import type { Block } from "./buffers.ts";
+import type { Releases } from "./lifetimes.ts";
 import type { ProgramCache } from "./programs.ts";
 import { numberOf, type ScalarLike } from "./scalar.ts";
 import type { BlockRange, Command } from "./stream.ts";
@@ -13,22 +14,6 @@ import type { BlockRange, Command } from "./stream.ts";
  * seen in the recorded step. There convRows, a division or product by a number for each sample, and linearUpdate become
  * one kernel, and the score is nowhere in memory.
  */
-
-/** When in a recorded step blocks came back to their pool: so many commands were recorded by then. */
-export class Releases {
-  readonly #times = new Map<Block, number[]>();
-
-  add(block: Block, time: number): void {
-    const times = this.#times.get(block);
-    if (times) times.push(time);
-    else this.#times.set(block, [time]);
-  }
-
-  /** The first after command i; undefined if the block was kept. */
-  after(block: Block, i: number): number | undefined {
-    return this.#times.get(block)?.find((time) => time > i);
-  }
-}
 
 /** The step with every update that can be in the kernel that ends its score. */
 export function withFusedUpdates(

@@ -12,7 +12,7 @@ import type { Hardware } from "./kernel.ts";
 export type AttentionWay = { kernel: "flash" } | ({ kernel: "products" } & AttentionWeightsVariant);
 
 /** Bytes of weights in memory at once: samples beyond come in turns. What a GPU's cache holds is a part of it. */
-export const MOST_WEIGHTS = 64 * 2 ** 20;
+const MOST_WEIGHTS = 64 * 2 ** 20;
 
 /** Queries and keys of a sample. */
 interface Pairs {
@@ -34,16 +34,32 @@ export function attentionWay(hw: Hardware, pairs: Pairs): AttentionWay {
     : { kernel: "products", slices: 8, vec: false };
 }
 
+interface Problem extends Pairs {
+  readonly channels: number;
+}
+
 /** Channels of a position, twice or more, that a GPU's thread can hold in registers. */
 const MOST_CHANNELS = 128;
 
 /** What is worth measuring: not flash where a GPU would spill a position's channels, and be long about compiling that. */
-export function attentionWays(hw: Hardware, pairs: Pairs & { readonly channels: number }): AttentionWay[] {
-  const fits = samplesAtOnce(hw, pairs) > 0;
+export function attentionWays(hw: Hardware, problem: Problem): AttentionWay[] {
+  const fits = samplesAtOnce(hw, problem) > 0;
   const products = attentionWeights.variants.filter(
-    ({ slices, vec }) => fits && (slices === 1) === (hw.kind === "cpu") && (!vec || pairs.t % 4 === 0),
+    ({ slices, vec }) => fits && (slices === 1) === (hw.kind === "cpu") && (!vec || problem.t % 4 === 0),
   );
-  const spills = hw.kind === "gpu" && pairs.channels > MOST_CHANNELS;
+  const spills = hw.kind === "gpu" && problem.channels > MOST_CHANNELS;
   const flash: AttentionWay[] = fits && spills ? [] : [{ kernel: "flash" }];
   return [...flash, ...products.map((v): AttentionWay => ({ kernel: "products", ...v }))];
 }
+
+/** How its gradients are computed: without a softmax. */
+export type AttentionGradWay = { kernel: AttentionWay["kernel"] };
+export const attentionGradWay = (hw: Hardware, pairs: Pairs): AttentionGradWay => {
+  const { kernel } = attentionWay(hw, pairs);
+  return { kernel };
+};
+
+export const attentionGradWays = (hw: Hardware, problem: Problem): AttentionGradWay[] => {
+  const kernels = new Set(attentionWays(hw, problem).map(({ kernel }) => kernel));
+  return [...kernels].map((kernel) => ({ kernel }));
+};

@@ -14,10 +14,10 @@ export const cast = defineKernel({
     { from: "f32", to: "i32" },
   ] as CastVariant[],
   main: ({ to }) => `
-    ${linearMain(64)}
+    ${linearMain(256)}
       if (thread >= p.count) { return; }
       y[thread] = ${to}(x[thread]);
     }`,
-  dispatch: ({ count }) => linearGroups(count, 64),
+  dispatch: ({ count }) => linearGroups(count, 256),
   cost: ({ count }) => ({ bytes: 8 * count, flops: 0 }),
 });

@@ -1,5 +1,6 @@
+import { type MatrixTile, matrixFits, matrixTiles } from "./conv-matrix.ts";
 import { type ConvRowsVariant, convTileSizes } from "./conv2d.ts";
-import type { Hardware } from "./kernel.ts";
+import type { Hardware, MatrixUnit } from "./kernel.ts";
 import type { Tile } from "./tile.ts";
 import { heldTiles, usualTile } from "./tile-choice.ts";
 import { winogradTiles } from "./winograd.ts";
@@ -8,18 +9,26 @@ import { winogradTiles } from "./winograd.ts";
  * Ways to compute a convolution, forward or to its input, and a weight gradient.
  *
  * | way      | computes                                  | taken                                              |
- * | rows     | any, by convRows over a padded copy       | few channels, small images, strides                |
- * | gemm     | any, as a matrix product of gathered x    | other shapes on GPUs                               |
- * | winograd | 3x3 of stride 1, 16 products for 36       | about 20 channels and more, 32 on GPUs             |
+ * | rows     | any, by convRows over a padded copy       | few channels, small images, CPU drivers' strides   |
+ * | gemm     | any, as a matrix product of gathered x    | GPUs                                               |
+ * | matrix   | the same on matrix units, inputs in f16   | GPUs with such units, in mixed precision           |
+ * | winograd | 3x3 of stride 1, 16 products for 36       | about 20 channels and more, on GPUs 64             |
  */
 
 const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
 export type ConvTile = Pick<ConvRowsVariant, "rows" | "columns" | "lanes">;
 
-/** The tile for an output of `co` channels and rows of `ow`: little is wasted at the edges. */
-export function convTile(hw: Hardware, { co, ow }: { co: number; ow: number }): ConvTile {
+type TileShape = { ci?: number; co: number; ow: number };
+
+/**
+ * The tile for an output of `co` channels and rows of `ow`: little is wasted at the edges. An image's few channels are
+ * soon summed up, by the kernel that ends the network in as many: larger tiles save 0.2 ms of 8x32x3x32x32 on llvmpipe,
+ * and take a second to compile.
+ */
+export function convTile(hw: Hardware, { ci = Infinity, co, ow }: TileShape): ConvTile {
   const rest = ow % 8;
-  return { rows: co <= 4 ? 4 : 8, columns: rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8, lanes: lanesOf(hw) };
+  const few = co <= 4 || (ci <= 4 && hw.kind === "cpu");
+  return { rows: few ? 4 : 8, columns: rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8, lanes: lanesOf(hw) };
 }
 
 /** Tiles worth measuring: those that the output fills. */
@@ -29,7 +38,11 @@ export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }):
     .map((tile) => ({ ...tile, lanes: lanesOf(hw) }));
 
 /** How a convolution is computed: convRows with a tile, convGemm, or the kernels of winograd.ts. */
-export type ConvWay = ({ kernel: "rows" } & ConvTile) | ({ kernel: "gemm" } & Tile) | { kernel: "winograd" };
+export type ConvWay =
+  | ({ kernel: "rows" } & ConvTile)
+  | ({ kernel: "gemm" } & Tile)
+  | ({ kernel: "matrix" } & MatrixUnit & MatrixTile)
+  | { kernel: "winograd" };
 
 export interface ConvProblem {
   /** Images. No way but the gemm's tile, which changes no number, may depend on them. */
@@ -45,6 +58,10 @@ export interface ConvProblem {
   };
   /** The input's neighbours stand so far apart. */
   readonly stuffing: readonly [y: number, x: number];
+  /** Taps are read backwards. */
+  readonly flip: boolean;
+  /** The input is stored as f16. */
+  readonly half: boolean;
 }
 
 const tilesOf = ({ oh, ow, attrs: { dilation } }: ConvProblem) =>
@@ -73,34 +90,48 @@ function winogradShare(hw: Hardware, p: ConvProblem): number {
   return (products / used) * (usedByRows / (0.9 + 0.1 * p.attrs.dilation[1]));
 }
 
+/** Of a convolution in f16: rounding weights too is within what it asks for. */
+function matrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
+  const { matrix } = hw;
+  if (!matrix || !p.half || p.flip || p.stuffing[0] * p.stuffing[1] > 1) return [];
+  return matrixTiles
+    .map((tile) => ({ kernel: "matrix" as const, ...matrix, ...tile }))
+    .filter((way) => matrixFits(hw, way));
+}
+
 /** Fewer channels leave most of a slab or of a tile empty. */
 const FULL = 8;
-
 /**
- * On a GPU transforms cost memory traffic: from so many channels on products outweigh it. On an H100 with 256 of them
- * Winograd's way is 1.5 to 2 times as fast as the gemm, with 16 a little slower.
+ * Channels from which on Winograd's transforms, which are memory traffic, pay on a GPU: on an H100 its way takes half to
+ * two thirds of the gemm's time with 256, and a little more with 16.
  */
-const WINOGRAD_CHANNELS = 32;
+const MANY = 64;
+/** What of the outputs that its tiles compute has to lie within the image. */
+const USED = 0.45;
 
-/** Whether Winograd's way should be the fastest. */
-function winogradPays(hw: Hardware, p: ConvProblem): boolean {
-  if (hw.kind === "cpu") return winogradShare(hw, p) < 1;
+/** Whether Winograd's way should be the fastest on a GPU. */
+function winogradPays(p: ConvProblem): boolean {
   const { lines, fours } = tilesOf(p);
-  return Math.min(p.ci, p.co) >= WINOGRAD_CHANNELS && p.oh * p.ow >= 0.45 * lines * fours * 16;
+  return Math.min(p.ci, p.co) >= MANY && p.oh * p.ow >= USED * 16 * lines * fours;
 }
 
 /** The usual way. */
 export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
-  if (winogradFits(hw, p) && winogradPays(hw, p)) return { kernel: "winograd" };
-  if (hw.kind === "gpu" && Math.min(p.ci, p.co) >= FULL)
-    return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
-  return { kernel: "rows", ...convTile(hw, p) };
+  const rows = { kernel: "rows", ...convTile(hw, p) } as const;
+  const fits = winogradFits(hw, p);
+  if (hw.kind === "cpu") return fits && winogradShare(hw, p) < 1 ? { kernel: "winograd" } : rows;
+  if (Math.min(p.ci, p.co) < FULL) return rows;
+  const [byMatrix] = matrixWays(hw, p);
+  if (byMatrix) return byMatrix;
+  if (fits && winogradPays(p)) return { kernel: "winograd" };
+  return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
 }
 
 /** What is worth measuring. Winograd's way rounds differently from the others. */
 export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
   ...convTiles(hw, p).map((tile): ConvWay => ({ kernel: "rows", ...tile })),
   ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
+  ...matrixWays(hw, p),
   ...(winogradFits(hw, p) && (hw.kind === "gpu" || winogradShare(hw, p) < 1.5)
     ? [{ kernel: "winograd" } as const]
     : []),

@@ -19,7 +19,9 @@ export const foldVariants: readonly FoldVariant[] = [
   { by: "thread", vec: false },
   { by: "thread", vec: true },
   { by: "group", vec: false },
+  { by: "group", vec: true },
   { by: "subgroup", vec: false },
+  { by: "subgroup", vec: true },
 ];
 
 /** Whether a variant needs an adapter with subgroups. */
@@ -27,15 +29,17 @@ export const needsSubgroups = ({ by }: FoldVariant): boolean => by === "subgroup
 
 /** How many rows there are does not count: a sample's numbers may not depend on the batch around it, to the last bit. */
 export function foldVariant(hw: Hardware, columns: number): FoldVariant {
-  const byThread = hw.kind === "cpu" && columns < 65536;
-  return { by: byThread ? "thread" : "group", vec: byThread && columns % 4 === 0 };
+  const vec = columns % 4 === 0;
+  if (hw.kind === "gpu") return { by: hw.subgroups ? "subgroup" : "group", vec };
+  return columns < 65536 ? { by: "thread", vec } : { by: "group", vec: false };
 }
 
-/** What is worth measuring for rows of so many elements: of a thread's ways the one that suits their length. */
+/** What is worth measuring for rows of so many elements: of each walker's ways the one that suits their length. */
 export const foldWays = (hw: Hardware, columns: number): FoldVariant[] =>
-  foldVariants.filter(({ by, vec }) =>
-    by === "thread" ? vec === (columns % 4 === 0) : by === "group" || hw.subgroups,
-  );
+  foldVariants.filter(({ by, vec }) => {
+    const inFours = columns % 4 === 0 && (by === "thread" || hw.kind === "gpu");
+    return vec === inFours && (by !== "subgroup" || hw.subgroups);
+  });
 
 /**
  * Head of a kernel over rows: `row` is known, and `length` and the first place `base` in vec4s where `vec`. `rows` and
@@ -61,14 +65,19 @@ const joins = {
   max: { of: "max(own, other)", ofSubgroup: "subgroupMax" },
 };
 
-/** Joins the threads' values of the variable `name`. */
-export const meet = ({ by }: FoldVariant, name: string, join: keyof typeof joins = "sum"): string =>
+/** Joins the values that the workgroup's threads have of the variable `name`. */
+export const meet = (
+  { by }: Pick<FoldVariant, "by">,
+  name: string,
+  join: keyof typeof joins = "sum",
+  threads = 64,
+): string =>
   ({
     thread: "",
     group: `
     workgroupBarrier();
     part[lane] = ${name};
-    for (var half = 32u; half > 0u; half = half / 2u) {
+    for (var half = ${threads / 2}u; half > 0u; half = half / 2u) {
       workgroupBarrier();
       if (lane < half) { let own = part[lane]; let other = part[lane + half]; part[lane] = ${joins[join].of}; }
     }
@@ -80,7 +89,7 @@ export const meet = ({ by }: FoldVariant, name: string, join: keyof typeof joins
     if (place == 0u) { part[lane / width] = ${name}; }
     workgroupBarrier();
     ${name} = part[0];
-    for (var s = 1u; s * width < 64u; s++) { let own = ${name}; let other = part[s]; ${name} = ${joins[join].of}; }`,
+    for (var s = 1u; s * width < ${threads}u; s++) { let own = ${name}; let other = part[s]; ${name} = ${joins[join].of}; }`,
   })[by];
 
 /** What one thread does for a row. */

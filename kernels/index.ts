@@ -8,6 +8,7 @@ export { cast } from "./cast.ts";
 export { clipFactor } from "./clip.ts";
 export { combine } from "./combine.ts";
 export { convGemm, convGemmWeight } from "./conv-gemm.ts";
+export { convMatrix, matrixPixels, matrixWeight } from "./conv-matrix.ts";
 export { convUpdate } from "./conv-update.ts";
 export { convWeightGemm, convWeightSum } from "./conv-weight-gemm.ts";
 export { convPackWeight, convPad, convRows, convWeightRows } from "./conv2d.ts";
@@ -28,6 +29,7 @@ export {
   normMoments,
   normStatistics,
 } from "./norm.ts";
+export { groupNorm, groupNormGrad } from "./norm-group.ts";
 export { drawnNorms, normRatio } from "./norm-ratio.ts";
 export { pack } from "./pack.ts";
 export { averagePool, maxPool, maxPoolGrad, takeIndexed } from "./pool.ts";
@@ -37,6 +39,7 @@ export { resizeBilinear, resizeBilinearGrad, resizeNearest } from "./resize.ts";
 export { multiplyAdd } from "./roofline.ts";
 export { slidingMax, slidingMean } from "./sliding-pool.ts";
 export { softmax, softmaxGrad } from "./softmax.ts";
+export { squareSums } from "./square-sums.ts";
 export { activationGrad, unary } from "./unary.ts";
 export { upfirdn2d, upfirdn2dTile } from "./upfirdn2d.ts";
 export { winogradInput, winogradOutput, winogradWeight } from "./winograd.ts";

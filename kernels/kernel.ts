@@ -23,7 +23,17 @@ export interface Hardware {
   readonly maxBinding: number;
   /** Kernels may say "enable subgroups". */
   readonly subgroups: boolean;
+  /** What matrix units multiply at once, where there are such. */
+  readonly matrix?: MatrixUnit | undefined;
 }
+
+/** Matrices [m, k] and [k, n] of f16 with their product in f32, held by a subgroup of so many lanes. */
+export type MatrixUnit = {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly lanes: number;
+};
 
 export interface Kernel<B extends string = string, P extends string = string, V extends Variant = Variant> {
   readonly name: string;
@@ -39,6 +49,8 @@ export interface Kernel<B extends string = string, P extends string = string, V 
   readonly variants: readonly V[];
   /** Variants that only compile on adapters with subgroups. */
   readonly subgroups?: ((v: V) => boolean) | undefined;
+  /** Variants that only compile on adapters with subgroup matrices, with which f16 and subgroups come. */
+  readonly matrices?: ((v: V) => boolean) | undefined;
 }
 
 /** A kernel as it is declared: what does not depend on the variant may stand without a function around it. */
@@ -52,6 +64,7 @@ export interface KernelSpec<B extends string, P extends string, V extends Varian
   cost: (params: Readonly<Record<P, number>>, v: V) => Cost;
   variants: readonly V[];
   subgroups?: (v: V) => boolean;
+  matrices?: (v: V) => boolean;
 }
 
 /**
@@ -79,8 +92,10 @@ export function source<B extends string, P extends string, V extends Variant>(
   const params = Object.entries<ParamType>(kernel.params);
   const bindings = Object.entries<Binding>(kernel.bindings(v));
   const lines = [`// ${kernel.name} ${JSON.stringify(v)}`];
-  if (halves.length > 0) lines.push("enable f16;");
-  if (kernel.subgroups?.(v)) lines.push("enable subgroups;");
+  const matrices = kernel.matrices?.(v) ?? false;
+  if (halves.length > 0 || matrices) lines.push("enable f16;");
+  if (kernel.subgroups?.(v) || matrices) lines.push("enable subgroups;");
+  if (matrices) lines.push("enable chromium_experimental_subgroup_matrix;");
   if (params.length > 0) {
     lines.push(`struct Params { ${params.map(([name, type]) => `${name}: ${type}`).join(", ")} }`);
     lines.push(`@group(0) @binding(${bindings.length}) var<uniform> p: Params;`);
@@ -106,6 +121,12 @@ export function linearGroups(count: number, perGroup: number): Groups {
 }
 
 export const MAX_GROUPS = 65535;
+
+/**
+ * Threads of a workgroup, each with so many neighbours: a CPU driver runs a workgroup on one core and wants many of them;
+ * a GPU, where a thread has one, starts them one after the other and wants them large.
+ */
+export const threadsFor = (run: number): number => (run === 1 ? 256 : 64);
 
 /** Arguments of `main`, `more` among them, and the flat workgroup and thread index for a dispatch by `linearGroups`. */
 export const linearMain = (size: number, more = ""): string =>

@@ -7,6 +7,7 @@ import {
   linearGroups,
   linearMain,
   type ParamType,
+  threadsFor,
   type Variant,
 } from "./kernel.ts";
 
@@ -20,15 +21,13 @@ export const vecsPerThread = (hw: Hardware): number => (hw.kind === "cpu" ? 4 : 
 
 /** WGSL that runs `body` (with `i` a vec4 index) for a thread's vec4s below `p.count` elements. */
 export const forEachVec4 = (vecs: number, body: string): string => `
-  ${linearMain(64)}
-    for (var q = 0u; q < ${vecs}u; q++) {
-      let i = thread * ${vecs}u + q;
-      if (i * 4u < p.count) { ${body} }
-    }
+  ${linearMain(threadsFor(vecs))}
+    let end = min((thread + 1u) * ${vecs}u, p.count / 4u + min(p.count % 4u, 1u));
+    for (var i = thread * ${vecs}u; i < end; i++) { ${body} }
   }`;
 
 export const vec4Groups = (count: number, vecs: number): Groups =>
-  linearGroups(Math.ceil(count / 4 / vecs), 64);
+  linearGroups(Math.ceil(count / 4 / vecs), threadsFor(vecs));
 
 /** A kernel z = f(inputs) on vec4s; `f` is an expression in the inputs' names and `p.NAME` of its parameters. */
 interface LanewiseSpec<
@@ -85,10 +84,13 @@ const functionOf = (name: string, inputs: readonly string[], expression: string)
 
 /** target[i] = f(sources[i]) lane by lane. */
 const assign = (target: string, f: string, sources: readonly string[]): string => {
+  const names = sources.map((_, k) => `v${k}`);
   const loads = sources.map((s, k) => `let v${k} = ${s}[i];`).join(" ");
-  const lanes = ["x", "y", "z", "w"].map((l) => `${f}(${sources.map((_, k) => `v${k}.${l}`).join(", ")})`);
-  return `{ ${loads} ${target}[i] = vec4f(${lanes.join(", ")}); }`;
+  return `{ ${loads} ${target}[i] = ${laneByLane(f, names)}; }`;
 };
+
+const laneByLane = (f: string, vectors: readonly string[]): string =>
+  `vec4f(${["x", "y", "z", "w"].map((l) => `${f}(${vectors.map((v) => `${v}.${l}`).join(", ")})`).join(", ")})`;
 
 /** One lanewise kernel of a fused run: its arrays by place among the run's arrays, parameters after the others'. */
 export interface FusedStep {
@@ -98,33 +100,73 @@ export interface FusedStep {
   readonly arrays: readonly number[];
 }
 
+/** An array of a fused run; one that is neither read nor stored is in registers alone. */
+export interface FusedArray {
+  /** Steps need what was in it before the run. */
+  readonly read: boolean;
+  /** Somebody needs what the run leaves in it. */
+  readonly stored: boolean;
+  /** Its elements are f16: who reads it finds them rounded, in memory or not. */
+  readonly half: boolean;
+}
+
 /**
- * Lanewise kernels in a row as one: a thread takes its elements through all of them before the next thread's come.
- * `written` tells which of the arrays any step writes. Step k's parameter NAME is called NAME_k.
+ * To f16 and back. A conversion and its inverse side by side are taken for nothing by some compilers (Mesa's), so a zero
+ * that only a run knows for one stands between: no array has 2^31 elements.
  */
-export function fuse(steps: readonly FusedStep[], written: readonly boolean[], vecs: number): Kernel {
+const rounded = `fn rounded(v: vec4f) -> vec4f {
+  let zero = p.count >> 31u;
+  return vec4f(unpack2x16float(pack2x16float(v.xy) | zero), unpack2x16float(pack2x16float(v.zw) | zero));
+}`;
+
+/**
+ * Lanewise kernels in a row as one: a thread takes its elements through all of them, in registers, before the next
+ * thread's come. Array a is bound as ta. Step k's parameter NAME is called NAME_k.
+ */
+export function fuse(steps: readonly FusedStep[], arrays: readonly FusedArray[], vecs: number): Kernel {
   const params: Record<string, ParamType> = { count: "u32" };
   const lib = new Set<string>();
-  const functions: string[] = [];
+  /** Names of functions by what they compute: steps without parameters share them. */
+  const functions = new Map<string, string>();
+  const texts: string[] = [];
   const body: string[] = [];
-  steps.forEach(({ kernel, variant, arrays }, k) => {
+  /** What holds an array's newest elements. */
+  const held = new Map<number, string>();
+  steps.forEach(({ kernel, variant, arrays: places }, k) => {
     for (const text of kernel.lib(variant)) lib.add(text);
     for (const [name, type] of Object.entries(kernel.params))
       if (name !== "count") params[`${name}_${k}`] = type;
     const { inputs, expression } = kernel.lanewise(variant);
     const own = expression.replace(/\bp\.(\w+)/g, (_, name) => `p.${name}_${k}`);
-    functions.push(functionOf(`f${k}`, inputs, own));
-    const names = arrays.map((a) => `t${a}`);
-    body.push(assign(names[inputs.length]!, `f${k}`, names.slice(0, inputs.length)));
+    const meaning = `${inputs}: ${own}`;
+    if (!functions.has(meaning)) {
+      functions.set(meaning, `step${k}`);
+      texts.push(functionOf(`step${k}`, inputs, own));
+    }
+    const [target, sources] = [places[inputs.length]!, places.slice(0, inputs.length)];
+    for (const a of sources)
+      if (!held.has(a)) {
+        held.set(a, `x${k}_${a}`);
+        body.push(`let x${k}_${a} = t${a}[i];`);
+      }
+    const vectors = sources.map((a) => held.get(a)!);
+    const value = laneByLane(functions.get(meaning)!, vectors);
+    body.push(`let y${k} = ${arrays[target]!.half ? `rounded(${value})` : value};`);
+    held.set(target, `y${k}`);
   });
+  if (arrays.some(({ half }) => half)) texts.push(rounded);
+  arrays.forEach(({ stored }, a) => {
+    if (stored) body.push(`t${a}[i] = ${held.get(a)!};`);
+  });
+  const bound = arrays.flatMap(({ read, stored }, a) => (read || stored ? [[`t${a}`, stored] as const] : []));
   return defineKernel<string, string, Variant>({
     name: `fused_${steps.length}`,
-    bindings: Object.fromEntries(written.map((w, a) => [`t${a}`, w ? "read_write vec4f" : "read vec4f"])),
+    bindings: Object.fromEntries(bound.map(([t, w]) => [t, w ? "read_write vec4f" : "read vec4f"])),
     params,
     lib: [...lib],
     variants: [{}],
-    main: () => `${functions.join("\n")}\n${forEachVec4(vecs, body.join("\n"))}`,
+    main: () => `${texts.join("\n")}\n${forEachVec4(vecs, body.join("\n"))}`,
     dispatch: ({ count }) => vec4Groups(count!, vecs),
-    cost: ({ count }) => ({ bytes: 4 * written.length * count!, flops: steps.length * count! }),
+    cost: ({ count }) => ({ bytes: 4 * bound.length * count!, flops: steps.length * count! }),
   });
 }

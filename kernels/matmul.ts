@@ -16,7 +16,7 @@ import { heldTiles, sharedTiles, usualTile } from "./tile-choice.ts";
  * C [batch, m, n] = A B. Two kernels, because two kinds of machine want opposite things:
  *
  * | kernel         | tile             | reads                                   | taken on            |
- * | matmulRegister | 8 x 8 a thread   | packed A^T and B, no workgroup memory   | CPU drivers         |
+ * | matmulRegister | 8 to 16 square   | packed A^T and B, no workgroup memory   | CPU drivers         |
  * | matmulShared   | 32 to 128 square | any layout, through workgroup memory    | GPUs                |
  *
  * On a CPU driver lanes are the eight floats of a vector register: a load at one address for all lanes is a
@@ -29,13 +29,21 @@ export type RegisterVariant = {
   columns: number;
 };
 
+/** Whether a tile stores whole vec4s of C, whose n is a multiple of 4 then: a driver is long over so many single stores. */
+const storesFours = ({ rows, columns }: RegisterVariant): boolean => rows * columns > 64;
+
 /**
  * A is packed [aBatch, k, aVecs] and B [bBatch, k, bVecs] vec4s, along m and n; a batch stride of 0 reads one
  * matrix for all. Threads of a group take neighbouring column tiles of the same rows.
  */
 export const matmulRegister = defineKernel({
   name: "matmul_register",
-  bindings: { a: "read vec4f", b: "read vec4f", c: "read_write f32" },
+  bindings: (v: RegisterVariant) =>
+    ({
+      a: "read vec4f",
+      b: "read vec4f",
+      c: storesFours(v) ? "read_write vec4f" : "read_write f32",
+    }) as const,
   params: {
     batch: "u32",
     m: "u32",
@@ -52,6 +60,7 @@ export const matmulRegister = defineKernel({
     { rows: 8, columns: 4 },
     { rows: 4, columns: 4 },
     { rows: 16, columns: 4 },
+    { rows: 16, columns: 16 },
   ] as RegisterVariant[],
   main: (v: RegisterVariant) => {
     const rowVecs = v.rows / 4;
@@ -76,6 +85,18 @@ export const matmulRegister = defineKernel({
         i += p.aVecs;
         j += p.bVecs;
       }
+      ${storesFours(v) ? registerFours(v) : registerSingles(v)}
+    }`;
+  },
+  dispatch: ({ batch, m, n }, v) =>
+    linearGroups(batch * Math.ceil(n / (8 * v.columns)) * Math.ceil(m / v.rows), 1),
+  cost: ({ batch, m, n, k }) => ({
+    bytes: 4 * batch * (m * k + k * n + m * n),
+    flops: 2 * batch * m * n * k,
+  }),
+});
+
+const registerSingles = (v: RegisterVariant): string => `
       let out = batch * p.m * p.n;
       ${unroll(
         v.rows,
@@ -88,16 +109,18 @@ export const matmulRegister = defineKernel({
             `if (column * 4u + ${c}u < p.n) { c[line + column * 4u + ${c}u] = s${r}_${c >> 2}.${lanes[c & 3]}; }`,
         )}
       }`,
-      )}
-    }`;
-  },
-  dispatch: ({ batch, m, n }, v) =>
-    linearGroups(batch * Math.ceil(n / (8 * v.columns)) * Math.ceil(m / v.rows), 1),
-  cost: ({ batch, m, n, k }) => ({
-    bytes: 4 * batch * (m * k + k * n + m * n),
-    flops: 2 * batch * m * n * k,
-  }),
-});
+      )}`;
+
+const registerFours = (v: RegisterVariant): string => `
+      let out = batch * p.m * p.bVecs;
+      ${unroll(
+        v.rows,
+        (r) => `
+      if (row * 4u + ${r}u < p.m) {
+        let line = out + (row * 4u + ${r}u) * p.bVecs;
+        ${unroll(v.columns / 4, (c) => `if (column + ${c}u < p.bVecs) { c[line + column + ${c}u] = s${r}_${c}; }`)}
+      }`,
+      )}`;
 
 export type SharedVariant = Tile & {
   /** A and B lie along k, as they do unless transposed and transposed; else along m and n. */
@@ -205,27 +228,45 @@ function sharedVariants(): SharedVariant[] {
   ];
 }
 
+interface Sizes {
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+}
+
+/** The large tile gains a tenth to a half where a sum has so many terms; where few, it loses to where its sums begin and end. */
+const LONG = 128;
+/** Multiply-adds beyond which it is worth the seconds that a driver takes to compile it. */
+const LARGE = 2 ** 25;
+/** Workgroups that keep a processor's cores busy. */
+const CORES = 32;
+
 /** The register tile for a shape on a CPU driver: no taller or wider than the matrix asks for. */
-export const registerTile = (m: number, n: number): RegisterVariant =>
-  m <= 4 ? { rows: 4, columns: 8 } : n <= 32 ? { rows: 8, columns: 4 } : { rows: 8, columns: 8 };
+export function registerTile({ batch, m, n, k }: Sizes): RegisterVariant {
+  if (m <= 4) return { rows: 4, columns: 8 };
+  if (n <= 32) return { rows: 8, columns: 4 };
+  const large = { rows: 16, columns: 16 };
+  const groups = batch * Math.ceil(m / large.rows) * Math.ceil(n / (8 * large.columns));
+  const filled = (batch * m * n) / (groups * 8 * large.rows * large.columns);
+  const pays = k >= LONG && batch * m * n * k > LARGE && groups >= CORES && filled >= 0.8 && n % 4 === 0;
+  return pays ? large : { rows: 8, columns: 8 };
+}
 
 /** A kernel with its tile. All add an element's products in one order. */
 export type MatmulWay = ({ kernel: "register" } & RegisterVariant) | ({ kernel: "shared" } & Tile);
 
 /** Which kernel and tile suit the hardware. */
-export const matmulWay = (
-  hw: Hardware,
-  { batch, m, n }: { batch: number; m: number; n: number },
-): MatmulWay =>
+export const matmulWay = (hw: Hardware, sizes: Sizes): MatmulWay =>
   hw.kind === "cpu"
-    ? { kernel: "register", ...registerTile(m, n) }
-    : { kernel: "shared", ...usualTile(hw, { batch, m, n }) };
+    ? { kernel: "register", ...registerTile(sizes) }
+    : { kernel: "shared", ...usualTile(hw, sizes) };
 
 /** What is worth measuring: of a CPU driver's, tiles that the matrix fills; of a GPU's, those that it can hold. */
 export function matmulWays(hw: Hardware, { m, n }: { m: number; n: number }): MatmulWay[] {
   if (hw.kind === "cpu")
     return matmulRegister.variants
-      .filter(({ rows, columns }) => rows < m + 4 && 8 * columns < n + 32)
+      .filter((v) => v.rows < m + 4 && 8 * v.columns < n + 32 && (!storesFours(v) || n % 4 === 0))
       .map((v) => ({ kernel: "register", ...v }));
   return heldTiles(hw).map((v) => ({ kernel: "shared", ...v }));
 }

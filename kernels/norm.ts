@@ -33,14 +33,15 @@ import { elementType, forEachInRow, type RunVariant, rowGroups, runVariants } fr
 export const normActivations = ["none", "elu", "silu", "relu", "leakyRelu"] as const;
 export type NormActivation = (typeof normActivations)[number];
 
-const value: Record<NormActivation, string> = {
+/** The activation of z, and its derivative, as WGSL that may use `p.slope`. */
+export const activationValue: Record<NormActivation, string> = {
   none: "z",
   elu: "select(z, expm1_(z), z < 0.0)",
   silu: "z * logistic(z)",
-  relu: "select(z, 0.0, z < 0.0)",
+  relu: "select(select(z, 0.0, z < 0.0), z, is_nan(z))", // drivers make a maximum of the inner one, which drops NaN
   leakyRelu: "select(z, z * p.slope, z < 0.0)",
 };
-const slope: Record<NormActivation, string> = {
+export const activationSlope: Record<NormActivation, string> = {
   none: "1.0",
   elu: "select(exp_(z), 1.0, z > 0.0)",
   silu: "logistic(z) * (1.0 + z * (1.0 - logistic(z)))",
@@ -150,12 +151,13 @@ export const normStatistics = defineKernel({
   cost: ({ maps, groupSize }) => ({ bytes: 24 * maps, flops: 4 * maps * groupSize }),
 });
 
-const affine = {
+/** Parameters of the maps: see the head of this file. */
+export const affine = {
   gamma: "read f32",
   beta: "read f32",
   alpha: "read f32",
 } as const;
-const affineParams = {
+export const affineParams = {
   maps: "u32",
   hw: "u32",
   channels: "u32",
@@ -171,7 +173,7 @@ const affineParams = {
   slope: "f32",
 } as const;
 /** Parameters of a map, with their neutral values where the norm has none. */
-const affineLib = `
+export const affineLib = `
 fn affine(map: u32) -> vec3f {
   let at = map % p.channels + (map / p.channels) * p.pitch;
   return vec3f(
@@ -203,7 +205,7 @@ export const normApply = defineKernel({
   lib: [...math, affineLib],
   variants: elementVariants,
   main: (v) => `
-    fn act(z: f32) -> f32 { return ${value[v.act]}; }
+    fn act(z: f32) -> f32 { return ${activationValue[v.act]}; }
     ${forEachInRow(v, {
       rows: "p.maps",
       columns: "p.hw",
@@ -240,7 +242,7 @@ export const normGradSums = defineKernel({
   subgroups: needsSubgroups,
   variants: normActivations.flatMap((act) => foldVariants.map((v): NormSumsVariant => ({ act, ...v }))),
   main: (v) => `
-    fn slope(z: f32) -> f32 { return ${slope[v.act]}; }
+    fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }
     ${eachRow(v, { rows: "p.maps", columns: "p.hw", part: "vec2f" })}
       ${ofRow}
       var a = ${elementType(v.vec)}();
@@ -333,7 +335,7 @@ export const normGradApply = defineKernel({
   lib: [...math, affineLib],
   variants: elementVariants,
   main: (v) => `
-    fn slope(z: f32) -> f32 { return ${slope[v.act]}; }
+    fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }
     ${forEachInRow(v, {
       rows: "p.maps",
       columns: "p.hw",

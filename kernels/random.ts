@@ -1,4 +1,4 @@
-import { defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
+import { defineKernel, type Hardware, linearGroups, linearMain, threadsFor, unroll } from "./kernel.ts";
 import { trig } from "./lib/math.ts";
 import { normal, philox } from "./lib/philox.ts";
 
@@ -52,7 +52,7 @@ export const forEachBlock = (
   line: (at: string, z: string) => string,
   once = "",
 ): string => `
-  ${linearMain(64)}
+  ${linearMain(threadsFor(run))}
     let blocks = (p.sampleSize + 3u) / 4u;
     let first = thread * ${run}u;
     var sample = first / blocks;
@@ -75,7 +75,7 @@ const scalarLines = (line: (at: string, z: string) => string): string => `
 export const blockGroups = (
   { samples, sampleSize }: { samples: number; sampleSize: number },
   { run }: BlockVariant,
-) => linearGroups(Math.ceil((samples * Math.ceil(sampleSize / 4)) / run), 64);
+) => linearGroups(Math.ceil((samples * Math.ceil(sampleSize / 4)) / run), threadsFor(run));
 
 export type RandomVariant = BlockVariant & { law: "normal" | "uniform" | "bits" };
 

@@ -8,9 +8,9 @@ export type ReduceVariant = {
   /**
    * Who walks a segment. For CPU drivers, where barriers are dear, one thread: "thread" element by element, "along" by
    * vec4s of the axis (inner is 1 and the length a multiple of 4), "across" with four neighbouring results at once
-   * (inner is a multiple of 4). "group": 64 threads that meet in a tree, for GPUs.
+   * (inner is a multiple of 4). For GPUs 64 threads that meet in a tree: "group" element by element, "wide" by vec4s of the axis.
    */
-  by: "thread" | "along" | "across" | "group";
+  by: "thread" | "along" | "across" | "group" | "wide";
 };
 
 /** What a chain starts with; an extreme with a value of its own, so that the largest of infinities is one. */
@@ -24,7 +24,10 @@ const join = {
   min: "select(select(b, a, a < b), a, is_nan(a))",
 };
 const ops = Object.keys(start) as ReduceName[];
-const walkers = ["thread", "along", "across", "group"] as const;
+const walkers = ["thread", "along", "across", "group", "wide"] as const;
+/** Walkers that load vec4s, and those whose threads share a segment. */
+const inFours = (by: ReduceVariant["by"]) => by === "along" || by === "across" || by === "wide";
+const shared = (by: ReduceVariant["by"]) => by === "group" || by === "wide";
 
 /**
  * x [outer, length, inner] -> y [outer, segments, inner]: each segment of ceil(length / segments) neighbours is
@@ -34,7 +37,7 @@ export const reduce = defineKernel({
   name: "reduce",
   bindings: ({ by }: ReduceVariant) =>
     ({
-      x: `read ${elementType(by === "along" || by === "across")}`,
+      x: `read ${elementType(inFours(by))}`,
       y: `read_write ${elementType(by === "across")}`,
     }) as const,
   params: { outer: "u32", length: "u32", inner: "u32", segments: "u32", scale: "f32" },
@@ -42,9 +45,10 @@ export const reduce = defineKernel({
   variants: ops.flatMap((op) => walkers.map((by): ReduceVariant => ({ op, by }))),
   main: (v) => `
     fn join(a: f32, b: f32) -> f32 { return ${join[v.op]}; }
-    ${v.by === "group" ? byGroup(v.op) : byThread(v)}`,
+    ${inFours(v.by) ? "fn joined(a: vec4f, b: vec4f) -> vec4f { return vec4f(join(a.x, b.x), join(a.y, b.y), join(a.z, b.z), join(a.w, b.w)); }" : "fn joined(a: f32, b: f32) -> f32 { return join(a, b); }"}
+    ${shared(v.by) ? byGroup(v) : byThread(v)}`,
   dispatch: ({ outer, inner, segments }, { by }) =>
-    linearGroups((outer * segments * inner) / (by === "across" ? 4 : 1), by === "group" ? 1 : 64),
+    linearGroups((outer * segments * inner) / (by === "across" ? 4 : 1), shared(by) ? 1 : 64),
   cost: ({ outer, length, inner, segments }) => ({
     bytes: 4 * outer * inner * (length + segments),
     flops: outer * length * inner,
@@ -53,7 +57,8 @@ export const reduce = defineKernel({
 
 /** Who walks axes of a length with so many results beside each other. */
 export function reduceWalker(hw: Hardware, length: number, inner: number): ReduceVariant["by"] {
-  if (hw.kind === "gpu") return inner === 1 && length >= 256 ? "group" : "thread";
+  if (hw.kind === "gpu" && inner === 1 && length >= 256) return length % 4 === 0 ? "wide" : "group";
+  if (hw.kind === "gpu") return "thread";
   if (inner % 4 === 0) return "across";
   return inner === 1 && length % 4 === 0 ? "along" : "thread";
 }
@@ -67,6 +72,7 @@ export const reduceWalkers = (hw: Hardware, length: number, inner: number): Redu
         along: inner === 1 && length % 4 === 0,
         across: inner % 4 === 0,
         group: hw.kind === "gpu" || length >= 256,
+        wide: hw.kind === "gpu" && inner === 1 && length % 4 === 0,
       })[by],
   );
 
@@ -81,11 +87,9 @@ const segment = (index: string) => `
 
 /** In two chains, for the sake of rounding. */
 function byThread({ op, by }: ReduceVariant): string {
-  const vec = by === "along" || by === "across";
-  const type = elementType(vec);
+  const type = elementType(inFours(by));
   const element = (i: string) => `let v = x[base + ${i} * inner];`;
   return `
-    ${vec ? "fn joined(a: vec4f, b: vec4f) -> vec4f { return vec4f(join(a.x, b.x), join(a.y, b.y), join(a.z, b.z), join(a.w, b.w)); }" : "fn joined(a: f32, b: f32) -> f32 { return join(a, b); }"}
     ${linearMain(64)}
       let length = p.length${by === "along" ? " / 4u" : ""};
       let inner = p.inner${by === "across" ? " / 4u" : ""};
@@ -100,20 +104,22 @@ function byThread({ op, by }: ReduceVariant): string {
       }
       if (i < last) { ${element("i")} even = joined(even, ${map[op]}); }
       let all = joined(even, odd);
-      y[thread] = ${by === "along" ? "join(join(all.x, all.y), join(all.z, all.w))" : "all"} * p.scale;
+      y[thread] = ${by === "along" ? ofLanes : "all"} * p.scale;
     }`;
 }
 
-const byGroup = (op: ReduceName) => `
+const ofLanes = "join(join(all.x, all.y), join(all.z, all.w))";
+
+const byGroup = ({ op, by }: ReduceVariant) => `
     var<workgroup> part: array<f32, 64>;
     ${linearMain(64)}
-      let length = p.length;
+      let length = p.length${by === "wide" ? " / 4u" : ""};
       let inner = p.inner;
       let safe = min(group, p.outer * p.segments * inner - 1u);
       ${segment("safe")}
-      var total = f32(${start[op]});
-      for (var i = first + lane; i < last; i += 64u) { let v = x[base + i * inner]; total = join(total, ${map[op]}); }
-      part[lane] = total;
+      var all = ${elementType(by === "wide")}(${start[op]});
+      for (var i = first + lane; i < last; i += 64u) { let v = x[base + i * inner]; all = joined(all, ${map[op]}); }
+      part[lane] = ${by === "wide" ? ofLanes : "all"};
       for (var half = 32u; half > 0u; half = half / 2u) {
         workgroupBarrier();
         if (lane < half) { part[lane] = join(part[lane], part[lane + half]); }

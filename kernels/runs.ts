@@ -1,4 +1,4 @@
-import { type Groups, type Hardware, linearGroups, linearMain } from "./kernel.ts";
+import { type Groups, type Hardware, linearGroups, linearMain, threadsFor } from "./kernel.ts";
 
 /*
  * Kernels over rows of neighbours, a run of them for each thread. Divisions and what a row shares fall once a run.
@@ -47,7 +47,7 @@ export const forEachInRow = (
   { run, vec = false }: Run,
   { rows, columns, once = "", body }: { rows: string; columns: string; once?: string; body: string },
 ): string => `
-  ${linearMain(64)}
+  ${linearMain(threadsFor(run))}
     let length = ${columns}${vec ? " / 4u" : ""};
     let runs = (length + ${run - 1}u) / ${run}u;
     let row = thread / runs;
@@ -63,4 +63,4 @@ export const forEachInRow = (
   }`;
 
 export const rowGroups = (rows: number, columns: number, { run, vec = false }: Run): Groups =>
-  linearGroups(rows * Math.ceil(columns / (vec ? 4 : 1) / run), 64);
+  linearGroups(rows * Math.ceil(columns / (vec ? 4 : 1) / run), threadsFor(run));

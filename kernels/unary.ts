@@ -20,7 +20,7 @@ export const unaryExpressions = {
   tanh: "tanh_(x)",
   sigmoid: "sigmoid_(x)",
   softplus: "softplus_(x)",
-  relu: "select(x, 0.0, x < 0.0)",
+  relu: "select(select(x, 0.0, x < 0.0), x, is_nan(x))", // drivers make a maximum of the inner one, which drops NaN
   leakyRelu: "select(x, x * p.a, x < 0.0)",
   elu: "select(x, p.a * expm1_(x), x < 0.0)",
   silu: "x * logistic(x)",

@@ -1,4 +1,5 @@
 import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { elementType } from "./runs.ts";
 
 /**
  * Zeros stuffed to `up`, padded (negative: cropped), filtered, every `down`-th kept. x [planes, height, width] ->
@@ -65,25 +66,32 @@ export type TileVariant = {
   /** Outputs of a thread, multiples of up / gcd(up, down), so that every tile meets its inputs with the same taps. */
   rows: number;
   columns: number;
+  /** Results are stored by vec4s: their lines and `columns` are multiples of 4. Neighbouring threads then fill whole lines. */
+  vec: boolean;
 };
 
 /** Filters and factors the networks use and odd ones beside them; others compile on demand. */
 const tiles: readonly TileVariant[] = [
-  { up: 1, down: 1, taps: 4, phase: 0, rows: 2, columns: 8 },
-  { up: 2, down: 1, taps: 4, phase: 0, rows: 2, columns: 8 },
-  { up: 2, down: 1, taps: 4, phase: 1, rows: 2, columns: 8 },
-  { up: 1, down: 2, taps: 4, phase: 0, rows: 2, columns: 8 },
-  { up: 3, down: 2, taps: 5, phase: 2, rows: 3, columns: 9 },
-  { up: 4, down: 1, taps: 2, phase: 3, rows: 4, columns: 8 },
+  { up: 1, down: 1, taps: 4, phase: 0, rows: 2, columns: 8, vec: false },
+  { up: 2, down: 1, taps: 4, phase: 0, rows: 2, columns: 8, vec: false },
+  { up: 2, down: 1, taps: 4, phase: 1, rows: 2, columns: 8, vec: false },
+  { up: 1, down: 2, taps: 4, phase: 0, rows: 2, columns: 8, vec: false },
+  { up: 3, down: 2, taps: 5, phase: 2, rows: 3, columns: 9, vec: false },
+  { up: 4, down: 1, taps: 2, phase: 3, rows: 4, columns: 8, vec: false },
+  { up: 1, down: 1, taps: 4, phase: 0, rows: 2, columns: 4, vec: true },
+  { up: 2, down: 1, taps: 4, phase: 1, rows: 2, columns: 4, vec: true },
+  { up: 1, down: 2, taps: 4, phase: 0, rows: 2, columns: 8, vec: true },
+  { up: 4, down: 1, taps: 2, phase: 3, rows: 4, columns: 4, vec: true },
 ];
 
 /**
- * The same in tiles for a thread, for CPU drivers: each input is read once a tile, and which taps meet which inputs of
+ * The same in tiles for a thread: each input is read once a tile, and which taps meet which inputs of
  * a line is known beforehand. top and left are the first tile's first real input, phaseY the row's `phase`.
  */
 export const upfirdn2dTile = defineKernel({
   name: "upfirdn2d_tile",
-  bindings: { x: "read f32", filter_: "read f32", y: "read_write f32" },
+  bindings: ({ vec }: TileVariant) =>
+    ({ x: "read f32", filter_: "read f32", y: `read_write ${elementType(vec)}` }) as const,
   params: {
     planes: "u32",
     height: "u32",
@@ -99,13 +107,20 @@ export const upfirdn2dTile = defineKernel({
     flip: "u32",
   },
   variants: tiles,
-  main: ({ up, down, taps, phase, rows, columns }: TileVariant) => {
+  main: ({ up, down, taps, phase, rows, columns, vec }: TileVariant) => {
     const loads = range(Math.floor((phase + (columns - 1) * down + taps - 1) / up) + 1);
     const terms = (c: number) =>
       loads
         .map((m) => [m, m * up - phase - c * down] as const)
         .filter(([, tap]) => tap >= 0 && tap < taps)
         .map(([m, tap]) => `w${tap} * x${m}`);
+    const stored = vec
+      ? (r: number) =>
+          unroll(columns / 4, (q) => {
+            const lanes = range(4).map((lane) => `s${r}_${4 * q + lane}`);
+            return `if (column + ${4 * q}u < p.ow) { y[out / 4u + ${q}u] = vec4f(${lanes.join(", ")}); }`;
+          })
+      : (r: number) => unroll(columns, (c) => `if (column + ${c}u < p.ow) { y[out + ${c}u] = s${r}_${c}; }`);
     const sums = range(columns).filter((c) => terms(c).length > 0);
     return `
     ${linearMain(64)}
@@ -143,7 +158,7 @@ export const upfirdn2dTile = defineKernel({
         (r) => `
       if (row + ${r}u < p.oh) {
         let out = (plane * p.oh + row + ${r}u) * p.ow + column;
-        ${unroll(columns, (c) => `if (column + ${c}u < p.ow) { y[out + ${c}u] = s${r}_${c}; }`)}
+        ${stored(r)}
       }`,
       )}
     }`;

@@ -1,4 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { patiently } from "../../engine/patience.ts";
+import { poller } from "../../engine/platform/node.ts";
 import { isWork, type PeerEngine, type Work } from "./engine.ts";
 import type { Answers, Question, Reply } from "./messages.ts";
 
@@ -21,7 +22,7 @@ export function serve(open: () => Promise<PeerEngine>): void {
 /** The work made ready so far, by name. */
 class Desk {
   readonly #engine: PeerEngine;
-  readonly #works = new Map<string, Timed>();
+  readonly #works = new Map<string, Work>();
 
   constructor(engine: PeerEngine) {
     this.#engine = engine;
@@ -36,16 +37,16 @@ class Desk {
       case "check": {
         const work = await this.#engine.prepare(question.problem);
         if (!isWork(work)) return work;
-        this.#works.set(question.name, new Timed(this.#engine, work));
+        this.#works.set(question.name, work);
         return work.check(question.noise);
       }
       case "time":
-        return { ms: await this.#works.get(question.name)!.once() };
+        return { ms: await timed(this.#engine, this.#works.get(question.name)!) };
       case "first": {
         const start = performance.now();
         const work = await this.#engine.prepare(question.problem);
         if (!isWork(work)) return work;
-        await new Timed(this.#engine, work).once();
+        await timed(this.#engine, work);
         const ms = performance.now(); // counts from the beginning of the process
         return { ms, step: ms - start };
       }
@@ -57,29 +58,11 @@ class Desk {
   }
 }
 
-/** Work that knows how long it took at best. */
-class Timed {
-  readonly #engine: PeerEngine;
-  readonly #work: Work;
-  #least = 0;
-
-  constructor(engine: PeerEngine, work: Work) {
-    this.#engine = engine;
-    this.#work = work;
-  }
-
-  /** Does it once: milliseconds from the first call to the end of the wait for the device. */
-  async once(): Promise<number> {
-    const start = performance.now();
-    await this.#work.run();
-    if (this.#engine.finish) {
-      // While a promise waits for the device, Dawn's binding polls with a whole core that a software driver needs.
-      const rest = 0.5 * this.#least - (performance.now() - start);
-      if (rest >= 2) await sleep(rest);
-      await this.#engine.finish();
-    }
-    const ms = performance.now() - start;
-    this.#least = this.#least === 0 ? ms : Math.min(this.#least, ms);
-    return ms;
-  }
+/** Does a piece of work once: milliseconds from the first call to the end of the wait for the device. */
+async function timed(engine: PeerEngine, work: Work): Promise<number> {
+  const start = performance.now();
+  await work.run();
+  // While a promise waits for the device, Dawn's binding polls with a whole core that a software driver needs.
+  if (engine.finish) await patiently(engine.finish(), poller);
+  return performance.now() - start;
 }

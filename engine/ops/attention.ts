@@ -5,7 +5,14 @@ import {
   attentionGradQuery,
   attention as kernel,
 } from "../../kernels/attention.ts";
-import { type AttentionWay, attentionWay, attentionWays } from "../../kernels/attention-ways.ts";
+import {
+  type AttentionGradWay,
+  type AttentionWay,
+  attentionGradWay,
+  attentionGradWays,
+  attentionWay,
+  attentionWays,
+} from "../../kernels/attention-ways.ts";
 import type { Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
@@ -74,7 +81,7 @@ function attendBack(
   engine: Engine,
   inputs: Inputs,
   problem: Problem & { wants: readonly boolean[] },
-  way: AttentionWay,
+  way: AttentionGradWay,
 ): Gradients {
   const [q, k, v, y, dy, lse] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
   const { wants, ...params } = problem;
@@ -95,12 +102,12 @@ function attendBack(
   return [dq, dk, dv];
 }
 
-const backward: Tunable<Problem & { wants: readonly boolean[] }, AttentionWay> = {
+const backward: Tunable<Problem & { wants: readonly boolean[] }, AttentionGradWay> = {
   family: "attention_grad",
   classOf: (problem) =>
     `${classOf(problem)} in ${["q", "k", "v"].filter((_, i) => problem.wants[i]).join("")}`,
-  heuristic: attentionWay,
-  ways: attentionWays,
+  heuristic: attentionGradWay,
+  ways: attentionGradWays,
   run: (engine, inputs, problem, way) =>
     attendBack(engine, inputs, problem, way)[problem.wants.indexOf(true)]!,
 };

@@ -24,6 +24,7 @@ import * as oracle from "../oracle/conv2d.ts";
 import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./binary.ts";
+import { byMatrix } from "./conv-matrix.ts";
 import { matmul, multiply } from "./matmul.ts";
 import { reduceAxes, reshape, sum } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
@@ -130,7 +131,8 @@ function convolutionOf(
 ): Convolution {
   const [outer, inner] = w!.shape as [number, number];
   const [co, ci] = flip ? [inner, outer] : [outer, inner];
-  return { n: x!.dim(0), ci, co, oh, ow, kernel: sizeOf(w!), attrs, flip, stuffing, rescale };
+  const half = x!.dtype === "f16";
+  return { n: x!.dim(0), ci, co, oh, ow, kernel: sizeOf(w!), attrs, flip, stuffing, half, rescale };
 }
 
 /** Without the batch: an image's numbers may not depend on those beside it. */
@@ -145,6 +147,7 @@ const convolution: Tunable<Convolution, ConvWay> = {
       const { n, ci, co, oh, ow } = problem;
       return engine.standingFor(2 * n * ci * co * oh * ow * 9, () => byWinograd(engine, inputs, problem));
     }
+    if (way.kernel === "matrix") return byMatrix(engine, inputs, problem, way);
     if (way.kernel === "gemm") {
       const { kernel: _, ...tile } = way;
       return byGemm(engine, inputs, problem, tile);

@@ -171,9 +171,10 @@ function packed(
 ): Tensor {
   if (columnStride === 1 && rowStride === columns && columns % 4 === 0) return x;
   const y = engine.empty([Math.max(1, batch), rows, Math.ceil(columns / 4) * 4]);
+  const turned = rowStride === 1 && [rows, columnStride, batchStride].every((length) => length % 4 === 0);
   engine.launch(
     pack,
-    {},
+    { turned },
     { x, y },
     { batch: Math.max(1, batch), rows, columns, batchStride, rowStride, columnStride },
   );

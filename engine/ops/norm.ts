@@ -1,3 +1,4 @@
+import type { Hardware } from "../../kernels/kernel.ts";
 import {
   type NormActivation,
   normActivations,
@@ -8,8 +9,17 @@ import {
   normMoments,
   normStatistics,
 } from "../../kernels/norm.ts";
+import {
+  type GroupNormVariant,
+  groupNormGrad,
+  groupNormGradStorage,
+  groupNorm as groupNormKernel,
+  groupNormVariant,
+  groupNormVariants,
+} from "../../kernels/norm-group.ts";
 import { grad } from "../autograd.ts";
-import { chosen } from "../choices.ts";
+import { chosen, type Tunable } from "../choices.ts";
+import type { Engine } from "../engine.ts";
 import { nearest, UsageError } from "../errors.ts";
 import { defineOp, type Inputs, type VjpContext } from "../op.ts";
 import * as oracle from "../oracle/norm.ts";
@@ -75,60 +85,138 @@ const gradApplied = dealing<Maps>("norm_grad_apply", (engine, inputs, { act, par
   return dx;
 });
 
+/** A norm whose parameters stand beside, and where the gradients of those go. */
+interface Problem extends Maps {
+  readonly groupSize: number;
+  readonly eps: number;
+  readonly plus: boolean;
+}
+interface GradProblem extends Problem {
+  readonly places: Record<"width" | "dGammaAt" | "dBetaAt" | "dAlphaAt", number>;
+}
+
+/** Several sweeps over the maps, or one workgroup that keeps a whole group: see kernels/norm-group.ts. */
+type Way = { readonly kernel: "sweeps" } | ({ readonly kernel: "whole" } & GroupNormVariant);
+const sweeps: Way = { kernel: "sweeps" };
+
+/** The variants that keep whole groups, on a GPU: the usual one first, if any fits. */
+function whole(hw: Hardware, { columns, groupSize, plus }: Problem, gradient: boolean): Way[] {
+  if (hw.kind === "cpu" || plus || columns % 4 !== 0) return [];
+  const size = groupSize * columns;
+  const usual = groupNormVariant(hw, size);
+  if (!usual || (gradient && !Number.isInteger(Math.log2(columns)))) return [];
+  const all = [usual, ...groupNormVariants(hw, size)];
+  const fitting = gradient
+    ? all
+        .filter((v) => groupNormGradStorage(v) <= hw.maxWorkgroupStorage)
+        .map((v) => ({ ...v, by: "group" as const }))
+    : all;
+  return fitting.map((v) => ({ kernel: "whole", ...v }));
+}
+
+const byGroup = ({ columns, groupSize, plus }: Problem): string =>
+  `${plus ? "++ of" : "groups of"} ${groupSize}x${columns}`;
+const imageBy = ({ hardware: { kind } }: Engine) => ({ by: kind === "cpu" ? "image" : "map" }) as const;
+
+/** y of x, gamma, beta and alpha; the statistics are written into the last input. */
+const normed: Tunable<Problem, Way> = {
+  family: "norm",
+  classOf: byGroup,
+  heuristic: (hw, problem) => whole(hw, problem, false)[0] ?? sweeps,
+  ways: (hw, problem) => [sweeps, ...whole(hw, problem, false)],
+  run: (engine, inputs, problem, way) => {
+    const [x, gamma, beta, alpha, statistics] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const { rows, columns, act, params, groupSize, eps, plus } = problem;
+    if (way.kernel === "whole") {
+      const { kernel: _, ...variant } = way;
+      const y = engine.empty(x.shape);
+      const tensors = { x, gamma, beta, alpha, statistics, y };
+      engine.launch(groupNormKernel, { act, ...variant }, tensors, { ...params, groupSize, eps });
+      return y;
+    }
+    const moments = chosen(engine, momentsOf, [x], { rows, columns });
+    const { maps, channels, hw } = params;
+    const sizes = { maps, channels, groupSize, hw, eps, plus: plus ? 1 : 0 };
+    engine.launch(normStatistics, imageBy(engine), { moments, statistics }, sizes);
+    return chosen(engine, applied, [x, statistics, gamma, beta, alpha], problem);
+  },
+};
+
+/** The gradients' sums of a map, and what its elements' gradient is made of; d(gamma, beta, alpha) are written into `grads`. */
+function factorsOf(
+  engine: Engine,
+  [x, dy, statistics, gamma, beta, alpha, grads]: readonly Tensor[],
+  problem: GradProblem,
+): Tensor {
+  const { rows, params, groupSize, plus, places } = problem;
+  const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
+  const sums = chosen(engine, gradSums, [x, dy, statistics, gamma, beta, alpha], problem);
+  const factors = engine.empty([rows, 4]);
+  engine.launch(
+    normGradFactors,
+    imageBy(engine),
+    { sums, statistics: statistics!, ...parameters, factors, grads: grads! },
+    { ...params, groupSize, plus: plus ? 1 : 0, ...places },
+  );
+  return factors;
+}
+
+/** dx of x, dy, the statistics and parameters; the parameters' gradients are written into the last input. */
+const normedBack: Tunable<GradProblem, Way> = {
+  family: "norm_grad",
+  classOf: byGroup,
+  heuristic: (hw, problem) => whole(hw, problem, true)[0] ?? sweeps,
+  ways: (hw, problem) => [sweeps, ...whole(hw, problem, true)],
+  run: (engine, inputs, problem, way) => {
+    const all = inputs as Tensor[];
+    const [x, dy, statistics, gamma, beta, alpha, grads] = all as [Tensor, ...Tensor[]];
+    if (way.kernel === "sweeps") {
+      const factors = factorsOf(engine, all, problem);
+      return chosen(engine, gradApplied, [x, dy, statistics, gamma, beta, alpha, factors], problem);
+    }
+    const { kernel: _, ...variant } = way;
+    const { act, params, groupSize, places } = problem;
+    const { width, dGammaAt, dBetaAt } = places;
+    const dx = engine.empty(x.shape);
+    const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
+    const tensors = { x, dy: dy!, statistics: statistics!, ...parameters, dx, grads: grads! };
+    engine.launch(groupNormGrad, { act, ...variant }, tensors, {
+      ...params,
+      groupSize,
+      ...{ width, dGammaAt, dBetaAt },
+    });
+    return dx;
+  },
+};
+
 const op = defineOp<Attrs>({
   name: "norm",
   forward: (engine, inputs, attrs) => {
     const x = inputs[0]!;
-    const { maps, hw, channels, groupSize } = geometry(x, attrs);
-    const moments = chosen(engine, momentsOf, [x], { rows: maps, columns: hw });
+    const { maps } = geometry(x, attrs);
     const statistics = engine.empty([maps, 4]);
-    engine.launch(
-      normStatistics,
-      { by: engine.hardware.kind === "cpu" ? "image" : "map" },
-      { moments, statistics },
-      { maps, channels, groupSize, hw, eps: attrs.eps, plus: attrs.plus ? 1 : 0 },
-    );
-    const { tensors, params } = affine(inputs, statistics, attrs);
-    const shared = {
-      rows: maps,
-      columns: hw,
-      act: attrs.activation,
-      params: { maps, hw, channels, ...params },
-    };
-    const y = chosen(engine, applied, [x, statistics, tensors.gamma, tensors.beta, tensors.alpha], shared);
+    const { tensors, problem } = problemOf(inputs, x, attrs);
+    const { gamma, beta, alpha } = tensors;
+    const y = chosen(engine, normed, [x, gamma, beta, alpha, statistics], problem);
     return { y, extras: [statistics] };
   },
   vjp: (c) => throughComposite(c, composite),
   fusedVjp: ({ engine, inputs, dy, attrs, extras, wants, shapes }) => {
     const x = inputs[0]!;
     const statistics = extras[0]!;
-    const { maps, hw, channels, groupSize } = geometry(x, attrs);
-    const { tensors, params, parts } = affine(inputs, statistics, attrs);
-    const shared = { maps, hw, channels, ...params };
-    const parameters = [tensors.gamma, tensors.beta, tensors.alpha];
-    const table = { rows: maps, columns: hw, act: attrs.activation, params: shared };
-    const sums = chosen(engine, gradSums, [x, dy, statistics, ...parameters], table);
-    const factors = engine.empty([maps, 4]);
+    const { maps, channels } = geometry(x, attrs);
+    const { tensors, parts, problem } = problemOf(inputs, statistics, attrs);
     const width = parts.length * channels;
     const rows = engine.empty([maps / channels, Math.max(width, 1)]); // of the parameters' gradients
     const start = (name: AffineName) => Math.max(parts.indexOf(name), 0) * channels;
-    engine.launch(
-      normGradFactors,
-      { by: engine.hardware.kind === "cpu" ? "image" : "map" },
-      { sums, statistics, ...tensors, factors, grads: rows },
-      {
-        ...shared,
-        groupSize,
-        plus: attrs.plus ? 1 : 0,
-        width,
-        dGammaAt: start("gamma"),
-        dBetaAt: start("beta"),
-        dAlphaAt: start("alpha"),
-      },
-    );
-    const dx = wants[0]
-      ? chosen(engine, gradApplied, [x, dy, statistics, ...parameters, factors], table)
-      : engine.empty(x.shape);
+    const places = { width, dGammaAt: start("gamma"), dBetaAt: start("beta"), dAlphaAt: start("alpha") };
+    const all = [x, dy, statistics, tensors.gamma, tensors.beta, tensors.alpha, rows];
+    let dx: Tensor;
+    if (wants[0]) dx = chosen(engine, normedBack, all, { ...problem, places });
+    else {
+      factorsOf(engine, all, { ...problem, places });
+      dx = engine.empty(x.shape);
+    }
     if (attrs.order) return [dx, rows];
     const perSample = shapes.slice(1).some((shape) => shape?.length === 2);
     const grads = perSample || width === 0 ? rows : sum(rows, { axis: 0 });
@@ -176,6 +264,16 @@ function affine([x, ...given]: Inputs, spare: Tensor, { slope, order }: Attrs) {
       slope,
     },
   };
+}
+
+/** What the kernels are told of a norm. `spare`: any tensor that they only read, to bind for parameters that it has not. */
+function problemOf(inputs: Inputs, spare: Tensor, attrs: Attrs) {
+  const { maps, hw, channels, groupSize } = geometry(inputs[0]!, attrs);
+  const { tensors, params, parts } = affine(inputs, spare, attrs);
+  const { activation: act, eps, plus } = attrs;
+  const all = { maps, hw, channels, ...params };
+  const problem: Problem = { rows: maps, columns: hw, act, params: all, groupSize, eps, plus };
+  return { tensors, parts, problem };
 }
 
 /** The same norm in plain ops, for derivatives of derivatives. */

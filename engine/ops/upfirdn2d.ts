@@ -1,4 +1,5 @@
 import { upfirdn2d as kernel, upfirdn2dTile as tile } from "../../kernels/upfirdn2d.ts";
+import { chosen, type Tunable } from "../choices.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp, type Op } from "../op.ts";
 import { flip as flipArray } from "../oracle/shape.ts";
@@ -32,16 +33,50 @@ const multiple = (least: number, up: number, down: number): number => {
   return Math.ceil(least / unit) * unit;
 };
 
-const op: Op<Attrs> = defineOp({
-  name: "upfirdn2d",
-  forward: (engine, [x, filter], attrs) => {
+/** The kernel of a thread for each output, or of tiles. */
+type Way =
+  | { readonly kernel: "plain" }
+  | { readonly kernel: "tile"; readonly rows: number; readonly columns: number; readonly vec: boolean };
+
+interface Problem extends Attrs {
+  readonly filter: Pair;
+  /** Height and width of an output. */
+  readonly out: Pair;
+}
+
+const fits = ({ filter, up, down }: Problem): boolean =>
+  filter[1] <= MAX_TAPS && Math.max(...up, ...down) <= MAX_FACTOR;
+
+const tileWay = ({ up, down }: Problem, rows: number, columns: number, vec: boolean): Way => ({
+  kernel: "tile",
+  rows: multiple(rows, up[0], down[0]),
+  columns: multiple(columns, up[1], down[1]),
+  vec,
+});
+
+/** The ways add in different orders, so the number of planes does not count. */
+const filtered: Tunable<Problem, Way> = {
+  family: "upfirdn2d",
+  classOf: ({ filter, out, up, down, pad, flip }) =>
+    `to ${out.join("x")} by ${filter.join("x")} up ${up} down ${down} pad ${pad}${flip ? " flipped" : ""}`,
+  heuristic: ({ kind }, problem) => {
+    if (!fits(problem)) return { kernel: "plain" };
+    if (kind === "cpu") return tileWay(problem, 2, 8, false);
+    return problem.out[1] % 4 === 0 ? tileWay(problem, 2, 4, true) : { kernel: "plain" };
+  },
+  ways: ({ kind }, problem) => {
+    const plain: Way = { kernel: "plain" };
+    if (!fits(problem)) return [plain];
+    if (kind === "cpu" || problem.out[1] % 4 !== 0) return [plain, tileWay(problem, 2, 8, false)];
+    const sizes = [2, 4].flatMap((rows) => [4, 8].map((columns) => [rows, columns] as const));
+    return [plain, ...sizes.map(([rows, columns]) => tileWay(problem, rows, columns, true))];
+  },
+  run: (engine, [x, filter], { up, down, pad, flip, out: [oh, ow] }, way) => {
     const [n, c, height, width] = x!.shape as [number, number, number, number];
     const [kh, kw] = filter!.shape as [number, number];
-    const [oh, ow] = outSize([height, width], [kh, kw], attrs);
     const y = engine.empty([n, c, oh, ow]);
-    const { up, down, pad, flip } = attrs;
     const tensors = { x: x!, filter_: filter!, y };
-    const params = {
+    const shared = {
       planes: n * c,
       height,
       width,
@@ -53,27 +88,32 @@ const op: Op<Attrs> = defineOp({
       flip: flip ? 1 : 0,
     };
     const [top, left] = [pad[0], pad[2]];
-    if (engine.hardware.kind === "cpu" && kw <= MAX_TAPS && Math.max(...up, ...down) <= MAX_FACTOR)
+    if (way.kernel === "plain")
+      engine.launch(kernel, {}, tensors, { ...shared, kw, upX: up[1], downX: down[1], top, left });
+    else {
+      const { rows, columns, vec } = way;
       engine.launch(
         tile,
-        {
-          up: up[1],
-          down: down[1],
-          taps: kw,
-          phase: modulo(-left, up[1]),
-          rows: multiple(2, up[0], down[0]),
-          columns: multiple(8, up[1], down[1]),
-        },
+        { up: up[1], down: down[1], taps: kw, phase: modulo(-left, up[1]), rows, columns, vec },
         tensors,
         {
-          ...params,
+          ...shared,
           phaseY: modulo(-top, up[0]),
           top: Math.floor(-top / up[0]),
           left: Math.floor(-left / up[1]),
         },
       );
-    else engine.launch(kernel, {}, tensors, { ...params, kw, upX: up[1], downX: down[1], top, left });
+    }
     return y;
+  },
+};
+
+const op: Op<Attrs> = defineOp({
+  name: "upfirdn2d",
+  forward: (engine, [x, filter], attrs) => {
+    const size = filter!.shape as unknown as Pair;
+    const out = outSize([x!.dim(2), x!.dim(3)], size, attrs);
+    return chosen(engine, filtered, [x, filter], { ...attrs, filter: size, out });
   },
   // The adjoint swaps up and down, reverses the filter once more and pads so that the input's size comes back.
   vjp: ({

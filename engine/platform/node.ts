@@ -22,6 +22,7 @@ import {
   type OpenedGpu,
   type OpenOptions,
   type Platform,
+  type Poller,
   reportDriver,
 } from "./platform.ts";
 import { readTar } from "./tar.ts";
@@ -115,8 +116,18 @@ function opened(
 ): OpenedGpu {
   const driver = reportDriver(adapter, source, because);
   announce(driver, quiet);
-  return { adapter, keepAlive: [gpu, adapter], driver, systemMemory: systemMemory() };
+  return { adapter, keepAlive: [gpu, adapter], driver, systemMemory: systemMemory(), poller };
 }
+
+/** Dawn's binding polls on every round of the event loop. */
+export const poller: Poller = {
+  now: () => performance.now(),
+  nap: (ms) => void Atomics.wait(bed, 0, 0, ms),
+  round: () => new Promise((resolve) => setImmediate(resolve)),
+};
+
+/** Nobody wakes who waits for it to change. */
+const bed = new Int32Array(new SharedArrayBuffer(4));
 
 /** The machine's memory, or the container's share of it. */
 function systemMemory(): number {

@@ -32,8 +32,20 @@ export interface OpenedGpu {
   systemMemory: number;
   /** Features that the adapter grants without listing them. */
   unlisted?: readonly GPUFeatureName[];
+  /** Given where this thread itself polls the device while a promise of it is pending. */
+  poller?: Poller;
   /** The compiler refuses "enable subgroups;", and takes subgroups without it. */
   withoutDirective?: boolean;
+}
+
+/** What a thread that polls a device can do meanwhile. */
+export interface Poller {
+  /** Milliseconds. */
+  now(): number;
+  /** Stops the thread. */
+  nap(ms: number): void;
+  /** Lets the event loop go round once, a poll of the device included. */
+  round(): Promise<void>;
 }
 
 /** What runs the shaders, for `stein doctor`, benchmark headers and cache keys. */

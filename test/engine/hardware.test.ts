@@ -39,11 +39,11 @@ describe("limits", () => {
 test.each<[EngineOptions, string]>([
   [
     { features: ["shader-f61"] } as unknown as EngineOptions,
-    'engine: got features ["shader-f61"], expected "all", "none" or a list of timestamp-query, shader-f16, subgroups',
+    'engine: got features ["shader-f61"], expected "all", "none" or a list of timestamp-query, shader-f16, subgroups, chromium-experimental-subgroup-matrix',
   ],
   [
     { features: "some" } as unknown as EngineOptions,
-    'engine: got features "some", expected "all", "none" or a list of timestamp-query, shader-f16, subgroups',
+    'engine: got features "some", expected "all", "none" or a list of timestamp-query, shader-f16, subgroups, chromium-experimental-subgroup-matrix',
   ],
   [
     { limits: { maxBufferSize: 0.5 } },

@@ -1,53 +1,72 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { Patience } from "../../engine/patience.ts";
+import { expect, test } from "vitest";
+import { patiently } from "../../engine/patience.ts";
+import type { Poller } from "../../engine/platform/platform.ts";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "performance"] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+/** Milliseconds that a round of the event loop takes by itself. */
+const ROUND = 0.01;
 
-const takes = (ms: number) => () => new Promise<void>((resolve) => setTimeout(resolve, ms));
+/** A device polled in rounds of the event loop, on a clock of its own. */
+class Device implements Poller {
+  time = 0;
+  rounds = 0;
+  readonly naps: number[] = [];
+  readonly #work: { until: number; end: () => void }[] = [];
 
-/** Milliseconds from the submit until the device is asked, for work up to the `sent`-th dispatch that lasts `ms`. */
-async function delay(patience: Patience, sent: number, ms: number): Promise<number> {
-  const start = performance.now();
-  let asked = Number.NaN;
-  patience.submitted();
-  const done = patience.during(sent, () => {
-    asked = performance.now() - start;
-    return takes(Math.max(0, ms - asked))();
-  });
-  await vi.advanceTimersByTimeAsync(10_000);
-  await done;
-  return asked;
+  now() {
+    return this.time;
+  }
+
+  nap(ms: number) {
+    this.naps.push(ms);
+    this.time += ms;
+  }
+
+  async round() {
+    this.rounds++;
+    this.time += ROUND;
+    for (const { until, end } of this.#work) if (until <= this.time) end();
+  }
+
+  /** Ends, by `end`, when a poll finds that so many milliseconds are over. */
+  work(ms: number, fail?: Error): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#work.push({ until: this.time + ms, end: () => (fail ? reject(fail) : resolve("done")) });
+    });
+  }
+
+  async wait(ms: number): Promise<number> {
+    const start = this.time;
+    expect(await patiently(this.work(ms), this)).toBe("done");
+    return this.time - start;
+  }
 }
 
-test("work of unknown length is waited for at once, known work after most of its time", async () => {
-  const patience = new Patience();
-  expect(await delay(patience, 10, 100)).toBe(0);
-  expect(await delay(patience, 20, 100)).toBeCloseTo(70, -1);
+test("no wait becomes longer by more than a twentieth, whatever was waited for before", async () => {
+  const device = new Device();
+  for (const ms of [200, 2.6, 1000, 2.6, 0.3, 59, 2.6, 84, 0.05, 2.6]) {
+    const took = await device.wait(ms);
+    expect(took).toBeGreaterThan(ms - 1e-6);
+    expect(took).toBeLessThan(1.05 * ms + 2 * ROUND);
+  }
 });
 
-test("work of another size is unknown", async () => {
-  const patience = new Patience();
-  await delay(patience, 10, 100);
-  expect(await delay(patience, 15, 100)).toBe(0);
+test("a long wait is nearly all napped, by naps that no signal waits for", async () => {
+  const device = new Device();
+  const took = await device.wait(300);
+  const napped = device.naps.reduce((sum, ms) => sum + ms, 0);
+  expect(napped).toBeGreaterThan(0.97 * took);
+  expect(device.rounds).toBeLessThan(400);
+  expect(Math.max(...device.naps)).toBeLessThanOrEqual(2);
 });
 
-test("work that became faster is asked for earlier and earlier", async () => {
-  const patience = new Patience();
-  await delay(patience, 10, 1000);
-  const delays: number[] = [];
-  for (let i = 2; i < 8; i++) delays.push(await delay(patience, 10 * i, 50));
-  expect(delays[0]).toBeGreaterThan(600);
-  expect(delays.at(-1)).toBeLessThan(150);
-  expect([...delays].sort((a, b) => b - a)).toEqual(delays);
+test("work of a moment is polled for without a nap", async () => {
+  const device = new Device();
+  await device.wait(1);
+  expect(device.naps).toEqual([]);
 });
 
-test("short work is not slept for", async () => {
-  const patience = new Patience();
-  await delay(patience, 10, 4);
-  expect(await delay(patience, 20, 4)).toBe(0);
+test("what fails is passed on", async () => {
+  const device = new Device();
+  const lost = new Error("lost");
+  await expect(patiently(device.work(20, lost), device)).rejects.toBe(lost);
 });

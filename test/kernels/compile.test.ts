@@ -4,12 +4,12 @@ import { allKernels, variantsFor } from "../support/kernels.ts";
 
 const kernels = await allKernels();
 
-const { subgroups } = engine.hardware;
+const { hardware } = engine;
 
-test.each(kernels.map((k) => [k.name, variantsFor(k, subgroups).length, k] as const))(
+test.each(kernels.map((k) => [k.name, variantsFor(k, hardware).length, k] as const))(
   "%s compiles in all of its %i variants",
   async (_, count, kernel) => {
-    const programs = variantsFor(kernel, subgroups).map((v) => engine.programs.find(kernel, v));
+    const programs = variantsFor(kernel, hardware).map((v) => engine.programs.find(kernel, v));
     await engine.programs.compile(programs);
     expect(programs.filter((p) => p.pipeline)).toHaveLength(count);
     await engine.sync(); // and the module had nothing to report

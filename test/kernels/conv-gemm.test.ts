@@ -126,6 +126,8 @@ test("is worth measuring on a GPU, in tiles that it can hold", () => {
     kernel: [3, 3],
     stuffing: [1, 1],
     attrs: { stride: [1, 1], dilation: [1, 1] },
+    flip: false,
+    half: false,
   };
   const gemms = (hw: Partial<typeof engine.hardware>) =>
     convWays({ ...engine.hardware, ...hw }, problem).filter(({ kernel }) => kernel === "gemm");

@@ -1,7 +1,7 @@
-import { test } from "vitest";
+import { expect, test } from "vitest";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import { matmul } from "../../engine/oracle/matmul.ts";
-import { matmulRegister, matmulShared } from "../../kernels/matmul.ts";
+import { matmulRegister, matmulShared, registerTile } from "../../kernels/matmul.ts";
 import { pack } from "../../kernels/pack.ts";
 import { sharedTiles } from "../../kernels/tile-choice.ts";
 import { normal } from "../support/draw.ts";
@@ -17,6 +17,15 @@ const sizes = [
   [2, 130, 5, 3],
   [1, 3, 130, 64],
 ] as const; // batch, m, n, k
+
+/** Of whole vec4s across. */
+const wide = [
+  [1, 1, 4, 1],
+  [2, 5, 12, 7],
+  [1, 17, 128, 16],
+  [3, 33, 132, 9],
+  [1, 16, 260, 33],
+] as const;
 
 /** [batch, k, columns] with columns filled up to vec4s, as pack.ts lays them out. */
 function packed(
@@ -40,7 +49,8 @@ const near = (c: ArrayLike<number>, a: Array64, b: Array64, k: number, what: str
 };
 
 test.each(matmulRegister.variants)("register tiles of $rows x $columns", async (variant) => {
-  for (const [batch, m, n, k] of sizes) {
+  const stored = matmulRegister.bindings(variant).c;
+  for (const [batch, m, n, k] of stored === "read_write vec4f" ? wide : sizes) {
     const [a, b] = [normal([batch, m, k], 1), normal([batch, k, n], 2)];
     const left = packed(a, (i, row, column) => (i * m + column) * k + row, batch, k, m);
     const right = packed(b, (i, row, column) => (i * k + row) * n + column, batch, k, n);
@@ -55,6 +65,32 @@ test.each(matmulRegister.variants)("register tiles of $rows x $columns", async (
     );
     near(c!, a, b, k, `${batch} x ${m} x ${n} x ${k}`);
   }
+});
+
+test("the large register tile adds in the order of the others, to the last bit", async () => {
+  const [m, n, k] = [33, 132, 200];
+  const [left, right] = [normal([1, k, 36], 1), normal([1, k, n], 2)];
+  const results = [];
+  for (const tile of [
+    { rows: 8, columns: 8 },
+    { rows: 16, columns: 16 },
+  ]) {
+    const params = { batch: 1, m, n, k, aVecs: 9, bVecs: n / 4, aBatch: 0, bBatch: 0 };
+    const { c } = await launched(matmulRegister, tile, { a: left, b: right }, { c: [m, n] }, params);
+    results.push([...c!]);
+  }
+  expect(results[1]).toEqual(results[0]);
+});
+
+test.each([
+  { batch: 8, m: 128, n: 256, k: 256, rows: 16 }, // attention of 256 positions
+  { batch: 1, m: 512, n: 512, k: 512, rows: 16 },
+  { batch: 16, m: 64, n: 2048, k: 64, rows: 8 }, // short sums
+  { batch: 1, m: 128, n: 128, k: 512, rows: 8 }, // little work
+  { batch: 8, m: 128, n: 258, k: 256, rows: 8 }, // no whole vec4s
+  { batch: 64, m: 128, n: 64, k: 256, rows: 8 }, // half of a tile's width
+])("register tile for $batch of $m x $k by $k x $n: $rows rows", ({ rows, ...sizes }) => {
+  expect(registerTile(sizes)).toEqual({ rows, columns: rows });
 });
 
 /** Across small tiles and inside one; the same with all lengths multiples of four, and across any tile. */
@@ -102,6 +138,9 @@ test("pack lays any strides out in vec4s, zeros behind", async () => {
     [2, 4, 7, true],
     [3, 1, 1, false],
     [1, 6, 8, true],
+    [3, 8, 5, true],
+    [2, 4, 12, true],
+    [5, 100, 33, true],
   ] as const) {
     const x = normal([batch, rows, columns], 1);
     const at = (b: number, r: number, c: number) =>
@@ -115,7 +154,9 @@ test("pack lays any strides out in vec4s, zeros behind", async () => {
       rowStride: turned ? 1 : columns,
       columnStride: turned ? rows : 1,
     };
-    const { y } = await launched(pack, {}, { x }, { y: expected.shape }, params);
-    expectNear(y!, expected);
+    for (const blocks of turned && rows % 4 === 0 ? [false, true] : [false]) {
+      const { y } = await launched(pack, { turned: blocks }, { x }, { y: expected.shape }, params);
+      expectNear(y!, expected);
+    }
   }
 });

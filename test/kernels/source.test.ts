@@ -82,7 +82,11 @@ test("fused kernels rename parameters and share helpers", () => {
         { ...step, arrays: [0, 1] },
         { ...step, arrays: [1, 2] },
       ],
-      [false, true, true],
+      [
+        { read: true, stored: false, half: false },
+        { read: false, stored: false, half: false },
+        { read: false, stored: true, half: false },
+      ],
       1,
     ),
     {},
@@ -90,5 +94,6 @@ test("fused kernels rename parameters and share helpers", () => {
   expect(text).toContain("count: u32, a_0: f32, a_1: f32");
   expect(text.match(/fn expm1_\(/g)).toHaveLength(1);
   expect(text).toContain("var<storage, read> t0");
-  expect(text).toContain("var<storage, read_write> t1");
+  expect(text).not.toContain("t1"); // in registers alone
+  expect(text).toContain("var<storage, read_write> t2");
 });

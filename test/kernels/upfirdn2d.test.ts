@@ -68,12 +68,23 @@ test.each(eachVariant(upfirdn2dTile))("%s", (_, v) => {
   const [up, down] = [v.up, v.down];
   const along = { up: [up, up], down: [down, down] } as const;
   const before = up - v.phase; // so many zeros put the first real input under that tap
+  /** With as many zeros more at the end of lines as make results multiples of 4, where they are stored so. */
+  const padded = (width: number, [top, bottom, left, right]: Pads): Pads => {
+    const ow = Math.floor((width * up + left + right - v.taps) / down) + 1;
+    return [top, bottom, left, right + (v.vec ? ((4 - (ow % 4)) % 4) * down : 0)];
+  };
   return each(
     [
-      { shape: [1, 1, 1, 1], filter: [3, v.taps], ...along, pad: [2, 2, before, 4] },
-      { shape: [2, 3, 7, 5], filter: [4, v.taps], ...along, pad: [1, 3, before + up, 2] },
-      { shape: [1, 2, 5, 37], filter: [1, v.taps], ...along, pad: [-1, 1, before - 2 * up, -1] },
-      { shape: [1, 2, 6, 19], filter: [5, v.taps], up: [1, up], down: [3, down], pad: [3, 3, before, 0] },
+      { shape: [1, 1, 1, 1], filter: [3, v.taps], ...along, pad: padded(1, [2, 2, before, 4]) },
+      { shape: [2, 3, 7, 5], filter: [4, v.taps], ...along, pad: padded(5, [1, 3, before + up, 2]) },
+      { shape: [1, 2, 5, 37], filter: [1, v.taps], ...along, pad: padded(37, [-1, 1, before - 2 * up, -1]) },
+      {
+        shape: [1, 2, 6, 19],
+        filter: [5, v.taps],
+        up: [1, up],
+        down: [3, down],
+        pad: padded(19, [3, 3, before, 0]),
+      },
     ],
     ({ filter: [kh], up, down, pad: [top, , left] }, sizes, arrays, y) => {
       const offsets = { top: Math.floor(-top / up[0]), left: Math.floor(-left / up[1]) };

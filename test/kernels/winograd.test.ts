@@ -215,6 +215,8 @@ describe("which way", () => {
     kernel: [3, 3],
     stuffing: [1, 1],
     attrs: { stride: [1, 1], dilation: change.dilation ?? [1, 1] },
+    flip: false,
+    half: false,
     ...change,
   });
   const hw = { ...engine.hardware, kind: "cpu", maxBinding: 2 ** 27 } as const;

@@ -7,6 +7,8 @@ import * as oracle from "../../engine/oracle/attention.ts";
 import { randn } from "../../engine/random.ts";
 import {
   type AttentionWay,
+  attentionGradWay,
+  attentionGradWays,
   attentionWay,
   attentionWays,
   samplesAtOnce,
@@ -132,6 +134,26 @@ describe.each(ways)("by $name", ({ way, channels }) => {
   });
 });
 
+test.each([
+  ["flash", "products"],
+  ["products", "flash"],
+] as const)("the forward pass by %s, the gradients by %s", (there, back) => {
+  const { choices } = engine;
+  const way = ways.find(({ name }) => name === there)!.way;
+  return choices.forcing("attention", way, () =>
+    choices.forcing("attention_grad", { kernel: back }, () =>
+      checkOp({
+        op: (q, k, v) => attention(q!, k!, v!),
+        oracle: exact(undefined),
+        inputs: queriesAndKeys(2, 5, 9, 11, 1),
+        seed: 1,
+        derivatives: 1,
+        terms: 55,
+      }),
+    ),
+  );
+});
+
 test("samples whose weights do not fit beside each other come in turns, to the same numbers", async () => {
   const [n, t] = [5, 12];
   const inputs = [1, 2, 3].map((seed) => engine.asVariable(upload(normal([n, 3, t], seed))));
@@ -203,6 +225,11 @@ describe("which way is taken", () => {
         const ways = attentionWays(hw, { channels: 128, t, s: t });
         expect(ways).toContainEqual(attentionWay(hw, { t, s: t }));
         expect(ways).toContainEqual({ kernel: "flash" });
+        const kernels = [...new Set(ways.map(({ kernel }) => kernel))];
+        expect(attentionGradWays(hw, { channels: 128, t, s: t }).map(({ kernel }) => kernel)).toEqual(
+          kernels,
+        );
+        expect(attentionGradWay(hw, { t, s: t }).kernel).toBe(attentionWay(hw, { t, s: t }).kernel);
         const products = ways.filter((way) => way.kernel === "products");
         expect(products.every(({ vec }) => !vec || t % 4 === 0)).toBe(true);
         expect(products.length > 0).toBe(t < 5000);

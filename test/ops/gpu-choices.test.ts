@@ -140,6 +140,33 @@ test("norms", async () => {
   });
 });
 
+test.each([
+  ["maps of 16", [2, 4, 4, 4]],
+  ["maps of 48, whose gradient takes several sweeps", [2, 4, 6, 8]],
+])("norms that stay in a workgroup: %s", async (_, shape) => {
+  const attrs = { eps: 1e-5, activation: "silu" } as const;
+  const inputs = [normal(shape, 1), normal([4], 2), normal([4], 3)];
+  for (const groups of [2, 4])
+    await checkOp({
+      op: (x, gamma, beta) => groupNorm(x!, groups, { gamma, beta, ...attrs }),
+      oracle: (x, gamma, beta) => norm(x!, { ...attrs, groups, plus: false }, gamma!, beta!, null),
+      inputs,
+      seed: 4,
+      terms: 48,
+    });
+  const rows = normal([2, 8], 5);
+  await checkOp({
+    op: (x, values) => groupNorm(x!, 2, { rows: { values: values!, order: ["beta", "gamma"] }, ...attrs }),
+    oracle: (x, values) =>
+      norm(x!, { ...attrs, groups: 2, plus: false }, slice(values!, 4), slice(values!, 0), null),
+    inputs: [inputs[0]!, rows],
+    seed: 5,
+    terms: 48,
+  });
+});
+/** Four columns from one on. */
+const slice = (x: Array64, from: number) => shape.slice(x, [0, from], [x.shape[0]!, 4]);
+
 test("convolution", async () => {
   const attrs = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1] } as const;
   const inputs = [normal([2, 3, 5, 4], 1), normal([3, 3, 3, 3], 2)];

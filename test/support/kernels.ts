@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import type { Array64, Shape } from "../../engine/oracle/array.ts";
 import type { HostData, Tensor } from "../../engine/tensor.ts";
-import type { Binding, Kernel, Variant } from "../../kernels/kernel.ts";
+import type { Binding, Hardware, Kernel, Variant } from "../../kernels/kernel.ts";
 
 const folder = new URL("../../kernels/", import.meta.url);
 
@@ -53,6 +53,9 @@ export async function launched<B extends string, P extends string, V extends Var
   return Object.fromEntries(names.map((name, i) => [name, values[i]!]));
 }
 
-/** The variants that an adapter can compile, with or without subgroups. */
-export const variantsFor = ({ variants, subgroups }: Kernel, hasSubgroups: boolean): readonly Variant[] =>
-  variants.filter((v) => hasSubgroups || !subgroups?.(v));
+/** The variants that an adapter can compile. */
+export const variantsFor = (
+  { variants, subgroups, matrices }: Kernel,
+  hw: Pick<Hardware, "subgroups" | "matrix">,
+): readonly Variant[] =>
+  variants.filter((v) => (hw.subgroups || !subgroups?.(v)) && (hw.matrix !== undefined || !matrices?.(v)));

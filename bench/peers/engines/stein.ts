@@ -70,7 +70,7 @@ serve(async (): Promise<PeerEngine> => {
     adapter: engine.driver.description || engine.driver.device,
     versions: { stein: version("../../../package.json"), webgpu: version("webgpu/package.json") },
     prepare: (problem) => prepare(engine, problem),
-    // As the peers wait: engine.sync would sleep as long as other work of as many dispatches took before.
+    // As the peers wait.
     finish: () => engine.device.queue.onSubmittedWorkDone(),
   };
 });

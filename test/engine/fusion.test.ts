@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { grad } from "../../engine/autograd.ts";
+import type { Block } from "../../engine/buffers.ts";
+import { Engine } from "../../engine/engine.ts";
+import { Releases, usesOf } from "../../engine/lifetimes.ts";
+import { add, elu, mul, neg, silu, sub, sum, tanh } from "../../engine/ops/index.ts";
+import { Scalar } from "../../engine/scalar.ts";
+import type { Command } from "../../engine/stream.ts";
+import type { HostData, Tensor } from "../../engine/tensor.ts";
+import { source } from "../../kernels/kernel.ts";
+import { normal } from "../support/draw.ts";
+import { engine } from "../support/engine.ts";
+
+/** Without the poison between ops, so that neighbours fuse; on the engine with it nothing does. */
+let plain: Engine;
+beforeAll(async () => {
+  plain = await Engine.create({ quiet: true });
+});
+afterAll(() => plain.destroy());
+
+const SHAPE = [2, 3, 5, 7];
+const STATES = 3;
+const REPLAYS = 3;
+
+/** Whole numbers below `n`, the same for a seed. */
+function numbers(seed: number): (n: number) => number {
+  let state = (seed * 0x9e3779b9) >>> 0;
+  return (n) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * n);
+  };
+}
+
+/** Ops on tensors out of a growing list, by place; copies into states that outlive the step; values given up early. */
+function randomStep(seed: number, states: readonly Tensor[], s: Scalar): Tensor[] {
+  const below = numbers(seed);
+  const device = states[0]!.engine;
+  const alive = [...states];
+  const made: Tensor[] = [];
+  const any = () => alive[below(alive.length)]!;
+  const ops: (() => Tensor)[] = [
+    () => add(any(), any()),
+    () => sub(any(), any()),
+    () => mul(any(), 0.5),
+    () => mul(any(), s),
+    () => neg(any()),
+    () => silu(any()),
+    () => elu(any()),
+    () => add(tanh(any()), any()),
+    () => device.scope(() => sub(mul(any(), any()), any())),
+    () => add(any(), mul(sum(any()), 1e-3)), // a sum ends a run
+  ];
+  for (let k = 0, length = 5 + below(40); k < length; k++) {
+    const y = ops[below(ops.length - (below(4) === 0 ? 0 : 1))]!();
+    alive.push(y);
+    made.push(y);
+    if (below(3) === 0 && made.length > 2) {
+      const [gone] = made.splice(below(made.length), 1);
+      alive.splice(alive.indexOf(gone!), 1);
+      device.untrack(gone!).dispose();
+    }
+    if (below(8) === 0) device.copy(tanh(any()), states[below(STATES)]!);
+  }
+  return made.filter(() => below(4) === 0);
+}
+
+/** What steps in a row leave in the states, and what each returns. */
+async function values(
+  device: Engine,
+  seed: number,
+  { captured, autocast }: { captured: boolean; autocast: boolean },
+): Promise<HostData[]> {
+  const states = Array.from({ length: STATES }, (_, i) =>
+    device.untrack(device.tensor(Float32Array.from(normal(SHAPE, seed + i).data), SHAPE)),
+  );
+  const s = new Scalar(0);
+  const step = () => device.noGrad(() => device.autocast(() => randomStep(seed, states, s), autocast));
+  const out: HostData[] = [];
+  let capture: ReturnType<typeof device.capture<Tensor[]>> | undefined;
+  for (let i = 0; i <= REPLAYS + (captured ? 0 : 2); i++) {
+    s.value = 1 / (i + 2);
+    if (captured && capture) capture.replay();
+    else if (captured) capture = device.capture(step);
+    const results = capture?.result ?? device.scope(step);
+    if (i <= REPLAYS) out.push(...(await device.readAll([...results, ...states])));
+    if (!captured) for (const t of results) t.dispose();
+  }
+  capture?.dispose();
+  for (const t of states) t.dispose();
+  return out;
+}
+
+const bits = (all: readonly HostData[]) =>
+  all.map((v) => [...new Uint8Array(v.buffer, v.byteOffset, v.byteLength)].join());
+
+const seeds = [1, 2, 3, 4, 5];
+
+describe.each([false, true])("random programs, f16 %s", (autocast) => {
+  test.each(seeds)("compute bit for bit what they do op by op, recorded and eager (%i)", async (seed) => {
+    const apart = bits(await values(engine, seed, { captured: false, autocast }));
+    expect(bits(await values(plain, seed, { captured: true, autocast }))).toEqual(apart);
+    expect(bits(await values(plain, seed, { captured: false, autocast }))).toEqual(apart);
+  });
+});
+
+const wgslOf = ({ program }: Command) => source(program.kernel, program.variant, program.halves);
+
+describe("a recorded chain", () => {
+  test("of a thousand sums is eight kernels, each with three arrays", async () => {
+    const [x, d] = [plain.tensor([1, 2, 3]), plain.tensor([1, 10, 100])];
+    const capture = plain.capture(() => {
+      let y = x;
+      for (let i = 0; i < 1000; i++) y = add(y, d);
+      return y;
+    });
+    expect(capture.commands.map(({ ranges }) => ranges.length)).toEqual(Array(8).fill(3));
+    capture.replay();
+    expect([...(await capture.result.data())]).toEqual([1001, 10002, 100003]);
+    capture.dispose();
+    for (const t of [x, d]) t.dispose();
+  });
+
+  test("writes what the step returns, what a graph saved, and nothing else", async () => {
+    const x = plain.variable([0.5, -0.25, 0.125]);
+    const capture = plain.capture(() => {
+      const a = mul(x, 3); // for nobody
+      const b = tanh(a); // saved for its gradient
+      return [sum(mul(b, 2)), neg(a.detach())] as const;
+    });
+    const [chain] = capture.commands;
+    expect(wgslOf(chain!).match(/read_write/g)).toHaveLength(3); // b, 2 b for the sum, and -a
+    capture.replay();
+    const [dx] = grad(capture.result[0], [x]);
+    const truth = [0.5, -0.25, 0.125].map((v) => 6 * (1 - Math.tanh(3 * v) ** 2));
+    for (const [i, v] of (await dx!.data()).entries()) expect(v).toBeCloseTo(truth[i]!, 6);
+    expect([...(await capture.result[1].data())]).toEqual([-1.5, 0.75, -0.375]);
+    capture.dispose();
+    for (const t of [x, dx!]) t.dispose();
+  });
+
+  test("computes as often as it was asked to what nobody reads", () => {
+    const x = plain.tensor([1, 2, 3]);
+    const capture = plain.capture(() => {
+      for (let i = 0; i < 3; i++) plain.scope(() => void silu(x)); // in one piece of memory
+    });
+    expect(capture.commands.map((c) => wgslOf(c).match(/read_write/g)?.length)).toEqual([1, 1, 1]);
+    capture.dispose();
+    x.dispose();
+  });
+
+  test("rounds to f16 what is stored so, in registers too", async () => {
+    const host = Float32Array.from({ length: 64 }, (_, i) => Math.sin(i) * 4 ** ((i % 16) - 8));
+    const x = plain.tensor(host, [1, 1, 8, 8]);
+    const capture = plain.capture(() =>
+      plain.noGrad(() => plain.autocast(() => mul(mul(x, Math.fround(1 / 3)), 3))),
+    );
+    expect(capture.commands.length).toBe(1);
+    capture.replay();
+    const truth = host.map((v) => f16(3 * f16(Math.fround(v * Math.fround(1 / 3)))));
+    const found = capture.result.dtype === "f16" ? await plain.read(capture.result) : undefined;
+    expect([...(found as Float32Array)]).toEqual([...truth]);
+    capture.dispose();
+    x.dispose();
+  });
+
+  test("keeps apart elements of two sizes in one piece of memory", async () => {
+    const host = Float32Array.from({ length: 64 }, (_, i) => Math.sin(i));
+    const x = plain.tensor(host, [1, 1, 8, 8]);
+    const capture = plain.capture(() =>
+      plain.noGrad(() => {
+        const half = plain.autocast(() => mul(x, 3));
+        plain.untrack(half).dispose();
+        return neg(mul(x, 3)); // where half was
+      }),
+    );
+    capture.replay();
+    expect([...(await capture.result.data())]).toEqual([...host.map((v) => -Math.fround(3 * v))]);
+    capture.dispose();
+    x.dispose();
+  });
+});
+
+/** The nearest f16, ties to even. */
+function f16(v: number): number {
+  const step = 2 ** Math.max(-24, Math.floor(Math.log2(Math.abs(v))) - 10);
+  const [low, rest] = [Math.floor(v / step), v / step - Math.floor(v / step)];
+  return v === 0 ? v : step * (rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? low + 1 : low);
+}
+
+test("uses are counted until an array is released, and only then", () => {
+  const [a, b] = [0, 1].map((id) => ({ id }) as Block);
+  const command = (...blocks: Block[]) =>
+    ({ ranges: blocks.map((block) => ({ block, offset: 0, size: 4 })) }) as unknown as Command;
+  const commands = [command(b!, a!), command(a!, a!, b!), command(b!, a!), command(a!, b!)];
+  const releases = new Releases();
+  releases.add(a!, 2); // taken again by the third command, and kept
+  const uses = usesOf(commands, releases);
+  expect(commands.map((c) => uses.get(c))).toEqual([1, undefined, undefined, undefined]);
+});

@@ -1,0 +1,165 @@
+/** Convolution on matrix units, whole but for the units, which loops stand for, against the float64 loops. */
+import { describe, expect, test } from "vitest";
+import { create } from "webgpu";
+import { byMatrix } from "../../engine/ops/conv-matrix.ts";
+import { type Array64, map } from "../../engine/oracle/array.ts";
+import * as oracle from "../../engine/oracle/conv2d.ts";
+import { convMatrix, matrixFits, matrixTiles } from "../../kernels/conv-matrix.ts";
+import { source } from "../../kernels/kernel.ts";
+import { upload } from "../support/check-op.ts";
+import { normal } from "../support/draw.ts";
+import { emulated } from "../support/emulate-matrices.ts";
+import { engine } from "../support/engine.ts";
+import { expectNear } from "../support/near.ts";
+
+/** Numbers that f16 holds exactly. */
+const halves = (shape: readonly number[], seed: number): Array64 =>
+  map(normal(shape, seed), (v) => Math.round(v * 64) / 64);
+
+const cases = [
+  {
+    n: 2,
+    ci: 5,
+    co: 9,
+    size: [9, 11],
+    kernel: [3, 3],
+    stride: [1, 1],
+    padding: [1, 1, 1, 1],
+    dilation: [1, 1],
+  },
+  {
+    n: 1,
+    ci: 35,
+    co: 40,
+    size: [8, 8],
+    kernel: [3, 2],
+    stride: [2, 3],
+    padding: [1, 0, 2, 1],
+    dilation: [1, 2],
+  },
+  {
+    n: 3,
+    ci: 64,
+    co: 2,
+    size: [4, 4],
+    kernel: [1, 1],
+    stride: [1, 1],
+    padding: [0, 0, 0, 0],
+    dilation: [1, 1],
+  },
+  {
+    n: 2,
+    ci: 2,
+    co: 3,
+    size: [7, 13],
+    kernel: [5, 5],
+    stride: [1, 2],
+    padding: [-1, 2, 2, 2],
+    dilation: [1, 1],
+  },
+] as const;
+
+const stands = emulated(convMatrix);
+/** So small that loops in the units' place run quickly. */
+const unit = { m: 4, n: 4, k: 16, lanes: 1 };
+const tiles = [
+  { unitRows: 1, unitColumns: 2, groupRows: 2, groupColumns: 2 },
+  { unitRows: 2, unitColumns: 1, groupRows: 1, groupColumns: 2 },
+];
+
+async function computed(
+  inputs: Parameters<typeof byMatrix>[1],
+  problem: Parameters<typeof byMatrix>[2],
+  way: Parameters<typeof byMatrix>[3],
+  kernel?: typeof convMatrix,
+): Promise<ArrayLike<number>> {
+  const y = engine.scope(() => byMatrix(engine, inputs, problem, way, kernel));
+  const values = await y.data();
+  y.dispose();
+  return values;
+}
+
+async function check(
+  c: (typeof cases)[number],
+  way: Parameters<typeof byMatrix>[3],
+  kernel?: typeof convMatrix,
+): Promise<void> {
+  const { stride, padding, dilation, kernel: taps, size } = c;
+  const attrs = { stride, padding, dilation } as const;
+  const [x, w] = [halves([c.n, c.ci, ...size], 1), halves([c.co, c.ci, ...taps], 2)];
+  const plain = oracle.conv2d(x, w, null, attrs);
+  const magnitude = oracle.conv2d(map(x, Math.abs), map(w, Math.abs), null, attrs);
+  const terms = c.ci * taps[0] * taps[1];
+  const [residual, bias] = [normal(plain.shape, 3), normal([c.n, c.co], 4)];
+  const [oh, ow] = [plain.shape[2]!, plain.shape[3]!];
+  const problem = {
+    n: c.n,
+    ci: c.ci,
+    co: c.co,
+    oh,
+    ow,
+    kernel: taps,
+    attrs,
+    stuffing: [1, 1],
+    half: true,
+    flip: false,
+  } as const;
+  const [xs, ws, rs, bs] = [x, w, residual, bias].map((t) => upload(t));
+  expectNear(await computed([xs, ws], { ...problem, rescale: 1 }, way, kernel), plain, { terms, magnitude });
+  const ended = oracle.addRescaled(oracle.conv2d(x, w, bias, attrs), residual, 0.7);
+  const sizes = { ...magnitude, data: magnitude.data.map((v) => v + 8) };
+  expectNear(
+    await computed([xs, ws, bs, rs], { ...problem, rescale: 0.7 }, way, kernel),
+    ended,
+    { terms, magnitude: sizes },
+    "with its end",
+  );
+  for (const t of [xs, ws, rs, bs]) t!.dispose();
+}
+
+/** LLVM takes minutes over these loops; the embedded driver, which CI tests too, seconds. */
+const slow = /llvmpipe/.test(engine.driver.description);
+describe.skipIf(slow).each(tiles)(
+  "$unitRows x $unitColumns units, $groupRows x $groupColumns subgroups",
+  (tile) => {
+    test.each(cases)(
+      "$ci -> $co, kernel $kernel, stride $stride, padding $padding, dilation $dilation",
+      async (c) => {
+        await check(c, { ...unit, ...tile }, stands);
+      },
+    );
+  },
+);
+
+const { matrix } = engine.hardware;
+describe.runIf(matrix)("on this adapter's units", () => {
+  const ways = matrixTiles
+    .map((tile) => ({ ...matrix!, ...tile }))
+    .filter((way) => matrixFits(engine.hardware, way));
+  test("some tile fits", () => expect(ways.length).toBeGreaterThan(0));
+  test.each(ways.flatMap((way) => cases.map((c) => ({ ...way, c }))))(
+    "$unitRows x $unitColumns units, $groupRows x $groupColumns subgroups, $c.ci -> $c.co",
+    ({ c, ...way }) => check(c, way),
+  );
+});
+
+/** Dawn's adapter without a driver has every feature: it checks the text and runs nothing. */
+test("every variant is WGSL that Dawn accepts", async () => {
+  const gpu = create(["backend=null", "enable-dawn-features=allow_unsafe_apis"]);
+  kept.push(gpu);
+  const adapter = (await gpu.requestAdapter())!;
+  const { maxComputeWorkgroupStorageSize } = adapter.limits;
+  const device = await adapter.requestDevice({
+    requiredFeatures: ["shader-f16", "subgroups", "chromium-experimental-subgroup-matrix" as GPUFeatureName],
+    requiredLimits: { maxComputeWorkgroupStorageSize },
+  });
+  kept.push(adapter, device);
+  device.onuncapturederror = (event) => event.preventDefault();
+  for (const variant of convMatrix.variants)
+    for (const halves of [[], variant.residual ? ["y", "residual"] : ["y"]]) {
+      const module = device.createShaderModule({ code: source(convMatrix, variant, halves) });
+      const { messages } = await module.getCompilationInfo();
+      expect(messages.map(({ message }) => message)).toEqual([]);
+    }
+});
+const kept: unknown[] = []; // Dawn hangs when its handles are collected

@@ -1,0 +1,153 @@
+/** Norms by a workgroup for each group, against float64: full and partly filled workgroups, surplus groups, odd places. */
+import { describe, expect, test } from "vitest";
+import { type Array64, array64 } from "../../engine/oracle/array.ts";
+import { applyUnary, unaryGrad } from "../../engine/oracle/unary.ts";
+import { range } from "../../kernels/kernel.ts";
+import type { NormActivation } from "../../kernels/norm.ts";
+import { groupNorm, groupNormGrad, groupNormVariant } from "../../kernels/norm-group.ts";
+import { normal } from "../support/draw.ts";
+import { engine } from "../support/engine.ts";
+import { eachVariant, launched } from "../support/kernels.ts";
+import { expectNear } from "../support/near.ts";
+
+const SLOPE = 0.2;
+const EPS = 1e-2;
+const value = (act: NormActivation, z: number): number =>
+  act === "none" ? z : applyUnary(act, array64([1], [z]), { slope: SLOPE }).data[0]!;
+const slope = (act: NormActivation, z: number): number =>
+  act === "none" ? 1 : unaryGrad[act](z, { slope: SLOPE });
+
+interface Sizes {
+  readonly images: number;
+  readonly channels: number;
+  readonly groupSize: number;
+  readonly hw: number;
+}
+
+/** x off centre, parameters of each image side by side after three other numbers, and all that the norm makes of them. */
+function problem({ images, channels, groupSize, hw }: Sizes, act: NormActivation) {
+  const maps = images * channels;
+  const x: Array64 = { shape: [maps, hw], data: normal([maps, hw], 1).data.map((v) => 3 * v + 2) };
+  const pitch = 3 + 2 * channels;
+  const row = normal([images * pitch], 4);
+  const of = (m: number, at: number) => row.data[Math.floor(m / channels) * pitch + at + (m % channels)]!;
+  const [gamma, beta] = [(m: number) => of(m, 3), (m: number) => of(m, 3 + channels)];
+  const groups = range(maps / groupSize).map((set) => {
+    const values = x.data.subarray(set * groupSize * hw, (set + 1) * groupSize * hw);
+    const mean = values.reduce((a, b) => a + b, 0) / values.length;
+    const variance = values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length;
+    return { mean, rstd: 1 / Math.sqrt(variance + EPS) };
+  });
+  const ofGroup = (m: number) => groups[Math.floor(m / groupSize)]!;
+  const h = (m: number, i: number) => (x.data[m * hw + i]! - ofGroup(m).mean) * ofGroup(m).rstd;
+  const z = (m: number, i: number) => gamma(m) * h(m, i) + beta(m);
+  const each = (f: (m: number, i: number) => number): Array64 => ({
+    shape: x.shape,
+    data: x.data.map((_, k) => f(Math.floor(k / hw), k % hw)),
+  });
+  const statistics = array64(
+    [maps, 4],
+    range(maps).flatMap((m) => [ofGroup(m).mean, ofGroup(m).rstd, 0, 0]),
+  );
+  const params = {
+    ...{ maps, hw, channels, groupSize, pitch, slope: SLOPE, eps: EPS },
+    ...{ gammaAt: 3, betaAt: 3 + channels, alphaAt: 0, useGamma: 1, useBeta: 1, useAlpha: 0 },
+  };
+  const y = each((m, i) => value(act, z(m, i)));
+  return {
+    x,
+    arrays: { gamma: row, beta: row, alpha: row },
+    statistics,
+    params,
+    y,
+    each,
+    h,
+    z,
+    gamma,
+    ofGroup,
+  };
+}
+
+/** Sizes that fill three quarters of a variant's places, one that fills next to none, and maps of odd length in fours. */
+const sizesFor = ({ threads, each }: { threads: number; each: number }): Sizes[] => [
+  { images: 2, channels: 6, groupSize: 3, hw: threads * each },
+  { images: 3, channels: 2, groupSize: 1, hw: 4 },
+  { images: 1, channels: 5, groupSize: 5, hw: 32 },
+];
+
+const known = <V extends { by: string }>([, v]: readonly [string, V]) =>
+  v.by !== "subgroup" || engine.hardware.subgroups;
+
+test.each(eachVariant(groupNorm).filter(known))("%s", async (_, v) => {
+  for (const sizes of [...sizesFor(v), { images: 2, channels: 4, groupSize: 2, hw: 20 }]) {
+    const { x, arrays, params, statistics, y } = problem(sizes, v.act);
+    const got = await launched(
+      groupNorm,
+      v,
+      { x, ...arrays },
+      { statistics: statistics.shape, y: x.shape },
+      params,
+    );
+    const terms = sizes.groupSize * sizes.hw;
+    expectNear(got["statistics"]!, statistics, { terms }, JSON.stringify(sizes));
+    expectNear(got["y"]!, y, { magnitude: 10, terms }, JSON.stringify(sizes));
+  }
+});
+
+test.each(eachVariant(groupNormGrad))("%s", async (_, v) => {
+  for (const sizes of sizesFor(v)) {
+    const { channels, groupSize, hw, images } = sizes;
+    const { x, arrays, params, statistics, each, h, z, gamma, ofGroup } = problem(sizes, v.act);
+    const dy = normal(x.shape, 2);
+    const g = each((m, i) => dy.data[m * hw + i]! * slope(v.act, z(m, i)));
+    const sumOf = (f: (i: number) => number) => range(hw).reduce((sum, i) => sum + f(i), 0);
+    const maps = range(images * channels);
+    const s1 = maps.map((m) => sumOf((i) => g.data[m * hw + i]!));
+    const s2 = maps.map((m) => sumOf((i) => g.data[m * hw + i]! * h(m, i)));
+    const ofAll = (m: number, sums: number[]) => {
+      const first = m - (m % groupSize);
+      const total = range(groupSize).reduce((sum, c) => sum + gamma(first + c) * sums[first + c]!, 0);
+      return total / (groupSize * hw);
+    };
+    const [a, b] = [maps.map((m) => ofAll(m, s1)), maps.map((m) => ofAll(m, s2))];
+    const dx = each((m, i) => ofGroup(m).rstd * (gamma(m) * g.data[m * hw + i]! - a[m]! - b[m]! * h(m, i)));
+    const width = 2 * channels + 1; // beta first, a place left alone, then gamma
+    const grads = range(images).flatMap((n) => {
+      const own = range(channels).map((c) => n * channels + c);
+      return [...own.map((m) => s1[m]!), Number.NaN, ...own.map((m) => s2[m]!)];
+    });
+    const got = await launched(
+      groupNormGrad,
+      v,
+      { x, dy, statistics, ...arrays },
+      { dx: x.shape, grads: [images, width] },
+      { ...params, width, dGammaAt: channels + 1, dBetaAt: 0 },
+    );
+    const terms = groupSize * hw;
+    expectNear(got["dx"]!, dx, { magnitude: 10, terms }, JSON.stringify(sizes));
+    expectNear(
+      got["grads"]!,
+      array64([images, width], grads),
+      { terms: hw, magnitude: 10 * Math.sqrt(hw) },
+      JSON.stringify(sizes),
+    );
+  }
+});
+
+describe("the variant for a group", () => {
+  const hw = { ...engine.hardware, subgroups: true, maxWorkgroupSize: 256 };
+
+  test.each([
+    [4, 64, 1],
+    [256, 64, 1],
+    [260, 256, 1],
+    [4096, 256, 4],
+    [5000, 256, 8],
+    [16384, 256, 16],
+  ])("of %d numbers holds it: %d threads with %d vec4s each", (size, threads, each) => {
+    expect(groupNormVariant(hw, size)).toEqual({ by: "subgroup", threads, each });
+    expect(4 * threads * each).toBeGreaterThanOrEqual(size);
+  });
+
+  test("there is none beyond 16,384", () => expect(groupNormVariant(hw, 16388)).toBeUndefined());
+});
