@@ -12,7 +12,7 @@ import { winogradTiles } from "./winograd.ts";
  * | rows     | any, by convRows over a padded copy       | few channels, small images, CPU drivers' strides   |
  * | gemm     | any, as a matrix product of gathered x    | GPUs                                               |
  * | matrix   | the same on matrix units, inputs in f16   | GPUs with such units, in mixed precision           |
- * | winograd | 3x3 of stride 1, 16 products for 36       | about 20 channels and more, on GPUs 32             |
+ * | winograd | 3x3 of stride 1, 16 products for 36       | about 20 channels and more, on GPUs 64             |
  */
 
 const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
@@ -110,28 +110,30 @@ function matrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
 const CORES = 128;
 /** Fewer channels leave most of a slab or of a tile empty. */
 const FULL = 8;
-
 /**
- * On a GPU transforms cost memory traffic: from so many channels on products outweigh it. On an H100 with 256 of them
- * Winograd's way is 1.5 to 2 times as fast as the gemm, with 16 a little slower.
+ * Channels from which on Winograd's transforms, which are memory traffic, pay on a GPU: on an H100 its way takes half to
+ * two thirds of the gemm's time with 256, and a little more with 16.
  */
-const WINOGRAD_CHANNELS = 32;
+const MANY = 64;
+/** What of the outputs that its tiles compute has to lie within the image. */
+const USED = 0.45;
 
-/** Whether Winograd's way should be the fastest. */
-function winogradPays(hw: Hardware, p: ConvProblem): boolean {
-  if (hw.kind === "cpu") return winogradShare(hw, p) < 1;
+/** Whether Winograd's way should be the fastest on a GPU. */
+function winogradPays(p: ConvProblem): boolean {
   const { lines, fours } = tilesOf(p);
-  return Math.min(p.ci, p.co) >= WINOGRAD_CHANNELS && p.oh * p.ow >= 0.45 * lines * fours * 16;
+  return Math.min(p.ci, p.co) >= MANY && p.oh * p.ow >= USED * 16 * lines * fours;
 }
 
 /** The usual way. */
 export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
+  const rows = { kernel: "rows", ...convTile(hw, p) } as const;
+  const fits = winogradFits(hw, p);
+  if (hw.kind === "cpu") return fits && winogradShare(hw, p) < 1 ? { kernel: "winograd" } : rows;
+  if (Math.min(p.ci, p.co) < FULL) return rows;
   const [byMatrix] = matrixWays(hw, p);
   if (byMatrix) return byMatrix;
-  if (winogradFits(hw, p) && winogradPays(hw, p)) return { kernel: "winograd" };
-  if (hw.kind === "gpu" && Math.min(p.ci, p.co) >= FULL)
-    return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
-  return { kernel: "rows", ...convTile(hw, p) };
+  if (fits && winogradPays(p)) return { kernel: "winograd" };
+  return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
 }
 
 /** What is worth measuring. Winograd's way rounds differently from the others. */

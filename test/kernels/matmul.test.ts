@@ -93,16 +93,20 @@ test.each([
   expect(registerTile(sizes)).toEqual({ rows, columns: rows });
 });
 
-/** Of which all lengths are multiples of four; across the largest tile, and inside the smallest. */
-const fours = [
-  [1, 4, 4, 4],
-  [2, 36, 68, 20],
-  [1, 132, 132, 36],
+/** Across small tiles and inside one; the same with all lengths multiples of four, and across any tile. */
+const odd = [
+  [2, 5, 3, 7],
+  [1, 33, 35, 18],
 ] as const;
+const fours = [
+  [2, 4, 8, 4],
+  [1, 36, 68, 20],
+] as const;
+const large = [[1, 132, 132, 36]] as const;
 
 test.each(eachVariant(matmulShared))("%s", async (_, variant) => {
-  const { aAlongK, bAlongK, vec } = variant;
-  for (const [batch, m, n, k] of vec ? fours : sizes) {
+  const { aAlongK, bAlongK, vec, rows } = variant;
+  for (const [batch, m, n, k] of rows > 32 ? large : vec ? fours : odd) {
     const a = normal(aAlongK ? [batch, m, k] : [batch, k, m], 1);
     const b = normal(bAlongK ? [batch, n, k] : [batch, k, n], 2);
     const params = {

@@ -1,0 +1,56 @@
+/** Which tile a product takes on a GPU. */
+import { expect, test } from "vitest";
+import { convWeightWay } from "../../kernels/conv-ways.ts";
+import type { Hardware } from "../../kernels/kernel.ts";
+import { matmulWay, matmulWays } from "../../kernels/matmul.ts";
+import { tileBytes, tileCount, tileThreads } from "../../kernels/tile.ts";
+import { heldTiles, sharedTiles, usualTile } from "../../kernels/tile-choice.ts";
+import { engine } from "../support/engine.ts";
+
+const large: Hardware = {
+  ...engine.hardware,
+  kind: "gpu",
+  maxWorkgroupSize: 1024,
+  maxWorkgroupStorage: 49_152,
+};
+const smallest: Hardware = { ...large, maxWorkgroupSize: 256, maxWorkgroupStorage: 16_384 };
+
+const sizes = [
+  { batch: 1, m: 64, n: 256 },
+  { batch: 1, m: 512, n: 512 },
+  { batch: 1, m: 1024, n: 1024 },
+  { batch: 1, m: 4096, n: 4096 },
+  { batch: 64, m: 256, n: 1024 },
+  { batch: 1, m: 128, n: 65_536 },
+];
+
+test("large products take large tiles, small ones so many that a GPU is busy", () => {
+  const rows = sizes.map((size) => usualTile(large, size).rows);
+  expect(rows).toEqual([32, 32, 64, 128, 128, 128]);
+  expect(tileCount(1, 512, 512, usualTile(large, sizes[1]!))).toBe(256);
+});
+
+test("no adapter gets a tile that it cannot hold", () => {
+  for (const size of sizes) {
+    const tile = usualTile(smallest, size);
+    expect(tileThreads(tile)).toBeLessThanOrEqual(256);
+    expect(tileBytes(tile)).toBeLessThanOrEqual(16_384);
+  }
+  expect(heldTiles(large)).toEqual(sharedTiles);
+  expect(heldTiles({ ...smallest, maxWorkgroupSize: 64, maxWorkgroupStorage: 4608 })).toContain(
+    sharedTiles[0],
+  );
+});
+
+test("the usual ways are among those worth measuring", () => {
+  for (const size of sizes)
+    expect(matmulWays(large, size)).toContainEqual(matmulWay(large, { ...size, k: 64 }));
+});
+
+test("weight gradients of few channels are summed by rows", () => {
+  const kernel = { kh: 3, kw: 3 };
+  expect(convWeightWay(large, { ci: 3, co: 128, ...kernel }).kernel).toBe("rows");
+  expect(convWeightWay(large, { ci: 128, co: 1, ...kernel }).kernel).toBe("rows");
+  expect(convWeightWay(large, { ci: 128, co: 128, ...kernel }).kernel).toBe("gemm");
+  expect(convWeightWay({ ...large, kind: "cpu" }, { ci: 128, co: 128, ...kernel }).kernel).toBe("rows");
+});
