@@ -178,8 +178,8 @@ async function race(
 }
 
 /** Random numbers of the shapes met, in their dtypes. */
-function drawn(engine: Engine, { inputs }: Met): (Tensor | undefined)[] {
-  return inputs.map((t, i) => {
+function drawn(engine: Engine, { inputs, tunable, problem }: Met): (Tensor | undefined)[] {
+  const tensors = inputs.map((t, i) => {
     if (!t) return undefined;
     const x = engine.untrack(randn(engine, t.shape, { seed: 1, purpose: "user", site: i }));
     if (t.dtype !== "f16") return x;
@@ -188,6 +188,8 @@ function drawn(engine: Engine, { inputs }: Met): (Tensor | undefined)[] {
     x.dispose();
     return half;
   });
+  tunable.agree?.(engine, tensors, problem);
+  return tensors;
 }
 
 /** What a way computes, or why it cannot. */

@@ -30,6 +30,8 @@ export interface Tunable<P, W extends Variant> {
   readonly heuristic: (hw: Hardware, problem: P) => W;
   /** All that are worth measuring, the heuristic's among them or not. */
   readonly ways: (hw: Hardware, problem: P) => readonly W[];
+  /** Makes random inputs agree where one follows from another, as statistics do: else right ways may differ. */
+  readonly agree?: (engine: Engine, inputs: readonly (Tensor | undefined)[], problem: P) => void;
   /** Computes the problem one way; the first tensor decides whether it is right. */
   readonly run: (engine: Engine, inputs: readonly (Tensor | undefined)[], problem: P, way: W) => Tensor;
 }

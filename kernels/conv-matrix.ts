@@ -145,6 +145,24 @@ export const matrixFits = (
 /** The unit that NVIDIA's and AMD's drivers offer, for the tests. */
 const usual: MatrixUnit = { m: 16, n: 16, k: 16, lanes: 32 };
 
+export type MatrixWay = { readonly kernel: "matrix" } & MatrixUnit & MatrixTile;
+/** Cores of a large GPU. */
+const CORES = 128;
+
+/** Ways to a product [m, n] on the hardware's units: first the largest tile that leaves every core a workgroup, or that leaves the most. */
+export function matrixWays(hw: Hardware, { m, n }: { m: number; n: number }): MatrixWay[] {
+  const { matrix } = hw;
+  if (!matrix) return [];
+  const count = (way: MatrixWay) => {
+    const { rows, columns } = matrixExtent(way);
+    return Math.ceil(m / rows) * Math.ceil(n / columns);
+  };
+  return matrixTiles
+    .map((tile): MatrixWay => ({ kernel: "matrix", ...matrix, ...tile }))
+    .filter((way) => matrixFits(hw, way))
+    .toSorted((a, b) => Math.min(count(b), CORES) - Math.min(count(a), CORES) || count(a) - count(b));
+}
+
 /** y [n, co, oh, ow] from what matrixPixels and matrixWeight wrote. `vec`: y by vec4s, images of a multiple of four. */
 export const convMatrix = defineKernel({
   name: "conv_matrix",

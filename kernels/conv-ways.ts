@@ -1,6 +1,6 @@
-import { type MatrixTile, matrixExtent, matrixFits, matrixTiles } from "./conv-matrix.ts";
+import { type MatrixWay, matrixWays } from "./conv-matrix.ts";
 import { type ConvRowsVariant, convTileSizes } from "./conv2d.ts";
-import type { Hardware, MatrixUnit } from "./kernel.ts";
+import type { Hardware } from "./kernel.ts";
 import type { Tile } from "./tile.ts";
 import { heldTiles, usualTile } from "./tile-choice.ts";
 import { winogradTiles } from "./winograd.ts";
@@ -41,7 +41,7 @@ export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }):
 export type ConvWay =
   | ({ kernel: "rows" } & ConvTile)
   | ({ kernel: "gemm" } & Tile)
-  | ({ kernel: "matrix" } & MatrixUnit & MatrixTile)
+  | MatrixWay
   | { kernel: "winograd" };
 
 export interface ConvProblem {
@@ -91,23 +91,11 @@ function winogradShare(hw: Hardware, p: ConvProblem): number {
 }
 
 /** Of a convolution in f16: rounding weights too is within what it asks for. */
-function matrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
-  const { matrix } = hw;
-  if (!matrix || !p.half || p.flip || p.stuffing[0] * p.stuffing[1] > 1 || Math.min(p.ci, p.co) < FULL)
-    return [];
-  const count = (way: MatrixUnit & MatrixTile) => {
-    const { rows, columns } = matrixExtent(way);
-    return Math.ceil(p.co / rows) * Math.ceil((p.n * p.oh * p.ow) / columns);
-  };
-  // The largest tile that leaves every core a workgroup first, else the one that leaves the most.
-  return matrixTiles
-    .map((tile) => ({ kernel: "matrix" as const, ...matrix, ...tile }))
-    .filter((way) => matrixFits(hw, way))
-    .toSorted((a, b) => Math.min(count(b), CORES) - Math.min(count(a), CORES) || count(a) - count(b));
+function convMatrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
+  if (!p.half || p.flip || p.stuffing[0] * p.stuffing[1] > 1 || Math.min(p.ci, p.co) < FULL) return [];
+  return matrixWays(hw, { m: p.co, n: p.n * p.oh * p.ow });
 }
 
-/** Cores of a large GPU. */
-const CORES = 128;
 /** Fewer channels leave most of a slab or of a tile empty. */
 const FULL = 8;
 /**
@@ -130,7 +118,7 @@ export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
   const fits = winogradFits(hw, p);
   if (hw.kind === "cpu") return fits && winogradShare(hw, p) < 1 ? { kernel: "winograd" } : rows;
   if (Math.min(p.ci, p.co) < FULL) return rows;
-  const [byMatrix] = matrixWays(hw, p);
+  const [byMatrix] = convMatrixWays(hw, p);
   if (byMatrix) return byMatrix;
   if (fits && winogradPays(p)) return { kernel: "winograd" };
   return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
@@ -140,7 +128,7 @@ export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
 export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
   ...convTiles(hw, p).map((tile): ConvWay => ({ kernel: "rows", ...tile })),
   ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
-  ...matrixWays(hw, p),
+  ...convMatrixWays(hw, p),
   ...(winogradFits(hw, p) && (hw.kind === "gpu" || winogradShare(hw, p) < 1.5)
     ? [{ kernel: "winograd" } as const]
     : []),

@@ -61,7 +61,7 @@ export async function images(engine: Engine, options: ImagesOptions): Promise<Fi
       );
       const sets = setsOf({ ...data, samples, shape, against: "held-back", seed: options.seed });
       const compared = await compare(shape, spaces, sets, { ...COMPARED, seed: options.seed });
-      figures = compared.figures.filter((figure) => isShown(figure.name));
+      figures = compared.figures.filter(isShown);
       const shown = samples.subarray(0, SHOWN * c * h * w);
       pictures[`images-${name}.png`] = grid(shown, { n: shown.length / (c * h * w), c, h, w, scale: 2 });
       const { sigmas, sampling, training } = config;
@@ -72,16 +72,16 @@ export async function images(engine: Engine, options: ImagesOptions): Promise<Fi
     for (const space of spaces) space.dispose();
   }
   rows.unshift(["images", "training steps", "evaluations", ...figures.map(({ name }) => name)]);
-  rows.push(["other real images", "", "", ...figures.map(({ real }) => short(real))]);
-  rows.push(["noise", "", "", ...figures.map(({ noise }) => short(noise))]);
+  rows.push(["other real images", "", "", ...figures.map(({ real }) => short(real!))]);
+  rows.push(["noise", "", "", ...figures.map(({ noise }) => short(noise!))]);
   const features = spaces.map(({ name, sha256 }) => ({ name, sha256 }));
   return { pictures, measured: { samples: options.count, features, ...measured }, table: rows };
 }
 
 const COMPARED = { pixels: false, neighbours: false };
-const isShown = (figure: string): boolean => /^(Frechet|sliced)/.test(figure);
-/** A figure of all images has nothing to be held against. */
-const short = (value: number | null): string => value?.toPrecision(3) ?? "-";
+/** Those that other real images and noise have as well: a distance to all images at once has nothing to be held against. */
+const isShown = ({ name, real }: Figure): boolean => /^(Frechet|sliced)/.test(name) && real !== null;
+const short = (value: number): string => value.toPrecision(3);
 
 function contendersOf({ steps, seed, count }: ImagesOptions): Contender[] {
   const contender = (name: string, title: string): Contender => {

@@ -1,12 +1,15 @@
+import { type MatrixWay, matrixWays } from "../../kernels/conv-matrix.ts";
+import type { Hardware } from "../../kernels/kernel.ts";
 import { type MatmulWay, matmulRegister, matmulShared, matmulWay, matmulWays } from "../../kernels/matmul.ts";
 import { pack } from "../../kernels/pack.ts";
 import { bucket, chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
-import { UsageError } from "../errors.ts";
+import { invariant, UsageError } from "../errors.ts";
 import { defineOp, type Inputs } from "../op.ts";
 import * as oracle from "../oracle/matmul.ts";
 import { broadcastShapes, sameShape, shapeSize, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
+import { byMatrix } from "./conv-matrix.ts";
 import { broadcastTo, reshape, sumTo } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
 
@@ -70,22 +73,35 @@ interface Sizes {
   k: number;
 }
 
-type Problem = Sizes & Required<MatmulOptions>;
+interface Problem extends Sizes, Required<MatmulOptions> {
+  /** One matrix of weights by activations [batch, k, n] stored as f16: a convolution 1x1, which rounds weights too. */
+  readonly half: boolean;
+}
+
+type ProductWay = MatmulWay | MatrixWay;
+/** Fewer rows or terms leave most of a unit's slab or tile empty. */
+const FULL = 8;
+
+/** Ways on matrix units, the usual first. */
+const unitWays = (hw: Hardware, { half, batch, m, n, k }: Problem): MatrixWay[] =>
+  half && Math.min(m, k) >= FULL ? matrixWays(hw, { m, n: batch * n }) : [];
 
 function problemOf([a, b]: Inputs, { transposeA, transposeB }: Required<MatmulOptions>): Problem {
   const [m, k] = sides(a!, transposeA);
   const [, n] = sides(b!, transposeB);
   const batch = Math.max(...[a!, b!].map((t) => shapeSize(t.shape.slice(0, -2))));
-  return { batch, m, n, k, transposeA, transposeB };
+  const half = b!.dtype === "f16" && a!.rank === 2 && b!.rank === 3 && !transposeA && !transposeB;
+  return { batch, m, n, k, transposeA, transposeB, half };
 }
 
-const product: Tunable<Problem, MatmulWay> = {
+const product: Tunable<Problem, ProductWay> = {
   family: "matmul",
   classOf: ({ batch, m, n, k, transposeA, transposeB }) =>
     `${bucket(batch)} ${bucket(m)}x${k}${transposeA ? "t" : ""} ${k}x${n}${transposeB ? "t" : ""}`,
-  heuristic: matmulWay,
-  ways: matmulWays,
+  heuristic: (hw, p) => unitWays(hw, p)[0] ?? matmulWay(hw, p),
+  ways: (hw, p) => [...matmulWays(hw, p), ...unitWays(hw, p)],
   run: (engine, [a, b], problem, way) => {
+    if (way.kernel === "matrix") return byUnits(engine, a!, b!, problem, way);
     const lead = a!.rank >= b!.rank ? a! : b!;
     const y = engine.empty([...lead.shape.slice(0, -2), problem.m, problem.n]);
     const { transposeA, transposeB } = problem;
@@ -93,6 +109,32 @@ const product: Tunable<Problem, MatmulWay> = {
     return y;
   },
 };
+
+/** Weights [m, k] by activations [batch, k, n], as the convolution 1x1 that it is. */
+function byUnits(engine: Engine, a: Tensor, b: Tensor, { batch, m, n, k }: Problem, way: MatrixWay): Tensor {
+  const one = [1, 1] as const;
+  const y = byMatrix(
+    engine,
+    [b.alias([batch, k, 1, n]), a.alias([m, k, 1, 1])],
+    {
+      ...{
+        n: batch,
+        ci: k,
+        co: m,
+        oh: 1,
+        ow: n,
+        kernel: one,
+        stuffing: one,
+        flip: false,
+        half: true,
+        rescale: 1,
+      },
+      attrs: { stride: one, dilation: one, padding: [0, 0, 0, 0] },
+    },
+    way,
+  );
+  return y.alias([batch, m, n]);
+}
 
 /** y = a b, the operands perhaps transposed, the way chosen for it: for ops that are products inside. */
 export function multiplyInto(
@@ -104,6 +146,7 @@ export function multiplyInto(
   const { engine } = y;
   const problem = problemOf([a, b], { transposeA, transposeB });
   const way = engine.choose(product, problem, [a, b]);
+  invariant(way.kernel !== "matrix", "matmul: a product on matrix units has an output of its own");
   multiply(engine, matrices(a, transposeA), matrices(b, transposeB), y, problem, way);
 }
 

@@ -167,6 +167,8 @@ const normedBack: Tunable<GradProblem, Way> = {
   classOf: byGroup,
   heuristic: (hw, problem) => whole(hw, problem, true)[0] ?? sweeps,
   ways: (hw, problem) => [sweeps, ...whole(hw, problem, true)],
+  agree: (engine, [x, , statistics, ...parameters], problem) =>
+    engine.scope(() => void normed.run(engine, [x, ...parameters.slice(0, 3), statistics], problem, sweeps)),
   run: (engine, inputs, problem, way) => {
     const all = inputs as Tensor[];
     const [x, dy, statistics, gamma, beta, alpha, grads] = all as [Tensor, ...Tensor[]];

@@ -2,8 +2,10 @@
 import { describe, expect, test } from "vitest";
 import { create } from "webgpu";
 import { byMatrix } from "../../engine/ops/conv-matrix.ts";
+import { matmul } from "../../engine/ops/matmul.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
+import { matmul as matmulOracle } from "../../engine/oracle/matmul.ts";
 import { convMatrix, matrixFits, matrixTiles } from "../../kernels/conv-matrix.ts";
 import { source } from "../../kernels/kernel.ts";
 import { upload } from "../support/check-op.ts";
@@ -141,6 +143,30 @@ describe.runIf(matrix)("on this adapter's units", () => {
     "$unitRows x $unitColumns units, $groupRows x $groupColumns subgroups, $c.ci -> $c.co",
     ({ c, ...way }) => check(c, way),
   );
+});
+
+test.runIf(matrix)("weights by activations in f16 are a product on units too", async () => {
+  const [m, k, n] = [40, 72, 50];
+  const [w, x] = [halves([m, k], 1), halves([3, k, n], 2)];
+  const [ws, xs] = [upload(w), upload(x)];
+  const stored = engine.untrack(engine.empty([3, k, n], "f16"));
+  engine.copy(xs, stored);
+  const kernels: string[] = [];
+  engine.dry(
+    () => matmul(ws, stored),
+    ({ program }) => kernels.push(program.kernel.name),
+  );
+  expect(kernels).toContain("conv_matrix");
+  const y = engine.scope(() => matmul(ws, stored));
+  const magnitude = matmulOracle(map(w, Math.abs), map(x, Math.abs), {
+    transposeA: false,
+    transposeB: false,
+  });
+  expectNear(await y.data(), matmulOracle(w, x, { transposeA: false, transposeB: false }), {
+    terms: k,
+    magnitude,
+  });
+  for (const t of [ws, xs, stored, y]) t.dispose();
 });
 
 /** Dawn's adapter without a driver has every feature: it checks the text and runs nothing. */

@@ -91,10 +91,13 @@ async function through(
 }
 
 /** The same with the choices for GPUs: a thread for each element. */
-function asGpu(f: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
+const asGpu = (f: (x: Tensor) => Tensor) => as("gpu", f);
+
+/** The same with the choices for another kind of adapter. */
+function as(kind: "cpu" | "gpu", f: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
   return (x) => {
     const given = engine.hardware;
-    Object.assign(engine, { hardware: { ...given, kind: "gpu" } });
+    Object.assign(engine, { hardware: { ...given, kind } });
     try {
       return f(x);
     } finally {
@@ -330,7 +333,7 @@ test("embeddings of many labels, attention over many positions", async () => {
   await through(
     "embedding",
     [3, 1],
-    (table) => embedding(table, labels),
+    as("cpu", (table) => embedding(table, labels)),
     PAST,
     (i) => pattern(i % 3),
   );
