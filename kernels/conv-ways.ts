@@ -148,8 +148,8 @@ export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
 
 /** A tile of weight gradients, and how many kernel rows a thread sums. */
 export type ConvWeightTile = ConvTile & { readonly khs: number };
-/** Parts of a sum over positions that there are usually enough of. */
-const SPLITS = 16;
+/** Its sum is split until there are workgroups enough: only what a tile wastes at the edges counts. */
+const SPLITS = 1024;
 type WeightShape = { ci: number; co: number; kh: number; kw: number };
 
 /** How a weight gradient is computed: convWeightRows or convWeightGemm, with a tile. */
