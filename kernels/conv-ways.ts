@@ -117,7 +117,7 @@ export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
   const rows = { kernel: "rows", ...convTile(hw, p) } as const;
   const fits = winogradFits(hw, p);
   if (hw.kind === "cpu") return fits && winogradShare(hw, p) < 1 ? { kernel: "winograd" } : rows;
-  if (Math.min(p.ci, p.co) < FULL) return rows;
+  if (Math.min(p.ci, p.co) < FULL) return { ...rows, rows: 4, columns: 4 }; // half the large tile's time on an H100
   const [byMatrix] = convMatrixWays(hw, p);
   if (byMatrix) return byMatrix;
   if (fits && winogradPays(p)) return { kernel: "winograd" };
@@ -136,8 +136,8 @@ export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
 
 /** A tile of weight gradients, and how many kernel rows a thread sums. */
 export type ConvWeightTile = ConvTile & { readonly khs: number };
-/** Parts of a sum over positions that there are usually enough of. */
-const SPLITS = 16;
+/** Its sum is split until there are workgroups enough: only what a tile wastes at the edges counts. */
+const SPLITS = 1024;
 type WeightShape = { ci: number; co: number; kh: number; kw: number };
 
 /** How a weight gradient is computed: convWeightRows or convWeightGemm, with a tile. */

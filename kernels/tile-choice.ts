@@ -3,18 +3,10 @@ import { type Tile, tileBytes, tileCount, tileThreads } from "./tile.ts";
 
 /** Tiles of the kernels for GPUs, the plainest first. */
 export const sharedTiles: readonly Tile[] = [
-  { rows: 32, columns: 32, slab: 16, eachRows: 4, eachColumns: 4, prefetch: false },
   { rows: 32, columns: 32, slab: 32, eachRows: 4, eachColumns: 4, prefetch: true },
-  { rows: 64, columns: 64, slab: 16, eachRows: 8, eachColumns: 4, prefetch: false },
   { rows: 64, columns: 64, slab: 16, eachRows: 8, eachColumns: 4, prefetch: true },
-  { rows: 64, columns: 64, slab: 8, eachRows: 8, eachColumns: 8, prefetch: true },
-  { rows: 64, columns: 128, slab: 8, eachRows: 8, eachColumns: 8, prefetch: true },
   { rows: 128, columns: 64, slab: 16, eachRows: 8, eachColumns: 4, prefetch: true },
   { rows: 128, columns: 128, slab: 16, eachRows: 8, eachColumns: 8, prefetch: true },
-  { rows: 128, columns: 128, slab: 16, eachRows: 8, eachColumns: 8, prefetch: false },
-  { rows: 128, columns: 128, slab: 8, eachRows: 8, eachColumns: 8, prefetch: true },
-  { rows: 128, columns: 128, slab: 8, eachRows: 16, eachColumns: 8, prefetch: true },
-  { rows: 256, columns: 128, slab: 8, eachRows: 16, eachColumns: 8, prefetch: true },
 ];
 
 /** Tiles that the hardware can hold. */
@@ -24,11 +16,13 @@ export const heldTiles = (hw: Hardware): Tile[] =>
 /** Cores of a large GPU, each of which has a workgroup or several. */
 const CORES = 128;
 
-/**
- * Tiles that are usually taken, the first of their size, with the rate of a core full of them as a share of the largest
- * one's: on an H100 35 TFLOP/s.
- */
-const PACE: Readonly<Record<string, number>> = { "32x32": 0.65, "64x64": 0.85, "128x128": 1 };
+/** The rate of a core full of a tile, as a share of the largest one's: on an H100 36 TFLOP/s. */
+const PACE: Readonly<Record<string, number>> = {
+  "32x32": 0.7,
+  "64x64": 0.95,
+  "128x64": 0.96,
+  "128x128": 1,
+};
 
 /**
  * The tile that should take the least time for C [batch, m, n]: rounds of workgroups over a large GPU's cores, times a
@@ -39,7 +33,7 @@ export function usualTile(hw: Hardware, { batch, m, n }: { batch: number; m: num
   const time = (v: Tile): number => {
     const rounds = Math.ceil(tileCount(batch, m, n, v) / CORES);
     const threads = Math.min(rounds, 4) * tileThreads(v);
-    const pace = (PACE[`${v.rows}x${v.columns}`] ?? 0) * Math.min(1, 0.4 + threads / 512);
+    const pace = (PACE[`${v.rows}x${v.columns}`] ?? 0) * Math.min(1, 0.3 + threads / 512);
     return (rounds * v.rows * v.columns) / pace;
   };
   return heldTiles(hw).reduce((a, b) => (time(b) < time(a) ? b : a));

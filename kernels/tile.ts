@@ -17,7 +17,7 @@ export type Tile = {
   columns: number;
   slab: number;
   /** Rows and columns of C that a thread computes. */
-  eachRows: 4 | 8 | 16;
+  eachRows: 4 | 8;
   eachColumns: 4 | 8;
   /** The next slab is on its way to registers while this one is multiplied. */
   prefetch: boolean;

@@ -129,7 +129,7 @@ const waysOf = (full: Layer): Case[] => {
       kernel: "rows",
       ...convTile(hw, { co: full.co, ow: full.size }),
     }),
-    "as a matrix product": (): ConvWay => ({ kernel: "gemm", ...sharedTiles[2]! }),
+    "as a matrix product": (): ConvWay => ({ kernel: "gemm", ...sharedTiles[1]! }),
     "by Winograd": (): ConvWay => ({ kernel: "winograd" }),
   };
   return Object.entries(each).map(([name, way]) => ({
