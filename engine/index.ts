@@ -8,6 +8,7 @@ export {
   type KernelSpec,
   linearGroups,
   linearMain,
+  type MatrixUnit,
   type ParamType,
   source,
   type Variant,

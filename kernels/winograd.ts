@@ -136,15 +136,21 @@ export const winogradWeight = defineKernel({
 const outputRow = (i: number, m: (k: number) => string): string =>
   [`${m(0)} + ${m(1)} + ${m(2)}`, `${m(1)} - ${m(2)} - ${m(3)}`][i]!;
 
+export type WinogradOutputVariant = {
+  residual: boolean;
+  /** y by vec4s: without dilation across, and of a width that is a multiple of 4. */
+  vec: boolean;
+};
+
 /** M [16, co, images * lines * fours] vec4s of neighbouring tiles -> y [n, co, oh, ow], with the end of convRows. */
 export const winogradOutput = defineKernel({
   name: "winograd_output",
-  bindings: ({ residual }: { residual: boolean }) =>
+  bindings: ({ residual, vec }: WinogradOutputVariant) =>
     ({
       m: "read vec4f",
       bias: "read f32",
-      ...(residual && { residual: "read f32" }),
-      y: "read_write f32",
+      ...(residual && { residual: vec ? "read vec4f" : "read f32" }),
+      y: vec ? "read_write vec4f" : "read_write f32",
     }) as Record<"m" | "bias" | "residual" | "y", Binding>,
   params: {
     ...params,
@@ -156,8 +162,10 @@ export const winogradOutput = defineKernel({
     biasPitch: "u32",
     rescale: "f32",
   },
-  variants: [{ residual: false }, { residual: true }],
-  main: ({ residual }) => {
+  variants: [false, true].flatMap((vec) =>
+    [false, true].map((residual): WinogradOutputVariant => ({ residual, vec })),
+  ),
+  main: ({ residual, vec }) => {
     const value = (s: string) => (residual ? `(${s} + b + residual[out]) * p.rescale` : `${s} + b`);
     return `
     ${eachFour("p.co")}
@@ -174,10 +182,7 @@ export const winogradOutput = defineKernel({
       if (oh + ${i}u * p.dilationY < p.oh) {
         let row = (plane + oh + ${i}u * p.dilationY) * p.ow;
         ${unroll(2, (j) => `let s${j} = ${outputRow(j, (k) => `t${i}_${k}`)};`, " ")}
-        ${unroll(8, (c) => {
-          const sum = `s${c & 1}.${"xyzw"[c >> 1]}`;
-          return `{ let column = ow + ${c}u * p.dilationX; if (column < p.ow) { let out = row + column; y[out] = ${value(sum)}; } }`;
-        })}
+        ${vec ? fours(value) : singles(value)}
       }`,
       )}
     }`;
@@ -188,3 +193,20 @@ export const winogradOutput = defineKernel({
     return { bytes: 4 * 20 * tiles, flops: 24 * tiles };
   },
 });
+
+type Ending = (sum: string) => string;
+
+/** WGSL: eight neighbouring sums of a row from `row + ow` on, as far as the row goes, one by one. */
+const singles = (value: Ending): string =>
+  unroll(8, (c) => {
+    const sum = `s${c & 1}.${"xyzw"[c >> 1]}`;
+    return `{ let column = ow + ${c}u * p.dilationX; if (column < p.ow) { let out = row + column; y[out] = ${value(sum)}; } }`;
+  });
+
+/** WGSL: the same as two vec4s. */
+const fours = (value: Ending): string =>
+  unroll(2, (q) => {
+    const [a, b] = ["xy", "zw"][q]!;
+    const sum = `vec4f(s0.${a}, s1.${a}, s0.${b}, s1.${b})`;
+    return `{ let column = ow + ${4 * q}u; if (column < p.ow) { let out = (row + column) / 4u; y[out] = ${value(sum)}; } }`;
+  });

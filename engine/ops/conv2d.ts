@@ -238,6 +238,7 @@ function byWinograd(engine: Engine, [x, w, bias, residual]: Inputs, problem: Con
   const u = engine.empty([16, ci, coPitch], "f32");
   engine.launch(winogradWeight, { flip }, { w: w!, u }, { ci, co });
   const y = engine.empty([n, co, oh, ow]);
+  const vec = engine.hardware.kind === "gpu" && dilationX === 1 && ow % 4 === 0;
   const most = Math.max(1, Math.floor(Math.min(engine.maxBinding, AT_ONCE) / winogradBytes(problem)));
   for (let first = 0; first < n; first += most) {
     const images = Math.min(most, n - first);
@@ -254,7 +255,7 @@ function byWinograd(engine: Engine, [x, w, bias, residual]: Inputs, problem: Con
     multiply(engine, a, b, m, sizes, matmulWay(engine.hardware, sizes));
     engine.launch(
       winogradOutput,
-      { residual: residual !== undefined },
+      { residual: residual !== undefined, vec },
       { m, bias: bias ?? u, residual: residual ?? u, y },
       { ...places, co, oh, ow, useBias: bias ? 1 : 0, biasPitch: bias?.rank === 2 ? co : 0, rescale },
     );

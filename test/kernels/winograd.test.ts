@@ -58,10 +58,11 @@ test.each(winogradWeight.variants)("kernels: U = G g G^T, flip $flip", async ({ 
 });
 
 describe.each([
-  [1, 1],
-  [2, 3],
-])("dilation %i, %i", (dilationY, dilationX) => {
-  const [n, channels, oh, ow] = [3, 2, 7, 19];
+  [1, 1, 19],
+  [1, 1, 20],
+  [2, 3, 19],
+])("dilation %i, %i, rows of %i", (dilationY, dilationX, ow) => {
+  const [n, channels, oh] = [3, 2, 7];
   const { lines, fours } = winogradTiles({ oh, ow, dilationY, dilationX });
   const [first, images] = [1, 2];
   const tiles = 4 * fours * lines * images;
@@ -102,7 +103,8 @@ describe.each([
     expectNear(v!, { shape, data: expected }, { terms: 16 });
   });
 
-  test.each(winogradOutput.variants)("outputs: y = A^T m A, residual $residual", async (variant) => {
+  const able = winogradOutput.variants.filter(({ vec }) => !vec || (dilationX === 1 && ow % 4 === 0));
+  test.each(able)("outputs: y = A^T m A, residual $residual, by vec4s $vec", async (variant) => {
     const m = normal([16, channels, tiles], 1);
     const residual = normal([n, channels, oh, ow], 2);
     for (const [useBias, biasPitch] of [
