@@ -21,33 +21,49 @@ const small = "test/reference/small-adapter.test.ts";
 /** What a user has measured on this machine decides no test. */
 const env = { STEIN_AUTOTUNE: "off" };
 
+const kernels = "{bench,engine,kernels,ops,platform,reference}";
+const networks = "{models,samplers}";
+
+/**
+ * Tests of some folders on a device, in two processes, in each one file after the other, modules kept: test/support/engine.ts
+ * opens one device for all and holds it, for Dawn hangs when its handles are collected. Much of a test is one thread's
+ * work. Not all folders share these processes: lavapipe maps memory for each shader it compiles, and Linux ends a process of
+ * more than 65,530 mappings, which a worker for all tests came to.
+ */
+const device = (
+  name: string,
+  files: { include: string; exclude?: string[] },
+  groupOrder: number,
+  mode: string,
+) => ({
+  test: {
+    name,
+    sequence: { groupOrder }, // after the host's
+    include: [`test/${files.include}/*.test.ts`],
+    exclude: [...host, small, ...(files.exclude ?? []).map((folder) => `test/${folder}/**`)],
+    globalSetup: "test/package/folder.ts",
+    env: { ...env, ...(mode === "small" && { STEIN_LIMITS: "default" }) },
+    pool: "forks" as const,
+    maxWorkers: 2,
+    isolate: false,
+    // A software driver compiles each shader for tens of milliseconds, on cores shared with others.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
+
 /** --mode small: on the smallest adapter that WebGPU allows, see test/support/engine.ts. */
 export default defineConfig(({ mode }) => ({
   test: {
     projects: [
       { test: { name: "host", include: host, testTimeout: 30_000, env } },
-      {
-        test: {
-          name: "device",
-          sequence: { groupOrder: 1 }, // after the host's
-          include: ["test/**/*.test.ts"],
-          exclude: [...host, small, "test/naga/**"],
-          globalSetup: "test/package/folder.ts",
-          env: { ...env, ...(mode === "small" && { STEIN_LIMITS: "default" }) },
-          // Two processes, in each one file after the other, modules kept: test/support/engine.ts opens one device for
-          // all and holds it, for Dawn hangs when its handles are collected. Much of a test is one thread's work.
-          pool: "forks",
-          maxWorkers: 2,
-          isolate: false,
-          // A software driver compiles each shader for tens of milliseconds, on cores shared with others.
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-        },
-      },
+      device("device", { include: kernels }, 1, mode),
+      device("device-networks", { include: networks }, 2, mode),
+      device("device-training", { include: "**", exclude: [kernels, networks, "naga"] }, 3, mode),
       {
         test: {
           name: "small",
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 4 },
           include: [small],
           env,
           pool: "forks",

@@ -6,6 +6,7 @@ import type { TextCache } from "./platform/cache.ts";
 import { median } from "./profiler.ts";
 import { randn } from "./random.ts";
 import { showShape } from "./shapes.ts";
+import { elapsed, Stopwatch } from "./stopwatch.ts";
 import type { Tensor } from "./tensor.ts";
 import { fileName, readTuning, type TunedFor, writeTuning } from "./tuning-file.ts";
 
@@ -83,9 +84,15 @@ export async function tune(
   const met = choices.metIn(() => engine.dry(walk));
   const open = met.filter(({ key }) => compare || !choices.known.has(key));
   const tuned: Tuned[] = [];
-  for (const m of open) {
-    onProgress?.(tuned.length, open.length, m.key);
-    tuned.push(await measure(engine, m, compile, options));
+  const stamped = engine.hardware.kind === "gpu" && engine.device.features.has("timestamp-query");
+  const stopwatch = stamped && !options.clock ? new Stopwatch(engine.device) : undefined;
+  try {
+    for (const m of open) {
+      onProgress?.(tuned.length, open.length, m.key);
+      tuned.push(await measure(engine, m, compile, options, stopwatch));
+    }
+  } finally {
+    stopwatch?.destroy();
   }
   if (compare || tuned.length === 0) return { met: met.length, tuned, place: undefined };
   onProgress?.(tuned.length, open.length, "");
@@ -101,7 +108,8 @@ async function measure(
   engine: Engine,
   met: Met,
   compile: TuneContext["compile"],
-  { clock = () => performance.now(), budget = 200 }: TuneOptions,
+  { clock, budget = 200 }: TuneOptions,
+  stopwatch: Stopwatch | undefined,
 ): Promise<Tuned> {
   const { key, tunable, problem, autocast } = met;
   const first = tunable.heuristic(engine.hardware, problem);
@@ -131,12 +139,16 @@ async function measure(
       else faults.set(name, fault);
     }
     const repeats = await repeatsOf(engine, () => run(first));
-    await race(engine, contest, budget, async ({ way }) => {
-      const from = clock();
+    const again = (way: Variant) => () => {
       for (let i = 0; i < repeats; i++) engine.scope(() => void run(way));
-      await engine.sync();
-      return (clock() - from) / repeats;
-    });
+    };
+    await race(
+      engine,
+      contest,
+      budget,
+      async ({ way }) =>
+        (await elapsed(engine, again(way), { stopwatch, ...(clock && { clock }) })) / repeats,
+    );
     const trials = [
       ...contest.map(({ name, samples }): Trial => ({ way: name, ms: median(samples) })),
       ...[...faults].map(([way, fault]): Trial => ({ way, ms: Infinity, fault })),

@@ -1,3 +1,4 @@
+import type { Engine } from "./engine.ts";
 import { DeviceError } from "./errors.ts";
 
 const PASSES = 2048;
@@ -76,6 +77,33 @@ export class Stopwatch {
     this.#resolved.destroy();
     this.#staging.destroy();
   }
+}
+
+/**
+ * Milliseconds that what `run` launches takes: by the device's clock where a stopwatch is given and its stamps are sound, else
+ * by the host's, from before `run` to the end of the wait.
+ */
+export async function elapsed(
+  engine: Engine,
+  run: () => void,
+  {
+    stopwatch,
+    clock = () => performance.now(),
+  }: { stopwatch?: Stopwatch | undefined; clock?: () => number } = {},
+): Promise<number> {
+  await engine.sync();
+  const from = clock();
+  engine.stream.stopwatch = stopwatch;
+  try {
+    run();
+    engine.stream.flush();
+  } finally {
+    engine.stream.stopwatch = undefined;
+  }
+  await engine.sync();
+  const wall = clock() - from;
+  const passes = await stopwatch?.read();
+  return passes ? passes.reduce((sum, pass) => sum + pass, 0) : wall;
 }
 
 function commonDivisor(a: bigint, b: bigint): bigint {

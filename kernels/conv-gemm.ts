@@ -3,6 +3,7 @@ import {
   lanes,
   type Tile,
   tileArrays,
+  tileBytes,
   tileCount,
   tileEnds,
   tileLoop,
@@ -86,6 +87,7 @@ export const convGemm = defineKernel({
     biasPitch: "u32",
     rescale: "f32",
   },
+  workgroupBytes: tileBytes,
   variants: sharedTiles.flatMap((v, i) =>
     [true, false]
       .flatMap((vec) => [false, true].map((residual): ConvGemmVariant => ({ ...v, residual, vec })))

@@ -202,6 +202,7 @@ export const convMatrix = defineKernel({
     ),
   ),
   matrices: () => true,
+  workgroupBytes: matrixBytes,
   main: (v: ConvMatrixVariant) => {
     const { m, n, k, lanes, unitRows, unitColumns, groupColumns } = v;
     const { rows, columns, subgroups, threads } = matrixExtent(v);

@@ -3,6 +3,7 @@ import {
   lanes,
   type Tile,
   tileArrays,
+  tileBytes,
   tileCount,
   tileEnds,
   tileLoop,
@@ -48,6 +49,7 @@ export const convWeightGemm = defineKernel({
     top: "i32",
     left: "i32",
   },
+  workgroupBytes: tileBytes,
   variants: sharedTiles.flatMap((v, i) => (i === 0 ? [true, false] : [true]).map((vec) => ({ ...v, vec }))),
   main: (v: ConvWeightGemmVariant) => `
     ${tileArrays(v)}

@@ -51,6 +51,8 @@ export interface Kernel<B extends string = string, P extends string = string, V 
   readonly subgroups?: ((v: V) => boolean) | undefined;
   /** Variants that only compile on adapters with subgroup matrices, with which f16 and subgroups come. */
   readonly matrices?: ((v: V) => boolean) | undefined;
+  /** Bytes of workgroup memory, of kernels with variants that take more than the 16,384 that every adapter has. */
+  readonly workgroupBytes?: ((v: V) => number) | undefined;
 }
 
 /** A kernel as it is declared: what does not depend on the variant may stand without a function around it. */
@@ -65,6 +67,7 @@ export interface KernelSpec<B extends string, P extends string, V extends Varian
   variants: readonly V[];
   subgroups?: (v: V) => boolean;
   matrices?: (v: V) => boolean;
+  workgroupBytes?: (v: V) => number;
 }
 
 /**

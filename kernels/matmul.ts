@@ -3,6 +3,7 @@ import {
   lanes,
   type Tile,
   tileArrays,
+  tileBytes,
   tileCount,
   tileEnds,
   tileLoop,
@@ -149,6 +150,7 @@ export const matmulShared = defineKernel({
     bRow: "u32",
     bColumn: "u32",
   },
+  workgroupBytes: tileBytes,
   variants: sharedVariants(),
   main: (v: SharedVariant) => `
     ${tileArrays(v)}

@@ -13,7 +13,7 @@ import { roofline } from "../../bench/roofline.bench.ts";
 import { ofKind } from "../../bench/schema.ts";
 import { add, square } from "../../engine/ops/index.ts";
 import { profile } from "../../engine/profiler.ts";
-import { Stopwatch } from "../../engine/stopwatch.ts";
+import { elapsed, Stopwatch } from "../../engine/stopwatch.ts";
 import { multiplyAdd } from "../../kernels/roofline.ts";
 import { engine } from "../support/engine.ts";
 
@@ -184,6 +184,22 @@ test("repeats of a copy are not joined into one kernel, however often they are m
   await measure(engine, [copies], { rounds: 8, warmUps: 1, host, least: 1e6 });
   expect(engine.stream.dispatches - before).toBe(runs);
 });
+
+test.runIf(timestamps)(
+  "what is elapsed is by the device's clock with a stopwatch, by the host's without",
+  async () => {
+    let now = 0;
+    const clock = () => (now += 1e6);
+    const run = () => engine.scope(() => void add(engine.ones([4096]), 1));
+    expect(await elapsed(engine, run, { clock })).toBe(1e6);
+    const stopwatch = new Stopwatch(engine.device);
+    const ms = await elapsed(engine, run, { clock, stopwatch });
+    stopwatch.destroy();
+    expect(ms).toBeGreaterThan(0);
+    expect(ms).toBeLessThan(1e5);
+    expect(engine.stream.stopwatch).toBeUndefined();
+  },
+);
 
 test.runIf(timestamps)("the stopwatch counts passes, and more for more work", async () => {
   const y = kept(engine, "stopwatch target", () => engine.untrack(engine.zeros([4096])));

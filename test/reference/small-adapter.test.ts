@@ -31,10 +31,10 @@ test("it has what every adapter has, and nothing more", () => {
   expect([...features].filter((name) => name !== "core-features-and-limits")).toEqual([]);
 });
 
-test.each(kernels.map((k) => [k.name, variantsFor(k, { subgroups: false }).length, k] as const))(
+test.each(kernels.map((k) => [k.name, variantsFor(k, engine.hardware).length, k] as const))(
   "%s compiles in all of its %i variants",
   async (_, count, kernel) => {
-    const programs = variantsFor(kernel, { subgroups: false }).map((v) => engine.programs.find(kernel, v));
+    const programs = variantsFor(kernel, engine.hardware).map((v) => engine.programs.find(kernel, v));
     await engine.programs.compile(programs);
     expect(programs.filter((p) => p.pipeline)).toHaveLength(count);
     await engine.sync();

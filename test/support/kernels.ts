@@ -55,7 +55,12 @@ export async function launched<B extends string, P extends string, V extends Var
 
 /** The variants that an adapter can compile. */
 export const variantsFor = (
-  { variants, subgroups, matrices }: Kernel,
-  hw: Pick<Hardware, "subgroups" | "matrix">,
+  { variants, subgroups, matrices, workgroupBytes }: Kernel,
+  hw: Pick<Hardware, "subgroups" | "matrix" | "maxWorkgroupStorage">,
 ): readonly Variant[] =>
-  variants.filter((v) => (hw.subgroups || !subgroups?.(v)) && (hw.matrix !== undefined || !matrices?.(v)));
+  variants.filter(
+    (v) =>
+      (hw.subgroups || !subgroups?.(v)) &&
+      (hw.matrix !== undefined || !matrices?.(v)) &&
+      (workgroupBytes?.(v) ?? 0) <= hw.maxWorkgroupStorage,
+  );

@@ -1,18 +1,18 @@
 /**
  * Attention in every way that this adapter takes, at the sizes of published networks, and where the time of the products
- * goes, kernel by kernel. Run it with: npx tsx bench/attention-sweep.ts [BATCH] > table.txt
+ * goes, kernel by kernel. Run it with: npx tsx bench/sweeps/attention.ts [BATCH] > table.txt
  * BATCH is 64 on a GPU and 1 on a software driver unless given.
  */
-import { grad } from "../engine/autograd.ts";
-import { Engine } from "../engine/engine.ts";
-import { attention } from "../engine/ops/index.ts";
-import { profile } from "../engine/profiler.ts";
-import type { Tensor } from "../engine/tensor.ts";
-import { type AttentionWay, attentionWays } from "../kernels/attention-ways.ts";
-import { aligned, digits } from "./format.ts";
-import { type Case, measure } from "./harness.ts";
-import { drawn, recorded, release, times, variable } from "./inputs.ts";
-import { nodeHost } from "./node-host.ts";
+import { grad } from "../../engine/autograd.ts";
+import { Engine } from "../../engine/engine.ts";
+import { attention } from "../../engine/ops/index.ts";
+import { profile } from "../../engine/profiler.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { type AttentionWay, attentionWays } from "../../kernels/attention-ways.ts";
+import { aligned, digits } from "../format.ts";
+import { type Case, measure } from "../harness.ts";
+import { drawn, recorded, release, times, variable } from "../inputs.ts";
+import { nodeHost } from "../node-host.ts";
 
 const engine = await Engine.create({ autotune: "off" });
 const cpu = engine.hardware.kind === "cpu";

@@ -1,23 +1,23 @@
 /*
  * Every way of the matrix products and convolutions that NCSN++ at batch 64 meets, on a GPU:
  *
- *   npx tsx bench/gpu-sweep.ts [--json FILE] [--only WORD] [--tiny]
+ *   npx tsx bench/sweeps/products.ts [--json FILE] [--only WORD] [--tiny]
  *
  * One line a way: milliseconds by the device's clock (by the wall clock where there is none), TFLOP/s, how far the result
  * is from the first way's. What is three times slower than the best is timed once. "usual": what the heuristic takes. `--tiny` takes small sizes and the ways
  * of a GPU wherever it runs: whether all works, not how fast it is.
  */
 import { parseArgs } from "node:util";
-import { writeFileAtomic } from "../cli/pictures/write.ts";
-import { table } from "../cli/table.ts";
-import { type Met, wayName } from "../engine/choices.ts";
-import { Engine } from "../engine/engine.ts";
-import { conv2d, conv2dInputGrad, conv2dWeightGrad, matmul, mean, square, sub } from "../engine/ops/index.ts";
-import { randn } from "../engine/random.ts";
-import { Stopwatch } from "../engine/stopwatch.ts";
-import type { Shape, Tensor } from "../engine/tensor.ts";
-import type { Variant } from "../kernels/kernel.ts";
-import { digits } from "./format.ts";
+import { writeFileAtomic } from "../../cli/pictures/write.ts";
+import { table } from "../../cli/table.ts";
+import { type Met, wayName } from "../../engine/choices.ts";
+import { Engine } from "../../engine/engine.ts";
+import { conv2d, conv2dInputGrad, conv2dWeightGrad, matmul, mean, square, sub } from "../../engine/ops/index.ts";
+import { randn } from "../../engine/random.ts";
+import { elapsed, Stopwatch } from "../../engine/stopwatch.ts";
+import type { Shape, Tensor } from "../../engine/tensor.ts";
+import type { Variant } from "../../kernels/kernel.ts";
+import { digits } from "../format.ts";
 
 interface Problem {
   readonly name: string;
@@ -180,19 +180,10 @@ async function sample(
   repeats: number,
   stopwatch: Stopwatch | undefined,
 ): Promise<number> {
-  await engine.sync();
-  const start = performance.now();
-  engine.stream.stopwatch = stopwatch;
-  try {
+  const again = () => {
     for (let i = 0; i < repeats; i++) engine.scope(() => void run());
-    engine.stream.flush();
-  } finally {
-    engine.stream.stopwatch = undefined;
-  }
-  await engine.sync();
-  const wall = performance.now() - start;
-  const passes = await stopwatch?.read();
-  return (passes ? passes.reduce((sum, pass) => sum + pass, 0) : wall) / repeats;
+  };
+  return (await elapsed(engine, again, { stopwatch })) / repeats;
 }
 
 const { values: options } = parseArgs({

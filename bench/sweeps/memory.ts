@@ -1,14 +1,14 @@
 /**
  * Ops that memory bounds, in every way that this adapter takes, at the shapes of NCSN++ for CIFAR-10 and of training steps.
- * Run it with: npx tsx bench/memory-sweep.ts [BATCH] > table.txt
+ * Run it with: npx tsx bench/sweeps/memory.ts [BATCH] > table.txt
  * BATCH is 64 on a GPU and 1 on a software driver unless given.
  */
-import { grad } from "../engine/autograd.ts";
-import { Engine } from "../engine/engine.ts";
-import { groupNorm, instanceNorm, instanceNormPlus, softmax, sum, upfirdn2d } from "../engine/ops/index.ts";
-import type { Tensor } from "../engine/tensor.ts";
-import { aligned, digits } from "./format.ts";
-import { drawn, release, variable } from "./inputs.ts";
+import { grad } from "../../engine/autograd.ts";
+import { Engine } from "../../engine/engine.ts";
+import { groupNorm, instanceNorm, instanceNormPlus, softmax, sum, upfirdn2d } from "../../engine/ops/index.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { aligned, digits } from "../format.ts";
+import { drawn, release, variable } from "../inputs.ts";
 
 const engine = await Engine.create({ autotune: "on" });
 const batch = Number(process.argv[2] ?? (engine.hardware.kind === "cpu" ? 1 : 64));
