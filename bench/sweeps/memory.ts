@@ -5,7 +5,14 @@
  */
 import { grad } from "../../engine/autograd.ts";
 import { Engine } from "../../engine/engine.ts";
-import { groupNorm, instanceNorm, instanceNormPlus, softmax, sum, upfirdn2d } from "../../engine/ops/index.ts";
+import {
+  groupNorm,
+  instanceNorm,
+  instanceNormPlus,
+  softmax,
+  sum,
+  upfirdn2d,
+} from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { aligned, digits } from "../format.ts";
 import { drawn, release, variable } from "../inputs.ts";

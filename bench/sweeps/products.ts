@@ -12,7 +12,15 @@ import { writeFileAtomic } from "../../cli/pictures/write.ts";
 import { table } from "../../cli/table.ts";
 import { type Met, wayName } from "../../engine/choices.ts";
 import { Engine } from "../../engine/engine.ts";
-import { conv2d, conv2dInputGrad, conv2dWeightGrad, matmul, mean, square, sub } from "../../engine/ops/index.ts";
+import {
+  conv2d,
+  conv2dInputGrad,
+  conv2dWeightGrad,
+  matmul,
+  mean,
+  square,
+  sub,
+} from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
 import { elapsed, Stopwatch } from "../../engine/stopwatch.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
