@@ -10,7 +10,7 @@ export default defineConfig({
       "test/naga/**/*.test.ts",
       "test/kernels/**/*.test.ts",
       "test/ops/**/*.test.ts",
-      "test/engine/{autocast,capture,faults,fusion,update-fusion}.test.ts",
+      "test/engine/{autocast,capture,faults,update-fusion}.test.ts",
     ],
     globalSetup: "test/naga/setup.ts",
     env: { STEIN_AUTOTUNE: "off" },
