@@ -64,11 +64,14 @@ export interface ConvProblem {
   readonly half: boolean;
 }
 
-const tilesOf = ({ oh, ow, attrs: { dilation } }: ConvProblem) =>
+type Tiled = Pick<ConvProblem, "ci" | "co" | "oh" | "ow"> & {
+  readonly attrs: Pick<ConvProblem["attrs"], "dilation">;
+};
+const tilesOf = ({ oh, ow, attrs: { dilation } }: Tiled) =>
   winogradTiles({ oh, ow, dilationY: dilation[0], dilationX: dilation[1] });
 
 /** Bytes of one image's transformed inputs, or products, whichever are more. */
-export const winogradBytes = (p: ConvProblem): number => {
+export const winogradBytes = (p: Tiled): number => {
   const { lines, fours } = tilesOf(p);
   return 4 * 16 * 4 * lines * fours * Math.max(p.ci, p.co);
 };
@@ -106,10 +109,14 @@ const MANY = 64;
 /** What of the outputs that its tiles compute has to lie within the image. */
 const USED = 0.45;
 
-/** Whether Winograd's way should be the fastest on a GPU. */
-function winogradPays(p: ConvProblem): boolean {
+/** The same of a weight gradient on a CPU driver, whose product has as many rows and columns as there are channels. */
+const MANY_WEIGHTS = 24;
+
+/** Whether Winograd's way should be the fastest: of a convolution on a GPU, of a weight gradient on any. */
+function winogradPays(hw: Hardware, p: Tiled): boolean {
   const { lines, fours } = tilesOf(p);
-  return Math.min(p.ci, p.co) >= MANY && p.oh * p.ow >= USED * 16 * lines * fours;
+  const many = hw.kind === "gpu" ? MANY : MANY_WEIGHTS;
+  return Math.min(p.ci, p.co) >= many && p.oh * p.ow >= USED * 16 * lines * fours;
 }
 
 /** The usual way. */
@@ -120,7 +127,7 @@ export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
   if (Math.min(p.ci, p.co) < FULL) return { ...rows, rows: 4, columns: 4 }; // half the large tile's time on an H100
   const [byMatrix] = convMatrixWays(hw, p);
   if (byMatrix) return byMatrix;
-  if (fits && winogradPays(p)) return { kernel: "winograd" };
+  if (fits && winogradPays(hw, p)) return { kernel: "winograd" };
   return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
 }
 
@@ -139,9 +146,18 @@ export type ConvWeightTile = ConvTile & { readonly khs: number };
 /** Its sum is split until there are workgroups enough: only what a tile wastes at the edges counts. */
 const SPLITS = 1024;
 type WeightShape = { ci: number; co: number; kh: number; kw: number };
+export interface WeightProblem extends WeightShape {
+  /** Of the gradient that comes in. */
+  readonly size: readonly [y: number, x: number];
+  readonly stride: readonly [y: number, x: number];
+  readonly dilation: readonly [y: number, x: number];
+}
 
-/** How a weight gradient is computed: convWeightRows or convWeightGemm, with a tile. */
-export type ConvWeightWay = ({ kernel: "rows" } & ConvWeightTile) | ({ kernel: "gemm" } & Tile);
+/** How a weight gradient is computed: convWeightRows or convWeightGemm with a tile, or the kernels of winograd-grad.ts. */
+export type ConvWeightWay =
+  | ({ kernel: "rows" } & ConvWeightTile)
+  | ({ kernel: "gemm" } & Tile)
+  | { kernel: "winograd" };
 
 /**
  * The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers. Kernel
@@ -162,16 +178,29 @@ export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): Conv
       .map((tile) => ({ ...tile, lanes: lanesOf(hw), khs })),
   );
 
+/** The tiles of a weight gradient that Winograd's kernels can compute. */
+function weightTiles(
+  hw: Hardware,
+  { ci, co, kh, kw, size, stride, dilation }: WeightProblem,
+): Tiled | undefined {
+  const p = { ci, co, oh: size[0], ow: size[1], attrs: { dilation } };
+  const fits = [kh, kw, ...stride].join() === "3,3,1,1" && winogradBytes(p) <= hw.maxBinding;
+  return fits ? p : undefined;
+}
+
 /** The usual way. */
-export function convWeightWay(hw: Hardware, shape: WeightShape): ConvWeightWay {
-  const { ci, co, kh, kw } = shape;
+export function convWeightWay(hw: Hardware, problem: WeightProblem): ConvWeightWay {
+  const { ci, co, kh, kw } = problem;
+  const tiles = weightTiles(hw, problem);
+  if (tiles && winogradPays(hw, tiles)) return { kernel: "winograd" };
   if (hw.kind === "gpu" && Math.min(ci, co) >= FULL)
     return { kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) };
-  return { kernel: "rows", ...convWeightTile(hw, shape) };
+  return { kernel: "rows", ...convWeightTile(hw, problem) };
 }
 
 /** What is worth measuring. */
-export const convWeightWays = (hw: Hardware, shape: WeightShape): ConvWeightWay[] => [
-  ...convWeightTiles(hw, shape).map((tile): ConvWeightWay => ({ kernel: "rows", ...tile })),
+export const convWeightWays = (hw: Hardware, problem: WeightProblem): ConvWeightWay[] => [
+  ...convWeightTiles(hw, problem).map((tile): ConvWeightWay => ({ kernel: "rows", ...tile })),
   ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWeightWay => ({ kernel: "gemm", ...v })) : []),
+  ...(weightTiles(hw, problem) ? [{ kernel: "winograd" } as const] : []),
 ];

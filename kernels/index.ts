@@ -43,3 +43,4 @@ export { squareSums } from "./square-sums.ts";
 export { activationGrad, unary } from "./unary.ts";
 export { upfirdn2d, upfirdn2dTile } from "./upfirdn2d.ts";
 export { winogradInput, winogradOutput, winogradWeight } from "./winograd.ts";
+export { winogradOutputGrad, winogradWeightGrad } from "./winograd-grad.ts";

@@ -34,52 +34,78 @@ export const winogradTiles = ({
   fours: dilationX * Math.ceil(Math.ceil(ow / dilationX) / 8),
 });
 
-const params = {
+/** Whether a tile's channels are neighbours: [tiles, channels] of each place instead of [channels, tiles]. */
+export type Turned = { turned: boolean };
+
+export const fourParams = {
   /** Images that are computed at once, and the first of them. */
   images: "u32",
   first: "u32",
+  /** Images of a part: parts stand one after the other, the last one filled up with zeros. */
+  each: "u32",
   lines: "u32",
   fours: "u32",
   dilationY: "u32",
   dilationX: "u32",
 } as const;
 
-/** WGSL: a thread for a four of tiles of each of `channels` of the images; its first output is (oh, ow). */
-const eachFour = (channels: string): string => `
+/**
+ * WGSL: a thread for a four of tiles of each of `channels` of the images; its first output is (oh, ow), and its first of
+ * 16 values, `size` apart, stands `at`.
+ */
+export const eachFour = (channels: string, turned = false): string => `
     ${linearMain(64)}
       let four = thread % p.fours;
       let line = (thread / p.fours) % p.lines;
-      let image = (thread / (p.fours * p.lines)) % p.images;
-      let channel = thread / (p.fours * p.lines * p.images);
+      let all = (p.images + p.each - 1u) / p.each * p.each;
+      let image = (thread / (p.fours * p.lines)) % all;
+      let channel = thread / (p.fours * p.lines * all);
       if (channel >= ${channels}) { return; }
+      let kept = image < p.images;
       let oh = line % p.dilationY + (line / p.dilationY) * 2u * p.dilationY;
       let ow = four % p.dilationX + (four / p.dilationX) * 8u * p.dilationX;
-      let place = (image * p.lines + line) * p.fours + four;
-      let places = p.images * p.lines * p.fours;`;
+      let place = ((image % p.each) * p.lines + line) * p.fours + four;
+      let part = image / p.each;
+      let size = p.each * p.lines * p.fours * ${channels}${turned ? " * 4u" : ""};
+      let at = part * 16u * size + ${turned ? `place * 4u * ${channels} + channel` : "channel * (p.each * p.lines * p.fours) + place"};`;
 
-const fourGroups = (
-  { images, lines, fours }: Record<"images" | "lines" | "fours", number>,
+/** WGSL: stores a place's values of the four tiles. */
+export const putFours = (
+  to: string,
+  channels: string,
+  turned: boolean,
+  place: number,
+  value: string,
+): string => {
+  const at = `${place}u * size + at`;
+  if (!turned) return `${to}[${at}] = ${value};`;
+  return `{ let four = ${value}; ${unroll(4, (q) => `${to}[${at} + ${q}u * ${channels}] = four[${q}];`, " ")} }`;
+};
+
+export const fourGroups = (
+  { images, each, lines, fours }: Record<"images" | "each" | "lines" | "fours", number>,
   channels: number,
-): Groups => linearGroups(images * lines * fours * channels, 64);
+): Groups => linearGroups(Math.ceil(images / each) * each * lines * fours * channels, 64);
 
 /** Values of one column or row of B^T d from four of d. */
 const inputRow = (i: number, d: (k: number) => string): string =>
   [`${d(0)} - ${d(2)}`, `${d(1)} + ${d(2)}`, `${d(2)} - ${d(1)}`, `${d(1)} - ${d(3)}`][i]!;
 
-/** x [n, ci, h, w] -> V [16, ci, images * lines * fours] vec4s of neighbouring tiles. */
+/** x [n, ci, h, w] -> V [parts, 16, ci, each * lines * fours] vec4s of neighbouring tiles, or turned. */
 export const winogradInput = defineKernel({
   name: "winograd_input",
-  bindings: { x: "read f32", v: "read_write vec4f" },
-  params: { ...params, ci: "u32", height: "u32", width: "u32", top: "i32", left: "i32" },
-  variants: [{}],
-  main: () => `
-    ${eachFour("p.ci")}
+  bindings: ({ turned }: Turned) =>
+    ({ x: "read f32", v: turned ? "read_write f32" : "read_write vec4f" }) as const,
+  params: { ...fourParams, ci: "u32", height: "u32", width: "u32", top: "i32", left: "i32" },
+  variants: [{ turned: false }, { turned: true }],
+  main: ({ turned }: Turned) => `
+    ${eachFour("p.ci", turned)}
       let plane = i32(((p.first + image) * p.ci + channel) * p.height * p.width);
       let row = i32(oh) - p.top;
       let column = i32(ow) - p.left;
       let dy = i32(p.dilationY);
       let dx = i32(p.dilationX);
-      ${unroll(4, (r) => `let y${r} = row + ${r} * dy; let line${r} = plane + y${r} * i32(p.width); let in${r} = y${r} >= 0 && y${r} < i32(p.height);`)}
+      ${unroll(4, (r) => `let y${r} = row + ${r} * dy; let line${r} = plane + y${r} * i32(p.width); let in${r} = kept && y${r} >= 0 && y${r} < i32(p.height);`)}
       ${unroll(
         10,
         (c) => `
@@ -88,13 +114,19 @@ export const winogradInput = defineKernel({
       ${unroll(4, (r) => `let d${r}_${c} = select(0.0, x[select(0, line${r} + x${c}, in${r} && within${c})], in${r} && within${c});`)}
       ${unroll(4, (i) => `let t${i}_${c} = ${inputRow(i, (k) => `d${k}_${c}`)};`, " ")}`,
       )}
-      let size = p.ci * places;
-      let at = channel * places + place;
       ${unroll(4, (i) => {
         const fourOf = (first: number) => `vec4f(${range(4).map((q) => `t${i}_${first + 2 * q}`)})`;
         return `{
         ${unroll(4, (k) => `let c${k} = ${fourOf(k)};`, " ")}
-        ${unroll(4, (j) => `v[${4 * i + j}u * size + at] = ${inputRow(j, (k) => `c${k}`)};`)}
+        ${unroll(4, (j) =>
+          putFours(
+            "v",
+            "p.ci",
+            turned,
+            4 * i + j,
+            inputRow(j, (k) => `c${k}`),
+          ),
+        )}
       }`;
       })}
     }`,
@@ -142,7 +174,7 @@ export type WinogradOutputVariant = {
   vec: boolean;
 };
 
-/** M [16, co, images * lines * fours] vec4s of neighbouring tiles -> y [n, co, oh, ow], with the end of convRows. */
+/** M [16, co, images * lines * fours] vec4s, all images in one part, of neighbouring tiles -> y [n, co, oh, ow], with the end of convRows. */
 export const winogradOutput = defineKernel({
   name: "winograd_output",
   bindings: ({ residual, vec }: WinogradOutputVariant) =>
@@ -153,7 +185,7 @@ export const winogradOutput = defineKernel({
       y: vec ? "read_write vec4f" : "read_write f32",
     }) as Record<"m" | "bias" | "residual" | "y", Binding>,
   params: {
-    ...params,
+    ...fourParams,
     co: "u32",
     oh: "u32",
     ow: "u32",
@@ -170,8 +202,6 @@ export const winogradOutput = defineKernel({
     return `
     ${eachFour("p.co")}
       let n = p.first + image;
-      let size = p.co * places;
-      let at = channel * places + place;
       ${unroll(16, (k) => `let m${k >> 2}_${k & 3} = m[${k}u * size + at];`)}
       ${unroll(2, (i) => unroll(4, (j) => `let t${i}_${j} = ${outputRow(i, (k) => `m${k}_${j}`)};`, " "))}
       let b = select(0.0, bias[(n * p.biasPitch + channel) * p.useBias], p.useBias == 1u);

@@ -14,9 +14,9 @@ export {
 } from "./binary.ts";
 export { type CastType, cast } from "./cast.ts";
 export { combine } from "./combine.ts";
+export type { WeightGradAttrs } from "./conv-problems.ts";
+export type { ConvAttrs, ConvOptions, Padding, Pair } from "./conv-shapes.ts";
 export {
-  type ConvAttrs,
-  type ConvOptions,
   type ConvTransposeOptions,
   conv2d,
   conv2dInputGrad,
@@ -24,9 +24,6 @@ export {
   convTranspose2d,
   type Epilogue,
   type InputGradAttrs,
-  type Padding,
-  type Pair,
-  type WeightGradAttrs,
 } from "./conv2d.ts";
 export { dropout } from "./dropout.ts";
 export { dsmLoss, dsmPerturb } from "./dsm.ts";

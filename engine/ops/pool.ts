@@ -12,7 +12,7 @@ import { defineOp, type Op } from "../op.ts";
 import * as oracle from "../oracle/pool.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
-import { fourPads, type Padding, type Pair, pair } from "./conv2d.ts";
+import { fourPads, type Padding, type Pair, pair } from "./conv-shapes.ts";
 import { requireFloat } from "./require.ts";
 
 // Average pooling and its gradient are each other's adjoint; the maximum's gradient is a scatter whose adjoint reads back.

@@ -11,7 +11,7 @@ import type { Array64 } from "../oracle/array.ts";
 import * as oracle from "../oracle/resize.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
-import type { Pair } from "./conv2d.ts";
+import type { Pair } from "./conv-shapes.ts";
 import { requireFloat } from "./require.ts";
 
 // Resizing is linear: the gradient is the adjoint, whose gradient is the resize again.

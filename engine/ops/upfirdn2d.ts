@@ -6,7 +6,7 @@ import { flip as flipArray } from "../oracle/shape.ts";
 import * as oracle from "../oracle/upfirdn2d.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
-import { fourPads, type Padding, type Pair, pair } from "./conv2d.ts";
+import { fourPads, type Padding, type Pair, pair } from "./conv-shapes.ts";
 import { requireFloat } from "./require.ts";
 
 interface Attrs {

@@ -61,9 +61,13 @@ test.each(sharedTiles.slice(1))(
 
 test("is worth measuring on a GPU, in tiles that it can hold", () => {
   const gemms = (hw: Partial<typeof engine.hardware>) =>
-    convWeightWays({ ...engine.hardware, ...hw }, { ci: 8, co: 8, kh: 3, kw: 3 }).filter(
-      ({ kernel }) => kernel === "gemm",
-    );
+    convWeightWays(
+      { ...engine.hardware, ...hw },
+      {
+        ...{ ci: 8, co: 8, kh: 3, kw: 3 },
+        ...{ size: [8, 8], stride: [1, 1], dilation: [1, 1] },
+      },
+    ).filter(({ kernel }) => kernel === "gemm");
   expect(gemms({ kind: "cpu" })).toEqual([]);
   expect(gemms({ kind: "gpu" })).toHaveLength(sharedTiles.length);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Padding, Pair } from "../../engine/ops/conv2d.ts";
+import type { Padding, Pair } from "../../engine/ops/conv-shapes.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/pool.ts";
 import type { HostData } from "../../engine/tensor.ts";

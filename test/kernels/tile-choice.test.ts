@@ -1,6 +1,6 @@
 /** Which tile a product takes on a GPU. */
 import { expect, test } from "vitest";
-import { convWeightWay } from "../../kernels/conv-ways.ts";
+import { convWeightWay, type WeightProblem } from "../../kernels/conv-ways.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { matmulWay, matmulWays } from "../../kernels/matmul.ts";
 import { tileBytes, tileCount, tileThreads } from "../../kernels/tile.ts";
@@ -47,10 +47,23 @@ test("the usual ways are among those worth measuring", () => {
     expect(matmulWays(large, size)).toContainEqual(matmulWay(large, { ...size, k: 64 }));
 });
 
-test("weight gradients of few channels are summed by rows", () => {
-  const kernel = { kh: 3, kw: 3 };
-  expect(convWeightWay(large, { ci: 3, co: 128, ...kernel }).kernel).toBe("rows");
-  expect(convWeightWay(large, { ci: 128, co: 1, ...kernel }).kernel).toBe("rows");
-  expect(convWeightWay(large, { ci: 128, co: 128, ...kernel }).kernel).toBe("gemm");
-  expect(convWeightWay({ ...large, kind: "cpu" }, { ci: 128, co: 128, ...kernel }).kernel).toBe("rows");
+test("weight gradients of few channels are summed by rows, of many by Winograd's transforms where these fit", () => {
+  const layer: WeightProblem = {
+    ...{ ci: 128, co: 128, kh: 3, kw: 3 },
+    size: [32, 32],
+    stride: [1, 1],
+    dilation: [1, 1],
+  };
+  const usual = (change: Partial<WeightProblem>, hw = large) =>
+    convWeightWay(hw, { ...layer, ...change }).kernel;
+  expect(usual({ ci: 3 })).toBe("rows");
+  expect(usual({ co: 1 })).toBe("rows");
+  expect(usual({})).toBe("winograd");
+  expect(usual({ ci: 32, co: 32 })).toBe("gemm");
+  expect(usual({ stride: [2, 2], size: [16, 16] })).toBe("gemm");
+  expect(usual({ kh: 1, kw: 1 })).toBe("gemm");
+  const cpu = { ...large, kind: "cpu" } as const;
+  expect(usual({}, cpu)).toBe("winograd");
+  expect(usual({ ci: 16 }, cpu)).toBe("rows");
+  expect(usual({ stride: [2, 2], size: [16, 16] }, cpu)).toBe("rows");
 });

@@ -1,11 +1,12 @@
 /** Winograd's F(2x2, 3x3): each transform against its matrices in float64, and the whole against the convolution. */
 import { describe, expect, test } from "vitest";
-import { conv2d, conv2dInputGrad } from "../../engine/ops/conv2d.ts";
+import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "../../engine/ops/conv2d.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { type ConvProblem, convWay, convWays, winogradBytes } from "../../kernels/conv-ways.ts";
 import { winogradInput, winogradOutput, winogradTiles, winogradWeight } from "../../kernels/winograd.ts";
+import { winogradOutputGrad, winogradWeightGrad } from "../../kernels/winograd-grad.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
@@ -66,7 +67,7 @@ describe.each([
   const { lines, fours } = winogradTiles({ oh, ow, dilationY, dilationX });
   const [first, images] = [1, 2];
   const tiles = 4 * fours * lines * images;
-  const params = { images, first, lines, fours, dilationY, dilationX };
+  const params = { images, first, each: images, lines, fours, dilationY, dilationX };
 
   /** Calls back for each tile of an image: where its outputs start, and its place. */
   const eachTile = (visit: (image: number, y0: number, x0: number, place: number) => void) => {
@@ -99,7 +100,7 @@ describe.each([
         for (let k = 0; k < 16; k++) expected[(k * channels + c) * tiles + place] = v[k >> 2]![k & 3]!;
       });
     const sizes = { ...params, ci: channels, height, width, top, left };
-    const { v } = await launched(winogradInput, {}, { x }, { v: shape }, sizes);
+    const { v } = await launched(winogradInput, { turned: false }, { x }, { v: shape }, sizes);
     expectNear(v!, { shape, data: expected }, { terms: 16 });
   });
 
@@ -144,18 +145,99 @@ describe.each([
   });
 });
 
+describe.each(winogradInput.variants)("parts of the images, channels as neighbours $turned", ({ turned }) => {
+  const [n, first, images, each, channels] = [4, 1, 3, 2, 3];
+  const [oh, ow, dilationY, dilationX] = [5, 11, 1, 2];
+  const { lines, fours } = winogradTiles({ oh, ow, dilationY, dilationX });
+  const params = { images, first, each, lines, fours, dilationY, dilationX };
+  const tiles = 4 * fours * lines * each;
+  const shape = turned ? [2, 16, tiles, channels] : [2, 16, channels, tiles];
+
+  /** [2 parts, 16, ...] of what `transform` makes of each tile; the last part's second image is zeros. */
+  const expected = (transform: (image: number, c: number, y0: number, x0: number) => number[][]) => {
+    const data = new Float64Array(shape.reduce((a, b) => a * b));
+    for (let image = 0; image < images; image++)
+      for (let c = 0; c < channels; c++)
+        for (let line = 0; line < lines; line++)
+          for (let tile = 0; tile < 4 * fours; tile++) {
+            const [four, q] = [Math.floor(tile / 4), tile % 4];
+            const x0 = (four % dilationX) + (Math.floor(four / dilationX) * 4 + q) * 2 * dilationX;
+            const values = transform(first + image, c, 2 * line, x0);
+            const place = ((image % each) * lines + line) * 4 * fours + tile;
+            for (let k = 0; k < 16; k++) {
+              const start = (Math.floor(image / each) * 16 + k) * channels * tiles;
+              data[start + (turned ? place * channels + c : c * tiles + place)] = values[k >> 2]![k & 3]!;
+            }
+          }
+    return { shape, data };
+  };
+  const at = (t: Array64, image: number, c: number, y: number, x: number): number => {
+    const [, , height, width] = t.shape as [number, number, number, number];
+    const inside = y >= 0 && y < height && x >= 0 && x < width;
+    return inside ? t.data[((image * channels + c) * height + y) * width + x]! : 0;
+  };
+
+  test("V = B^T d B", async () => {
+    const x = normal([n, channels, 6, 9], 1);
+    const sizes = { ...params, ci: channels, height: 6, width: 9, top: 1, left: 2 };
+    const { v } = await launched(winogradInput, { turned }, { x }, { v: shape }, sizes);
+    const tile = (image: number, c: number, y0: number, x0: number) =>
+      between(
+        B,
+        grid(4, 4, (i, j) => at(x, image, c, y0 + i - 1, x0 + j * dilationX - 2)),
+      );
+    expectNear(v!, expected(tile), { terms: 16 });
+  });
+
+  test("W = A dy A^T", async () => {
+    const dy = normal([n, channels, oh, ow], 1);
+    const sizes = { ...params, co: channels, oh, ow };
+    const { w } = await launched(winogradOutputGrad, { turned }, { dy }, { w: shape }, sizes);
+    const turnedA = grid(4, 2, (i, j) => A[j]![i]!);
+    const tile = (image: number, c: number, y0: number, x0: number) =>
+      between(
+        turnedA,
+        grid(2, 2, (i, j) => at(dy, image, c, y0 + i, x0 + j * dilationX)),
+      );
+    expectNear(w!, expected(tile), { terms: 4 });
+  });
+});
+
+test.each([0, 1])(
+  "kernels: dg = G^T P G of the sum of parts, and of what came before: %i",
+  async (useBefore) => {
+    const [parts, co, ci] = [3, 5, 7];
+    const sums = normal([parts, 16, co, ci], 1);
+    const before = normal([co, ci, 3, 3], 2);
+    const turnedG = grid(3, 4, (i, j) => G[j]![i]!);
+    const data = new Float64Array(co * ci * 9);
+    for (let pair = 0; pair < co * ci; pair++) {
+      const p = grid(4, 4, (i, j) =>
+        [0, 1, 2].reduce((sum, part) => sum + sums.data[(part * 16 + 4 * i + j) * co * ci + pair]!, 0),
+      );
+      const dg = between(turnedG, p);
+      for (let k = 0; k < 9; k++)
+        data[pair * 9 + k] = dg[Math.floor(k / 3)]![k % 3]! + useBefore * before.data[pair * 9 + k]!;
+    }
+    const shape = [co, ci, 3, 3];
+    const sizes = { parts, co, ci, useBefore };
+    const { dw } = await launched(winogradWeightGrad, {}, { sums, before }, { dw: shape }, sizes);
+    expectNear(dw!, { shape, data }, { terms: 48 });
+  },
+);
+
 /** What `fn` computes with Winograd's way taken for its convolution. */
-async function byWinograd(fn: () => Tensor): Promise<ArrayLike<number>> {
+async function byWinograd(
+  fn: () => Tensor,
+  family = "conv2d",
+  expected = ["winograd_weight", "winograd_input", "winograd_output"],
+): Promise<ArrayLike<number>> {
   const kernels: string[] = [];
-  const y = engine.choices.forcing("conv2d", { kernel: "winograd" }, () => {
+  const y = engine.choices.forcing(family, { kernel: "winograd" }, () => {
     engine.dry(fn, ({ program }) => kernels.push(program.kernel.name));
     return engine.scope(fn);
   });
-  expect(kernels.filter((name) => /conv|winograd/.test(name))).toEqual([
-    "winograd_weight",
-    "winograd_input",
-    "winograd_output",
-  ]);
+  expect(kernels.filter((name) => /conv|winograd/.test(name))).toEqual(expected);
   const values = await y.data();
   y.dispose();
   return values;
@@ -190,6 +272,26 @@ describe("the whole", () => {
       oracle.conv2dInputGrad(map(residual, Math.abs), map(w, Math.abs), { ...attrs, inputSize }),
     );
     expectNear(dx, back, { terms: 9 * c.co, magnitude: backMagnitude }, "input gradient");
+    const kernelSize = [3, 3] as const;
+    const dw = oracle.conv2dWeightGrad(residual, x, { ...attrs, kernelSize });
+    const dwMagnitude = largest(
+      oracle.conv2dWeightGrad(map(residual, Math.abs), map(x, Math.abs), { ...attrs, kernelSize }),
+    );
+    const [, , oh, ow] = expected.shape as [number, number, number, number];
+    for (const kind of ["cpu", "gpu"] as const) {
+      const { hardware } = engine;
+      Object.assign(engine, { hardware: { ...hardware, kind } });
+      try {
+        const got = await byWinograd(
+          () => conv2dWeightGrad(rs, xs, { ...attrs, kernelSize }),
+          "conv2d_weight_grad",
+          ["winograd_input", "winograd_output_grad", "winograd_weight_grad"],
+        );
+        expectNear(got, dw, { terms: c.n * oh * ow, magnitude: dwMagnitude }, `weight gradient, ${kind}`);
+      } finally {
+        Object.assign(engine, { hardware });
+      }
+    }
     for (const t of [xs, ws, bs, rs]) t.dispose();
   });
 

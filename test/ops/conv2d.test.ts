@@ -1,15 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  type ConvAttrs,
-  conv2d,
-  conv2dInputGrad,
-  conv2dWeightGrad,
-  convTranspose2d,
-  fourPads,
-  type Pair,
-  pair,
-} from "../../engine/ops/conv2d.ts";
+import { type ConvAttrs, fourPads, type Pair, pair } from "../../engine/ops/conv-shapes.ts";
+import { conv2d, conv2dInputGrad, conv2dWeightGrad, convTranspose2d } from "../../engine/ops/conv2d.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import { applyBinary } from "../../engine/oracle/binary.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";

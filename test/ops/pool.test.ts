@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { grad } from "../../engine/autograd.ts";
-import type { Padding, Pair } from "../../engine/ops/conv2d.ts";
+import type { Padding, Pair } from "../../engine/ops/conv-shapes.ts";
 import { mul, sum } from "../../engine/ops/index.ts";
 import { avgPool2d, maxPool2d } from "../../engine/ops/pool.ts";
 import { array64 } from "../../engine/oracle/array.ts";

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../../engine/errors.ts";
-import { type Pair, pair } from "../../engine/ops/conv2d.ts";
+import { type Pair, pair } from "../../engine/ops/conv-shapes.ts";
 import { readSafetensors, type SafetensorsEntry } from "../../engine/safetensors.ts";
 
 /** How far a group of results may be from the truth. See shared/reference/README.md. */

@@ -1,0 +1,54 @@
+import {
+  type ConvWay,
+  type ConvWeightWay,
+  convWay,
+  convWays,
+  convWeightWay,
+  convWeightWays,
+} from "../../kernels/conv-ways.ts";
+import { bucket, type Tunable } from "../choices.ts";
+import { byGemm, weightsByGemm } from "./conv-gemm.ts";
+import { byMatrix } from "./conv-matrix.ts";
+import type { Convolution, WeightSums } from "./conv-problems.ts";
+import { byRows, weightsByRows } from "./conv-rows.ts";
+import { byWinograd, weightsByWinograd } from "./conv-winograd.ts";
+
+/** Without the batch: an image's numbers may not depend on those beside it. */
+export const convolution: Tunable<Convolution, ConvWay> = {
+  family: "conv2d",
+  classOf: ({ ci, co, oh, ow, kernel: [kh, kw], attrs: { stride, dilation }, stuffing: [stepY, stepX] }) =>
+    `${ci}->${co} ${kh}x${kw} to ${oh}x${ow} stride ${stride} dilation ${dilation}${stepY * stepX > 1 ? ` stuffed ${stepY},${stepX}` : ""}`,
+  heuristic: convWay,
+  ways: convWays,
+  run: (engine, inputs, problem, way) => {
+    if (way.kernel === "winograd") {
+      const { n, ci, co, oh, ow } = problem;
+      return engine.standingFor(2 * n * ci * co * oh * ow * 9, () => byWinograd(engine, inputs, problem));
+    }
+    if (way.kernel === "matrix") return byMatrix(engine, inputs, problem, way);
+    if (way.kernel === "gemm") {
+      const { kernel: _, ...tile } = way;
+      return byGemm(engine, inputs, problem, tile);
+    }
+    const { kernel: _, ...tile } = way;
+    return byRows(engine, inputs, problem, tile);
+  },
+};
+
+/** Sums over the batch: its class knows how large that is. */
+export const weightSums: Tunable<WeightSums, ConvWeightWay> = {
+  family: "conv2d_weight_grad",
+  classOf: ({ n, ci, co, kh, kw, size: [oh, ow], stride, dilation }) =>
+    `${bucket(n)} of ${ci}->${co} ${kh}x${kw} from ${oh}x${ow} stride ${stride} dilation ${dilation}`,
+  heuristic: convWeightWay,
+  ways: convWeightWays,
+  run: (engine, inputs, sums, way) => {
+    if (way.kernel === "winograd") return weightsByWinograd(engine, inputs, sums);
+    if (way.kernel === "gemm") {
+      const { kernel: _, ...tile } = way;
+      return weightsByGemm(engine, inputs, sums, tile);
+    }
+    const { kernel: _, ...tile } = way;
+    return weightsByRows(engine, inputs, sums, tile);
+  },
+};

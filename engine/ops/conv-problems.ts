@@ -1,0 +1,37 @@
+import type { ConvProblem } from "../../kernels/conv-ways.ts";
+import type { Inputs } from "../op.ts";
+import { type ConvAttrs, type Pair, sizeOf } from "./conv-shapes.ts";
+
+/** A convolution whose taps may be flipped and inputs stuffed, for the input gradient. */
+export interface Convolution extends ConvProblem {
+  readonly attrs: ConvAttrs;
+  /** Weights are [ci, co, kh, kw] and their taps read backwards. */
+  readonly flip: boolean;
+  /** Of the epilogue. */
+  readonly rescale: number;
+}
+
+export function convolutionOf(
+  [x, w]: Inputs,
+  [oh, ow]: Pair,
+  attrs: ConvAttrs,
+  { flip = false, stuffing = [1, 1] as Pair, rescale = 1 } = {},
+): Convolution {
+  const [outer, inner] = w!.shape as [number, number];
+  const [co, ci] = flip ? [inner, outer] : [outer, inner];
+  const half = x!.dtype === "f16";
+  return { n: x!.dim(0), ci, co, oh, ow, kernel: sizeOf(w!), attrs, flip, stuffing, half, rescale };
+}
+
+export type WeightGradAttrs = ConvAttrs & { readonly kernelSize: Pair };
+
+/** A weight gradient. */
+export interface WeightSums extends WeightGradAttrs {
+  readonly n: number;
+  readonly co: number;
+  readonly ci: number;
+  readonly kh: number;
+  readonly kw: number;
+  /** Of dy. */
+  readonly size: Pair;
+}

@@ -1,0 +1,78 @@
+import { UsageError } from "../errors.ts";
+import { showShape } from "../shapes.ts";
+import type { Tensor } from "../tensor.ts";
+import { requireFloat } from "./require.ts";
+
+export type Pair = readonly [y: number, x: number];
+export type Padding = readonly [top: number, bottom: number, left: number, right: number];
+
+export interface ConvAttrs {
+  readonly stride: Pair;
+  readonly padding: Padding;
+  readonly dilation: Pair;
+}
+
+export interface ConvOptions {
+  stride?: number | Pair;
+  /** One number for all sides, [y, x], or [top, bottom, left, right]. Negative padding crops. */
+  padding?: number | Pair | Padding;
+  dilation?: number | Pair;
+}
+
+/** Output length along one axis. */
+const outLength = (
+  size: number,
+  before: number,
+  after: number,
+  k: number,
+  stride: number,
+  dilation: number,
+): number => Math.floor((size + before + after - dilation * (k - 1) - 1) / stride) + 1;
+
+export function outSize(
+  [h, w]: Pair,
+  [kh, kw]: Pair,
+  { stride, padding: [t, b, l, r], dilation }: ConvAttrs,
+): Pair {
+  return [outLength(h, t, b, kh, stride[0], dilation[0]), outLength(w, l, r, kw, stride[1], dilation[1])];
+}
+
+export const sizeOf = (t: Tensor): Pair => [t.dim(2), t.dim(3)];
+export const up4 = (n: number): number => Math.ceil(n / 4) * 4;
+
+export const pair = (v: number | Pair): Pair => (typeof v === "number" ? [v, v] : v);
+
+export function fourPads(p: number | Pair | Padding): Padding {
+  if (typeof p === "number") return [p, p, p, p];
+  return p.length === 2 ? [p[0], p[0], p[1], p[1]] : p;
+}
+
+/** `n`: how many samples may have a bias of their own. */
+export function requireBias(who: string, bias: Tensor, co: number, n?: number): void {
+  requireFloat(who, bias);
+  const each = n !== undefined && bias.rank === 2 && bias.dim(0) === n;
+  if (!(bias.rank === 1 || each) || bias.dim(-1) !== co)
+    throw new UsageError(
+      `${who}: got bias ${showShape(bias.shape)}, expected [${co}]${n === undefined ? "" : ` or [${n},${co}]`}`,
+    );
+}
+
+export function requireConv(who: string, x: Tensor, weight: Tensor, options: ConvOptions): ConvAttrs {
+  requireFloat(who, x);
+  requireFloat(who, weight);
+  if (x.rank !== 4 || weight.rank !== 4)
+    throw new UsageError(
+      `${who}: got x ${showShape(x.shape)}, weight ${showShape(weight.shape)}, expected rank 4 both`,
+    );
+  const attrs = {
+    stride: pair(options.stride ?? 1),
+    padding: fourPads(options.padding ?? 0),
+    dilation: pair(options.dilation ?? 1),
+  };
+  for (const name of ["stride", "dilation"] as const)
+    if (attrs[name].some((v) => !Number.isInteger(v) || v < 1))
+      throw new UsageError(`${who}: got ${name} [${attrs[name]}], expected whole numbers of at least 1`);
+  if (attrs.padding.some((v) => !Number.isInteger(v)))
+    throw new UsageError(`${who}: got padding [${attrs.padding}], expected whole numbers`);
+  return attrs;
+}
