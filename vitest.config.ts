@@ -7,7 +7,7 @@ const host = [
   "test/cli/{checkpoint-folder,control-messages,help,log,messages,runs}.test.ts",
   "test/bench/{browser-safe,change,html,roofline-plot,roofs,schema}.test.ts",
   "test/figures/{docs,fisher,law,svg}.test.ts",
-  "test/engine/{buffers,errors,patience,safetensors,shader-message,shapes}.test.ts",
+  "test/engine/{buffers,errors,lowest-first,patience,safetensors,shader-message,shapes}.test.ts",
   "test/kernels/{half,source}.test.ts",
   "test/platform/{advice,platform}.test.ts",
   "test/reference/compare.test.ts",
