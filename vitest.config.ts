@@ -7,7 +7,7 @@ const host = [
   "test/cli/{checkpoint-folder,control-messages,help,log,messages,runs}.test.ts",
   "test/bench/{browser-safe,change,html,roofline-plot,roofs,schema}.test.ts",
   "test/figures/{docs,fisher,law,svg}.test.ts",
-  "test/engine/{buffers,errors,patience,safetensors,shader-message,shapes}.test.ts",
+  "test/engine/{buffers,errors,lowest-first,patience,safetensors,shader-message,shapes}.test.ts",
   "test/kernels/{half,source}.test.ts",
   "test/platform/{advice,platform}.test.ts",
   "test/reference/compare.test.ts",
@@ -28,8 +28,7 @@ const networks = "{models,samplers}";
  * Tests of some folders on a device, in two processes, in each one file after the other, modules kept: test/support/engine.ts
  * opens one device for all and holds it, for Dawn hangs when its handles are collected. Much of a test is one thread's
  * work. Not all folders share these processes: lavapipe maps memory for each shader and each bind group, and Linux ends a
- * process of more than 65,530 mappings, which a worker for all tests came to. Training makes so many bind groups in steps
- * that are not recorded, and keeps them until they are collected, that each of its files has a process of its own.
+ * process of more than 65,530 mappings, which a worker for all tests came to.
  */
 const device = (
   name: string,
@@ -46,7 +45,7 @@ const device = (
     env: { ...env, ...(mode === "small" && { STEIN_LIMITS: "default" }) },
     pool: "forks" as const,
     maxWorkers: 2,
-    isolate: name === "device-training",
+    isolate: false,
     // A software driver compiles each shader for tens of milliseconds, on cores shared with others.
     testTimeout: 120_000,
     hookTimeout: 120_000,

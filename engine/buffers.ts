@@ -1,4 +1,5 @@
 import { DeviceError } from "./errors.ts";
+import { LowestFirst } from "./lowest-first.ts";
 
 /** One GPUBuffer of the pool. `serial` is the submit it was last used in, so that host writes keep their order. */
 export interface Block {
@@ -47,10 +48,14 @@ export class MemoryLedger {
 /**
  * Free lists of buffers by size class. WebGPU memory is invisible to the garbage collector, so nothing here
  * waits for it: what is released is reused by later dispatches at once (the queue keeps their order).
+ *
+ * Of the free buffers that fit, the oldest is taken, not the one that came back last: which one depends on what is free
+ * alone, so a step that leaves free what it found free gets the same buffers when it comes again, and with them the same
+ * bind groups. Taken from a stack, they would change places with each step.
  */
 export class BufferPool {
   static #nextId = 1;
-  readonly #free = new Map<number, Block[]>();
+  readonly #free = new Map<number, LowestFirst<Block>>();
   readonly #used = new Set<Block>();
   readonly #device: GPUDevice;
   readonly #ledger: MemoryLedger;
@@ -76,7 +81,7 @@ export class BufferPool {
   /** Throws DeviceError when the adapter or the budget cannot hold it, naming who asked for how much. */
   acquire(bytes: number, who: string): Block {
     const size = sizeClass(bytes);
-    const reused = this.#free.get(size)?.pop();
+    const reused = this.#free.get(size)?.take();
     if (reused) {
       this.#ledger.pooled -= size;
       this.#ledger.take(size);
@@ -97,9 +102,9 @@ export class BufferPool {
     if (this.#closed) return;
     this.onRelease?.(block);
     this.#used.delete(block);
-    const list = this.#free.get(block.bytes);
-    if (list) list.push(block);
-    else this.#free.set(block.bytes, [block]);
+    let free = this.#free.get(block.bytes);
+    if (!free) this.#free.set(block.bytes, (free = new LowestFirst()));
+    free.add(block);
     this.#ledger.live -= block.bytes;
     this.#ledger.pooled += block.bytes;
   }
@@ -107,9 +112,9 @@ export class BufferPool {
   /** Destroys every free buffer. */
   trim(): void {
     this.#send();
-    for (const [size, list] of this.#free) {
-      for (const block of list) block.buffer.destroy();
-      this.#ledger.pooled -= size * list.length;
+    for (const [bytes, free] of this.#free) {
+      for (const { buffer } of free) buffer.destroy();
+      this.#ledger.pooled -= bytes * free.size;
     }
     this.#free.clear();
   }

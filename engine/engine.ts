@@ -111,7 +111,7 @@ export class Engine {
 
   private constructor(
     device: GPUDevice,
-    { adapter, keepAlive, driver, poller, withoutDirective = false }: OpenedGpu,
+    { adapter, keepAlive, driver, poller, collect, withoutDirective = false }: OpenedGpu,
     budget: number,
     { limits }: Wishes,
     { poison = false }: EngineOptions,
@@ -136,7 +136,7 @@ export class Engine {
     this.#pool.onRelease = (block) => this.stream.released(block);
     this.programs = new ProgramCache(device, (error) => this.#fail(error), withoutDirective);
     this.#fusion = new LanewiseFusion(this.programs, device.limits.maxStorageBuffersPerShaderStage);
-    this.stream = new CommandStream(device, this.programs, this.#fusion);
+    this.stream = new CommandStream(device, this.programs, this.#fusion, collect);
     device.onuncapturederror = (event) => {
       event.preventDefault();
       this.#fail(new DeviceError(event.error.message));

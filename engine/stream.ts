@@ -1,4 +1,5 @@
 import type { Groups } from "../kernels/kernel.ts";
+import { BindGroups } from "./bind-groups.ts";
 import type { Block } from "./buffers.ts";
 import type { LanewiseFusion } from "./fusion.ts";
 import { Releases, usesOf } from "./lifetimes.ts";
@@ -23,7 +24,6 @@ export interface Command {
 
 /** Commands after which a submit goes out, so that the device works while the host still encodes. */
 const FLUSH_AFTER = 256;
-const GROUPS_KEPT = 8192;
 
 /**
  * Collects dispatches into few submits of one pass each, neighbouring lanewise kernels that were met before as one.
@@ -33,7 +33,7 @@ export class CommandStream {
   readonly #device: GPUDevice;
   readonly #programs: ProgramCache;
   readonly #params: ParamArena;
-  readonly #bindGroups = new Map<string, GPUBindGroup>();
+  readonly #bindGroups: BindGroups;
   readonly #fusion: LanewiseFusion;
   #pending: Command[] = [];
   /** Of blocks that pending commands touch. */
@@ -45,8 +45,10 @@ export class CommandStream {
   /** Times the passes that are sent while it is set. */
   stopwatch: Stopwatch | undefined;
 
-  constructor(device: GPUDevice, programs: ProgramCache, fusion: LanewiseFusion) {
+  /** `collect`: where the platform gives it, see BindGroups. */
+  constructor(device: GPUDevice, programs: ProgramCache, fusion: LanewiseFusion, collect?: () => void) {
     this.#device = device;
+    this.#bindGroups = new BindGroups(device, collect);
     this.#programs = programs;
     this.#fusion = fusion;
     this.#params = new ParamArena(device, FLUSH_AFTER);
@@ -70,20 +72,8 @@ export class CommandStream {
     this.dispatches++;
   }
 
-  bindGroup({ program, ranges }: Command, params: ParamArena): GPUBindGroup {
-    let key = `${params.id}${program.layout.key}`;
-    for (const r of ranges) key += `,${r.block.id}:${r.offset}:${r.size}`;
-    let group = this.#bindGroups.get(key);
-    if (group) return group;
-    if (this.#bindGroups.size >= GROUPS_KEPT) this.#bindGroups.clear();
-    const entries: GPUBindGroupEntry[] = ranges.map(({ block, offset, size }, binding) => ({
-      binding,
-      resource: { buffer: block.buffer, offset, size },
-    }));
-    entries.push({ binding: ranges.length, resource: { buffer: params.buffer, size: SLOT } });
-    group = this.#device.createBindGroup({ layout: program.layout.bindGroup, entries });
-    this.#bindGroups.set(key, group);
-    return group;
+  bindGroup(command: Command, params: ParamArena): GPUBindGroup {
+    return this.#bindGroups.of(command, params);
   }
 
   /** Submits what is pending. */
@@ -121,7 +111,7 @@ export class CommandStream {
 
   /** Bind groups name buffers: call after buffers were destroyed. */
   forgetBindGroups(): void {
-    this.#bindGroups.clear();
+    this.#bindGroups.forget();
   }
 }
 

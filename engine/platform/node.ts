@@ -15,6 +15,7 @@ import { isMainThread } from "node:worker_threads";
 import { brotliDecompressSync } from "node:zlib";
 import { DeviceError, UsageError } from "../errors.ts";
 import { embeddedPackage, type HostFacts, noAdapter, noBinding } from "./advice.ts";
+import { collect } from "./collect.ts";
 import {
   announce,
   type DriverReport,
@@ -116,7 +117,8 @@ function opened(
 ): OpenedGpu {
   const driver = reportDriver(adapter, source, because);
   announce(driver, quiet);
-  return { adapter, keepAlive: [gpu, adapter], driver, systemMemory: systemMemory(), poller };
+  const found = { adapter, keepAlive: [gpu, adapter], driver, systemMemory: systemMemory(), poller };
+  return driver.software ? { ...found, collect } : found;
 }
 
 /** Dawn's binding polls on every round of the event loop. */

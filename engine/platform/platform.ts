@@ -34,6 +34,8 @@ export interface OpenedGpu {
   unlisted?: readonly GPUFeatureName[];
   /** Given where this thread itself polls the device while a promise of it is pending. */
   poller?: Poller;
+  /** Collects garbage at once. Given with drivers on which handles that wait for it use something up. */
+  collect?: () => void;
   /** The compiler refuses "enable subgroups;", and takes subgroups without it. */
   withoutDirective?: boolean;
 }

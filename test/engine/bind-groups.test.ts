@@ -1,0 +1,95 @@
+import { readFileSync } from "node:fs";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { grad } from "../../engine/autograd.ts";
+import { add, conv2d, elu, instanceNorm, mul, square, sub, sum } from "../../engine/ops/index.ts";
+import { ParamArena } from "../../engine/stream.ts";
+import { engine } from "../support/engine.ts";
+
+afterEach(() => vi.restoreAllMocks());
+
+describe("a step that comes again", () => {
+  const at = (i: number) => Math.sin(i);
+  const values = (n: number) => Float32Array.from({ length: n }, (_, i) => at(i));
+
+  test("gets the bind groups it had, whatever else was freed between", async () => {
+    engine.trim(); // the groups of other tests too, so that none are dropped in the middle of this one
+    const x = engine.tensor(values(64), [1, 4, 4, 4]);
+    const weights = Array.from({ length: 4 }, () => engine.variable(values(144), [4, 4, 3, 3]));
+    const step = () =>
+      engine.scope(() => {
+        let h = x;
+        for (const w of weights) h = add(h, elu(instanceNorm(conv2d(h, w, undefined, { padding: 1 }))));
+        const grads = grad(sum(square(h)), weights);
+        for (const [i, w] of weights.entries()) engine.copy(sub(w.detach(), mul(grads[i]!, 1e-3)), w);
+      });
+    const made = vi.spyOn(engine.device, "createBindGroup");
+    const freed = async (order: number[]) => {
+      const all = order.map(() => engine.zeros([64]));
+      for (const i of order) all[i]!.dispose();
+      await engine.sync();
+    };
+    for (let i = 0; i < 8; i++) {
+      step();
+      await freed([0, 1, 2, 3]);
+    }
+    expect(made).toHaveBeenCalled();
+    made.mockClear();
+    for (let i = 0; i < 12; i++) {
+      step();
+      await freed([2, 0, 3, 1]);
+    }
+    expect(made).not.toHaveBeenCalled();
+    for (const t of [x, ...weights]) t.dispose();
+  });
+});
+
+/** Groups that are kept and, on a software driver, those dropped that may wait to be collected. */
+const MOST = 8192 + 4096;
+const TURN = 1000;
+
+describe.runIf(engine.driver.software)("bind groups that do not come again", () => {
+  test("are collected before they are too many: on lavapipe each is a mapping, and Linux allows 65,530", async () => {
+    const [x, y] = [engine.ones([64 * 256]), engine.ones([64 * 256])];
+    const recorded = engine.capture(() => add(x, y));
+    const command = recorded.commands.at(-1)!;
+    const params = new ParamArena(engine.device, 1);
+
+    let alive = 0;
+    const registry = new FinalizationRegistry(() => alive--);
+
+    /** Two of its arrays begin at one of 256 places each. */
+    const group = (i: number) => {
+      const ranges = command.ranges.map((range, k) =>
+        k < 2 ? { ...range, offset: 256 * (k === 0 ? i % 256 : i >> 8), size: 256 } : range,
+      );
+      registry.register(engine.stream.bindGroup({ ...command, ranges }, params), undefined);
+      alive++;
+    };
+    const before = mappings();
+    let most = 0;
+    for (let i = 0; i < 50 * TURN; i++) {
+      group(i);
+      if (i % TURN === 0) {
+        recorded.replay(); // Dawn lets go of what was collected when work sent later is done
+        await engine.sync();
+      }
+      most = Math.max(most, alive);
+    }
+    expect(most).toBeGreaterThan(8000);
+    expect(most).toBeLessThan(MOST + TURN);
+    expect(mappings() - before).toBeLessThan(20_000);
+
+    recorded.dispose();
+    params.destroy();
+    for (const t of [x, y]) t.dispose();
+  });
+});
+
+/** Of this process; 0 where the system does not tell. */
+function mappings(): number {
+  try {
+    return readFileSync("/proc/self/maps", "utf8").split("\n").length;
+  } catch {
+    return 0;
+  }
+}
