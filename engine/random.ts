@@ -60,7 +60,9 @@ function draw(engine: Engine, law: RandomVariant["law"], shape: Shape, spec: Dra
   requireShape("random", shape);
   const y = engine.empty(shape, law === "bits" ? "u32" : "f32");
   const numbers = drawNumbers(shape, spec);
-  engine.launch(randomFill, { ...blockVariant(engine.hardware, numbers.sampleSize), law }, { y }, numbers);
+  // A sample alone may draw past its end, into what the size class of its memory adds: no other variant for an odd length.
+  const drawn = numbers.samples === 1 ? Math.ceil(numbers.sampleSize / 4) * 4 : numbers.sampleSize;
+  engine.launch(randomFill, { ...blockVariant(engine.hardware, drawn), law }, { y }, numbers);
   return y;
 }
 

@@ -10,7 +10,7 @@ import { expectNear, zScore } from "../support/near.ts";
 
 const spec: Draw = { seed: 2 ** 52 + 12345, purpose: "perturb", step: 77, sampleOffset: 3 };
 const oracleSpec = { seed: [12345, 2 ** 20] as const, step: 77, purpose: purposes.perturb, sampleOffset: 3 };
-const shapes: Shape[] = [[], [1], [5], [3, 7], [2, 3, 5], [70, 4], [1, 1000]];
+const shapes: Shape[] = [[], [1], [5], [1, 7], [3, 7], [2, 3, 5], [70, 4], [1, 1000]];
 
 async function values(t: Tensor): Promise<HostData> {
   const host = await t.data();
