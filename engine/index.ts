@@ -40,7 +40,7 @@ export { Sgd, type SgdOptions } from "./optim/sgd.ts";
 export { type Array64, array64 } from "./oracle/array.ts";
 export type { DriverReport, OpenOptions } from "./platform/platform.ts";
 export { type Profile, type ProfileOptions, type ProfileRow, profile } from "./profiler.ts";
-export { type Draw, type DrawSource, type Purpose, rand, randbits, randn } from "./random.ts";
+export { type Affine, type Draw, type DrawSource, type Purpose, rand, randbits, randn } from "./random.ts";
 export { measureRoofline, type Roofline } from "./roofline.ts";
 export {
   type FloatEntry,

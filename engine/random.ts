@@ -56,21 +56,35 @@ export function drawNumbers(shape: Shape, { seed, purpose, step = 0, sampleOffse
   };
 }
 
-function draw(engine: Engine, law: RandomVariant["law"], shape: Shape, spec: Draw): Tensor {
+/** What becomes of each number z: z scale + shift. */
+export interface Affine {
+  readonly scale?: number;
+  readonly shift?: number;
+}
+
+function draw(
+  engine: Engine,
+  law: RandomVariant["law"],
+  shape: Shape,
+  spec: Draw,
+  { scale = 1, shift = 0 }: Affine = {},
+): Tensor {
   requireShape("random", shape);
   const y = engine.empty(shape, law === "bits" ? "u32" : "f32");
-  const numbers = drawNumbers(shape, spec);
-  engine.launch(randomFill, { ...blockVariant(engine.hardware, numbers.sampleSize), law }, { y }, numbers);
+  const numbers = { ...drawNumbers(shape, spec), scale, shift };
+  // A sample alone may draw past its end, into what the size class of its memory adds: no other variant for an odd length.
+  const drawn = numbers.samples === 1 ? Math.ceil(numbers.sampleSize / 4) * 4 : numbers.sampleSize;
+  engine.launch(randomFill, { ...blockVariant(engine.hardware, drawn), law }, { y }, numbers);
   return y;
 }
 
-/** Standard normal numbers by Box-Muller, |z| below 5.8. */
-export const randn = (engine: Engine, shape: Shape, spec: Draw): Tensor =>
-  draw(engine, "normal", shape, spec);
+/** Standard normal numbers by Box-Muller, |z| below 5.8, times `scale` plus `shift`. */
+export const randn = (engine: Engine, shape: Shape, spec: Draw, affine?: Affine): Tensor =>
+  draw(engine, "normal", shape, spec, affine);
 
-/** Uniform numbers on [0, 1), on a grid of 2^-24. */
-export const rand = (engine: Engine, shape: Shape, spec: Draw): Tensor =>
-  draw(engine, "uniform", shape, spec);
+/** Uniform numbers on [0, 1), on a grid of 2^-24, times `scale` plus `shift`. */
+export const rand = (engine: Engine, shape: Shape, spec: Draw, affine?: Affine): Tensor =>
+  draw(engine, "uniform", shape, spec, affine);
 
 /** Uniform 32-bit words. */
 export const randbits = (engine: Engine, shape: Shape, spec: Draw): Tensor =>

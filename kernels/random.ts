@@ -85,17 +85,22 @@ const draws = {
   bits: "words(block, sample)",
 };
 
-/** y [samples, sampleSize] of independent draws: standard normal, uniform on [0, 1), or raw words. */
+/** y [samples, sampleSize] of independent draws: z scale + shift with z standard normal or uniform on [0, 1), or raw words. */
 export const randomFill = defineKernel({
   name: "random_fill",
   bindings: (v: RandomVariant) =>
     ({ y: `read_write ${v.law === "bits" ? (v.vec ? "vec4u" : "u32") : blockType(v)}` }) as const,
-  params: drawParams,
+  params: { ...drawParams, scale: "f32", shift: "f32" },
   lib: drawLib,
   variants: (["normal", "uniform", "bits"] as const).flatMap((law) =>
     blockVariants.map((v): RandomVariant => ({ ...v, law })),
   ),
-  main: (v: RandomVariant) => forEachBlock(v, draws[v.law], (at, z) => `y[${at}] = ${z};`),
+  main: (v: RandomVariant) =>
+    forEachBlock(
+      v,
+      draws[v.law],
+      (at, z) => `y[${at}] = ${v.law === "bits" ? z : `${z} * p.scale + p.shift`};`,
+    ),
   dispatch: (p, v) => blockGroups(p, v),
   cost: ({ samples, sampleSize }) => ({ bytes: 4 * samples * sampleSize, flops: 0 }),
 });

@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import { add, concat, scale } from "../engine/ops/index.ts";
+import { concat } from "../engine/ops/index.ts";
 import { rand, randn } from "../engine/random.ts";
 import { shapeSize } from "../engine/shapes.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
@@ -22,14 +22,14 @@ export class Init {
 
   normal(shape: Shape, mean: number, std: number): Tensor {
     return this.#parameter(() =>
-      add(scale(randn(this.engine, [1, shapeSize(shape)], this.#draw()), std), mean).alias(shape),
+      randn(this.engine, [1, shapeSize(shape)], this.#draw(), { scale: std, shift: mean }).alias(shape),
     );
   }
 
   /** Uniform on [low, high). */
   uniform(shape: Shape, low: number, high: number): Tensor {
-    const numbers = () => rand(this.engine, [1, shapeSize(shape)], this.#draw());
-    return this.#parameter(() => add(scale(numbers(), high - low), low).alias(shape));
+    const range = { scale: high - low, shift: low };
+    return this.#parameter(() => rand(this.engine, [1, shapeSize(shape)], this.#draw(), range).alias(shape));
   }
 
   /** PyTorch's default for the weights and the bias of linear and convolution layers: bound 1 / sqrt(fanIn). */

@@ -360,7 +360,12 @@ test("draws of 17 million numbers", async () => {
   const [samples, size] = [17, 1_000_003];
   const x = engine.empty([samples, size]);
   const numbers = drawNumbers(x.shape, { seed: 1, purpose: "user", step: 2 });
-  engine.launch(randomFill, { law: "normal", run: 1, vec: false }, { y: x }, numbers);
+  engine.launch(
+    randomFill,
+    { law: "normal", run: 1, vec: false },
+    { y: x },
+    { ...numbers, scale: 1, shift: 0 },
+  );
   expect([...folded]).toContain("random_fill");
   const got = await x.data();
   for (const sample of [0, 8, 15, 16]) {

@@ -10,7 +10,7 @@ import { expectNear, zScore } from "../support/near.ts";
 
 const spec: Draw = { seed: 2 ** 52 + 12345, purpose: "perturb", step: 77, sampleOffset: 3 };
 const oracleSpec = { seed: [12345, 2 ** 20] as const, step: 77, purpose: purposes.perturb, sampleOffset: 3 };
-const shapes: Shape[] = [[], [1], [5], [3, 7], [2, 3, 5], [70, 4], [1, 1000]];
+const shapes: Shape[] = [[], [1], [5], [1, 7], [3, 7], [2, 3, 5], [70, 4], [1, 1000]];
 
 async function values(t: Tensor): Promise<HostData> {
   const host = await t.data();
@@ -52,6 +52,22 @@ describe("the oracle's numbers", () => {
   });
 });
 
+test("scaled and shifted", async () => {
+  for (const shape of shapes) {
+    const uniform = randomUniform(shape, oracleSpec);
+    const normal = randomNormal(shape, oracleSpec);
+    const affine = { scale: 0.3, shift: -2 };
+    const of = (z: number) => z * 0.3 - 2;
+    const magnitude = { shape: normal.shape, data: normal.data.map((z) => Math.max(2, Math.abs(z))) };
+    expectNear(await values(rand(engine, shape, spec, affine)), { ...uniform, data: uniform.data.map(of) });
+    expectNear(
+      await values(randn(engine, shape, spec, affine)),
+      { ...normal, data: normal.data.map(of) },
+      { magnitude },
+    );
+  }
+});
+
 test.each(randomFill.variants)("$law by runs of $run blocks, whole ones only: $vec", async (variant) => {
   for (const shape of variant.vec
     ? [
@@ -61,7 +77,7 @@ test.each(randomFill.variants)("$law by runs of $run blocks, whole ones only: $v
       ]
     : [[3, 7], [5], [2, 1001]]) {
     const y = engine.empty(shape, variant.law === "bits" ? "u32" : "f32");
-    engine.launch(randomFill, variant, { y }, drawNumbers(shape, spec));
+    engine.launch(randomFill, variant, { y }, { ...drawNumbers(shape, spec), scale: 1, shift: 0 });
     const api = { normal: randn, uniform: rand, bits: randbits }[variant.law](engine, shape, spec);
     expect(await values(y), `[${shape}]`).toEqual(await values(api));
   }
