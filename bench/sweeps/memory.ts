@@ -13,6 +13,7 @@ import {
   sum,
   upfirdn2d,
 } from "../../engine/ops/index.ts";
+import { measureRoofline } from "../../engine/roofline.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { aligned, digits } from "../format.ts";
 import { drawn, release, variable } from "../inputs.ts";
@@ -21,8 +22,14 @@ const engine = await Engine.create({ autotune: "on" });
 const batch = Number(process.argv[2] ?? (engine.hardware.kind === "cpu" ? 1 : 64));
 const GROUPS = 32;
 
-/** Numbers read and written, in thousands of millions of bytes a second for so many milliseconds. */
-const rate = (numbers: number, ms: number): string => digits((4 * numbers) / ms / 1e6);
+const { gigabytesPerSecond: copied } = await measureRoofline(engine);
+console.log(`copy: ${digits(copied)} GB/s`);
+
+/** Numbers read and written in so many milliseconds, in thousands of millions of bytes a second, and as a share of a copy's. */
+const rates = (numbers: number, ms: number): string[] => {
+  const rate = (4 * numbers) / ms / 1e6;
+  return [digits(rate), `${Math.round((100 * rate) / copied)} %`];
+};
 
 interface Problem {
   readonly name: string;
@@ -31,15 +38,18 @@ interface Problem {
   readonly work: () => unknown;
 }
 
+/** Channels, length of a side, groups: those of NCSN++, and larger groups. */
 const maps = [
-  [128, 32],
-  [256, 32],
-  [384, 32],
-  [256, 16],
-  [512, 16],
-  [256, 8],
-  [512, 8],
-  [256, 4],
+  [128, 32, GROUPS],
+  [256, 32, GROUPS],
+  [384, 32, GROUPS],
+  [256, 16, GROUPS],
+  [512, 16, GROUPS],
+  [256, 8, GROUPS],
+  [512, 8, GROUPS],
+  [256, 4, GROUPS],
+  [256, 32, 8],
+  [256, 32, 256],
 ] as const;
 
 const differentiated = (x: Tensor, op: (x: Tensor) => Tensor): unknown => {
@@ -47,7 +57,7 @@ const differentiated = (x: Tensor, op: (x: Tensor) => Tensor): unknown => {
   return grad(y, [x], { cotangent: drawn(engine, y.shape, 9) });
 };
 
-const norms = maps.map(([channels, side]): Problem => {
+const norms = maps.map(([channels, side, groups]): Problem => {
   const shape = [batch, channels, side, side];
   const size = batch * channels * side * side;
   const moved = {
@@ -56,11 +66,11 @@ const norms = maps.map(([channels, side]): Problem => {
   };
   const [gamma, beta] = [drawn(engine, [channels], 2), drawn(engine, [channels], 3)];
   return {
-    name: `group norm ${shape.join("x")}`,
+    name: `group norm ${shape.join("x")} in ${groups} groups`,
     moved,
     work: () =>
       differentiated(variable(engine, shape), (x) =>
-        groupNorm(x, GROUPS, { gamma, beta, activation: "silu" }),
+        groupNorm(x, groups, { gamma, beta, activation: "silu" }),
       ),
   };
 });
@@ -135,11 +145,11 @@ for (const { name, moved, work } of [...norms, ...instance, ...resampled, ...fol
         way === trials[0]!.way ? "usual" : "",
         way,
         digits(ms * 1000),
-        moved[family] === undefined ? "" : rate(moved[family], ms),
+        ...(moved[family] === undefined ? ["", ""] : rates(moved[family], ms)),
         fault ?? "",
       ]);
     console.log(`\n${name}: ${key}`);
-    console.log(aligned([["", "", "way", "us", "GB/s", ""], ...lines], 3).join("\n"));
+    console.log(aligned([["", "", "way", "us", "GB/s", "of a copy", ""], ...lines], 3).join("\n"));
   }
 }
 release(engine);

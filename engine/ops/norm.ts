@@ -17,6 +17,14 @@ import {
   groupNormVariant,
   groupNormVariants,
 } from "../../kernels/norm-group.ts";
+import {
+  type NormLanesGradVariant,
+  type NormLanesVariant,
+  normLanes,
+  normLanesGrad,
+  normLanesGradVariants,
+  normLanesVariants,
+} from "../../kernels/norm-lanes.ts";
 import { grad } from "../autograd.ts";
 import { chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
@@ -95,12 +103,20 @@ interface GradProblem extends Problem {
   readonly places: Record<"width" | "dGammaAt" | "dBetaAt" | "dAlphaAt", number>;
 }
 
-/** Several sweeps over the maps, or one workgroup that keeps a whole group: see kernels/norm-group.ts. */
-type Way = { readonly kernel: "sweeps" } | ({ readonly kernel: "whole" } & GroupNormVariant);
-const sweeps: Way = { kernel: "sweeps" };
+/**
+ * Several sweeps over the maps; or one workgroup that keeps a whole group: see kernels/norm-group.ts; or the same with some
+ * lanes for each map: see kernels/norm-lanes.ts.
+ */
+type Kept<V> =
+  | { readonly kernel: "sweeps" }
+  | ({ readonly kernel: "whole" } & GroupNormVariant)
+  | ({ readonly kernel: "lanes" } & V);
+type Way = Kept<NormLanesVariant>;
+type GradWay = Kept<NormLanesGradVariant>;
+const sweeps = { kernel: "sweeps" } as const;
 
 /** The variants that keep whole groups, on a GPU: the usual one first, if any fits. */
-function whole(hw: Hardware, { columns, groupSize, plus }: Problem, gradient: boolean): Way[] {
+function whole(hw: Hardware, { columns, groupSize, plus }: Problem, gradient: boolean) {
   if (hw.kind === "cpu" || plus || columns % 4 !== 0) return [];
   const size = groupSize * columns;
   const usual = groupNormVariant(hw, size);
@@ -111,8 +127,15 @@ function whole(hw: Hardware, { columns, groupSize, plus }: Problem, gradient: bo
         .filter((v) => groupNormGradStorage(v) <= hw.maxWorkgroupStorage)
         .map((v) => ({ ...v, by: "group" as const }))
     : all;
-  return fitting.map((v) => ({ kernel: "whole", ...v }));
+  return fitting.map((v) => ({ kernel: "whole", ...v }) as const);
 }
+
+/** The variants with lanes for each map. */
+const lanes = <V extends NormLanesVariant>(
+  hw: Hardware,
+  { columns, groupSize, plus }: Problem,
+  variants: (hw: Hardware, maps: number, columns: number) => V[],
+) => (plus ? [] : variants(hw, groupSize, columns).map((v) => ({ kernel: "lanes", ...v }) as const));
 
 const byGroup = ({ columns, groupSize, plus }: Problem): string =>
   `${plus ? "++ of" : "groups of"} ${groupSize}x${columns}`;
@@ -123,15 +146,20 @@ const normed: Tunable<Problem, Way> = {
   family: "norm",
   classOf: byGroup,
   heuristic: (hw, problem) => whole(hw, problem, false)[0] ?? sweeps,
-  ways: (hw, problem) => [sweeps, ...whole(hw, problem, false)],
+  ways: (hw, problem) => [sweeps, ...whole(hw, problem, false), ...lanes(hw, problem, normLanesVariants)],
   run: (engine, inputs, problem, way) => {
     const [x, gamma, beta, alpha, statistics] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
     const { rows, columns, act, params, groupSize, eps, plus } = problem;
-    if (way.kernel === "whole") {
-      const { kernel: _, ...variant } = way;
+    if (way.kernel !== "sweeps") {
       const y = engine.empty(x.shape);
       const tensors = { x, gamma, beta, alpha, statistics, y };
-      engine.launch(groupNormKernel, { act, ...variant }, tensors, { ...params, groupSize, eps });
+      if (way.kernel === "whole") {
+        const { kernel: _, ...variant } = way;
+        engine.launch(groupNormKernel, { act, ...variant }, tensors, { ...params, groupSize, eps });
+      } else {
+        const { kernel: _, ...variant } = way;
+        engine.launch(normLanes, { act, ...variant }, tensors, { ...params, eps });
+      }
       return y;
     }
     const moments = chosen(engine, momentsOf, [x], { rows, columns });
@@ -162,11 +190,11 @@ function factorsOf(
 }
 
 /** dx of x, dy, the statistics and parameters; the parameters' gradients are written into the last input. */
-const normedBack: Tunable<GradProblem, Way> = {
+const normedBack: Tunable<GradProblem, GradWay> = {
   family: "norm_grad",
   classOf: byGroup,
   heuristic: (hw, problem) => whole(hw, problem, true)[0] ?? sweeps,
-  ways: (hw, problem) => [sweeps, ...whole(hw, problem, true)],
+  ways: (hw, problem) => [sweeps, ...whole(hw, problem, true), ...lanes(hw, problem, normLanesGradVariants)],
   agree: (engine, [x, , statistics, ...parameters], problem) =>
     engine.scope(() => void normed.run(engine, [x, ...parameters.slice(0, 3), statistics], problem, sweeps)),
   run: (engine, inputs, problem, way) => {
@@ -176,17 +204,19 @@ const normedBack: Tunable<GradProblem, Way> = {
       const factors = factorsOf(engine, all, problem);
       return chosen(engine, gradApplied, [x, dy, statistics, gamma, beta, alpha, factors], problem);
     }
-    const { kernel: _, ...variant } = way;
-    const { act, params, groupSize, places } = problem;
-    const { width, dGammaAt, dBetaAt } = places;
+    const { act, params, groupSize } = problem;
+    const { width, dGammaAt, dBetaAt } = problem.places;
+    const places = { width, dGammaAt, dBetaAt };
     const dx = engine.empty(x.shape);
     const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
     const tensors = { x, dy: dy!, statistics: statistics!, ...parameters, dx, grads: grads! };
-    engine.launch(groupNormGrad, { act, ...variant }, tensors, {
-      ...params,
-      groupSize,
-      ...{ width, dGammaAt, dBetaAt },
-    });
+    if (way.kernel === "whole") {
+      const { kernel: _, ...variant } = way;
+      engine.launch(groupNormGrad, { act, ...variant }, tensors, { ...params, groupSize, ...places });
+    } else {
+      const { kernel: _, ...variant } = way;
+      engine.launch(normLanesGrad, { act, ...variant }, tensors, { ...params, ...places });
+    }
     return dx;
   },
 };

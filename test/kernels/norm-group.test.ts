@@ -2,9 +2,18 @@
 import { describe, expect, test } from "vitest";
 import { type Array64, array64 } from "../../engine/oracle/array.ts";
 import { applyUnary, unaryGrad } from "../../engine/oracle/unary.ts";
+import type { HostData } from "../../engine/tensor.ts";
 import { range } from "../../kernels/kernel.ts";
 import type { NormActivation } from "../../kernels/norm.ts";
 import { groupNorm, groupNormGrad, groupNormVariant } from "../../kernels/norm-group.ts";
+import {
+  type NormLanesVariant,
+  normLanes,
+  normLanesGrad,
+  normLanesGradVariants,
+  normLanesThreads,
+  normLanesVariants,
+} from "../../kernels/norm-lanes.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { eachVariant, launched } from "../support/kernels.ts";
@@ -94,44 +103,134 @@ test.each(eachVariant(groupNorm).filter(known))("%s", async (_, v) => {
   }
 });
 
+/** dy for a problem, and the gradients that follow: those of the parameters beside a place left alone. */
+function gradients(sizes: Sizes, act: NormActivation) {
+  const { channels, groupSize, hw, images } = sizes;
+  const { x, arrays, params, statistics, each, h, z, gamma, ofGroup } = problem(sizes, act);
+  const dy = normal(x.shape, 2);
+  const g = each((m, i) => dy.data[m * hw + i]! * slope(act, z(m, i)));
+  const sumOf = (f: (i: number) => number) => range(hw).reduce((sum, i) => sum + f(i), 0);
+  const maps = range(images * channels);
+  const s1 = maps.map((m) => sumOf((i) => g.data[m * hw + i]!));
+  const s2 = maps.map((m) => sumOf((i) => g.data[m * hw + i]! * h(m, i)));
+  const ofAll = (m: number, sums: number[]) => {
+    const first = m - (m % groupSize);
+    const total = range(groupSize).reduce((sum, c) => sum + gamma(first + c) * sums[first + c]!, 0);
+    return total / (groupSize * hw);
+  };
+  const [a, b] = [maps.map((m) => ofAll(m, s1)), maps.map((m) => ofAll(m, s2))];
+  const dx = each((m, i) => ofGroup(m).rstd * (gamma(m) * g.data[m * hw + i]! - a[m]! - b[m]! * h(m, i)));
+  const width = 2 * channels + 1; // beta first, a place left alone, then gamma
+  const grads = range(images).flatMap((n) => {
+    const own = range(channels).map((c) => n * channels + c);
+    return [...own.map((m) => s1[m]!), Number.NaN, ...own.map((m) => s2[m]!)];
+  });
+  return {
+    inputs: { x, dy, statistics, ...arrays },
+    params: { ...params, width, dGammaAt: channels + 1, dBetaAt: 0 },
+    dx,
+    grads: array64([images, width], grads),
+  };
+}
+
+function expectGradients(got: Record<string, HostData>, sizes: Sizes, act: NormActivation): void {
+  const { groupSize, hw } = sizes;
+  const { dx, grads } = gradients(sizes, act);
+  const told = JSON.stringify(sizes);
+  expectNear(got["dx"]!, dx, { magnitude: 10, terms: groupSize * hw }, told);
+  expectNear(got["grads"]!, grads, { terms: hw, magnitude: 10 * Math.sqrt(hw) }, told);
+}
+
 test.each(eachVariant(groupNormGrad))("%s", async (_, v) => {
   for (const sizes of sizesFor(v)) {
-    const { channels, groupSize, hw, images } = sizes;
-    const { x, arrays, params, statistics, each, h, z, gamma, ofGroup } = problem(sizes, v.act);
-    const dy = normal(x.shape, 2);
-    const g = each((m, i) => dy.data[m * hw + i]! * slope(v.act, z(m, i)));
-    const sumOf = (f: (i: number) => number) => range(hw).reduce((sum, i) => sum + f(i), 0);
-    const maps = range(images * channels);
-    const s1 = maps.map((m) => sumOf((i) => g.data[m * hw + i]!));
-    const s2 = maps.map((m) => sumOf((i) => g.data[m * hw + i]! * h(m, i)));
-    const ofAll = (m: number, sums: number[]) => {
-      const first = m - (m % groupSize);
-      const total = range(groupSize).reduce((sum, c) => sum + gamma(first + c) * sums[first + c]!, 0);
-      return total / (groupSize * hw);
-    };
-    const [a, b] = [maps.map((m) => ofAll(m, s1)), maps.map((m) => ofAll(m, s2))];
-    const dx = each((m, i) => ofGroup(m).rstd * (gamma(m) * g.data[m * hw + i]! - a[m]! - b[m]! * h(m, i)));
-    const width = 2 * channels + 1; // beta first, a place left alone, then gamma
-    const grads = range(images).flatMap((n) => {
-      const own = range(channels).map((c) => n * channels + c);
-      return [...own.map((m) => s1[m]!), Number.NaN, ...own.map((m) => s2[m]!)];
-    });
-    const got = await launched(
-      groupNormGrad,
-      v,
-      { x, dy, statistics, ...arrays },
-      { dx: x.shape, grads: [images, width] },
-      { ...params, width, dGammaAt: channels + 1, dBetaAt: 0 },
-    );
-    const terms = groupSize * hw;
-    expectNear(got["dx"]!, dx, { magnitude: 10, terms }, JSON.stringify(sizes));
-    expectNear(
-      got["grads"]!,
-      array64([images, width], grads),
-      { terms: hw, magnitude: 10 * Math.sqrt(hw) },
-      JSON.stringify(sizes),
-    );
+    const { inputs, params, dx, grads } = gradients(sizes, v.act);
+    const outputs = { dx: dx.shape, grads: grads.shape };
+    expectGradients(await launched(groupNormGrad, v, inputs, outputs, params), sizes, v.act);
   }
+});
+
+describe.runIf(engine.hardware.subgroups)("by lanes for each map", () => {
+  /** One group too many or too few for the last workgroup, and a single group. */
+  const sizesOf = ({ lanes, each, maps, groups }: NormLanesVariant): Sizes[] => {
+    const shape = { groupSize: maps, hw: 4 * lanes * each };
+    return [
+      { ...shape, images: groups + 1, channels: maps },
+      { ...shape, images: 1, channels: 3 * maps },
+      { ...shape, images: 1, channels: maps },
+    ];
+  };
+
+  test.each(eachVariant(normLanes))("%s", async (_, v) => {
+    for (const sizes of sizesOf(v)) {
+      const { x, arrays, params, statistics, y } = problem(sizes, v.act);
+      const shapes = { statistics: statistics.shape, y: x.shape };
+      const got = await launched(normLanes, v, { x, ...arrays }, shapes, params);
+      const terms = sizes.groupSize * sizes.hw;
+      expectNear(got["statistics"]!, statistics, { terms }, JSON.stringify(sizes));
+      expectNear(got["y"]!, y, { magnitude: 10, terms }, JSON.stringify(sizes));
+    }
+  });
+
+  test.each(eachVariant(normLanesGrad))("%s", async (_, v) => {
+    for (const sizes of sizesOf(v)) {
+      const { inputs, params, dx, grads } = gradients(sizes, v.act);
+      const outputs = { dx: dx.shape, grads: grads.shape };
+      expectGradients(await launched(normLanesGrad, v, inputs, outputs, params), sizes, v.act);
+    }
+  });
+
+  test("a mean a thousand deviations off costs no digits", async () => {
+    const v = { act: "none", lanes: 32, each: 4, maps: 2, groups: 1 } as const;
+    const sizes = { images: 2, channels: 4, groupSize: 2, hw: 512 };
+    const { arrays, params } = problem(sizes, "none");
+    const values = normal([8, 512], 7).data.map((n) => Math.fround(1000 + n));
+    const ofGroup = range(4).map((set) => {
+      const own = values.subarray(1024 * set, 1024 * (set + 1));
+      const mean = own.reduce((a, b) => a + b, 0) / own.length;
+      const variance = own.reduce((a, b) => a + (b - mean) ** 2, 0) / own.length;
+      return [mean, 1 / Math.sqrt(variance + EPS), 0, 0];
+    });
+    const x: Array64 = { shape: [8, 512], data: values };
+    const shapes = { statistics: [8, 4], y: x.shape };
+    const got = await launched(normLanes, v, { x, ...arrays }, shapes, params);
+    const scale = got["statistics"]!.filter((_, i) => i % 4 === 1);
+    for (const [map, rstd] of [...scale].entries())
+      expect(Math.abs(rstd / ofGroup[map >> 1]![1]! - 1)).toBeLessThan(1e-5);
+  });
+});
+
+describe("ways to deal maps out to lanes", () => {
+  const hw = { ...engine.hardware, kind: "gpu", subgroups: true, maxWorkgroupSize: 1024 } as const;
+
+  test.each([
+    [4, 1024],
+    [8, 1024],
+    [12, 1024],
+    [32, 1024],
+    [16, 64],
+    [16, 16],
+    [1, 256],
+    [4, 4096],
+  ])("groups of %d maps of %d are filled", (maps, columns) => {
+    const ways = normLanesVariants(hw, maps, columns);
+    expect(ways.length).toBeGreaterThan(0);
+    for (const v of [...ways, ...normLanesGradVariants(hw, maps, columns)]) {
+      expect(4 * v.lanes * v.each).toBe(columns);
+      expect(v.maps).toBe(maps);
+      expect(normLanesThreads(v)).toBeLessThanOrEqual(1024);
+    }
+    expect(new Set(ways.map((v) => JSON.stringify(v))).size).toBe(ways.length);
+  });
+
+  test.each([
+    ["maps that are no multiple of 4", hw, 4, 1022],
+    ["maps that no power of two shares out", hw, 4, 4 * 49],
+    ["groups too large", hw, 16, 65536],
+    ["an adapter without subgroups", { ...hw, subgroups: false }, 4, 1024],
+    ["a CPU driver", { ...hw, kind: "cpu" }, 4, 1024],
+  ] as const)("there are none for %s", (_, hardware, maps, columns) =>
+    expect(normLanesVariants(hardware, maps, columns)).toEqual([]),
+  );
 });
 
 describe("the variant for a group", () => {

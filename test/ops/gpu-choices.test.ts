@@ -164,6 +164,21 @@ test.each([
     terms: 48,
   });
 });
+test.runIf(given.subgroups)("norms by lanes for each map", async () => {
+  const attrs = { eps: 1e-5, activation: "elu" } as const;
+  const share = { lanes: 2, each: 2, maps: 2, groups: 8 };
+  await engine.choices.forcing("norm", { kernel: "lanes", ...share }, () =>
+    engine.choices.forcing("norm_grad", { kernel: "lanes", ...share, keep: true }, () =>
+      checkOp({
+        op: (x, gamma, beta) => groupNorm(x!, 2, { gamma, beta, ...attrs }),
+        oracle: (x, gamma, beta) => norm(x!, { ...attrs, groups: 2, plus: false }, gamma!, beta!, null),
+        inputs: [normal([3, 4, 4, 4], 1), normal([4], 2), normal([4], 3)],
+        seed: 4,
+        terms: 32,
+      }),
+    ),
+  );
+});
 /** Four columns from one on. */
 const slice = (x: Array64, from: number) => shape.slice(x, [0, from], [x.shape[0]!, 4]);
 

@@ -1,0 +1,221 @@
+import { lanewise } from "./folds.ts";
+import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { math } from "./lib/math.ts";
+import {
+  activationSlope,
+  activationValue,
+  affine,
+  affineLib,
+  affineParams,
+  type NormActivation,
+  normActivations,
+} from "./norm.ts";
+
+/*
+ * Instance norm and group norm for GPUs with subgroups, where maps divide evenly among threads: some neighbouring lanes
+ * for each map. A thread has one map's parameters and no index to divide; lanes exchange their sums within a subgroup,
+ * and a workgroup meets once, at one barrier. x is read once, as in norm-group.ts, whose numbers these are.
+ *
+ * Moments: neighbours take the mean of what they hold, then their centred squares; these join as Chan, Golub and LeVeque
+ * 1979 do, so that no square of a mean is taken from a mean of squares. All hold the same number of values.
+ */
+
+export type NormLanesVariant = {
+  /** Threads of a map, a power of two. */
+  lanes: number;
+  /** vec4s a thread keeps: lanes x each are a map. */
+  each: number;
+  /** Maps of a group, and groups of a workgroup. */
+  maps: number;
+  groups: number;
+};
+export type NormLanesGradVariant = NormLanesVariant & {
+  /** Keep what was read of x and dy in registers, or read it once more, for groups that those cannot hold. */
+  keep: boolean;
+};
+
+export const normLanesThreads = ({ lanes, maps, groups }: NormLanesVariant): number => lanes * maps * groups;
+
+/** Registers of a thread are enough for this many vec4s of a workgroup that are kept. */
+const HELD = 8192;
+const MOST = { threads: 1024, each: 16 };
+
+/** Every sharing out of groups of `maps` maps of `columns` numbers that fills its threads. */
+export function normLanesVariants(hw: Hardware, maps: number, columns: number): NormLanesVariant[] {
+  const line = columns / 4;
+  if (hw.kind === "cpu" || !hw.subgroups || !Number.isInteger(line)) return [];
+  const most = Math.min(MOST.threads, hw.maxWorkgroupSize);
+  return [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
+    .map((lanes) => ({ lanes, each: line / lanes, maps }))
+    .filter(({ each }) => Number.isInteger(each) && each <= MOST.each)
+    .flatMap((v) => {
+      const ofGroup = v.lanes * maps;
+      const counts = [64, 128, 256].map((threads) => Math.floor(threads / ofGroup));
+      return [...new Set(counts.map((count) => Math.max(1, count)))].map((groups) => ({ ...v, groups }));
+    })
+    .filter((v) => {
+      const threads = normLanesThreads(v);
+      return threads >= 32 && threads <= most && threads * v.each <= HELD;
+    });
+}
+
+/** The same for the gradient, which keeps two numbers for each of x. */
+export const normLanesGradVariants = (hw: Hardware, maps: number, columns: number): NormLanesGradVariant[] =>
+  normLanesVariants(hw, maps, columns).map((v) => ({ ...v, keep: 2 * v.each * normLanesThreads(v) <= HELD }));
+
+type Shared = { act: NormActivation };
+
+/** Every activation once, every way to share out once; others compile on demand. */
+const shares: readonly NormLanesVariant[] = [
+  { lanes: 32, each: 4, maps: 4, groups: 1 },
+  { lanes: 64, each: 1, maps: 3, groups: 1 },
+  { lanes: 16, each: 3, maps: 1, groups: 4 },
+  { lanes: 2, each: 2, maps: 6, groups: 5 },
+  { lanes: 1, each: 3, maps: 8, groups: 4 },
+];
+const variants: readonly (NormLanesVariant & Shared)[] = [
+  ...normActivations.map((act) => ({ act, lanes: 4, each: 2, maps: 8, groups: 2 })),
+  ...shares.map((v) => ({ act: "silu" as const, ...v })),
+];
+
+/** Lanes that meet by exchange: a power of two that divides `threads`, and no more than a subgroup often has. */
+const spanOf = (threads: number): number =>
+  range(6)
+    .map((i) => 2 ** i)
+    .filter((span) => threads % span === 0)
+    .at(-1)!;
+/** Subgroups have four lanes and more, so that so many parts of a workgroup's sums are left. */
+const partsOf = (v: NormLanesVariant, span: number): number => normLanesThreads(v) / Math.min(span, 4);
+
+/** WGSL of `near`, which adds over `span` neighbours, or as many of them as a subgroup has. */
+const nearLib = (span: number, type: "f32" | "vec2f"): string => `
+    fn near(value: ${type}, width: u32) -> ${type} {
+      var v = value;
+      ${range(Math.log2(span))
+        .map(
+          (i) =>
+            `{ let other = subgroupShuffleXor(v, ${2 ** i}u); v += select(${type}(), other, ${2 ** i}u < width); }`,
+        )
+        .join("\n      ")}
+      return v;
+    }`;
+
+/** A surplus group repeats the last, for barriers want all threads. `count` parts from `begin` on are of one group. */
+const head = (v: NormLanesVariant, span: number): string => `
+    ${linearMain(normLanesThreads(v), "@builtin(subgroup_size) width: u32")}
+      let own = min(group * ${v.groups}u + lane / ${v.lanes * v.maps}u, p.maps / ${v.maps}u - 1u);
+      let map = own * ${v.maps}u + lane % ${v.lanes * v.maps}u / ${v.lanes}u;
+      let first = map * ${v.lanes * v.each}u + lane % ${v.lanes}u;
+      let reach = min(width, ${span}u);
+      let count = ${v.lanes * v.maps}u / reach;
+      let begin = lane / ${v.lanes * v.maps}u * count;
+      let f = affine(map);`;
+
+const place = ({ lanes }: NormLanesVariant, k: number): string => `first + ${k * lanes}u`;
+const sum = (each: number, term: (k: number) => string): string => range(each).map(term).join(" + ");
+
+/** As group_norm: x -> y, and the statistics of each map. */
+export const normLanes = defineKernel({
+  name: "norm_lanes",
+  bindings: { x: "read vec4f", ...affine, statistics: "read_write vec4f", y: "read_write vec4f" },
+  params: { ...affineParams, eps: "f32" },
+  lib: [...math, affineLib],
+  subgroups: () => true,
+  variants,
+  main: (v: NormLanesVariant & Shared) => {
+    const span = spanOf(v.lanes * v.maps);
+    return `
+    var<workgroup> part: array<vec2f, ${partsOf(v, span)}>;
+    fn act(z: f32) -> f32 { return ${activationValue[v.act]}; }
+    ${nearLib(span, "f32")}
+    ${head(v, span)}
+      ${unroll(v.each, (k) => `let x${k} = x[${place(v, k)}];`)}
+      let held = f32(${4 * v.each}u * reach);
+      let middle = near(dot(${sum(v.each, (k) => `x${k}`)}, vec4f(1.0)), width) / held;
+      ${unroll(v.each, (k) => `let d${k} = x${k} - middle;`)}
+      let around = near(${sum(v.each, (k) => `dot(d${k}, d${k})`)}, width);
+      if (lane % reach == 0u) { part[lane / reach] = vec2f(middle, around); }
+      workgroupBarrier();
+      var mean = 0.0;
+      for (var e = begin; e < begin + count; e++) { mean += part[e].x; }
+      mean = mean / f32(count);
+      var squares = 0.0;
+      for (var e = begin; e < begin + count; e++) {
+        let off = part[e].x - mean;
+        squares += part[e].y + held * off * off;
+      }
+      let rstd = 1.0 / sqrt(squares / ${4 * v.each * v.lanes * v.maps}.0 + p.eps);
+      ${unroll(
+        v.each,
+        (k) => `{
+        let z = f.x * ((x${k} - mean) * rstd) + f.y;
+        y[${place(v, k)}] = ${lanewise(true, (lane) => `act(z${lane})`)};
+      }`,
+      )}
+      if (lane % ${v.lanes}u == 0u) { statistics[map] = vec4f(mean, rstd, 0.0, 0.0); }
+    }`;
+  },
+  dispatch: ({ maps }, v) => linearGroups(maps / v.maps, v.groups),
+  cost: ({ maps, hw }) => ({ bytes: 8 * maps * hw, flops: 10 * maps * hw }),
+});
+
+/** What dx is made of: place k of xhat and of the derivative before gamma. */
+const gradient = (v: NormLanesGradVariant, k: number): string => `
+      let h${k} = (x[${place(v, k)}] - s.x) * s.y;
+      let z${k} = f.x * h${k} + f.y;
+      let g${k} = dy[${place(v, k)}] * ${lanewise(true, (lane) => `slope(z${k}${lane})`)};`;
+const dx = (v: NormLanesGradVariant, k: number): string =>
+  `dx[${place(v, k)}] = f.x * s.y * g${k} - both.x - both.y * h${k};`;
+
+/** As group_norm_grad: dx, and d(gamma, beta) of each image side by side. */
+export const normLanesGrad = defineKernel({
+  name: "norm_lanes_grad",
+  bindings: {
+    x: "read vec4f",
+    dy: "read vec4f",
+    statistics: "read vec4f",
+    ...affine,
+    dx: "read_write vec4f",
+    grads: "read_write f32",
+  },
+  params: { ...affineParams, width: "u32", dGammaAt: "u32", dBetaAt: "u32" },
+  lib: [...math, affineLib],
+  subgroups: () => true,
+  variants: variants.flatMap((v) =>
+    (v.act === "silu" ? [true, false] : [true]).map((keep): NormLanesGradVariant & Shared => ({
+      ...v,
+      keep,
+    })),
+  ),
+  main: (v: NormLanesGradVariant & Shared) => {
+    const span = spanOf(v.lanes);
+    return `
+    var<workgroup> part: array<vec4f, ${partsOf(v, span)}>;
+    fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }
+    ${nearLib(span, "vec2f")}
+    ${head(v, span)}
+      let s = statistics[map];
+      var sums = vec2f();
+      ${unroll(v.each, (k) => {
+        const added = `sums += vec2f(dot(g${k}, vec4f(1.0)), dot(g${k}, h${k}));`;
+        return v.keep ? `${gradient(v, k)} ${added}` : `{ ${gradient(v, k)} ${added} }`;
+      })}
+      sums = near(sums, width);
+      if (lane % reach == 0u) { part[lane / reach] = vec4f(sums, f.x * sums); }
+      workgroupBarrier();
+      var both = vec2f();
+      for (var e = begin; e < begin + count; e++) { both += part[e].zw; }
+      both = both * (s.y / ${4 * v.each * v.lanes * v.maps}.0);
+      ${unroll(v.each, (k) => (v.keep ? dx(v, k) : `{ ${gradient(v, k)} ${dx(v, k)} }`))}
+      if (lane % ${v.lanes}u == 0u) {
+        let at = (map / p.channels) * p.width + map % p.channels;
+        var ofMap = vec2f();
+        for (var e = lane / reach; e < (lane + ${v.lanes}u) / reach; e++) { ofMap += part[e].xy; }
+        if (p.useGamma == 1u) { grads[at + p.dGammaAt] = ofMap.y; }
+        if (p.useBeta == 1u) { grads[at + p.dBetaAt] = ofMap.x; }
+      }
+    }`;
+  },
+  dispatch: ({ maps }, v) => linearGroups(maps / v.maps, v.groups),
+  cost: ({ maps, hw }) => ({ bytes: 12 * maps * hw, flops: 24 * maps * hw }),
+});
