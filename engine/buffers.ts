@@ -61,16 +61,27 @@ export class BufferPool {
   readonly #ledger: MemoryLedger;
   readonly #maxBufferSize: number;
   readonly #send: () => void;
+  readonly #makeRoom: () => void;
   #closed: string | undefined;
   /** Told of each block that comes back. */
   onRelease: ((block: Block) => void) | undefined;
 
-  /** `send` submits pending work, which may still use buffers that are free already. */
-  constructor(device: GPUDevice, ledger: MemoryLedger, maxBufferSize: number, send: () => void) {
+  /**
+   * `send` submits pending work, which may still use buffers that are free already. `makeRoom` gives up buffers where the
+   * budget is short, its own unless told: those of a step that will be replayed are free only until then.
+   */
+  constructor(
+    device: GPUDevice,
+    ledger: MemoryLedger,
+    maxBufferSize: number,
+    send: () => void,
+    makeRoom = () => this.trim(),
+  ) {
     this.#device = device;
     this.#ledger = ledger;
     this.#maxBufferSize = maxBufferSize;
     this.#send = send;
+    this.#makeRoom = makeRoom;
   }
 
   /** Why its buffers are gone, once they are. */
@@ -139,7 +150,7 @@ export class BufferPool {
       );
     const { live, budget } = this.#ledger;
     if (live + size <= budget) {
-      if (live + size + this.#ledger.pooled > budget) this.trim();
+      if (live + size + this.#ledger.pooled > budget) this.#makeRoom();
       return;
     }
     throw new DeviceError(

@@ -417,7 +417,8 @@ export class Engine {
   capture<T>(fn: () => T, { fuseUpdates = false } = {}): Capture<T> {
     if (this.#recorder) throw new UsageError("capture: already recording; captures do not nest");
     const outer = this.#pool;
-    const pools = [this.#newPool(), this.#newPool()] as const;
+    const makeRoom = () => outer.trim(); // a replay will want what is free in its own
+    const pools = [this.#newPool(makeRoom), this.#newPool(makeRoom)] as const;
     const recorded: Command[] = [];
     const releases = new Releases();
     pools[0].onRelease = (block) => releases.add(block, recorded.length);
@@ -594,8 +595,14 @@ export class Engine {
     return this.#poller && this.hardware.kind === "cpu" ? patiently(wait, this.#poller) : wait;
   }
 
-  #newPool(): BufferPool {
-    return new BufferPool(this.device, this.#ledger, this.#maxBufferSize, () => this.stream.flush());
+  #newPool(makeRoom?: () => void): BufferPool {
+    return new BufferPool(
+      this.device,
+      this.#ledger,
+      this.#maxBufferSize,
+      () => this.stream.flush(),
+      makeRoom,
+    );
   }
 
   #allocate(shape: Shape, dtype: Dtype, pool = this.#pool): Tensor {

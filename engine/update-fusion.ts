@@ -51,10 +51,13 @@ function scoreOf(commands: readonly Command[], i: number, releases: Releases): S
   if (place === undefined) return undefined;
   const convolution = commands[place]!;
   if (!endsAs(convolution, update)) return undefined;
-  // It will run later than it did: nothing it reads may change meanwhile, and not the chain by its own hand.
+  // Both will run later than they did: nothing they read may change meanwhile, and not the chain by its own hand.
+  const chain = range(update, "x").block;
   const reads = convolution.ranges.slice(0, -1).map((r) => r.block);
-  const changed = commands.flatMap((c, k) => (k > place && k < i && k !== last ? writes(c) : []));
-  if (reads.some((block) => changed.includes(block) || block === range(update, "x").block)) return undefined;
+  const changed = (from: number) =>
+    commands.flatMap((c, k) => (k > from && k < i && k !== last ? writes(c) : []));
+  if (reads.some((block) => block === chain || changed(place).includes(block))) return undefined;
+  if (factor?.each && changed(last).includes(factor.each.block)) return undefined;
   return factor
     ? { convolution, ...factor, replaced: [place, last] }
     : { convolution, factor: "none", each: undefined, replaced: [place] };

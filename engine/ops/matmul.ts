@@ -96,8 +96,8 @@ function problemOf([a, b]: Inputs, { transposeA, transposeB }: Required<MatmulOp
 
 const product: Tunable<Problem, ProductWay> = {
   family: "matmul",
-  classOf: ({ batch, m, n, k, transposeA, transposeB }) =>
-    `${bucket(batch)} ${bucket(m)}x${k}${transposeA ? "t" : ""} ${k}x${n}${transposeB ? "t" : ""}`,
+  classOf: ({ batch, m, n, k, transposeA, transposeB, half }) =>
+    `${bucket(batch)} ${bucket(m)}x${k}${transposeA ? "t" : ""} ${k}x${n}${transposeB ? "t" : ""}${half ? " weights" : ""}`,
   heuristic: (hw, p) => unitWays(hw, p)[0] ?? matmulWay(hw, p),
   ways: (hw, p) => [...matmulWays(hw, p), ...unitWays(hw, p)],
   run: (engine, [a, b], problem, way) => {

@@ -95,6 +95,24 @@ describe("the budget", () => {
     for (const t of [y, kept, other]) t.dispose();
   });
 
+  test("where it is short, a captured step keeps what its replays will want", async () => {
+    small.full([100_000], 1).dispose(); // waits in the engine's own pool
+    const x = small.full([25_000], 1);
+    const capture = small.capture(() => {
+      small.full([50_000], 5).dispose(); // free, and the replay will fill it again
+      small.full([130_000], 6); // has room only in place of what waits
+      small.copy(
+        small.scope(() => add(x, x)),
+        x,
+      );
+    });
+    capture.replay();
+    await small.sync();
+    expect((await x.data()).every((v) => v === 4)).toBe(true);
+    capture.dispose();
+    x.dispose();
+  });
+
   test("one buffer cannot exceed what the adapter allows", async () => {
     const huge = engine.device.limits.maxBufferSize;
     expect(() => engine.ones([Math.floor(huge / 4) + 1024])).toThrow(

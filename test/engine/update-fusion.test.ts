@@ -135,6 +135,20 @@ describe("what must not be joined is left as it is, and right", () => {
         update(p.x, score);
       },
     ],
+    "a number for each sample that changes meanwhile": [
+      (p) => {
+        const score = div(net(p), p.each);
+        engine.copy(scale(p.each, 1.5), p.each);
+        update(p.x, score);
+      },
+    ],
+    "a number for each sample whose memory is another's by then": [
+      (p) => {
+        const score = engine.scope(() => div(net(p), scale(p.each, 3)));
+        engine.scope(() => void scale(p.each, 7));
+        update(p.x, score);
+      },
+    ],
     "a residual": [
       (p) => update(p.x, conv2d(scale(p.x, 0.5), p.w, p.bias, { padding: 1, residual: p.x, rescale: 0.5 })),
     ],

@@ -1,0 +1,32 @@
+/** What a matrix unit computes is taken for that alone, though another problem of the same sizes came before. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Choices } from "../../engine/choices.ts";
+import { cast, conv2d, convTranspose2d, matmul } from "../../engine/ops/index.ts";
+import { engine } from "../support/engine.ts";
+
+const { hardware, choices } = engine;
+const matrix = { m: 16, n: 16, k: 16, lanes: 32 };
+beforeAll(() => {
+  const roomy = { maxWorkgroupSize: 1024, maxWorkgroupStorage: 49_152 };
+  Object.assign(engine, { hardware: { ...hardware, ...roomy, kind: "gpu", matrix } });
+  Object.assign(engine, { choices: new Choices("cached", new Map()) });
+});
+afterAll(() => Object.assign(engine, { hardware, choices }));
+
+const kernels = (fn: () => unknown): string[] => {
+  const names: string[] = [];
+  engine.dry(fn, ({ program }) => names.push(program.kernel.name));
+  return names;
+};
+
+test("a transposed convolution is none for the units", () => {
+  const [x, w] = [() => cast(engine.ones([1, 16, 8, 8]), "f16"), () => engine.ones([16, 16, 3, 3])];
+  expect(kernels(() => conv2d(x(), w(), undefined, { padding: 1 }))).toContain("conv_matrix");
+  expect(kernels(() => convTranspose2d(x(), w(), undefined, { padding: 1 }))).not.toContain("conv_matrix");
+});
+
+test("a product of two batches is none for the units", () => {
+  const b = () => cast(engine.ones([2, 16, 8]), "f16");
+  expect(kernels(() => matmul(engine.ones([16, 16]), b()))).toContain("conv_matrix");
+  expect(kernels(() => matmul(engine.ones([2, 16, 16]), b()))).not.toContain("conv_matrix");
+});
