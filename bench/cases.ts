@@ -9,7 +9,7 @@ import { cases as cast } from "./kernels/cast.bench.ts";
 import { cases as clip } from "./kernels/clip.bench.ts";
 import { cases as combine } from "./kernels/combine.bench.ts";
 import { cases as convUpdate } from "./kernels/conv-update.bench.ts";
-import { cases as conv2d } from "./kernels/conv2d.bench.ts";
+import { cases as conv2d, onUnits } from "./kernels/conv2d.bench.ts";
 import { cases as copy } from "./kernels/copy.bench.ts";
 import { cases as dropout } from "./kernels/dropout.bench.ts";
 import { cases as dsm } from "./kernels/dsm.bench.ts";
@@ -79,5 +79,7 @@ export const groups: readonly string[] = [...new Set(families.cpu.map((c) => c.g
 /** Cases to run: those that match, `more` among them, and always what their shares are taken of. */
 export const selected = (engine: Engine, filter?: string, more: readonly Case[] = []): Case[] => [
   ...roofline(engine),
-  ...[...families[engine.hardware.kind], ...more].filter((c) => c === reference || chosen(c, filter)),
+  ...[...families[engine.hardware.kind], ...onUnits(engine.hardware), ...more].filter(
+    (c) => c === reference || chosen(c, filter),
+  ),
 ];

@@ -45,6 +45,13 @@ export const variable = (engine: Engine, shape: Shape, seed = 1): Tensor =>
     engine.asVariable(randn(engine, shape, { seed, purpose: "user" })),
   );
 
+/** Multiples of 1/64 from -1 to 1, which f16 holds exactly. */
+export const halves = (engine: Engine, shape: Shape, seed = 1): Tensor =>
+  kept(engine, `halves ${shape} ${seed}`, () => {
+    const values = Float32Array.from({ length: sizeOf(shape) }, (_, i) => (((i + seed) * 37) % 129) / 64 - 1);
+    return engine.untrack(engine.tensor(values, shape));
+  });
+
 /** Labels 0, 1, ... below `levels` in turn. */
 export const labels = (engine: Engine, count: number, levels: number): Tensor =>
   kept(engine, `labels ${count} ${levels}`, () =>

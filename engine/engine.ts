@@ -6,49 +6,36 @@ import type { Hardware, Kernel, Variant } from "../kernels/kernel.ts";
 import { vecsPerThread } from "../kernels/lanewise.ts";
 import { unary } from "../kernels/unary.ts";
 import { type TuneOptions, type Tuning, tune } from "./autotune.ts";
-import { BufferPool, MemoryLedger, type MemoryReport, mebibytes } from "./buffers.ts";
+import type { MemoryReport } from "./buffers.ts";
 import { Capture } from "./capture.ts";
-import { type Autotune, autotuneMode, Choices, type Tunable } from "./choices.ts";
-import { type Launch, phantomPool } from "./dry.ts";
-import { DeviceError, invariant, UsageError } from "./errors.ts";
+import type { Choices, Tunable } from "./choices.ts";
+import type { Launch } from "./dry.ts";
+import { invariant, UsageError } from "./errors.ts";
+import { Faults } from "./faults.ts";
 import { LanewiseFusion } from "./fusion.ts";
 import { GraphNode } from "./graph.ts";
-import { type DeviceOptions, describeHardware, openDevice, type Wishes, wishesOf } from "./hardware.ts";
-import { fromHost, toHost } from "./host-data.ts";
+import { describeHardware } from "./hardware.ts";
+import { fromHost } from "./host-data.ts";
+import { Launcher } from "./launcher.ts";
 import { Releases, usesOf } from "./lifetimes.ts";
-import type { Inputs, OpSpec } from "./op.ts";
+import { Memory } from "./memory.ts";
+import { Modes } from "./modes.ts";
+import type { OpEvent } from "./op.ts";
+import { type EngineOptions, type Opened, open } from "./open.ts";
 import { patiently } from "./patience.ts";
-import { openCache, type TextCache } from "./platform/cache.ts";
-import { platform } from "./platform/index.ts";
-import type { DriverReport, OpenedGpu, OpenOptions, Poller } from "./platform/platform.ts";
+import type { TextCache } from "./platform/cache.ts";
+import type { DriverReport, Poller } from "./platform/platform.ts";
 import { type Program, ProgramCache } from "./programs.ts";
-import { numberOf, type ScalarLike } from "./scalar.ts";
+import { readBack } from "./read-back.ts";
+import type { ScalarLike } from "./scalar.ts";
+import { forEachTensor, Scopes } from "./scopes.ts";
 import { requireShape, shapeSize, showShape } from "./shapes.ts";
-import { type BlockRange, type Command, CommandStream } from "./stream.ts";
+import { type Command, CommandStream } from "./stream.ts";
 import { copyStrided } from "./strided.ts";
-import { bytesOf, type Dtype, dtypeOf, type HostData, type Shape, Storage, Tensor } from "./tensor.ts";
-import { fileName, readTuning, tunedFor } from "./tuning-file.ts";
+import { bytesOf, type Dtype, dtypeOf, type HostData, type Shape, type Storage, Tensor } from "./tensor.ts";
+import { tunedFor } from "./tuning-file.ts";
 import { withFusedUpdates } from "./update-fusion.ts";
 import { type VerifyOptions, type VerifyReport, verify } from "./verify.ts";
-
-export interface EngineOptions extends OpenOptions, DeviceOptions {
-  /** Bytes that tensors may hold at once; by default what the machine can be expected to bear. */
-  memoryBudget?: number;
-  /** Fill every new tensor with NaN first, so that a kernel that leaves a gap is found. For tests. */
-  poison?: boolean;
-  /** Who chooses between ways to compute an op: see choices.ts. "cached", or what STEIN_AUTOTUNE says. */
-  autotune?: Autotune;
-}
-
-/** What an observer is told of each op, for verification and fault finding. */
-export interface OpEvent {
-  readonly spec: OpSpec<unknown>;
-  readonly inputs: Inputs;
-  readonly attrs: unknown;
-  readonly y: Tensor;
-  /** Modules around it, outermost first. */
-  readonly path: string;
-}
 
 /** A device with its memory, compiled kernels and command stream. Everything a tensor needs hangs on one. */
 export class Engine {
@@ -61,63 +48,30 @@ export class Engine {
   readonly maxBinding: number;
   /** Told of every op while set. */
   observer: ((event: OpEvent) => void) | undefined;
-  /** Names of the modules whose forward is running, outermost first. */
-  readonly path: string[] = [];
   /** Ways that were measured to be the fastest on this adapter. */
   readonly choices: Choices;
 
+  readonly #modes = new Modes();
+  readonly #scopes = new Scopes();
+  readonly #faults: Faults;
   readonly #fusion: LanewiseFusion;
-  #ledger: MemoryLedger;
+  readonly #memory: Memory;
+  readonly #launcher: Launcher;
   readonly #keepAlive: readonly unknown[];
   readonly #cache: TextCache;
   readonly #poller: Poller | undefined;
   readonly #poison: boolean;
-  readonly #maxBufferSize: number;
-  readonly #scopes: Set<Tensor>[] = [];
-  #pool: BufferPool;
-  #recorder: Command[] | undefined;
-  /** What a capture's host values live in: no replay may write there, so nothing else ever does. */
-  #constants: BufferPool | undefined;
-  /** Told of the dispatches that a walk leaves out. */
-  #dry: ((launch: Launch) => void) | undefined;
-  /** Operations that the launches to come stand for; those after the first for none. */
-  #asked: number | undefined;
-  #recording = true;
-  #autocast = false;
-  #halving = false;
-  #fault: DeviceError | undefined;
-  #destroyed = false;
 
   /**
    * Opens an adapter and a device. Throws UsageError for limits or features that it does not know, DeviceError with what
    * to install when there is no adapter.
    */
   static async create(options: EngineOptions = {}): Promise<Engine> {
-    const wishes = wishesOf(options);
-    const mode = autotuneMode(options.autotune);
-    const opened = await platform.openGpu({
-      dawnFeatures: ["-timestamp_quantization", "allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"],
-      ...options,
-    });
-    const { adapter, driver, systemMemory, unlisted } = opened;
-    const device = await openDevice(adapter, wishes, unlisted);
-    const budget = options.memoryBudget ?? (driver.software ? systemMemory * 0.75 : Infinity);
-    const cache = await openCache();
-    const of = tunedFor(device, driver);
-    const known = mode === "off" ? new Map() : readTuning(await cache.read(fileName(of)), of);
-    const choices = new Choices(mode, known);
-    return new Engine(device, opened, budget, wishes, options, choices, cache);
+    return new Engine(await open(options));
   }
 
-  private constructor(
-    device: GPUDevice,
-    { adapter, keepAlive, driver, poller, collect, withoutDirective = false }: OpenedGpu,
-    budget: number,
-    { limits }: Wishes,
-    { poison = false }: EngineOptions,
-    choices: Choices,
-    cache: TextCache,
-  ) {
+  private constructor({ device, gpu, budget, limits, poison, choices, cache }: Opened) {
+    const { adapter, driver, keepAlive, poller, collect, withoutDirective } = gpu;
     this.device = device;
     this.driver = driver;
     this.#keepAlive = [adapter, ...keepAlive];
@@ -125,25 +79,20 @@ export class Engine {
     this.#poison = poison;
     this.choices = choices;
     this.#cache = cache;
-    this.#ledger = new MemoryLedger(budget);
-    this.maxBinding = Math.min(
-      device.limits.maxStorageBufferBindingSize,
-      limits.maxStorageBufferBindingSize ?? Infinity,
-    );
+    const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = device.limits;
+    this.maxBinding = Math.min(maxStorageBufferBindingSize, limits.maxStorageBufferBindingSize ?? Infinity);
     this.hardware = describeHardware(device, adapter, driver, this.maxBinding);
-    this.#maxBufferSize = Math.min(device.limits.maxBufferSize, limits.maxBufferSize ?? Infinity);
-    this.#pool = this.#newPool();
-    this.#pool.onRelease = (block) => this.stream.released(block);
-    this.programs = new ProgramCache(device, (error) => this.#fail(error), withoutDirective);
-    this.#fusion = new LanewiseFusion(this.programs, device.limits.maxStorageBuffersPerShaderStage);
+    this.#faults = new Faults(device);
+    this.programs = new ProgramCache(device, (error) => this.#faults.add(error), withoutDirective);
+    this.#fusion = new LanewiseFusion(this.programs, maxStorageBuffersPerShaderStage);
     this.stream = new CommandStream(device, this.programs, this.#fusion, collect);
-    device.onuncapturederror = (event) => {
-      event.preventDefault();
-      this.#fail(new DeviceError(event.error.message));
-    };
-    device.lost.then(({ reason, message }) => {
-      if (!this.#destroyed) this.#fail(new DeviceError(`the device was lost (${reason}): ${message}`));
-    });
+    this.#memory = new Memory(
+      device,
+      this.stream,
+      budget,
+      Math.min(maxBufferSize, limits.maxBufferSize ?? Infinity),
+    );
+    this.#launcher = new Launcher(this.programs, this.stream, this.maxBinding);
   }
 
   // --- tensors ---
@@ -157,14 +106,13 @@ export class Engine {
       throw new UsageError(
         `tensor: got ${host.length} values for shape ${showShape(dims)}, expected ${shapeSize(dims)}`,
       );
-    const t = this.#allocate(dims, dtypeOf("tensor", host), this.#constants);
-    if (this.#constants) t.storage.retain(); // until the capture goes
+    const t = this.#allocate(dims, dtypeOf("tensor", host), "host");
     this.upload(t.storage, host);
     return t;
   }
 
   /** Memory without a value. Every op's output starts here. */
-  empty(shape: Shape, dtype: Dtype = this.#halving && isActivation(shape) ? "f16" : "f32"): Tensor {
+  empty(shape: Shape, dtype: Dtype = this.#modes.halving && isActivation(shape) ? "f16" : "f32"): Tensor {
     const t = this.#allocate(shape, dtype);
     if (this.#poison) this.#fill(t, dtype === "f16" ? 0x7e007e00 : 0x7fc0dead);
     return t;
@@ -205,54 +153,43 @@ export class Engine {
    * objects), which pass to the scope around. Throws UsageError for an async function: its tensors would go too soon.
    */
   scope<T>(fn: () => T): T {
-    const made = new Set<Tensor>();
-    this.#scopes.push(made);
-    let result: T | undefined;
-    try {
-      result = fn();
-      if (result instanceof Promise) {
-        result.catch(() => {}); // it will miss its tensors, and nobody will be listening
-        throw new UsageError("scope: got an async function, expected a plain one");
-      }
-    } finally {
-      this.#scopes.pop();
-      forEachTensor(result, (t) => {
-        if (made.delete(t)) this.track(t);
-      });
-      for (const t of made) t.dispose();
-    }
-    return result;
+    return this.#scopes.run(fn);
   }
 
   /** Hands a tensor to the innermost scope. */
   track(t: Tensor): Tensor {
-    this.#scopes.at(-1)?.add(t);
+    this.#scopes.add(t);
     return t;
   }
 
   /** Takes a tensor out of the innermost scope: the caller disposes it. */
   untrack(t: Tensor): Tensor {
-    for (const scope of this.#scopes) scope.delete(t);
+    this.#scopes.remove(t);
     return t;
   }
 
   noGrad<T>(fn: () => T): T {
-    return this.#record(false, fn);
+    return this.#modes.with("recording", false, fn);
   }
 
   /** Records the graph inside `fn` again, within a `noGrad` too. */
   withGrad<T>(fn: () => T): T {
-    return this.#record(true, fn);
+    return this.#modes.with("recording", true, fn);
+  }
+
+  /** Names of the modules whose forward is running, outermost first. */
+  get path(): string[] {
+    return this.#modes.path;
   }
 
   /** Whether ops are recorded for a backward pass. */
   get recording(): boolean {
-    return this.#recording;
+    return this.#modes.recording;
   }
 
   /** Whether ops store their activations as f16: see `autocast`. */
   get autocasting(): boolean {
-    return this.#autocast;
+    return this.#modes.autocast;
   }
 
   /**
@@ -264,49 +201,30 @@ export class Engine {
   autocast<T>(fn: () => T, on = true): T {
     if (on && !this.device.features.has("shader-f16"))
       throw new UsageError("autocast: this adapter lacks shader-f16; train with precision: f32");
-    const before = this.#autocast;
-    this.#autocast = on;
-    try {
-      return fn();
-    } finally {
-      this.#autocast = before;
-    }
+    return this.#modes.with("autocast", on, fn);
   }
 
   /** Runs an op's forward: under `autocast` what it allocates for activations is f16. */
   forward<T>(fn: () => T): T {
-    const before = this.#halving;
-    this.#halving = this.#autocast;
-    try {
-      return this.scope(fn);
-    } finally {
-      this.#halving = before;
-    }
+    return this.#modes.with("halving", this.#modes.autocast, () => this.scope(fn));
   }
 
   /** Runs `fn` as if inside these modules. */
   within<T>(path: readonly string[], fn: () => T): T {
-    const before = this.path.splice(0, Infinity, ...path);
-    try {
-      return fn();
-    } finally {
-      this.path.splice(0, Infinity, ...before);
-    }
+    return this.#modes.within(path, fn);
   }
 
   memory(): MemoryReport {
-    return this.#ledger.report();
+    return this.#memory.report();
   }
 
   resetPeak(): void {
-    this.#ledger.peak = this.#ledger.live;
+    this.#memory.resetPeak();
   }
 
   /** Gives pooled buffers back to the driver. */
   trim(): void {
-    this.stream.flush();
-    this.#pool.trim();
-    this.stream.forgetBindGroups();
+    this.#memory.trim();
   }
 
   // --- running kernels ---
@@ -321,26 +239,7 @@ export class Engine {
     tensors: Record<NoInfer<B>, Tensor>,
     params: Record<NoInfer<P>, ScalarLike>,
   ): void {
-    const bindings = kernel.bindings(variant);
-    const program = this.programs.find(kernel as unknown as Kernel, variant, halvesOf(bindings, tensors));
-    if (this.#dry) {
-      this.#dry({ program, tensors, params, inPieces: false, asked: this.#asked });
-      if (this.#asked !== undefined) this.#asked = 0;
-      return;
-    }
-    const limit = this.maxBinding;
-    const ranges: BlockRange[] = [];
-    for (const name in bindings) {
-      const { block, bytes } = tensors[name].storage;
-      if (bytes > limit)
-        throw new DeviceError(
-          `${kernel.name}: ${name} ${showShape(tensors[name].shape)} takes ${mebibytes(bytes)}, this adapter binds ` +
-            `at most ${mebibytes(limit)} at once; use a smaller batch`,
-          { kernel: kernel.name },
-        );
-      ranges.push({ block, offset: 0, size: Math.min(block.bytes, limit) });
-    }
-    this.#dispatch(kernel as unknown as Kernel, program, ranges, params);
+    this.#launcher.launch(kernel as unknown as Kernel, variant, tensors, params);
   }
 
   /**
@@ -355,30 +254,7 @@ export class Engine {
     params: Record<Exclude<NoInfer<P>, "count" | "start">, ScalarLike>,
     count: number,
   ): void {
-    const limit = this.maxBinding;
-    const bindings = kernel.bindings(variant);
-    const piece = count * 4 <= limit ? count : Math.floor(limit / 4096) * 1024;
-    const program = this.programs.find(kernel as unknown as Kernel, variant, halvesOf(bindings, tensors));
-    if (this.#dry) {
-      this.#dry({ program, tensors, params: { ...params, count, start: 0 }, inPieces: true });
-      return;
-    }
-    for (let start = 0; start < count; start += piece) {
-      const here = Math.min(piece, count - start);
-      const ranges: BlockRange[] = [];
-      for (const name in bindings) {
-        const { dtype, storage } = tensors[name];
-        const { block, bytes } = storage;
-        const each = bytesOf(dtype);
-        const whole = bytes < count * each || piece === count;
-        ranges.push(
-          whole
-            ? { block, offset: 0, size: Math.min(block.bytes, limit) }
-            : { block, offset: start * each, size: Math.ceil(here / 4) * 4 * each },
-        );
-      }
-      this.#dispatch(kernel as unknown as Kernel, program, ranges, { ...params, count: here, start });
-    }
+    this.#launcher.launchLinear(kernel as unknown as Kernel, variant, tensors, params, count);
   }
 
   /**
@@ -386,27 +262,7 @@ export class Engine {
    * those asked for, whatever the way.
    */
   standingFor<T>(flops: number, fn: () => T): T {
-    const before = this.#asked;
-    this.#asked = flops;
-    try {
-      return fn();
-    } finally {
-      this.#asked = before;
-    }
-  }
-
-  #dispatch(kernel: Kernel, program: Program, ranges: BlockRange[], named: Record<string, ScalarLike>): void {
-    const params: ScalarLike[] = [];
-    const numbers: Record<string, number> = {};
-    for (const name in kernel.params) {
-      const value = named[name];
-      invariant(value !== undefined, `${kernel.name}: parameter ${name} is missing`);
-      params.push(value);
-      numbers[name] = numberOf(value);
-    }
-    const command = { program, ranges, params, groups: kernel.dispatch(numbers, program.variant) };
-    this.#recorder?.push(command);
-    this.stream.dispatch(command);
+    return this.#launcher.standingFor(flops, fn);
   }
 
   /**
@@ -415,30 +271,19 @@ export class Engine {
    * `fuseUpdates`: where a sampler's update follows the convolution that computes its score, they replay as one kernel.
    */
   capture<T>(fn: () => T, { fuseUpdates = false } = {}): Capture<T> {
-    if (this.#recorder) throw new UsageError("capture: already recording; captures do not nest");
-    const outer = this.#pool;
-    const makeRoom = () => outer.trim(); // a replay will want what is free in its own
-    const pools = [this.#newPool(makeRoom), this.#newPool(makeRoom)] as const;
+    if (this.#launcher.recording) throw new UsageError("capture: already recording; captures do not nest");
     const recorded: Command[] = [];
     const releases = new Releases();
-    pools[0].onRelease = (block) => releases.add(block, recorded.length);
-    this.#recorder = recorded;
-    [this.#pool, this.#constants] = pools;
-    try {
-      const result = this.scope(fn);
-      forEachTensor(result, (t) => this.untrack(t));
-      const commands = fuseUpdates ? withFusedUpdates(recorded, releases, this.programs) : recorded;
-      const fused = this.#fusion.captured(commands, usesOf(recorded, releases));
-      return new Capture(this.device, this.stream, pools, fused, result, this.hardware.kind);
-    } catch (error) {
-      for (const pool of pools) pool.close("its capture failed");
-      this.stream.forgetBindGroups();
-      throw error;
-    } finally {
-      pools[0].onRelease = undefined;
-      this.#pool = outer;
-      this.#recorder = this.#constants = undefined;
-    }
+    return this.#memory.apart(
+      (block) => releases.add(block, recorded.length),
+      (pools) => {
+        const result = this.#launcher.record(recorded, () => this.scope(fn));
+        forEachTensor(result, (t) => this.untrack(t));
+        const commands = fuseUpdates ? withFusedUpdates(recorded, releases, this.programs) : recorded;
+        const fused = this.#fusion.captured(commands, usesOf(recorded, releases));
+        return new Capture(this.device, this.stream, pools, fused, result, this.hardware.kind);
+      },
+    );
   }
 
   /**
@@ -478,7 +323,7 @@ export class Engine {
     const programs = new Set<Program>();
     this.dry(fn, ({ program }) => programs.add(program));
     await this.programs.compile([...programs], onProgress);
-    this.#check();
+    this.#faults.check();
   }
 
   /**
@@ -487,27 +332,18 @@ export class Engine {
    * in a run. Tensors made inside hold no values and are of no use outside of the walk.
    */
   dry<T>(fn: () => T, onLaunch?: (launch: Launch) => void): T {
-    const before = [this.#dry, this.#ledger, this.#pool] as const;
-    this.#ledger = new MemoryLedger(Infinity);
-    const pool = phantomPool(this.#ledger);
-    this.#pool = pool;
-    this.#dry = (launch) => {
+    const take = (launch: Launch) => {
       const { program, tensors } = launch;
       for (const name in program.kernel.bindings(program.variant)) tensors[name]!.storage.take();
       onLaunch?.(launch);
     };
-    try {
-      return this.scope(fn);
-    } finally {
-      pool.close("it was made in a walk without the device, by prepare or dry; make it before");
-      [this.#dry, this.#ledger, this.#pool] = before;
-    }
+    return this.#memory.counted(() => this.#launcher.walk(take, () => this.scope(fn)));
   }
 
   // --- moving data ---
 
   upload(storage: Storage, data: HostData): void {
-    if (this.#dry) storage.take();
+    if (this.#launcher.walking) storage.take();
     else this.stream.write(storage.block, data);
   }
 
@@ -518,24 +354,10 @@ export class Engine {
 
   /** The values of several tensors with one wait. */
   async readAll(tensors: readonly Tensor[]): Promise<HostData[]> {
-    if (this.#recorder || this.#dry) throw new UsageError("read: a captured step cannot wait for the device");
-    const staging = tensors.map((t) => {
-      const bytes = Math.ceil((t.size * bytesOf(t.dtype)) / 4) * 4;
-      const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
-      const buffer = this.device.createBuffer({ label: "read", size: bytes, usage });
-      this.stream.copyOut(t.storage.block, buffer, bytes);
-      return buffer;
-    });
-    try {
-      await this.#wait(Promise.all(staging.map((b) => b.mapAsync(GPUMapMode.READ))));
-      this.#check();
-      return staging.map((b, i) => toHost(b.getMappedRange().slice(0), tensors[i]!));
-    } catch (cause) {
-      this.#check();
-      throw cause instanceof DeviceError ? cause : new DeviceError(`read: ${String(cause)}`, { cause });
-    } finally {
-      for (const b of staging) b.destroy();
-    }
+    if (this.#launcher.recording || this.#launcher.walking)
+      throw new UsageError("read: a captured step cannot wait for the device");
+    const { device, stream } = this;
+    return readBack({ device, stream, faults: this.#faults, wait: (p) => this.#wait(p) }, tensors);
   }
 
   /** Copies a tensor's values into another of its size. */
@@ -561,7 +383,7 @@ export class Engine {
   async sync(): Promise<void> {
     this.stream.flush();
     await this.#wait(this.device.queue.onSubmittedWorkDone());
-    this.#check();
+    this.#faults.check();
   }
 
   /** Runs a step beside the float64 oracle and names the first op that departs: see verify.ts. */
@@ -571,7 +393,7 @@ export class Engine {
 
   /** Ends the device. Tensors are unusable afterwards; the process can exit. */
   destroy(): void {
-    this.#destroyed = true;
+    this.#faults.end();
     this.device.destroy();
     invariant(this.#keepAlive.length > 0, "the adapter must outlive the device");
   }
@@ -580,35 +402,16 @@ export class Engine {
     this.destroy();
   }
 
-  #record<T>(recording: boolean, fn: () => T): T {
-    const before = this.#recording;
-    this.#recording = recording;
-    try {
-      return fn();
-    } finally {
-      this.#recording = before;
-    }
-  }
-
   /** Beside the threads of a software driver a poller must not keep a core busy; on a GPU nothing else needs it. */
   #wait<T>(wait: Promise<T>): Promise<T> {
     return this.#poller && this.hardware.kind === "cpu" ? patiently(wait, this.#poller) : wait;
   }
 
-  #newPool(makeRoom?: () => void): BufferPool {
-    return new BufferPool(
-      this.device,
-      this.#ledger,
-      this.#maxBufferSize,
-      () => this.stream.flush(),
-      makeRoom,
-    );
-  }
-
-  #allocate(shape: Shape, dtype: Dtype, pool = this.#pool): Tensor {
-    if (this.#destroyed) throw gone();
+  #allocate(shape: Shape, dtype: Dtype, from: "host" | "kernels" = "kernels"): Tensor {
+    this.#faults.requireDevice();
     const bytes = shapeSize(shape) * bytesOf(dtype);
-    const storage = new Storage(pool, bytes, `tensor ${showShape(shape)}`);
+    const who = `tensor ${showShape(shape)}`;
+    const storage = from === "host" ? this.#memory.hostStorage(bytes, who) : this.#memory.storage(bytes, who);
     return this.track(new Tensor(this, storage, shape, dtype));
   }
 
@@ -617,35 +420,7 @@ export class Engine {
     const asWords = new Tensor(this, t.storage, [words], "u32");
     this.launchLinear(fill, { vecs: vecsPerThread(this.hardware) }, { y: asWords }, { bits }, words);
   }
-
-  /** Keeps the first fault, or the first that names a kernel: a shader's error comes a second time, without. */
-  #fail(error: DeviceError): void {
-    if (!this.#fault || (error.kernel !== undefined && this.#fault.kernel === undefined)) this.#fault = error;
-  }
-
-  #check(): void {
-    if (this.#destroyed) throw gone();
-    const fault = this.#fault;
-    this.#fault = undefined;
-    if (fault) throw fault;
-  }
-}
-
-/** The bindings whose tensors are stored as f16. */
-function halvesOf(bindings: object, tensors: Readonly<Record<string, Tensor>>): string[] {
-  return Object.keys(bindings).filter((name) => tensors[name]!.dtype === "f16");
-}
-
-function forEachTensor(value: unknown, fn: (t: Tensor) => void, depth = 4): void {
-  if (value instanceof Tensor) fn(value);
-  else if (value && typeof value === "object" && depth > 0) {
-    const proto = Object.getPrototypeOf(value);
-    if (Array.isArray(value) || proto === Object.prototype || proto === null)
-      for (const v of Object.values(value)) forEachTensor(v, fn, depth - 1);
-  }
 }
 
 /** A value with more than one element for each sample and channel, such as [n,c,h,w] or [n,c,hw]. */
 const isActivation = (shape: Shape): boolean => shape.length >= 3 && shapeSize(shape.slice(2)) > 1;
-
-const gone = () => new DeviceError("engine: it was destroyed; create another");

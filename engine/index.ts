@@ -20,7 +20,7 @@ export type { MemoryReport } from "./buffers.ts";
 export type { Capture } from "./capture.ts";
 export type { Autotune, Tunable } from "./choices.ts";
 export { boundBytes, flopsOf, type Launch } from "./dry.ts";
-export { Engine, type EngineOptions, type OpEvent } from "./engine.ts";
+export { Engine } from "./engine.ts";
 export { DeviceError, UsageError } from "./errors.ts";
 export {
   type DeviceOptions,
@@ -30,7 +30,16 @@ export {
   type OptionalFeature,
   optionalFeatures,
 } from "./hardware.ts";
-export { defineOp, type Inputs, type Op, type OpSpec, type Vjp, type VjpContext } from "./op.ts";
+export {
+  defineOp,
+  type Inputs,
+  type Op,
+  type OpEvent,
+  type OpSpec,
+  type Vjp,
+  type VjpContext,
+} from "./op.ts";
+export type { EngineOptions } from "./open.ts";
 export * from "./ops/index.ts";
 export { Adam, type AdamOptions } from "./optim/adam.ts";
 export { clipGradients } from "./optim/clip.ts";

@@ -36,6 +36,16 @@ export interface OpSpec<A> {
   readonly oracle: "none" | ((inputs: readonly (Array64 | undefined)[], attrs: A) => Array64);
 }
 
+/** What an observer is told of each op, for verification and fault finding. */
+export interface OpEvent {
+  readonly spec: OpSpec<unknown>;
+  readonly inputs: Inputs;
+  readonly attrs: unknown;
+  readonly y: Tensor;
+  /** Modules around it, outermost first. */
+  readonly path: string;
+}
+
 export type Op<A> = (engine: Engine, inputs: Inputs, attrs: A) => Tensor;
 
 /** Applies ops: runs the forward and, where a gradient may be asked for, records it. */

@@ -1,5 +1,6 @@
-import type { Engine, OpEvent } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import { DeviceError } from "./errors.ts";
+import type { OpEvent } from "./op.ts";
 import { type Array64, array64 } from "./oracle/array.ts";
 import { showShape } from "./shapes.ts";
 import type { HostData, Tensor } from "./tensor.ts";

@@ -1,4 +1,13 @@
-import { type Binding, defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
+import {
+  biasAt,
+  type ConvEnd,
+  endBindings,
+  endOf,
+  endParams,
+  productParams,
+  tapParams,
+} from "./conv-product.ts";
+import { defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
 import {
   lanes,
   type Tile,
@@ -40,11 +49,7 @@ export const convGemmWeight = defineKernel({
   cost: ({ co, ci, taps }) => ({ bytes: 8 * co * ci * taps, flops: 0 }),
 });
 
-export type ConvGemmVariant = Tile & {
-  residual: boolean;
-  /** An image has a multiple of four outputs: they are written, and residuals read, in fours. */
-  vec: boolean;
-};
+export type ConvGemmVariant = Tile & ConvEnd;
 
 /**
  * A convolution as the product of weights [co, kh kw ci] and the inputs that each output sees, [kh kw ci, n oh ow], which
@@ -55,37 +60,17 @@ export type ConvGemmVariant = Tile & {
  */
 export const convGemm = defineKernel({
   name: "conv_gemm",
-  bindings: ({ residual, vec }: ConvGemmVariant) =>
-    ({
-      x: "read f32",
-      w: "read vec4f",
-      bias: "read f32",
-      ...(residual && { residual: vec ? "read vec4f" : "read f32" }),
-      y: vec ? "read_write vec4f" : "read_write f32",
-    }) as Record<"x" | "w" | "bias" | "residual" | "y", Binding>,
+  bindings: (v: ConvGemmVariant) => ({ x: "read f32", w: "read vec4f", ...endBindings(v) }) as const,
   params: {
-    /** Channels out; outputs of all images; channels in. */
-    m: "u32",
-    n: "u32",
-    ci: "u32",
+    ...productParams,
+    ...tapParams,
+    ...endParams,
     height: "u32",
     width: "u32",
-    oh: "u32",
-    ow: "u32",
-    kh: "u32",
-    kw: "u32",
-    strideY: "u32",
-    strideX: "u32",
-    dilationY: "u32",
-    dilationX: "u32",
     top: "i32",
     left: "i32",
     stepY: "u32",
     stepX: "u32",
-    useBias: "u32",
-    /** From one sample's bias to the next's: 0 where all have the same. */
-    biasPitch: "u32",
-    rescale: "f32",
   },
   workgroupBytes: tileBytes,
   variants: sharedTiles.flatMap((v, i) =>
@@ -94,9 +79,7 @@ export const convGemm = defineKernel({
       .slice(0, i === 0 ? 4 : 1),
   ),
   main: (v: ConvGemmVariant) => {
-    const { columns, slab, residual, vec } = v;
-    const value = (sum: string, out: string) =>
-      residual ? `(${sum} + b + residual[${out}]) * p.rescale` : `${sum} + b`;
+    const { columns, slab, vec } = v;
     return `
     ${tileArrays(v)}
     ${linearMain(tileThreads(v))}
@@ -161,8 +144,8 @@ export const convGemm = defineKernel({
           ? `
           if (${column} < p.n) {
             let out = (out${q} + ${row} * plane) / 4u;
-            let b = select(0.0, bias[(sample${q} * p.biasPitch + ${row}) * p.useBias], p.useBias == 1u);
-            y[out] = ${value(sum, "out")};
+            let b = ${biasAt(`sample${q}`, `${row}`)};
+            y[out] = ${endOf(v, sum)};
           }`
           : unroll(
               4,
@@ -170,8 +153,8 @@ export const convGemm = defineKernel({
           if (${column} + ${c}u < p.n) {
             let n = (${column} + ${c}u) / plane;
             let out = (n * p.m + ${row}) * plane + (${column} + ${c}u) % plane;
-            let b = select(0.0, bias[(n * p.biasPitch + ${row}) * p.useBias], p.useBias == 1u);
-            y[out] = ${value(`${sum}.${lanes[c]}`, "out")};
+            let b = ${biasAt("n", `${row}`)};
+            y[out] = ${endOf(v, `${sum}.${lanes[c]}`)};
           }`,
             ),
       )}

@@ -1,5 +1,13 @@
 import {
-  type Binding,
+  biasAt,
+  type ConvEnd,
+  endBindings,
+  endOf,
+  endParams,
+  productParams,
+  tapParams,
+} from "./conv-product.ts";
+import {
   defineKernel,
   type Hardware,
   linearGroups,
@@ -98,8 +106,7 @@ export type MatrixTile = {
   readonly groupColumns: number;
 };
 
-export type ConvMatrixVariant = MatrixUnit &
-  MatrixTile & { readonly residual: boolean; readonly vec: boolean };
+export type ConvMatrixVariant = MatrixUnit & MatrixTile & ConvEnd;
 
 export const matrixTiles: readonly MatrixTile[] = [
   { unitRows: 2, unitColumns: 4, groupRows: 4, groupColumns: 2 },
@@ -166,35 +173,15 @@ export function matrixWays(hw: Hardware, { m, n }: { m: number; n: number }): Ma
 /** y [n, co, oh, ow] from what matrixPixels and matrixWeight wrote. `vec`: y by vec4s, images of a multiple of four. */
 export const convMatrix = defineKernel({
   name: "conv_matrix",
-  bindings: ({ residual, vec }: ConvMatrixVariant) =>
-    ({
-      x: "read vec4u",
-      w: "read vec4u",
-      bias: "read f32",
-      ...(residual && { residual: vec ? "read vec4f" : "read f32" }),
-      y: vec ? "read_write vec4f" : "read_write f32",
-    }) as Record<"x" | "w" | "bias" | "residual" | "y", Binding>,
+  bindings: (v: ConvMatrixVariant) => ({ x: "read vec4u", w: "read vec4u", ...endBindings(v) }) as const,
   params: {
-    /** Channels out; outputs of all images; eights of channels in. */
-    m: "u32",
-    n: "u32",
+    ...productParams,
+    ...tapParams,
+    ...endParams,
+    /** Eights of channels in. */
     vecs: "u32",
-    /** Channels in, for the cost. */
-    ci: "u32",
-    oh: "u32",
-    ow: "u32",
     lines: "u32",
     pitch: "u32",
-    kh: "u32",
-    kw: "u32",
-    strideY: "u32",
-    strideX: "u32",
-    dilationY: "u32",
-    dilationX: "u32",
-    useBias: "u32",
-    /** From one sample's bias to the next's: 0 where all have the same. */
-    biasPitch: "u32",
-    rescale: "f32",
   },
   variants: matrixTiles.flatMap((tile) =>
     [false, true].flatMap((residual) =>
@@ -294,22 +281,21 @@ export const convMatrix = defineKernel({
 });
 
 /** WGSL: four neighbouring sums from ts[at] on, of channel `co` and output `first`, end in y. */
-function ending({ residual, vec }: ConvMatrixVariant): string {
-  const value = (sum: string) => (residual ? `(${sum} + b + residual[out]) * p.rescale` : `${sum} + b`);
-  const bias = "let b = select(0.0, bias[(image * p.biasPitch + co) * p.useBias], p.useBias == 1u);";
-  if (vec)
+function ending(v: ConvMatrixVariant): string {
+  const bias = `let b = ${biasAt("image", "co")};`;
+  if (v.vec)
     return `
           if (first < p.n) {
             let image = first / plane;
             let out = ((image * p.m + co) * plane + first % plane) / 4u;
             ${bias}
-            y[out] = ${value("vec4f(ts[at], ts[at + 1u], ts[at + 2u], ts[at + 3u])")};
+            y[out] = ${endOf(v, "vec4f(ts[at], ts[at + 1u], ts[at + 2u], ts[at + 3u])")};
           }`;
   return `
           for (var spot = first; spot < min(first + 4u, p.n); spot++) {
             let image = spot / plane;
             let out = (image * p.m + co) * plane + spot % plane;
             ${bias}
-            y[out] = ${value("ts[at + spot - first]")};
+            y[out] = ${endOf(v, "ts[at + spot - first]")};
           }`;
 }

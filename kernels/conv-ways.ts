@@ -102,21 +102,18 @@ function convMatrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
 /** Fewer channels leave most of a slab or of a tile empty. */
 const FULL = 8;
 /**
- * Channels from which on Winograd's transforms, which are memory traffic, pay on a GPU: on an H100 its way takes half to
- * two thirds of the gemm's time with 256, and a little more with 16.
+ * Channels from which on Winograd's transforms, which are memory traffic, pay on a GPU, and in a weight gradient on
+ * llvmpipe too: on an H100 its way takes half to two thirds of the gemm's time with 256, and a little more with 16; of a
+ * weight gradient by rows on llvmpipe two thirds with 64, half with 128, and a little more with 32.
  */
 const MANY = 64;
 /** What of the outputs that its tiles compute has to lie within the image. */
 const USED = 0.45;
 
-/** The same of a weight gradient on a CPU driver, whose product has as many rows and columns as there are channels. */
-const MANY_WEIGHTS = 24;
-
 /** Whether Winograd's way should be the fastest: of a convolution on a GPU, of a weight gradient on any. */
-function winogradPays(hw: Hardware, p: Tiled): boolean {
+function winogradPays(p: Tiled): boolean {
   const { lines, fours } = tilesOf(p);
-  const many = hw.kind === "gpu" ? MANY : MANY_WEIGHTS;
-  return Math.min(p.ci, p.co) >= many && p.oh * p.ow >= USED * 16 * lines * fours;
+  return Math.min(p.ci, p.co) >= MANY && p.oh * p.ow >= USED * 16 * lines * fours;
 }
 
 /** The usual way. */
@@ -127,7 +124,7 @@ export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
   if (Math.min(p.ci, p.co) < FULL) return { ...rows, rows: 4, columns: 4 }; // half the large tile's time on an H100
   const [byMatrix] = convMatrixWays(hw, p);
   if (byMatrix) return byMatrix;
-  if (fits && winogradPays(hw, p)) return { kernel: "winograd" };
+  if (fits && winogradPays(p)) return { kernel: "winograd" };
   return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
 }
 
@@ -192,7 +189,7 @@ function weightTiles(
 export function convWeightWay(hw: Hardware, problem: WeightProblem): ConvWeightWay {
   const { ci, co, kh, kw } = problem;
   const tiles = weightTiles(hw, problem);
-  if (tiles && winogradPays(hw, tiles)) return { kernel: "winograd" };
+  if (tiles && winogradPays(tiles)) return { kernel: "winograd" };
   if (hw.kind === "gpu" && Math.min(ci, co) >= FULL)
     return { kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) };
   return { kernel: "rows", ...convWeightTile(hw, problem) };

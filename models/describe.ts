@@ -1,5 +1,6 @@
 import { flopsOf } from "../engine/dry.ts";
-import type { Engine, OpEvent } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { OpEvent } from "../engine/op.ts";
 import type { Shape } from "../engine/tensor.ts";
 import { countParameters, type Module } from "./module.ts";
 

@@ -1,6 +1,6 @@
 import { boundBytes, costOf } from "../../engine/dry.ts";
-import type { Engine, OpEvent } from "../../engine/engine.ts";
-import type { OpSpec } from "../../engine/op.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { OpEvent, OpSpec } from "../../engine/op.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { sizeOf } from "../inputs.ts";
 import type { Work } from "../roofs.ts";

@@ -1,12 +1,13 @@
 import type { Engine } from "../../engine/engine.ts";
-import { add, conv2d, mul } from "../../engine/ops/index.ts";
+import { add, cast, conv2d, mul } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import { matrixWays } from "../../kernels/conv-matrix.ts";
 import { type ConvWay, convTile } from "../../kernels/conv-ways.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { sharedTiles } from "../../kernels/tile-choice.ts";
-import { backward, sized } from "../checks.ts";
+import { agrees, backward, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
-import { drawn, times, variable } from "../inputs.ts";
+import { drawn, halves, kept, times, variable } from "../inputs.ts";
 import { type ByKind, bySize, type SizedCases } from "../sizes.ts";
 
 interface Layer {
@@ -148,3 +149,32 @@ export const cases: SizedCases = bySize(sizes, (large) => [
   ...endCases,
   ...[residual[0]!, residual[1]!, layers[3]!, layers[4]!].flatMap(waysOf),
 ]);
+
+/**
+ * On the adapter's matrix units, where it has any, with activations stored as f16 as mixed precision has them. The check
+ * is on numbers that f16 holds, for the oracle does not round.
+ */
+export const onUnits = (hw: Hardware): Case[] =>
+  [residual[0]!, ...sizes.gpu].flatMap((full) => {
+    const { n, ci, co, size, kernel } = full;
+    const way = matrixWays(hw, { m: co, n: n * size * size })[0];
+    if (!way) return [];
+    const small = reduced(full);
+    const by = (engine: Engine, x: Tensor, w: Tensor) =>
+      engine.choices.forcing("conv2d", way, () => convolve(x, w, full));
+    return {
+      ...casesOf(full)[0]!,
+      name: `${label(full)} on matrix units`,
+      bytes: 2 * n * (ci + co) * size * size + 4 * co * ci * kernel * kernel,
+      run: (engine) => {
+        const x = kept(engine, `f16 ${inputShape(full)}`, () =>
+          engine.untrack(cast(drawn(engine, inputShape(full), 1), "f16")),
+        );
+        engine.autocast(() => by(engine, x, drawn(engine, weightShape(full), 2)));
+      },
+      check: (engine) =>
+        agrees(engine, () =>
+          by(engine, halves(engine, inputShape(small), 1), halves(engine, weightShape(small), 2)),
+        ),
+    };
+  });

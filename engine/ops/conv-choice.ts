@@ -16,8 +16,9 @@ import { byWinograd, weightsByWinograd } from "./conv-winograd.ts";
 /** Without the batch: an image's numbers may not depend on those beside it. */
 export const convolution: Tunable<Convolution, ConvWay> = {
   family: "conv2d",
-  classOf: ({ ci, co, oh, ow, kernel: [kh, kw], attrs: { stride, dilation }, stuffing: [stepY, stepX] }) =>
-    `${ci}->${co} ${kh}x${kw} to ${oh}x${ow} stride ${stride} dilation ${dilation}${stepY * stepX > 1 ? ` stuffed ${stepY},${stepX}` : ""}`,
+  classOf: ({ ci, co, oh, ow, kernel, attrs: { stride, dilation }, stuffing: [stepY, stepX], flip, half }) =>
+    `${ci}->${co} ${kernel.join("x")} to ${oh}x${ow} stride ${stride} dilation ${dilation}` +
+    `${stepY * stepX > 1 ? ` stuffed ${stepY},${stepX}` : ""}${flip && half ? " flipped" : ""}`,
   heuristic: convWay,
   ways: convWays,
   run: (engine, inputs, problem, way) => {

@@ -1,7 +1,8 @@
 /** What of an adapter an engine uses: by options, told in one line where they are wrong. */
 import { describe, expect, test } from "vitest";
-import { Engine, type EngineOptions } from "../../engine/engine.ts";
+import { Engine } from "../../engine/engine.ts";
 import { optionalFeatures } from "../../engine/hardware.ts";
+import type { EngineOptions } from "../../engine/open.ts";
 import { add } from "../../engine/ops/index.ts";
 import { engine } from "../support/engine.ts";
 

@@ -8,6 +8,7 @@ import { type ConvProblem, convWays } from "../../kernels/conv-ways.ts";
 import type { Tile } from "../../kernels/tile.ts";
 import { sharedTiles } from "../../kernels/tile-choice.ts";
 import { upload } from "../support/check-op.ts";
+import { type ConvCase, convCase, lopsided, productCases } from "../support/conv-cases.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { expectNear } from "../support/near.ts";
@@ -24,67 +25,17 @@ async function byGemm(variant: Tile, fn: () => Tensor): Promise<ArrayLike<number
   return values;
 }
 
-interface Case {
-  readonly n: number;
-  readonly ci: number;
-  readonly co: number;
-  readonly size: readonly [number, number];
-  readonly kernel: readonly [number, number];
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number, number, number];
-  readonly dilation: readonly [number, number];
-}
-
 /** Beyond one tile of 64 both ways, and beyond a slab. */
-const across: Case = {
-  ...{ n: 2, ci: 17, co: 70, size: [6, 6], kernel: [3, 3] },
-  ...{ stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1] },
-};
+const across = convCase({ n: 2, ci: 17, co: 70, size: [6, 6] });
 
-const cases: readonly Case[] = [
-  {
-    n: 2,
-    ci: 5,
-    co: 9,
-    size: [9, 11],
-    kernel: [3, 3],
-    stride: [1, 1],
-    padding: [1, 1, 1, 1],
-    dilation: [1, 1],
-  },
-  {
-    n: 1,
-    ci: 3,
-    co: 70,
-    size: [10, 9],
-    kernel: [3, 2],
-    stride: [2, 3],
-    padding: [1, 0, 2, 1],
-    dilation: [1, 2],
-  },
-  {
-    n: 3,
-    ci: 4,
-    co: 2,
-    size: [8, 8],
-    kernel: [1, 1],
-    stride: [2, 1],
-    padding: [0, 0, 0, 0],
-    dilation: [1, 1],
-  },
-  {
-    n: 2,
-    ci: 2,
-    co: 3,
-    size: [7, 13],
-    kernel: [5, 5],
-    stride: [1, 2],
-    padding: [-1, 2, 2, 2],
-    dilation: [1, 1],
-  },
+const cases = [
+  productCases.odd,
+  convCase({ n: 1, ci: 3, co: 70, size: [10, 9], ...lopsided }),
+  convCase({ n: 3, ci: 4, co: 2, size: [8, 8], kernel: [1, 1], stride: [2, 1], padding: [0, 0, 0, 0] }),
+  productCases.cropped,
 ];
 
-async function check(tile: Tile, c: Case, ends: boolean): Promise<void> {
+async function check(tile: Tile, c: ConvCase, ends: boolean): Promise<void> {
   const { stride, padding, dilation, kernel, size } = c;
   const attrs = { stride, padding, dilation } as const;
   const [x, w] = [normal([c.n, c.ci, ...size], 1), normal([c.co, c.ci, ...kernel], 2)];

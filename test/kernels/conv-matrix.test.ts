@@ -9,6 +9,7 @@ import { matmul as matmulOracle } from "../../engine/oracle/matmul.ts";
 import { convMatrix, matrixFits, matrixTiles } from "../../kernels/conv-matrix.ts";
 import { source } from "../../kernels/kernel.ts";
 import { upload } from "../support/check-op.ts";
+import { type ConvCase, convCase, lopsided, productCases } from "../support/conv-cases.ts";
 import { normal } from "../support/draw.ts";
 import { emulated } from "../support/emulate-matrices.ts";
 import { engine } from "../support/engine.ts";
@@ -19,47 +20,11 @@ const halves = (shape: readonly number[], seed: number): Array64 =>
   map(normal(shape, seed), (v) => Math.round(v * 64) / 64);
 
 const cases = [
-  {
-    n: 2,
-    ci: 5,
-    co: 9,
-    size: [9, 11],
-    kernel: [3, 3],
-    stride: [1, 1],
-    padding: [1, 1, 1, 1],
-    dilation: [1, 1],
-  },
-  {
-    n: 1,
-    ci: 35,
-    co: 40,
-    size: [8, 8],
-    kernel: [3, 2],
-    stride: [2, 3],
-    padding: [1, 0, 2, 1],
-    dilation: [1, 2],
-  },
-  {
-    n: 3,
-    ci: 64,
-    co: 2,
-    size: [4, 4],
-    kernel: [1, 1],
-    stride: [1, 1],
-    padding: [0, 0, 0, 0],
-    dilation: [1, 1],
-  },
-  {
-    n: 2,
-    ci: 2,
-    co: 3,
-    size: [7, 13],
-    kernel: [5, 5],
-    stride: [1, 2],
-    padding: [-1, 2, 2, 2],
-    dilation: [1, 1],
-  },
-] as const;
+  productCases.odd,
+  convCase({ n: 1, ci: 35, co: 40, size: [8, 8], ...lopsided }),
+  convCase({ n: 3, ci: 64, co: 2, size: [4, 4], kernel: [1, 1], padding: [0, 0, 0, 0] }),
+  productCases.cropped,
+];
 
 const stands = emulated(convMatrix);
 /** So small that loops in the units' place run quickly. */
@@ -82,7 +47,7 @@ async function computed(
 }
 
 async function check(
-  c: (typeof cases)[number],
+  c: ConvCase,
   way: Parameters<typeof byMatrix>[3],
   kernel?: typeof convMatrix,
 ): Promise<void> {

@@ -1,5 +1,5 @@
-import type { EngineOptions } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
+import type { EngineOptions } from "../../engine/open.ts";
 
 /** The smallest adapter that WebGPU allows: its default limits, and no feature that is not everywhere. */
 export const smallest = { limits: "default", features: "none" } as const satisfies EngineOptions;

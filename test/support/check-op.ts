@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { grad } from "../../engine/autograd.ts";
-import type { OpEvent } from "../../engine/engine.ts";
+import type { OpEvent } from "../../engine/op.ts";
 import { add, mul, sum } from "../../engine/ops/index.ts";
 import type { Array64 } from "../../engine/oracle/array.ts";
 import { sameShape, showShape } from "../../engine/shapes.ts";

@@ -1,0 +1,50 @@
+import { mebibytes } from "./buffers.ts";
+import { DeviceError } from "./errors.ts";
+import { showShape } from "./shapes.ts";
+import type { BlockRange } from "./stream.ts";
+import { bytesOf, type Tensor } from "./tensor.ts";
+
+type ByName = Readonly<Record<string, Tensor>>;
+
+/** Whole tensors. Throws DeviceError when one exceeds what a binding may hold. */
+export function wholeRanges(kernel: string, bindings: object, tensors: ByName, limit: number): BlockRange[] {
+  const ranges: BlockRange[] = [];
+  for (const name in bindings) {
+    const { shape, storage } = tensors[name]!;
+    const { block, bytes } = storage;
+    if (bytes > limit)
+      throw new DeviceError(
+        `${kernel}: ${name} ${showShape(shape)} takes ${mebibytes(bytes)}, this adapter binds ` +
+          `at most ${mebibytes(limit)} at once; use a smaller batch`,
+        { kernel },
+      );
+    ranges.push({ block, offset: 0, size: Math.min(block.bytes, limit) });
+  }
+  return ranges;
+}
+
+/** Elements of each piece in which `count` fit into a binding. */
+export const pieceOf = (count: number, limit: number): number =>
+  count * 4 <= limit ? count : Math.floor(limit / 4096) * 1024;
+
+/** Elements `start` up to `start + here` of the tensors that have `count`, in pieces; tensors of fewer bytes whole. */
+export function pieceRanges(
+  bindings: object,
+  tensors: ByName,
+  { start, here, count }: { start: number; here: number; count: number },
+  limit: number,
+): BlockRange[] {
+  const ranges: BlockRange[] = [];
+  for (const name in bindings) {
+    const { dtype, storage } = tensors[name]!;
+    const { block, bytes } = storage;
+    const each = bytesOf(dtype);
+    const whole = bytes < count * each || here === count;
+    ranges.push(
+      whole
+        ? { block, offset: 0, size: Math.min(block.bytes, limit) }
+        : { block, offset: start * each, size: Math.ceil(here / 4) * 4 * each },
+    );
+  }
+  return ranges;
+}

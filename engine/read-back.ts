@@ -1,0 +1,37 @@
+import { DeviceError } from "./errors.ts";
+import type { Faults } from "./faults.ts";
+import { toHost } from "./host-data.ts";
+import type { CommandStream } from "./stream.ts";
+import { bytesOf, type HostData, type Tensor } from "./tensor.ts";
+
+interface Source {
+  readonly device: GPUDevice;
+  readonly stream: CommandStream;
+  readonly faults: Faults;
+  /** Waits for a promise of the device. */
+  readonly wait: <T>(promise: Promise<T>) => Promise<T>;
+}
+
+/** The values of several tensors with one wait. Throws DeviceError when the device failed. */
+export async function readBack(
+  { device, stream, faults, wait }: Source,
+  tensors: readonly Tensor[],
+): Promise<HostData[]> {
+  const staging = tensors.map((t) => {
+    const bytes = Math.ceil((t.size * bytesOf(t.dtype)) / 4) * 4;
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const buffer = device.createBuffer({ label: "read", size: bytes, usage });
+    stream.copyOut(t.storage.block, buffer, bytes);
+    return buffer;
+  });
+  try {
+    await wait(Promise.all(staging.map((b) => b.mapAsync(GPUMapMode.READ))));
+    faults.check();
+    return staging.map((b, i) => toHost(b.getMappedRange().slice(0), tensors[i]!));
+  } catch (cause) {
+    faults.check();
+    throw cause instanceof DeviceError ? cause : new DeviceError(`read: ${String(cause)}`, { cause });
+  } finally {
+    for (const b of staging) b.destroy();
+  }
+}

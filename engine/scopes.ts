@@ -1,0 +1,50 @@
+import { UsageError } from "./errors.ts";
+import { Tensor } from "./tensor.ts";
+
+/** Scopes that are open, innermost last, and the tensors that each will dispose. */
+export class Scopes {
+  readonly #open: Set<Tensor>[] = [];
+
+  /**
+   * Runs `fn` and disposes what was added in it, but for the tensors it returns, which pass to the scope around. Throws
+   * UsageError for an async function.
+   */
+  run<T>(fn: () => T): T {
+    const made = new Set<Tensor>();
+    this.#open.push(made);
+    let result: T | undefined;
+    try {
+      result = fn();
+      if (result instanceof Promise) {
+        result.catch(() => {}); // it will miss its tensors, and nobody will be listening
+        throw new UsageError("scope: got an async function, expected a plain one");
+      }
+    } finally {
+      this.#open.pop();
+      forEachTensor(result, (t) => {
+        if (made.delete(t)) this.add(t);
+      });
+      for (const t of made) t.dispose();
+    }
+    return result;
+  }
+
+  /** To the innermost. */
+  add(t: Tensor): void {
+    this.#open.at(-1)?.add(t);
+  }
+
+  remove(t: Tensor): void {
+    for (const scope of this.#open) scope.delete(t);
+  }
+}
+
+/** Tensors alone, and in arrays and plain objects. */
+export function forEachTensor(value: unknown, fn: (t: Tensor) => void, depth = 4): void {
+  if (value instanceof Tensor) fn(value);
+  else if (value && typeof value === "object" && depth > 0) {
+    const proto = Object.getPrototypeOf(value);
+    if (Array.isArray(value) || proto === Object.prototype || proto === null)
+      for (const v of Object.values(value)) forEachTensor(v, fn, depth - 1);
+  }
+}
