@@ -17,16 +17,10 @@ export type Tile = {
   columns: number;
   slab: number;
   /** Rows and columns of C that a thread computes. */
-  eachRows: 4 | 8 | 16;
-  eachColumns: 4 | 8 | 16;
+  eachRows: 4 | 8;
+  eachColumns: 4 | 8;
   /** The next slab is on its way to registers while this one is multiplied. */
   prefetch: boolean;
-  /** Steps of k written out one after the other, which divide the slab: 1 where left out. */
-  unroll?: 1 | 2 | 4 | 8 | 16;
-  /** Slabs in workgroup memory: with 2 one is filled while the other is read, and a slab has one barrier. 1 where left out. */
-  buffers?: 1 | 2;
-  /** Multiply-adds are said as such, not as a product and a sum. */
-  fused?: boolean;
 };
 
 /** Threads of a workgroup. */
@@ -35,17 +29,13 @@ export const tileThreads = ({ rows, columns, eachRows, eachColumns }: Tile): num
 /** vec4s of a line of a slab. One more than the tile has: an odd pitch spreads transposed stores over the banks. */
 const pitch = (length: number): number => length / 4 + 1;
 /** Bytes of workgroup memory: a slab of both operands. */
-export const tileBytes = ({ rows, columns, slab, buffers = 1 }: Tile): number =>
-  16 * buffers * slab * (pitch(rows) + pitch(columns));
+export const tileBytes = ({ rows, columns, slab }: Tile): number =>
+  16 * slab * (pitch(rows) + pitch(columns));
 
 /** WGSL: the workgroup arrays. */
-export const tileArrays = ({ rows, columns, slab, buffers = 1 }: Tile): string => `
-    var<workgroup> ta: array<vec4f, ${buffers * slab * pitch(rows)}>;
-    var<workgroup> tb: array<vec4f, ${buffers * slab * pitch(columns)}>;`;
-
-/** WGSL: where the slab of a step begins in a workgroup array. */
-const bufferOf = ({ slab, buffers = 1 }: Tile, length: number): string =>
-  buffers === 1 ? "" : ` + step % 2u * ${slab * pitch(length)}u`;
+export const tileArrays = ({ rows, columns, slab }: Tile): string => `
+    var<workgroup> ta: array<vec4f, ${slab * pitch(rows)}>;
+    var<workgroup> tb: array<vec4f, ${slab * pitch(columns)}>;`;
 
 /** Column tiles that are walked down together: what one row of tiles reads, the next finds in the cache. */
 const PANEL = 8;
@@ -73,32 +63,15 @@ export const tileCount = (batch: number, m: number, n: number, { rows, columns }
 export const tileSums = ({ eachRows, eachColumns }: Tile): string =>
   unroll(eachRows, (r) => unroll(eachColumns / 4, (q) => `var s${r}_${q} = vec4f();`, " "));
 
-/**
- * WGSL: adds a slab's products. Where steps are written out, those of the next are loaded before the products of one, and
- * stand at constants from one index.
- */
-export function tileProducts(v: Tile): string {
-  const { rows, columns, slab, eachRows, eachColumns, unroll: steps = 1, fused = false } = v;
-  const [rowFours, columnFours] = [eachRows / 4, eachColumns / 4];
-  const loads = (k: number): string => `
-          ${unroll(rowFours, (q) => `let a${q}_${k} = ta[atA + ${k * pitch(rows) + (q * rows) / eachRows}u];`, " ")}
-          ${unroll(columnFours, (q) => `let b${q}_${k} = tb[atB + ${k * pitch(columns) + (q * columns) / eachColumns}u];`, " ")}`;
-  const sum = (r: number, q: number, k: number): string => {
-    const [s, a, b] = [`s${r}_${q}`, `a${r >> 2}_${k}.${lanes[r & 3]}`, `b${q}_${k}`];
-    return fused ? `${s} = fma(vec4f(${a}), ${b}, ${s});` : `${s} += ${a} * ${b};`;
-  };
-  return `
-        for (var k = 0u; k < ${slab}u; k += ${steps}u) {
-          let atA = k * ${pitch(rows)}u + down${bufferOf(v, rows)};
-          let atB = k * ${pitch(columns)}u + across${bufferOf(v, columns)};
-          ${loads(0)}
-          ${unroll(
-            steps,
-            (k) => `${k + 1 < steps ? loads(k + 1) : ""}
-          ${unroll(eachRows, (r) => unroll(columnFours, (q) => sum(r, q, k), " "))}`,
+/** WGSL: adds a slab's products. */
+export const tileProducts = ({ rows, columns, slab, eachRows, eachColumns }: Tile): string => `
+        for (var k = 0u; k < ${slab}u; k++) {
+          ${unroll(eachRows / 4, (q) => `let a${q} = ta[k * ${pitch(rows)}u + down + ${(q * rows) / eachRows}u];`)}
+          ${unroll(eachColumns / 4, (q) => `let b${q} = tb[k * ${pitch(columns)}u + across + ${(q * columns) / eachColumns}u];`)}
+          ${unroll(eachRows, (r) =>
+            unroll(eachColumns / 4, (q) => `s${r}_${q} += a${r >> 2}.${lanes[r & 3]} * b${q};`, " "),
           )}
         }`;
-}
 
 /** WGSL: what becomes of each four of sums within the matrix; `end` gets a row, four columns and their number `q`. */
 export const tileEnds = (
@@ -180,8 +153,8 @@ const fetches = (side: Side, threads: number, slab: number): string =>
     )
     .join("\n");
 
-const stores = (side: Side, v: Tile, threads: number): string =>
-  loadsOf(side, v.slab, threads)
+const stores = (side: Side, slab: number, threads: number): string =>
+  loadsOf(side, slab, threads)
     .map(({ t, guard, i, k, parts }) => {
       const part = (j: number) => `${side.name}${t}_${j}`;
       const value = (j: number) =>
@@ -189,7 +162,7 @@ const stores = (side: Side, v: Tile, threads: number): string =>
           ? part(0)
           : `vec4f(${Array.from({ length: 4 }, (_, r) => `${part(r)}.${lanes[j]}`).join(", ")})`;
       return `${guard}{
-          let at = (${k}) * ${pitch(side.length)}u + ${i}${bufferOf(v, side.length)};
+          let at = (${k}) * ${pitch(side.length)}u + ${i};
           ${unroll(parts, (j) => `t${side.name}[at + ${j * pitch(side.length)}u] = ${value(j)};`)}
         }`;
     })
@@ -215,10 +188,10 @@ export function tileLoop(
       ${v.prefetch ? fetch : ""}
       for (var step = 0u; step < steps; step++) {
         ${v.prefetch ? "" : fetch}
-        ${both((side) => stores(side, v, threads))}
+        ${both((side) => stores(side, v.slab, threads))}
         workgroupBarrier();
         ${v.prefetch ? `if (step + 1u < steps) {\n${fetch}\n}` : ""}
         ${tileProducts(v)}
-        ${v.buffers === 2 ? "" : "workgroupBarrier();"}
+        workgroupBarrier();
       }`;
 }

@@ -25,7 +25,6 @@ import { randn } from "../../engine/random.ts";
 import { elapsed, Stopwatch } from "../../engine/stopwatch.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import type { Variant } from "../../kernels/kernel.ts";
-import { type Tile, tileBytes, tileThreads } from "../../kernels/tile.ts";
 import { digits } from "../format.ts";
 
 interface Problem {
@@ -108,7 +107,6 @@ const problems: readonly Problem[] = [
   matmulProblem([256, 256], [64, 256, 1024]),
   matmulProblem([256, 256], [64, 256, 16]),
   matmulProblem([16, 256, 128], [16, 128, 16384]),
-  matmulProblem([16, 256, 256], [16, 256, 16384]),
   ...convProblems(64, 32, 128, 128),
   ...convProblems(64, 16, 256, 256),
   ...convProblems(64, 8, 256, 256),
@@ -117,45 +115,6 @@ const problems: readonly Problem[] = [
   ...convProblems(64, 32, 128, 128, 3, 2).slice(0, 2),
   ...convProblems(64, 32, 3, 128).slice(0, 1),
 ];
-
-/** Tiles that no heuristic takes: what each of a tile's means does to the two largest. */
-const trials: readonly Tile[] = (
-  [
-    { rows: 128, columns: 128, slab: 16, eachRows: 8, eachColumns: 8, prefetch: true },
-    { rows: 64, columns: 64, slab: 16, eachRows: 8, eachColumns: 4, prefetch: true },
-  ] as Tile[]
-)
-  .flatMap((v): Tile[] => [
-    { ...v, fused: true },
-    { ...v, unroll: 4 },
-    { ...v, unroll: 16 },
-    { ...v, unroll: 4, fused: true },
-    { ...v, buffers: 2 },
-    { ...v, unroll: 4, buffers: 2 },
-    { ...v, unroll: 16, buffers: 2 },
-  ])
-  .concat([
-    { rows: 128, columns: 128, slab: 8, eachRows: 8, eachColumns: 8, prefetch: true, unroll: 8, buffers: 2 },
-    { rows: 128, columns: 128, slab: 8, eachRows: 8, eachColumns: 16, prefetch: true, unroll: 4, buffers: 2 },
-    { rows: 128, columns: 128, slab: 8, eachRows: 16, eachColumns: 8, prefetch: true, unroll: 4, buffers: 2 },
-    { rows: 256, columns: 128, slab: 8, eachRows: 16, eachColumns: 8, prefetch: true, unroll: 4, buffers: 2 },
-    { rows: 64, columns: 128, slab: 16, eachRows: 8, eachColumns: 8, prefetch: true, unroll: 4 },
-    { rows: 64, columns: 64, slab: 16, eachRows: 8, eachColumns: 8, prefetch: true, unroll: 4, buffers: 2 },
-  ]);
-
-/** Multiply-adds from which on the trials are worth the compilation. */
-const LARGE = 2 ** 33;
-
-const triedWays = (engine: Engine, family: string, flops: number): Variant[] =>
-  family === "matmul" && flops >= LARGE
-    ? trials
-        .filter(
-          (v) =>
-            tileThreads(v) <= engine.hardware.maxWorkgroupSize &&
-            tileBytes(v) <= engine.hardware.maxWorkgroupStorage,
-        )
-        .map((v) => ({ kernel: "shared", ...v }))
-    : [];
 
 const tiny: readonly Problem[] = [
   matmulProblem([36, 20], [20, 40]),
@@ -175,10 +134,7 @@ async function sweep(engine: Engine, problem: Problem, stopwatch: Stopwatch | un
   const run = (way: Variant) =>
     engine.noGrad(() => engine.forward(() => tunable.run(engine, xs, sizes, way)));
   const first = tunable.heuristic(engine.hardware, sizes);
-  const tried = triedWays(engine, tunable.family, problem.flops);
-  const ways = new Map(
-    [first, ...tunable.ways(engine.hardware, sizes), ...tried].map((w) => [wayName(w), w]),
-  );
+  const ways = new Map([first, ...tunable.ways(engine.hardware, sizes)].map((w) => [wayName(w), w]));
   const expected = run(first);
   const entries: { name: string; way: Variant; ms: number; error: number; fault?: string }[] = [];
   try {

@@ -3,7 +3,6 @@ import { type Array64, map } from "../../engine/oracle/array.ts";
 import { matmul } from "../../engine/oracle/matmul.ts";
 import { matmulRegister, matmulShared, registerTile } from "../../kernels/matmul.ts";
 import { pack } from "../../kernels/pack.ts";
-import type { Tile } from "../../kernels/tile.ts";
 import { sharedTiles } from "../../kernels/tile-choice.ts";
 import { normal } from "../support/draw.ts";
 import { eachVariant, launched } from "../support/kernels.ts";
@@ -122,26 +121,6 @@ test.each(eachVariant(matmulShared))("%s", async (_, variant) => {
     const magnitude = matmul(map(a, Math.abs), map(b, Math.abs), options);
     expectNear(c!, matmul(a, b, options), { terms: k, magnitude }, `${batch} x ${m} x ${n} x ${k}`);
   }
-});
-
-test.each([
-  { unroll: 4 },
-  { buffers: 2 },
-  { unroll: 16, buffers: 2 },
-  { fused: true, unroll: 2 },
-  { slab: 16, eachRows: 8, eachColumns: 8, rows: 64, columns: 64, unroll: 4, buffers: 2 },
-] as Partial<Tile>[])("a tile %j adds in the same order over many slabs", async (means) => {
-  const [m, n, k] = [36, 40, 100];
-  const [a, b] = [normal([1, m, k], 1), normal([1, k, n], 2)];
-  const params = { batch: 1, m, n, k, aBatch: 0, aRow: k, aColumn: 1, bBatch: 0, bRow: n, bColumn: 1 };
-  const layout = { aAlongK: true, bAlongK: false, vec: true };
-  const results = [];
-  for (const tile of [sharedTiles[0]!, { ...sharedTiles[0]!, ...means }]) {
-    const { c } = await launched(matmulShared, { ...tile, ...layout }, { a, b }, { c: [1, m, n] }, params);
-    near(c!, a, b, k, JSON.stringify(tile));
-    results.push([...c!]);
-  }
-  if (!means.fused) expect(results[1]).toEqual(results[0]);
 });
 
 test.each([true, false])("one matrix for a batch in shared tiles, in fours: %s", async (vec) => {
