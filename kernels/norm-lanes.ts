@@ -63,6 +63,23 @@ export function normLanesVariants(hw: Hardware, maps: number, columns: number): 
 export const normLanesGradVariants = (hw: Hardware, maps: number, columns: number): NormLanesGradVariant[] =>
   normLanesVariants(hw, maps, columns).map((v) => ({ ...v, keep: 2 * v.each * normLanesThreads(v) <= HELD }));
 
+/** Threads of a workgroup that keep a core busy. */
+const BUSY = 128;
+
+/**
+ * The usual one of some variants, by what an H100 likes: `most` vec4s a thread, of a group of many threads twice that, and
+ * groups together until there are enough threads.
+ */
+export function usualLanes<V extends NormLanesVariant>(variants: readonly V[], most: number): V | undefined {
+  const wide = ({ lanes, maps }: V) => lanes * maps >= BUSY;
+  const good = variants.filter((v) => (v.each <= most ? v.lanes >= 4 : v.each <= 2 * most && wide(v)));
+  const far = (v: V) => Math.abs(normLanesThreads(v) - BUSY);
+  return good.reduce<V | undefined>(
+    (a, b) => (!a || b.each > a.each || (b.each === a.each && far(b) < far(a)) ? b : a),
+    undefined,
+  );
+}
+
 type Shared = { act: NormActivation };
 
 /** Every activation once, every way to share out once; others compile on demand. */

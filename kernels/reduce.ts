@@ -57,8 +57,8 @@ export const reduce = defineKernel({
 
 /** Who walks axes of a length with so many results beside each other. */
 export function reduceWalker(hw: Hardware, length: number, inner: number): ReduceVariant["by"] {
-  if (hw.kind === "gpu" && inner === 1 && length >= 256) return length % 4 === 0 ? "wide" : "group";
-  if (hw.kind === "gpu") return "thread";
+  if (hw.kind === "gpu" && inner === 1 && length % 4 === 0) return length > 256 ? "wide" : "along";
+  if (hw.kind === "gpu") return inner === 1 && length >= 256 ? "group" : "thread";
   if (inner % 4 === 0) return "across";
   return inner === 1 && length % 4 === 0 ? "along" : "thread";
 }

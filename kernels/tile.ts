@@ -56,8 +56,12 @@ export const tilePlace = ({ rows, columns, eachColumns }: Tile): string => `
       let down = lane / ${(columns / eachColumns) * 4}u * 4u + lane / 16u % 2u * 2u + lane % 2u;`;
 
 /** Workgroups for C [batch, m, n]. */
-export const tileCount = (batch: number, m: number, n: number, { rows, columns }: Tile): number =>
-  batch * Math.ceil(n / columns) * Math.ceil(m / rows);
+export const tileCount = (
+  batch: number,
+  m: number,
+  n: number,
+  { rows, columns }: Pick<Tile, "rows" | "columns">,
+): number => batch * Math.ceil(n / columns) * Math.ceil(m / rows);
 
 /** WGSL: the thread's sums, s{row}_{four of columns}. */
 export const tileSums = ({ eachRows, eachColumns }: Tile): string =>

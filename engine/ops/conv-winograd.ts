@@ -1,7 +1,6 @@
 import { winogradBytes } from "../../kernels/conv-ways.ts";
 import { matmulWay } from "../../kernels/matmul.ts";
 import { tileCount } from "../../kernels/tile.ts";
-import { usualTile } from "../../kernels/tile-choice.ts";
 import { winogradInput, winogradOutput, winogradTiles, winogradWeight } from "../../kernels/winograd.ts";
 import { winogradOutputGrad, winogradWeightGrad } from "../../kernels/winograd-grad.ts";
 import type { Engine } from "../engine.ts";
@@ -101,9 +100,6 @@ export function weightsByWinograd(engine: Engine, [dy, x]: Inputs, sums: WeightS
   }
 }
 
-/** Parts that keep a GPU busy. */
-function splits({ hardware }: Engine, { ci, co }: WeightSums): number {
-  if (hardware.kind === "cpu") return 1;
-  const tile = usualTile(hardware, { batch: BUSY, m: co, n: ci });
-  return Math.ceil(BUSY / tileCount(16, co, ci, tile));
-}
+/** Parts that keep a GPU busy with small tiles: each part's products are written and read once more. */
+const splits = ({ hardware }: Engine, { ci, co }: WeightSums): number =>
+  hardware.kind === "cpu" ? 1 : Math.ceil(BUSY / tileCount(16, co, ci, { rows: 64, columns: 64 }));

@@ -24,6 +24,7 @@ import {
   normLanesGrad,
   normLanesGradVariants,
   normLanesVariants,
+  usualLanes,
 } from "../../kernels/norm-lanes.ts";
 import { grad } from "../autograd.ts";
 import { chosen, type Tunable } from "../choices.ts";
@@ -137,6 +138,9 @@ const lanes = <V extends NormLanesVariant>(
   variants: (hw: Hardware, maps: number, columns: number) => V[],
 ) => (plus ? [] : variants(hw, groupSize, columns).map((v) => ({ kernel: "lanes", ...v }) as const));
 
+/** vec4s a thread keeps of x, of x and dy. */
+const KEPT = { forward: 8, gradient: 4 };
+
 const byGroup = ({ columns, groupSize, plus }: Problem): string =>
   `${plus ? "++ of" : "groups of"} ${groupSize}x${columns}`;
 const imageBy = ({ hardware: { kind } }: Engine) => ({ by: kind === "cpu" ? "image" : "map" }) as const;
@@ -145,7 +149,8 @@ const imageBy = ({ hardware: { kind } }: Engine) => ({ by: kind === "cpu" ? "ima
 const normed: Tunable<Problem, Way> = {
   family: "norm",
   classOf: byGroup,
-  heuristic: (hw, problem) => whole(hw, problem, false)[0] ?? sweeps,
+  heuristic: (hw, problem) =>
+    usualLanes(lanes(hw, problem, normLanesVariants), KEPT.forward) ?? whole(hw, problem, false)[0] ?? sweeps,
   ways: (hw, problem) => [sweeps, ...whole(hw, problem, false), ...lanes(hw, problem, normLanesVariants)],
   run: (engine, inputs, problem, way) => {
     const [x, gamma, beta, alpha, statistics] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
@@ -193,7 +198,10 @@ function factorsOf(
 const normedBack: Tunable<GradProblem, GradWay> = {
   family: "norm_grad",
   classOf: byGroup,
-  heuristic: (hw, problem) => whole(hw, problem, true)[0] ?? sweeps,
+  heuristic: (hw, problem) =>
+    usualLanes(lanes(hw, problem, normLanesGradVariants), KEPT.gradient) ??
+    whole(hw, problem, true)[0] ??
+    sweeps,
   ways: (hw, problem) => [sweeps, ...whole(hw, problem, true), ...lanes(hw, problem, normLanesGradVariants)],
   agree: (engine, [x, , statistics, ...parameters], problem) =>
     engine.scope(() => void normed.run(engine, [x, ...parameters.slice(0, 3), statistics], problem, sweeps)),

@@ -62,7 +62,8 @@ const filtered: Tunable<Problem, Way> = {
   heuristic: ({ kind }, problem) => {
     if (!fits(problem)) return { kernel: "plain" };
     if (kind === "cpu") return tileWay(problem, 2, 8, false);
-    return problem.out[1] % 4 === 0 ? tileWay(problem, 2, 4, true) : { kernel: "plain" };
+    if (problem.out[1] % 4 !== 0) return { kernel: "plain" };
+    return tileWay(problem, problem.out[0] >= 16 ? 4 : 2, 4, true); // small images leave a GPU idle
   },
   ways: ({ kind }, problem) => {
     const plain: Way = { kernel: "plain" };

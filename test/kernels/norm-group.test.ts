@@ -13,6 +13,7 @@ import {
   normLanesGradVariants,
   normLanesThreads,
   normLanesVariants,
+  usualLanes,
 } from "../../kernels/norm-lanes.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
@@ -249,4 +250,19 @@ describe("the variant for a group", () => {
   });
 
   test("there is none beyond 16,384", () => expect(groupNormVariant(hw, 16388)).toBeUndefined());
+});
+
+test("the usual lanes are those that an H100 ran fastest, or within 3 % of it", () => {
+  const hw = { ...engine.hardware, kind: "gpu", subgroups: true, maxWorkgroupSize: 1024 } as const;
+  const usual = (maps: number, columns: number) => usualLanes(normLanesVariants(hw, maps, columns), 8);
+  expect(usual(4, 1024)).toEqual({ lanes: 32, each: 8, maps: 4, groups: 1 });
+  expect(usual(12, 1024)).toEqual({ lanes: 16, each: 16, maps: 12, groups: 1 });
+  expect(usual(8, 256)).toEqual({ lanes: 8, each: 8, maps: 8, groups: 2 });
+  expect(usual(1, 1024)).toEqual({ lanes: 32, each: 8, maps: 1, groups: 4 });
+  expect(usual(8, 64)).toEqual({ lanes: 4, each: 4, maps: 8, groups: 4 });
+  const back = (maps: number, columns: number) => usualLanes(normLanesGradVariants(hw, maps, columns), 4);
+  expect(back(8, 1024)).toEqual({ lanes: 32, each: 8, maps: 8, groups: 1, keep: true });
+  expect(back(8, 256)).toEqual({ lanes: 16, each: 4, maps: 8, groups: 1, keep: true });
+  expect(back(32, 1024)).toEqual({ lanes: 32, each: 8, maps: 32, groups: 1, keep: false });
+  expect(usual(1, 49)).toBeUndefined();
 });
