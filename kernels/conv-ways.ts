@@ -190,7 +190,7 @@ export function convWeightWay(hw: Hardware, problem: WeightProblem): ConvWeightW
   const { ci, co, kh, kw } = problem;
   const tiles = weightTiles(hw, problem);
   if (tiles && winogradPays(tiles)) return { kernel: "winograd" };
-  if (hw.kind === "gpu" && Math.min(ci, co) >= FULL)
+  if (hw.kind === "gpu" && co >= FULL)
     return { kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) };
   return { kernel: "rows", ...convWeightTile(hw, problem) };
 }
