@@ -51,7 +51,7 @@ export function reportOf(run: Run, log: MetricsLog): Report {
   const { steps, batchSize, accumulate } = config.training;
   const over = Math.min(RECENT, rows.length);
   const best = bestEvaluation(rows);
-  const now = new Date().toISOString();
+  const now = Date.now();
   return {
     network: networkName(config),
     parameters: countParameters(network),
@@ -64,8 +64,8 @@ export function reportOf(run: Run, log: MetricsLog): Report {
     steps: { taken: trainer.step, planned: steps },
     batchSize,
     accumulate,
-    began: earlier(folder)?.began ?? now,
-    written: now,
+    began: earlier(folder)?.began ?? iso(now - 1000 * seconds),
+    written: iso(now),
     seconds,
     imagesPerSecond: seconds > 0 ? Number(((batchSize * rows.length) / seconds).toPrecision(4)) : null,
     peakMemory: trainer.engine.memory().peak,
@@ -74,6 +74,8 @@ export function reportOf(run: Run, log: MetricsLog): Report {
     system: systemOf(trainer.engine),
   };
 }
+
+const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
 const lastEvaluation = ({ rows }: MetricsLog): number =>
   rows.findLast((m) => m.evalLoss !== undefined)!.evalLoss!;

@@ -77,7 +77,7 @@ describe("the report", () => {
     expect(system.driver.source).toMatch(/^(system|embedded)$/);
     expect(system.limits.maxStorageBufferBindingSize).toBeGreaterThanOrEqual(2 ** 27);
     expect(system).toMatchObject({ node: process.version, platform: `${process.platform} ${process.arch}` });
-    expect(Date.parse(began)).toBeLessThanOrEqual(Date.parse(written));
+    expect(Date.parse(began)).toBeLessThanOrEqual(Date.parse(written) - 1000 * seconds + 2);
   });
 
   test("for people, whose pictures are there", () => {
