@@ -76,9 +76,13 @@ export const winogradBytes = (p: Tiled): number => {
   return 4 * 16 * 4 * lines * fours * Math.max(p.ci, p.co);
 };
 
+/** Whether the transforms of one image, and of all weights, can be bound. */
+const winogradHeld = (hw: Hardware, p: Tiled): boolean =>
+  Math.max(winogradBytes(p), 4 * 16 * p.ci * 4 * Math.ceil(p.co / 4)) <= hw.maxBinding;
+
 /** Whether Winograd's kernels can compute it. */
 const winogradFits = (hw: Hardware, p: ConvProblem): boolean =>
-  [p.kernel, p.attrs.stride, p.stuffing].join() === "3,3,1,1,1,1" && winogradBytes(p) <= hw.maxBinding;
+  [p.kernel, p.attrs.stride, p.stuffing].join() === "3,3,1,1,1,1" && winogradHeld(hw, p);
 
 /**
  * Time of Winograd's way as a share of convRows' on a CPU driver, fitted to llvmpipe with 16 to 256 channels: 16 products
@@ -181,7 +185,7 @@ function weightTiles(
   { ci, co, kh, kw, size, stride, dilation }: WeightProblem,
 ): Tiled | undefined {
   const p = { ci, co, oh: size[0], ow: size[1], attrs: { dilation } };
-  const fits = [kh, kw, ...stride].join() === "3,3,1,1" && winogradBytes(p) <= hw.maxBinding;
+  const fits = [kh, kw, ...stride].join() === "3,3,1,1" && winogradHeld(hw, p);
   return fits ? p : undefined;
 }
 

@@ -62,6 +62,7 @@ test("weight gradients to few channels are summed by rows on GPUs, of many by Wi
   expect(usual({ ci: 32, co: 32 })).toBe("gemm");
   expect(usual({ stride: [2, 2], size: [16, 16] })).toBe("gemm");
   expect(usual({ kh: 1, kw: 1 })).toBe("gemm");
+  expect(usual({ ci: 2048, co: 2048, size: [8, 8] }, { ...large, maxBinding: 2 ** 27 })).toBe("gemm");
   const cpu = { ...large, kind: "cpu" } as const;
   expect(usual({}, cpu)).toBe("winograd");
   expect(usual({ ci: 32 }, cpu)).toBe("rows");

@@ -336,6 +336,8 @@ describe("which way", () => {
     expect(usual(problem({ oh: 3, ow: 3 }))).toBe("rows");
     expect(winogradBytes(problem({ oh: 512, ow: 512, co: 128 }))).toBeGreaterThan(2 ** 27);
     expect(usual(problem({ oh: 512, ow: 512, co: 128 }))).toBe("rows");
+    expect(usual(problem({ oh: 8, ow: 8, ci: 1408, co: 1408 }))).toBe("winograd");
+    expect(usual(problem({ oh: 8, ow: 8, ci: 1536, co: 1536 }))).toBe("rows");
   });
 
   test("the usual one is among those worth measuring", () => {
