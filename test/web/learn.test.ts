@@ -47,6 +47,8 @@ function divergenceOnGrid({ grid, learned }: LearnValues): number {
   return miss / size;
 }
 
+const MOVED = 300;
+
 const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
 
 webTest("learns a score by denoising, before the eyes and in numbers", { at: "learn" }, async ({ page }) => {
@@ -60,6 +62,11 @@ webTest("learns a score by denoising, before the eyes and in numbers", { at: "le
     undefined,
     { timeout: 60_000 },
   );
+  // Points that started all over the plane need steps to come to the centres, however soon the score is learnt.
+  const learnt = await numberIn(page, "#learn-steps");
+  await expect
+    .poll(() => numberIn(page, "#learn-steps"), { timeout: 60_000 })
+    .toBeGreaterThan(learnt + MOVED);
   await button(page, "Pause").click();
   await page.getByText(/^Paused after/).waitFor();
   await expect
