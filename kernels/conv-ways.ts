@@ -12,7 +12,7 @@ import { winogradTiles } from "./winograd.ts";
  * | rows     | any, by convRows over a padded copy       | few channels, small images, CPU drivers' strides   |
  * | gemm     | any, as a matrix product of gathered x    | GPUs                                               |
  * | matrix   | the same on matrix units, inputs in f16   | GPUs with such units, in mixed precision           |
- * | winograd | 3x3 of stride 1, 16 products for 36       | about 20 channels and more, on GPUs 64             |
+ * | winograd | 3x3 of stride 1, 16 products for 36       | about 20 channels, on GPUs and for weights 64      |
  */
 
 const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
