@@ -1,18 +1,17 @@
-import type { Kernel, Variant } from "../kernels/kernel.ts";
-import { type FusedArray, type FusedStep, fuse, type Lanewise } from "../kernels/lanewise.ts";
+import type { Kernel, Lanewise, Variant } from "../kernels/kernel.ts";
+import { type FusedArray, type FusedStep, fuse, ownParams } from "../kernels/lanewise.ts";
 import type { Block } from "./buffers.ts";
-import { type ProgramCache, SLOT } from "./programs.ts";
-import type { ScalarLike } from "./scalar.ts";
+import { type Program, type ProgramCache, SLOT } from "./programs.ts";
+import { numberOf, type ScalarLike } from "./scalar.ts";
 import type { Command } from "./stream.ts";
-
-type LanewiseKernel = Kernel & { readonly lanewise: (v: Variant) => Lanewise };
 
 /**
  * What one kernel may weigh: longer ones only take longer to compile. A step that calls a function, such as an
- * exponential, weighs as much as CALL sums.
+ * exponential, weighs as much as CALL sums, one that draws as DRAW.
  */
 const HEAVIEST = { captured: 128, eager: 32 } as const;
 const CALL = 8;
+const DRAW = 16;
 
 /** Times an eager run is met before a kernel is compiled for it: most sequences of ops never come again. */
 const EAGER_AFTER = 4;
@@ -79,26 +78,50 @@ export class LanewiseFusion {
   }
 }
 
-const isLanewise = ({ program, ranges }: Command): boolean =>
-  "lanewise" in program.kernel && ranges.every((r) => r.offset === 0);
-
-/** Parameters of a lanewise command: the count comes first. */
-const countOf = ({ params }: Command): ScalarLike => params[0]!;
-
-/** Do two commands walk the same elements the same way? */
-const isLike = (a: Command, b: Command): boolean =>
-  countOf(a) === countOf(b) && a.program.variant["vecs"] === b.program.variant["vecs"];
-
-const weights = new WeakMap<object, number>();
-
-function weightOf({ program }: Command): number {
-  let weight = weights.get(program);
-  if (weight === undefined) {
-    const { expression } = (program.kernel as LanewiseKernel).lanewise(program.variant);
-    weights.set(program, (weight = /_\(|logistic\(/.test(expression) ? CALL : 1));
-  }
-  return weight;
+/** What a program's commands are to a run. */
+interface Part {
+  readonly lanewise: Lanewise;
+  readonly weight: number;
+  /** Places of the parameters it brings. */
+  readonly own: readonly number[];
+  readonly count: readonly number[];
+  /** Of what tells draws where a sample ends. */
+  readonly sampleSize: number | undefined;
 }
+
+const parts = new WeakMap<Program, Part | "none">();
+
+function partOf(program: Program): Part | undefined {
+  let part = parts.get(program);
+  if (part === undefined) parts.set(program, (part = madePart(program) ?? "none"));
+  return part === "none" ? undefined : part;
+}
+
+function madePart({ kernel, variant }: Program): Part | undefined {
+  const lanewise = kernel.lanewise?.(variant);
+  if (!lanewise) return undefined;
+  const names = Object.keys(kernel.params);
+  const { expression, draw } = lanewise;
+  return {
+    lanewise,
+    weight: (draw ? DRAW : 0) + (/_\(|logistic\(/.test(expression) ? CALL : 1),
+    own: ownParams(kernel, lanewise).map((name) => names.indexOf(name)),
+    count: names.flatMap((name, i) => (["count", "samples", "sampleSize"].includes(name) ? [i] : [])),
+    sampleSize: draw ? names.indexOf("sampleSize") : undefined,
+  };
+}
+
+const isLanewise = ({ program, ranges }: Command): boolean =>
+  partOf(program) !== undefined && ranges.every((r) => r.offset === 0);
+
+/** The elements that a lanewise command walks. */
+const countOf = ({ program, params }: Command): number =>
+  partOf(program)!.count.reduce((product, i) => product * numberOf(params[i]!), 1);
+
+const sampleSizeOf = ({ program, params }: Command): ScalarLike | undefined => {
+  const { sampleSize } = partOf(program)!;
+  return sampleSize === undefined ? undefined : params[sampleSize];
+};
 
 /** An array of a run. */
 interface Held {
@@ -116,13 +139,15 @@ interface Held {
 const isStored = ({ written, left, unread }: Held): boolean => written && (unread || left !== 0);
 const isBound = (held: Held | undefined): boolean => held !== undefined && (held.read || isStored(held));
 
-/** Lanewise commands in a row, and which of their arrays have to be in memory. */
+/** Lanewise commands in a row over equally many elements, and which of their arrays have to be in memory. */
 class Run {
   readonly commands: Command[] = [];
   readonly arrays = new Map<Block, Held>();
+  /** Of those that draw. */
+  sampleSize: ScalarLike | undefined;
   readonly #uses: Uses;
   #weight = 0;
-  #words = 1;
+  #words = 2;
   #bound = 0;
 
   constructor(uses: Uses) {
@@ -132,9 +157,13 @@ class Run {
   /** Takes a command in, the first always; false where it cannot go on with that one. */
   add(next: Command, heaviest: number, maxArrays: number): boolean {
     const [first] = this.commands;
-    const weight = this.#weight + weightOf(next);
-    const words = this.#words + next.params.length - 1;
-    if (first && !(isLike(first, next) && weight <= heaviest && words * 4 <= SLOT)) return false;
+    const part = partOf(next.program)!;
+    const weight = this.#weight + part.weight;
+    const words = this.#words + part.own.length;
+    const sampleSize = this.sampleSize ?? sampleSizeOf(next);
+    const isLike = () =>
+      countOf(first!) === countOf(next) && sampleSize === (sampleSizeOf(next) ?? sampleSize);
+    if (first && !(isLike() && weight <= heaviest && words * 4 <= SLOT)) return false;
     const after = this.#after(next);
     if (!after) return false;
     let bound = this.#bound;
@@ -142,7 +171,7 @@ class Run {
       bound += Number(isBound(held)) - Number(isBound(this.arrays.get(block)));
     if (first && bound > maxArrays) return false;
     for (const [block, held] of after) this.arrays.set(block, held);
-    [this.#weight, this.#words, this.#bound] = [weight, words, bound];
+    [this.#weight, this.#words, this.#bound, this.sampleSize] = [weight, words, bound, sampleSize];
     this.commands.push(next);
     return true;
   }
@@ -159,6 +188,7 @@ class Run {
   /** The arrays that a command touches, as it would leave them; undefined where one must not be changed. */
   #after(next: Command): Map<Block, Held> | undefined {
     const { program, ranges } = next;
+    const { inPlace = false } = partOf(program)!.lanewise;
     const names = program.halves.length > 0 ? Object.keys(program.kernel.bindings(program.variant)) : [];
     const after = new Map<Block, Held>();
     let place = this.arrays.size;
@@ -171,7 +201,7 @@ class Run {
       const uses = isOutput ? this.#uses.get(next) : undefined;
       after.set(block, {
         place: before?.place ?? place++,
-        read: before?.read ?? !isOutput,
+        read: before?.read ?? (!isOutput || inPlace),
         written: isOutput || before?.written === true,
         half,
         left: isOutput ? uses : before?.left && before.left - 1,
@@ -192,24 +222,32 @@ function fused(run: Run, key: string, programs: ProgramCache): Command {
   const bound = [...arrays].filter(([, held]) => isBound(held));
   const halves = bound.flatMap(([, { half, place }]) => (half ? [`t${place}`] : []));
   const ranges = new Map(commands.flatMap((c) => c.ranges.map((r) => [r.block, r])));
+  const count = countOf(commands[0]!);
   return {
     program: programs.find(kernel, {}, halves),
     ranges: bound.map(([block]) => ranges.get(block)!),
-    params: [countOf(commands[0]!), ...commands.flatMap((c) => c.params.slice(1))],
-    groups: commands[0]!.groups,
+    params: [
+      count,
+      ...(run.sampleSize === undefined ? [] : [run.sampleSize]),
+      ...commands.flatMap((c) => partOf(c.program)!.own.map((i) => c.params[i]!)),
+    ],
+    groups: kernel.dispatch({ count }, {}),
   };
 }
+
+/** vec4s of a thread of a lanewise kernel. */
+const vecsOf = ({ vecs, run }: Variant): number => (vecs ?? run) as number;
 
 function kernelOf({ commands, arrays }: Run): Kernel {
   const steps = commands.map(
     ({ program, ranges }): FusedStep => ({
-      kernel: program.kernel as LanewiseKernel,
-      variant: program.variant,
+      kernel: program.kernel,
+      lanewise: partOf(program)!.lanewise,
       arrays: ranges.map((r) => arrays.get(r.block)!.place),
     }),
   );
   const kept = [...arrays.values()].map(
     (held): FusedArray => ({ read: held.read, stored: isStored(held), half: held.half }),
   );
-  return fuse(steps, kept, commands[0]!.program.variant["vecs"] as number);
+  return fuse(steps, kept, vecsOf(commands[0]!.program.variant));
 }

@@ -5,6 +5,7 @@ import {
   blockType,
   blockVariants,
   drawLib,
+  drawnLanes,
   drawParams,
   forEachBlock,
 } from "./random.ts";
@@ -26,4 +27,14 @@ export const dropout = defineKernel({
   },
   dispatch: (p, v) => blockGroups(p, v),
   cost: ({ samples, sampleSize }) => ({ bytes: 8 * samples * sampleSize, flops: samples * sampleSize }),
+  lanewise: ({ vec }) =>
+    vec
+      ? {
+          inputs: ["x"],
+          output: "y",
+          lib: drawnLanes.lib,
+          expression: "select(0.0, x * p.gain, z >= p.rate)",
+          draw: drawnLanes.uniform,
+        }
+      : undefined,
 });

@@ -35,6 +35,19 @@ export type MatrixUnit = {
   readonly lanes: number;
 };
 
+/** What `fuse` needs of a lanewise kernel. */
+export interface Lanewise {
+  readonly inputs: readonly string[];
+  readonly output: string;
+  /** The expression reads what stood in the output before. */
+  readonly inPlace?: boolean;
+  readonly lib: readonly string[];
+  /** In the names of inputs, output where that is read, `p.NAME` of parameters and, of a kernel that draws, `z`. */
+  readonly expression: string;
+  /** Four draws for the vec4 that is the `block`-th of its `sample`: each element's z. */
+  readonly draw?: string | undefined;
+}
+
 export interface Kernel<B extends string = string, P extends string = string, V extends Variant = Variant> {
   readonly name: string;
   readonly bindings: (v: V) => Record<B, Binding>;
@@ -53,6 +66,8 @@ export interface Kernel<B extends string = string, P extends string = string, V 
   readonly matrices?: ((v: V) => boolean) | undefined;
   /** Bytes of workgroup memory, of kernels with variants that take more than the 16,384 that every adapter has. */
   readonly workgroupBytes?: ((v: V) => number) | undefined;
+  /** Of variants that compute each element from those at the same place: see lanewise.ts. */
+  readonly lanewise?: ((v: V) => Lanewise | undefined) | undefined;
 }
 
 /** A kernel as it is declared: what does not depend on the variant may stand without a function around it. */
@@ -68,6 +83,7 @@ export interface KernelSpec<B extends string, P extends string, V extends Varian
   subgroups?: (v: V) => boolean;
   matrices?: (v: V) => boolean;
   workgroupBytes?: (v: V) => number;
+  lanewise?: (v: V) => Lanewise | undefined;
 }
 
 /**

@@ -4,6 +4,7 @@ import {
   type Groups,
   type Hardware,
   type Kernel,
+  type Lanewise,
   linearGroups,
   linearMain,
   type ParamType,
@@ -12,8 +13,9 @@ import {
 } from "./kernel.ts";
 
 /*
- * Kernels that compute each element from the elements at the same place: y[i] = f(x[i], ...). They walk whole
- * tensors four floats at a time, and neighbours in a captured step can run as one kernel (see fuse).
+ * Kernels that compute each element from the elements at the same place, and perhaps a random number of its own:
+ * y[i] = f(x[i], ...). They walk whole tensors four floats at a time, and neighbours in a captured step can run as one
+ * kernel (see fuse).
  */
 
 /** vec4s a thread handles in a row: a CPU driver wants whole cache lines, a GPU neighbours side by side. */
@@ -28,9 +30,10 @@ export const forEachVec4 = (vecs: number, body: string): string => `
     }
   }`;
 
-/** The same, for a body of many arrays: in a loop whose length no compiler knows, lest it compiles the body `vecs` times. */
-export const forEachVec4InTurn = (vecs: number, body: string): string => `
+/** The same, for a long body: in a loop whose length no compiler knows, lest it compiles the body `vecs` times. */
+export const forEachVec4InTurn = (vecs: number, body: string, before = ""): string => `
   ${linearMain(threadsFor(vecs))}
+    ${before}
     let end = min((thread + 1u) * ${vecs}u, p.count / 4u + min(p.count % 4u, 1u));
     for (var i = thread * ${vecs}u; i < end; i++) { ${body} }
   }`;
@@ -55,11 +58,9 @@ interface LanewiseSpec<
   flops: number;
 }
 
-/** What `fuse` needs of a lanewise kernel. */
-export interface Lanewise {
-  readonly inputs: readonly string[];
-  readonly output: string;
-  readonly expression: string;
+/** Parameters that a lanewise kernel's expression mentions: to a fused run it brings these. */
+export function ownParams(kernel: Kernel, { expression, draw = "" }: Lanewise): string[] {
+  return Object.keys(kernel.params).filter((name) => new RegExp(`\\bp\\.${name}\\b`).test(draw + expression));
 }
 
 export function defineLanewise<
@@ -67,13 +68,13 @@ export function defineLanewise<
   O extends string,
   P extends string,
   V extends Variant & { vecs: number },
->(spec: LanewiseSpec<I, O, P, V>): Kernel<I | O, P | "count", V> & { readonly lanewise: (v: V) => Lanewise } {
+>(spec: LanewiseSpec<I, O, P, V>): Kernel<I | O, P | "count", V> {
   const { name, inputs, output, lib, expression, variants, flops } = spec;
   const bindings = Object.fromEntries([
     ...inputs.map((i) => [i, "read vec4f"]),
     [output, "read_write vec4f"],
   ]);
-  const kernel = defineKernel<I | O, P | "count", V>({
+  return defineKernel<I | O, P | "count", V>({
     name,
     bindings: bindings as Record<I | O, "read vec4f">,
     params: { count: "u32", ...spec.params } as Record<P | "count", ParamType>,
@@ -84,8 +85,8 @@ export function defineLanewise<
       ${forEachVec4(v.vecs, assign(output, "f", inputs))}`,
     dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
     cost: ({ count }): Cost => ({ bytes: 4 * (inputs.length + 1) * count, flops: flops * count }),
+    lanewise: (v) => ({ inputs, output, lib: lib(v), expression: expression(v) }),
   });
-  return { ...kernel, lanewise: (v) => ({ inputs, output, expression: expression(v) }) };
 }
 
 const functionOf = (name: string, inputs: readonly string[], expression: string): string =>
@@ -103,9 +104,9 @@ const laneByLane = (f: string, vectors: readonly string[]): string =>
 
 /** One lanewise kernel of a fused run: its arrays by place among the run's arrays, parameters after the others'. */
 export interface FusedStep {
-  readonly kernel: Kernel & { readonly lanewise: (v: Variant) => Lanewise };
-  readonly variant: Variant;
-  /** For each binding of the kernel, which of the run's arrays it is. */
+  readonly kernel: Kernel;
+  readonly lanewise: Lanewise;
+  /** For each input and the output, which of the run's arrays it is. */
   readonly arrays: readonly number[];
 }
 
@@ -119,21 +120,38 @@ export interface FusedArray {
   readonly half: boolean;
 }
 
-/**
- * To f16 and back. A conversion and its inverse side by side are taken for nothing by some compilers (Mesa's), so a zero
- * that only a run knows for one stands between: no array has 2^31 elements.
+/*
+ * Compilers may take sums for associative and products for distributive, join a product and a sum without rounding between
+ * them, and take a conversion and its inverse for nothing. Mesa's makes a of (a + b) - b. Between kernels they cannot. So a
+ * zero that only a run knows for one stands between the steps: no array has 2^31 elements.
  */
+const zero = "(p.count >> 31u)";
+
+/** What one step leaves to another. */
+const kept = `fn kept(v: vec4f) -> vec4f { return bitcast<vec4f>(bitcast<vec4u>(v) | vec4u(${zero})); }`;
+
+/** The same of f16: there and back. */
 const rounded = `fn rounded(v: vec4f) -> vec4f {
-  let zero = p.count >> 31u;
-  return vec4f(unpack2x16float(pack2x16float(v.xy) | zero), unpack2x16float(pack2x16float(v.zw) | zero));
+  return vec4f(unpack2x16float(pack2x16float(v.xy) | ${zero}), unpack2x16float(pack2x16float(v.zw) | ${zero}));
 }`;
+
+/** Which vec4 of which sample comes next, for those who draw. */
+const walk = (vecs: number) => ({
+  before: `
+    let blocks = (p.sampleSize + 3u) / 4u;
+    var sample = thread * ${vecs}u / blocks;
+    var block = thread * ${vecs}u - sample * blocks;`,
+  next: "block++; if (block == blocks) { block = 0u; sample++; }",
+});
 
 /**
  * Lanewise kernels in a row as one: a thread takes its elements through all of them, in registers, before the next
- * thread's come. Array a is bound as ta. Step k's parameter NAME is called NAME_k.
+ * thread's come; bit for bit what they compute one by one. Array a is bound as ta. Step k's parameter NAME is called NAME_k; all share `count` and, where one
+ * draws, `sampleSize`.
  */
 export function fuse(steps: readonly FusedStep[], arrays: readonly FusedArray[], vecs: number): Kernel {
-  const params: Record<string, ParamType> = { count: "u32" };
+  const draws = steps.some(({ lanewise }) => lanewise.draw);
+  const params: Record<string, ParamType> = { count: "u32", ...(draws && { sampleSize: "u32" }) };
   const lib = new Set<string>();
   /** Names of functions by what they compute: steps without parameters share them. */
   const functions = new Map<string, string>();
@@ -141,32 +159,39 @@ export function fuse(steps: readonly FusedStep[], arrays: readonly FusedArray[],
   const body: string[] = [];
   /** What holds an array's newest elements. */
   const held = new Map<number, string>();
-  steps.forEach(({ kernel, variant, arrays: places }, k) => {
-    for (const text of kernel.lib(variant)) lib.add(text);
-    for (const [name, type] of Object.entries(kernel.params))
-      if (name !== "count") params[`${name}_${k}`] = type;
-    const { inputs, expression } = kernel.lanewise(variant);
-    const own = expression.replace(/\bp\.(\w+)/g, (_, name) => `p.${name}_${k}`);
-    const meaning = `${inputs}: ${own}`;
+  steps.forEach(({ kernel, lanewise, arrays: places }, k) => {
+    const { inputs, output, inPlace, expression, draw } = lanewise;
+    for (const text of lanewise.lib) lib.add(text);
+    for (const name of ownParams(kernel, lanewise)) params[`${name}_${k}`] = kernel.params[name]!;
+    const own = (text: string) => text.replace(/\bp\.(\w+)/g, (_, name) => `p.${name}_${k}`);
+    const names = [...inputs, ...(inPlace ? [output] : []), ...(draw ? ["z"] : [])];
+    const meaning = `${names}: ${own(expression)}`;
     if (!functions.has(meaning)) {
       functions.set(meaning, `step${k}`);
-      texts.push(functionOf(`step${k}`, inputs, own));
+      texts.push(functionOf(`step${k}`, names, own(expression)));
     }
-    const [target, sources] = [places[inputs.length]!, places.slice(0, inputs.length)];
+    const target = places[inputs.length]!;
+    const sources = [...places.slice(0, inputs.length), ...(inPlace ? [target] : [])];
     for (const a of sources)
       if (!held.has(a)) {
         held.set(a, `x${k}_${a}`);
         body.push(`let x${k}_${a} = t${a}[i];`);
       }
-    const vectors = sources.map((a) => held.get(a)!);
+    const vectors = sources.map((a, i) => (sources.indexOf(a) < i ? `kept(${held.get(a)})` : held.get(a)!));
+    if (draw) {
+      body.push(`let z${k} = ${own(draw)};`);
+      vectors.push(`z${k}`);
+    }
     const value = laneByLane(functions.get(meaning)!, vectors);
-    body.push(`let y${k} = ${arrays[target]!.half ? `rounded(${value})` : value};`);
+    body.push(`let y${k} = ${arrays[target]!.half ? "rounded" : "kept"}(${value});`);
     held.set(target, `y${k}`);
   });
   if (arrays.some(({ half }) => half)) texts.push(rounded);
+  texts.push(kept);
   arrays.forEach(({ stored }, a) => {
     if (stored) body.push(`t${a}[i] = ${held.get(a)!};`);
   });
+  const { before, next } = walk(vecs);
   const bound = arrays.flatMap(({ read, stored }, a) => (read || stored ? [[`t${a}`, stored] as const] : []));
   return defineKernel<string, string, Variant>({
     name: `fused_${steps.length}`,
@@ -174,7 +199,8 @@ export function fuse(steps: readonly FusedStep[], arrays: readonly FusedArray[],
     params,
     lib: [...lib],
     variants: [{}],
-    main: () => `${texts.join("\n")}\n${forEachVec4(vecs, body.join("\n"))}`,
+    main: () =>
+      `${texts.join("\n")}\n${draws ? forEachVec4InTurn(vecs, [...body, next].join("\n"), before) : forEachVec4(vecs, body.join("\n"))}`,
     dispatch: ({ count }) => vec4Groups(count!, vecs),
     cost: ({ count }) => ({ bytes: 4 * bound.length * count!, flops: steps.length * count! }),
   });

@@ -5,6 +5,7 @@ import {
   blockType,
   blockVariants,
   drawLib,
+  drawnLanes,
   drawParams,
   forEachBlock,
 } from "./random.ts";
@@ -16,9 +17,15 @@ export type UpdateVariant = BlockVariant & {
   draws: boolean;
 };
 
-/** The update of what stands at `x`, with the coefficients `pull` and `noise` in reach. */
-export const updated = (x: string, score: string, z: string | undefined): string =>
-  `p.keep * ${x} + ${z === undefined ? `pull * ${score}` : `(pull * ${score} + noise * ${z})`}`;
+/** The update of what stands at `x`. */
+export const updated = (
+  x: string,
+  score: string,
+  z: string | undefined,
+  pull = "pull",
+  noise = "noise",
+): string =>
+  `p.keep * ${x} + ${z === undefined ? `${pull} * ${score}` : `(${pull} * ${score} + ${noise} * ${z})`}`;
 
 /**
  * x <- keep x + pull score + noise z in place, z ~ N(0, I) drawn in the kernel, the same draw as randomFill with the
@@ -50,4 +57,15 @@ export const linearUpdate = defineKernel({
     ),
   dispatch: (p, v) => blockGroups(p, v),
   cost: ({ samples, sampleSize }) => ({ bytes: 12 * samples * sampleSize, flops: 5 * samples * sampleSize }),
+  lanewise: ({ vec, unit, draws }) =>
+    unit || !vec
+      ? undefined
+      : {
+          inputs: ["score"],
+          output: "x",
+          inPlace: true,
+          lib: draws ? drawnLanes.lib : [],
+          expression: updated("x", "score", draws ? "z" : undefined, "p.pull", "p.noise"),
+          draw: draws ? drawnLanes.normal : undefined,
+        },
 });

@@ -13,14 +13,19 @@ export const drawParams = {
   offset: "u32",
 } as const;
 
+const words = "philox(vec4u(block, sample + p.offset, p.step, p.purpose), vec2u(p.seedLow, p.seedHigh))";
+
+/** What draws need, and the draws themselves for one of several kernels in one: see Lanewise. */
+export const drawnLanes = {
+  lib: [trig, philox, normal],
+  normal: `normal4(${words})`,
+  uniform: `uniform4(${words})`,
+} as const;
+
 /** Everything a kernel needs to draw for itself: `words(block, sample)`, `normal4` and `uniform4`. */
 export const drawLib: readonly string[] = [
-  trig,
-  philox,
-  normal,
-  `fn words(block: u32, sample: u32) -> vec4u {
-    return philox(vec4u(block, sample + p.offset, p.step, p.purpose), vec2u(p.seedLow, p.seedHigh));
-  }`,
+  ...drawnLanes.lib,
+  `fn words(block: u32, sample: u32) -> vec4u { return ${words}; }`,
 ];
 
 export type BlockVariant = {
@@ -103,4 +108,14 @@ export const randomFill = defineKernel({
     ),
   dispatch: (p, v) => blockGroups(p, v),
   cost: ({ samples, sampleSize }) => ({ bytes: 4 * samples * sampleSize, flops: 0 }),
+  lanewise: ({ law, vec }) =>
+    law === "bits" || !vec
+      ? undefined
+      : {
+          inputs: [],
+          output: "y",
+          lib: drawnLanes.lib,
+          expression: "z * p.scale + p.shift",
+          draw: drawnLanes[law],
+        },
 });

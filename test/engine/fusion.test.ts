@@ -3,10 +3,12 @@ import { grad } from "../../engine/autograd.ts";
 import type { Block } from "../../engine/buffers.ts";
 import { Engine } from "../../engine/engine.ts";
 import { Releases, usesOf } from "../../engine/lifetimes.ts";
-import { add, elu, mul, neg, silu, sub, sum, tanh } from "../../engine/ops/index.ts";
+import { add, dropout, elu, mul, neg, silu, sub, sum, tanh } from "../../engine/ops/index.ts";
+import { randn } from "../../engine/random.ts";
 import { Scalar } from "../../engine/scalar.ts";
 import type { Command } from "../../engine/stream.ts";
 import type { HostData, Tensor } from "../../engine/tensor.ts";
+import { linearUpdate } from "../../engine/updates.ts";
 import { source } from "../../kernels/kernel.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
@@ -18,7 +20,11 @@ beforeAll(async () => {
 });
 afterAll(() => plain.destroy());
 
-const SHAPE = [2, 3, 5, 7];
+/** Samples of a multiple of four elements, which draws share with their neighbours, and others. */
+const SHAPES = [
+  [2, 3, 5, 7],
+  [3, 4, 2, 5],
+];
 const STATES = 3;
 const REPLAYS = 3;
 
@@ -32,7 +38,7 @@ function numbers(seed: number): (n: number) => number {
 }
 
 /** Ops on tensors out of a growing list, by place; copies into states that outlive the step; values given up early. */
-function randomStep(seed: number, states: readonly Tensor[], s: Scalar): Tensor[] {
+function randomStep(seed: number, states: readonly Tensor[], s: Scalar, count: Scalar): Tensor[] {
   const below = numbers(seed);
   const device = states[0]!.engine;
   const alive = [...states];
@@ -48,6 +54,15 @@ function randomStep(seed: number, states: readonly Tensor[], s: Scalar): Tensor[
     () => elu(any()),
     () => add(tanh(any()), any()),
     () => device.scope(() => sub(mul(any(), any()), any())),
+    () => dropout(any(), 0.3, { seed, purpose: "dropout", site: made.length, step: count }),
+    () => randn(device, states[0]!.shape, { seed, purpose: "user", sampleOffset: made.length }, { scale: 3 }),
+    () => {
+      const x = states[below(STATES)]!;
+      const coefficients = { keep: 0.9, pull: s, noise: 0.1 };
+      const draw = { seed, purpose: "sampler", site: made.length, step: count } as const;
+      linearUpdate(x, any(), coefficients, below(3) > 0 ? draw : undefined);
+      return neg(x);
+    },
     () => add(any(), mul(sum(any()), 1e-3)), // a sum ends a run
   ];
   for (let k = 0, length = 5 + below(40); k < length; k++) {
@@ -68,17 +83,19 @@ function randomStep(seed: number, states: readonly Tensor[], s: Scalar): Tensor[
 async function values(
   device: Engine,
   seed: number,
-  { captured, autocast }: { captured: boolean; autocast: boolean },
+  { shape, captured, autocast }: { shape: readonly number[]; captured: boolean; autocast: boolean },
 ): Promise<HostData[]> {
   const states = Array.from({ length: STATES }, (_, i) =>
-    device.untrack(device.tensor(Float32Array.from(normal(SHAPE, seed + i).data), SHAPE)),
+    device.untrack(device.tensor(Float32Array.from(normal(shape, seed + i).data), shape)),
   );
   const s = new Scalar(0);
-  const step = () => device.noGrad(() => device.autocast(() => randomStep(seed, states, s), autocast));
+  const count = new Scalar(0);
+  const step = () => device.noGrad(() => device.autocast(() => randomStep(seed, states, s, count), autocast));
   const out: HostData[] = [];
   let capture: ReturnType<typeof device.capture<Tensor[]>> | undefined;
   for (let i = 0; i <= REPLAYS + (captured ? 0 : 2); i++) {
     s.value = 1 / (i + 2);
+    count.value = i;
     if (captured && capture) capture.replay();
     else if (captured) capture = device.capture(step);
     const results = capture?.result ?? device.scope(step);
@@ -95,13 +112,16 @@ const bits = (all: readonly HostData[]) =>
 
 const seeds = [1, 2, 3, 4, 5];
 
-describe.each([false, true])("random programs, f16 %s", (autocast) => {
-  test.each(seeds)("compute bit for bit what they do op by op, recorded and eager (%i)", async (seed) => {
-    const apart = bits(await values(engine, seed, { captured: false, autocast }));
-    expect(bits(await values(plain, seed, { captured: true, autocast }))).toEqual(apart);
-    expect(bits(await values(plain, seed, { captured: false, autocast }))).toEqual(apart);
-  });
-});
+describe.each([false, true].flatMap((autocast) => SHAPES.map((shape) => ({ autocast, shape }))))(
+  "random programs, f16 $autocast, [$shape]",
+  ({ autocast, shape }) => {
+    test.each(seeds)("compute bit for bit what they do op by op, recorded and eager (%i)", async (seed) => {
+      const apart = bits(await values(engine, seed, { shape, captured: false, autocast }));
+      expect(bits(await values(plain, seed, { shape, captured: true, autocast }))).toEqual(apart);
+      expect(bits(await values(plain, seed, { shape, captured: false, autocast }))).toEqual(apart);
+    });
+  },
+);
 
 const wgslOf = ({ program }: Command) => source(program.kernel, program.variant, program.halves);
 
@@ -146,6 +166,38 @@ describe("a recorded chain", () => {
     expect(capture.commands.map((c) => wgslOf(c).match(/read_write/g)?.length)).toEqual([1, 1, 1]);
     capture.dispose();
     x.dispose();
+  });
+
+  test("of updates with their scores, draws inside, is one kernel with the chain alone in memory", async () => {
+    const host = Float32Array.from(normal([4, 3, 4, 4], 1).data);
+    const count = new Scalar(0);
+    const made = (device: Engine) => {
+      const x = device.tensor(host, [4, 3, 4, 4]);
+      const step = () => {
+        for (let site = 0; site < 4; site++)
+          device.scope(() =>
+            linearUpdate(
+              x,
+              neg(x),
+              { keep: 1, pull: 0.1, noise: 0.4 },
+              { seed: 1, purpose: "sampler", step: count, site },
+            ),
+          );
+      };
+      return { x, step };
+    };
+    const [one, apart] = [made(plain), made(engine)];
+    const capture = plain.capture(one.step);
+    expect(capture.commands.map(({ program }) => program.kernel.name)).toEqual(["fused_8"]);
+    expect(wgslOf(capture.commands[0]!).match(/var<storage/g)).toHaveLength(1);
+    engine.scope(apart.step);
+    count.value = 1;
+    capture.replay();
+    engine.scope(apart.step);
+    expect([...(await one.x.data())]).toEqual([...(await apart.x.data())]);
+    expect(await one.x.data()).not.toEqual(host);
+    capture.dispose();
+    for (const { x } of [one, apart]) x.dispose();
   });
 
   test("rounds to f16 what is stored so, in registers too", async () => {

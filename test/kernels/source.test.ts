@@ -75,7 +75,7 @@ test("a long line of workgroups folds into rows of at most 65,535, with less tha
   ));
 
 test("fused kernels rename parameters and share helpers", () => {
-  const step = { kernel: unary as never, variant: { op: "elu", vecs: 1 } };
+  const step = { kernel: unary as never, lanewise: unary.lanewise!({ op: "elu", vecs: 1 })! };
   const text = source(
     fuse(
       [
