@@ -111,14 +111,25 @@ export function describeHardware(
     maxWorkgroupStorage: device.limits.maxComputeWorkgroupStorageSize,
     maxBinding,
     subgroups: device.features.has("subgroups"),
+    subgroupSize: subgroupSize(adapter),
     matrix: matrixUnit(device, adapter),
   };
 }
 
-/** Dawn's report of matrix units, which the types of WebGPU do not know yet. */
-interface MatrixInfo {
+/** Lanes of a subgroup, if all have as many. */
+function subgroupSize({ info }: GPUAdapter): number | undefined {
+  const { subgroupMinSize, subgroupMaxSize } = info as SubgroupInfo;
+  return subgroupMinSize === subgroupMaxSize ? subgroupMinSize : undefined;
+}
+
+/** What the types of WebGPU do not know yet. */
+interface SubgroupInfo {
   readonly subgroupMinSize?: number;
   readonly subgroupMaxSize?: number;
+}
+
+/** Dawn's report of matrix units. */
+interface MatrixInfo {
   readonly subgroupMatrixConfigs?: Iterable<{
     readonly componentType: string;
     readonly resultComponentType: string;
@@ -129,10 +140,11 @@ interface MatrixInfo {
 }
 
 /** The largest unit for f16 with sums in f32, where subgroups have one size. */
-function matrixUnit({ features }: GPUDevice, { info }: GPUAdapter): MatrixUnit | undefined {
+function matrixUnit({ features }: GPUDevice, adapter: GPUAdapter): MatrixUnit | undefined {
   const needed = ["shader-f16", "subgroups", "chromium-experimental-subgroup-matrix"];
-  const { subgroupMinSize: lanes, subgroupMaxSize, subgroupMatrixConfigs = [] } = info as MatrixInfo;
-  if (!needed.every((name) => features.has(name)) || !lanes || lanes !== subgroupMaxSize) return undefined;
+  const { subgroupMatrixConfigs = [] } = adapter.info as MatrixInfo;
+  const lanes = subgroupSize(adapter);
+  if (!needed.every((name) => features.has(name)) || !lanes) return undefined;
   return [...subgroupMatrixConfigs]
     .filter((c) => c.componentType === "f16" && c.resultComponentType === "f32")
     .map(({ M, N, K }) => ({ m: Number(M), n: Number(N), k: Number(K), lanes }))

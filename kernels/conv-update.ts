@@ -1,3 +1,4 @@
+import { LANES } from "./broadcast.ts";
 import { type ConvRowsVariant, convRowsCost, convRowsGroups, convRowsParams, convSums } from "./conv2d.ts";
 import { type Binding, defineKernel, unroll } from "./kernel.ts";
 import { updated } from "./linear-update.ts";
@@ -32,6 +33,8 @@ export const convUpdate = defineKernel({
     }) as Record<"x" | "w" | "bias" | "each" | "chain", Binding>,
   params: { ...convRowsParams, ...place, keep: "f32", pull: "f32", noise: "f32" },
   lib: ({ draws }) => (draws ? drawLib : []),
+  subgroups: ({ broadcast }) => broadcast,
+  subgroupSize: ({ broadcast }) => (broadcast ? LANES : undefined),
   variants: updateVariants(),
   main: (v) =>
     convSums(v, (r) =>
@@ -59,12 +62,12 @@ export const convUpdate = defineKernel({
 /** The tiles of the networks' last convolutions: few channels, 3 x 3 or 1 x 1. */
 function updateVariants(): ConvUpdateVariant[] {
   const tiles = [
-    [4, 4, 8],
-    [4, 8, 8],
-    [8, 8, 8],
-    [4, 8, 64],
+    [4, 4, 8, true],
+    [4, 8, 8, true],
+    [4, 8, 8, false],
+    [4, 8, 64, false],
   ] as const;
-  return tiles.flatMap(([rows, columns, lanes]) =>
+  return tiles.flatMap(([rows, columns, lanes, broadcast]) =>
     (["none", "div", "mul"] as const).flatMap((factor) =>
       [true, false].map(
         (draws): ConvUpdateVariant => ({
@@ -74,6 +77,7 @@ function updateVariants(): ConvUpdateVariant[] {
           rows,
           columns,
           lanes,
+          broadcast,
           factor,
           draws,
         }),

@@ -1,3 +1,4 @@
+import { common, LANES, ownLane } from "./broadcast.ts";
 import {
   type Binding,
   type Cost,
@@ -126,6 +127,8 @@ export type ConvRowsVariant = {
   columns: number;
   /** Threads of a workgroup: the vector width of a CPU driver, a warp or two of a GPU. */
   lanes: number;
+  /** Lanes hand each other what they share, the weights or dy: see broadcast.ts. */
+  broadcast: boolean;
 };
 
 /** Tiles that fit registers, the plainest first. Larger ones take a software driver a minute to compile. */
@@ -173,38 +176,38 @@ export const convRowsParams = {
 export const convSums = (v: ConvRowsVariant, end: (r: number) => string): string => {
   const loads = Math.ceil(rowSpan(v) / 4);
   const rowVecs = v.rows / 4;
+  const weights = common({ name: "w", array: "w", lines: v.kw, length: rowVecs, pitch: "p.coVecs", ...v });
   return `
-  ${linearMain(v.lanes)}
+  ${linearMain(v.lanes, ownLane(v.broadcast))}
     let tiles = (p.ow + ${v.columns - 1}u) / ${v.columns}u;
     let spots = p.n * p.oh * tiles;
     let across = (spots + ${v.lanes - 1}u) / ${v.lanes}u;
     let row = (group / across) * ${rowVecs}u;
-    let spot = (group % across) * ${v.lanes}u + lane;
-    if (row * 4u >= p.co || spot >= spots) { return; }
+    let own_spot = (group % across) * ${v.lanes}u + lane;
+    if (row * 4u >= p.co) { return; }
+    let spot = min(own_spot, spots - 1u);
     let column = (spot % tiles) * ${v.columns}u;
     let oh = (spot / tiles) % p.oh;
     let n = spot / (tiles * p.oh);
     let vecs = p.pitch / 4u;
     var plane = (n * p.ci * p.lines + oh * p.strideY) * vecs + column * ${v.strideX}u / 4u;
     var tap = row;
+    ${weights.places}
     ${unroll(v.rows, (r) => unroll(v.columns, (c) => `var s${r}_${c} = 0.0;`, " "))}
     for (var ci = 0u; ci < p.ci; ci++) {
       var i = plane;
       for (var kh = 0u; kh < p.kh; kh++) {
         ${unroll(loads, (q) => `let x${q} = x[i + ${q}u];`, " ")}
-        ${unroll(
-          v.kw,
-          (k) => `{
-          ${unroll(rowVecs, (q) => `let w${q} = w[tap + ${q}u];`, " ")}
-          tap += p.coVecs;
-          ${unroll(v.rows, (r) =>
-            unroll(
-              v.columns,
-              (c) => `s${r}_${c} += ${nth("w", r)} * ${nth("x", c * v.strideX + k * v.dilationX)};`,
-              " ",
-            ),
-          )}
+        ${weights.read("tap")}
+        tap += ${v.kw}u * p.coVecs;
+        ${unroll(v.kw, (k) =>
+          unroll(
+            v.rows,
+            (r) => `{
+          let f = ${weights.float(k, r)};
+          ${unroll(v.columns, (c) => `s${r}_${c} += f * ${nth("x", c * v.strideX + k * v.dilationX)};`, " ")}
         }`,
+          ),
         )}
         i += p.dilationY * vecs;
       }
@@ -213,7 +216,7 @@ export const convSums = (v: ConvRowsVariant, end: (r: number) => string): string
     ${unroll(
       v.rows,
       (r) => `
-    if (row * 4u + ${r}u < p.co) {
+    if (own_spot < spots && row * 4u + ${r}u < p.co) {
       let co = row * 4u + ${r}u;
       let b = select(0.0, bias[(n * p.biasPitch + co) * p.useBias], p.useBias == 1u);
       let line = ((n * p.co + co) * p.oh + oh) * p.ow + column;
@@ -238,6 +241,8 @@ export const convRows = defineKernel({
       y: "read_write f32",
     }) as Record<"x" | "w" | "bias" | "residual" | "y", Binding>,
   params: { ...convRowsParams, rescale: "f32" },
+  subgroups: ({ broadcast }) => broadcast,
+  subgroupSize: ({ broadcast }) => (broadcast ? LANES : undefined),
   variants: convVariants().flatMap((v) =>
     [false, true].map((residual): ConvForwardVariant => ({ ...v, residual })),
   ),
@@ -294,6 +299,8 @@ export const convWeightRows = defineKernel({
     dilationY: "u32",
     splits: "u32",
   },
+  subgroups: ({ broadcast }) => broadcast,
+  subgroupSize: ({ broadcast }) => (broadcast ? LANES : undefined),
   variants: convVariants().flatMap((v) =>
     (v.kw > 3 || v.kw === 1 ? [1] : [1, v.kw]).map((khs): ConvWeightVariant => ({ ...v, khs })),
   ),
@@ -301,21 +308,24 @@ export const convWeightRows = defineKernel({
     const loads = Math.ceil(rowSpan(v) / 4);
     const dyLoads = v.columns / 4;
     const taps = range(v.khs).flatMap((h) => range(v.kw).map((k) => [h, k] as const));
+    const slopes = common({ name: "g", array: "dy", lines: v.rows, length: dyLoads, pitch: "dyPlane", ...v });
     return `
-    ${linearMain(v.lanes)}
+    ${linearMain(v.lanes, ownLane(v.broadcast))}
       let strips = p.kh / ${v.khs}u;
       let spots = p.ci * strips;
       let across = (spots + ${v.lanes - 1}u) / ${v.lanes}u;
       let down = (p.co + ${v.rows - 1}u) / ${v.rows}u;
-      let spot = (group % across) * ${v.lanes}u + lane;
+      let own_spot = (group % across) * ${v.lanes}u + lane;
+      let spot = min(own_spot, spots - 1u);
       let co = ((group / across) % down) * ${v.rows}u;
       let split = group / (across * down);
-      if (split >= p.splits || spot >= spots) { return; }
+      if (split >= p.splits) { return; }
       let ci = spot / strips;
       let kh = (spot % strips) * ${v.khs}u;
       let vecs = p.pitch / 4u;
       let dyVecs = p.dyPitch / 4u;
       let dyPlane = p.oh * dyVecs;
+      ${slopes.places}
       ${unroll(v.rows, (r) => taps.map(([h, k]) => `var s${r}_${h}_${k} = 0.0;`).join(" "))}
       for (var n = split; n < p.n; n += p.splits) {
         var i = ((n * p.ci + ci) * p.lines + kh * p.dilationY) * vecs;
@@ -328,15 +338,15 @@ export const convWeightRows = defineKernel({
             let at${h} = i + t * ${v.strideX}u + ${h}u * p.dilationY * vecs;
             ${unroll(loads, (q) => `let x${h}_${q} = x[at${h} + ${q}u];`, " ")}`,
             )}
+            ${slopes.read("j + t")}
             ${unroll(
               v.rows,
               (r) => `{
-              let g = j + t + ${r}u * dyPlane;
-              ${unroll(dyLoads, (q) => `let g${q} = dy[g + ${q}u];`, " ")}
+              ${unroll(v.columns, (c) => `let f${c} = ${slopes.float(r, c)};`, " ")}
               ${taps
                 .map(([h, k]) => {
                   const terms = range(v.columns).map(
-                    (c) => `${nth("g", c)} * ${nth(`x${h}_`, c * v.strideX + k * v.dilationX)}`,
+                    (c) => `f${c} * ${nth(`x${h}_`, c * v.strideX + k * v.dilationX)}`,
                   );
                   return `s${r}_${h}_${k} += ${terms.join(" + ")};`;
                 })
@@ -351,7 +361,7 @@ export const convWeightRows = defineKernel({
       ${unroll(
         v.rows,
         (r) => `
-      if (co + ${r}u < p.co) {
+      if (own_spot < spots && co + ${r}u < p.co) {
         let line = (((split * p.co + co + ${r}u) * p.ci + ci) * p.kh + kh) * ${v.kw}u;
         ${taps.map(([h, k]) => `dw[line + ${h * v.kw + k}u] = s${r}_${h}_${k};`).join(" ")}
       }`,
@@ -376,7 +386,12 @@ function convVariants(): ConvRowsVariant[] {
     [4, 2, 1],
     [5, 1, 1],
   ] as const;
-  const all = [...convTileSizes.map((tile) => ({ ...tile, lanes: 8 })), { rows: 8, columns: 8, lanes: 64 }];
+  const all = [
+    ...[false, true].flatMap((broadcast) =>
+      convTileSizes.map((tile) => ({ ...tile, lanes: LANES, broadcast })),
+    ),
+    { rows: 8, columns: 8, lanes: 64, broadcast: false },
+  ];
   return shapes.flatMap(([kw, strideX, dilationX]) =>
     all.map((tile) => ({ kw, strideX, dilationX, ...tile })),
   );

@@ -23,6 +23,8 @@ export interface Hardware {
   readonly maxBinding: number;
   /** Kernels may say "enable subgroups". */
   readonly subgroups: boolean;
+  /** Lanes of a subgroup, where all have as many. */
+  readonly subgroupSize?: number | undefined;
   /** What matrix units multiply at once, where there are such. */
   readonly matrix?: MatrixUnit | undefined;
 }
@@ -62,6 +64,8 @@ export interface Kernel<B extends string = string, P extends string = string, V 
   readonly variants: readonly V[];
   /** Variants that only compile on adapters with subgroups. */
   readonly subgroups?: ((v: V) => boolean) | undefined;
+  /** Of variants that are right only where every subgroup has so many lanes. */
+  readonly subgroupSize?: ((v: V) => number | undefined) | undefined;
   /** Variants that only compile on adapters with subgroup matrices, with which f16 and subgroups come. */
   readonly matrices?: ((v: V) => boolean) | undefined;
   /** Bytes of workgroup memory, of kernels with variants that take more than the 16,384 that every adapter has. */
@@ -81,6 +85,7 @@ export interface KernelSpec<B extends string, P extends string, V extends Varian
   cost: (params: Readonly<Record<P, number>>, v: V) => Cost;
   variants: readonly V[];
   subgroups?: (v: V) => boolean;
+  subgroupSize?: (v: V) => number | undefined;
   matrices?: (v: V) => boolean;
   workgroupBytes?: (v: V) => number;
   lanewise?: (v: V) => Lanewise | undefined;

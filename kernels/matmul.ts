@@ -1,3 +1,4 @@
+import { broadcasts, common, LANES, ownLane } from "./broadcast.ts";
 import { type Binding, defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
 import {
   lanes,
@@ -17,21 +18,26 @@ import { heldTiles, sharedTiles, usualTile } from "./tile-choice.ts";
  * C [batch, m, n] = A B. Two kernels, because two kinds of machine want opposite things:
  *
  * | kernel         | tile             | reads                                   | taken on            |
- * | matmulRegister | 8 to 16 square   | packed A^T and B, no workgroup memory   | CPU drivers         |
+ * | matmulRegister | 4 to 32 rows     | packed A^T and B, no workgroup memory   | CPU drivers         |
  * | matmulShared   | 32 to 128 square | any layout, through workgroup memory    | GPUs                |
  *
- * On a CPU driver lanes are the eight floats of a vector register: a load at one address for all lanes is a
- * scalar load, barriers split the program, and the whole tile lives in registers and L1.
+ * On a CPU driver lanes are the eight floats of a vector register: barriers split the program, the whole tile lives in
+ * registers and L1, and what lanes share is broadcast.
  */
 
-export type RegisterVariant = {
+export type RegisterTile = {
   /** Rows and columns of C that a thread computes, multiples of 4. */
   rows: number;
   columns: number;
 };
 
+export type RegisterVariant = RegisterTile & {
+  /** Lanes hand each other what they share of A: see broadcast.ts. */
+  broadcast: boolean;
+};
+
 /** Whether a tile stores whole vec4s of C, whose n is a multiple of 4 then: a driver is long over so many single stores. */
-const storesFours = ({ rows, columns }: RegisterVariant): boolean => rows * columns > 64;
+const storesFours = ({ rows, columns }: RegisterTile): boolean => rows * columns > 64;
 
 /**
  * A is packed [aBatch, k, aVecs] and B [bBatch, k, bVecs] vec4s, along m and n; a batch stride of 0 reads one
@@ -55,34 +61,31 @@ export const matmulRegister = defineKernel({
     aBatch: "u32",
     bBatch: "u32",
   },
-  variants: [
-    { rows: 8, columns: 8 },
-    { rows: 4, columns: 8 },
-    { rows: 8, columns: 4 },
-    { rows: 4, columns: 4 },
-    { rows: 16, columns: 4 },
-    { rows: 16, columns: 16 },
-  ] as RegisterVariant[],
+  subgroups: ({ broadcast }) => broadcast,
+  subgroupSize: ({ broadcast }) => (broadcast ? LANES : undefined),
+  variants: [false, true].flatMap((broadcast) =>
+    registerTiles(broadcast).map((tile): RegisterVariant => ({ ...tile, broadcast })),
+  ),
   main: (v: RegisterVariant) => {
     const rowVecs = v.rows / 4;
     const columnVecs = v.columns / 4;
+    const left = common({ name: "a", array: "a", lines: 1, length: rowVecs, pitch: "0u", ...v });
     return `
-    ${linearMain(8)}
+    ${linearMain(8, ownLane(v.broadcast))}
       let across = (p.n + ${8 * v.columns - 1}u) / ${8 * v.columns}u;
       let down = (p.m + ${v.rows - 1}u) / ${v.rows}u;
       let row = ((group / across) % down) * ${rowVecs}u;
       let column = ((group % across) * 8u + lane) * ${columnVecs}u;
       let batch = group / (across * down);
-      if (batch >= p.batch || column * 4u >= p.n) { return; }
+      if (batch >= p.batch) { return; }
+      ${left.places}
       var i = batch * p.aBatch + row;
       var j = batch * p.bBatch + column;
       ${unroll(v.rows, (r) => unroll(columnVecs, (c) => `var s${r}_${c} = vec4f();`, " "))}
       for (var k = 0u; k < p.k; k++) {
         ${unroll(columnVecs, (c) => `let b${c} = b[j + ${c}u];`)}
-        ${unroll(rowVecs, (q) => `let a${q} = a[i + ${q}u];`)}
-        ${unroll(v.rows, (r) =>
-          unroll(columnVecs, (c) => `s${r}_${c} += a${r >> 2}.${lanes[r & 3]} * b${c};`, " "),
-        )}
+        ${left.read("i")}
+        ${unroll(v.rows, (r) => `{ let f = ${left.float(0, r)}; ${unroll(columnVecs, (c) => `s${r}_${c} += f * b${c};`, " ")} }`)}
         i += p.aVecs;
         j += p.bVecs;
       }
@@ -237,6 +240,18 @@ interface Sizes {
   readonly k: number;
 }
 
+/** Tiles, the plainest first. What is broadcast costs little, so that tall ones pay. */
+function registerTiles(broadcast: boolean): RegisterTile[] {
+  return [
+    { rows: 8, columns: 8 },
+    { rows: 4, columns: 8 },
+    { rows: 8, columns: 4 },
+    { rows: 4, columns: 4 },
+    { rows: 16, columns: 4 },
+    ...(broadcast ? [{ rows: 32, columns: 4 }] : [{ rows: 16, columns: 16 }]),
+  ];
+}
+
 /** The large tile gains a tenth to a half where a sum has so many terms; where few, it loses to where its sums begin and end. */
 const LONG = 128;
 /** Multiply-adds beyond which it is worth the seconds that a driver takes to compile it. */
@@ -245,8 +260,9 @@ const LARGE = 2 ** 25;
 const CORES = 32;
 
 /** The register tile for a shape on a CPU driver: no taller or wider than the matrix asks for. */
-export function registerTile({ batch, m, n, k }: Sizes): RegisterVariant {
+export function registerTile(broadcast: boolean, { batch, m, n, k }: Sizes): RegisterTile {
   if (m <= 4) return { rows: 4, columns: 8 };
+  if (broadcast) return tallTile({ m, n });
   if (n <= 32) return { rows: 8, columns: 4 };
   const large = { rows: 16, columns: 16 };
   const groups = batch * Math.ceil(m / large.rows) * Math.ceil(n / (8 * large.columns));
@@ -255,19 +271,25 @@ export function registerTile({ batch, m, n, k }: Sizes): RegisterVariant {
   return pays ? large : { rows: 8, columns: 8 };
 }
 
+/** Of those that broadcast. */
+function tallTile({ m, n }: { m: number; n: number }): RegisterTile {
+  if (m <= 8) return { rows: 8, columns: n <= 32 ? 4 : 8 };
+  return { rows: m <= 16 || n % 4 !== 0 ? 16 : 32, columns: 4 };
+}
+
 /** A kernel with its tile. All add an element's products in one order. */
-export type MatmulWay = ({ kernel: "register" } & RegisterVariant) | ({ kernel: "shared" } & Tile);
+export type MatmulWay = ({ kernel: "register" } & RegisterTile) | ({ kernel: "shared" } & Tile);
 
 /** Which kernel and tile suit the hardware. */
 export const matmulWay = (hw: Hardware, sizes: Sizes): MatmulWay =>
   hw.kind === "cpu"
-    ? { kernel: "register", ...registerTile(sizes) }
+    ? { kernel: "register", ...registerTile(broadcasts(hw), sizes) }
     : { kernel: "shared", ...usualTile(hw, sizes) };
 
 /** What is worth measuring: of a CPU driver's, tiles that the matrix fills; of a GPU's, those that it can hold. */
 export function matmulWays(hw: Hardware, { m, n }: { m: number; n: number }): MatmulWay[] {
   if (hw.kind === "cpu")
-    return matmulRegister.variants
+    return registerTiles(broadcasts(hw))
       .filter((v) => v.rows < m + 4 && 8 * v.columns < n + 32 && (!storesFours(v) || n % 4 === 0))
       .map((v) => ({ kernel: "register", ...v }));
   return heldTiles(hw).map((v) => ({ kernel: "shared", ...v }));

@@ -1,3 +1,4 @@
+import { broadcasts } from "../../kernels/broadcast.ts";
 import type { ConvTile, ConvWeightTile } from "../../kernels/conv-ways.ts";
 import { convPackWeight, convPad, convRows, convWeightRows, rowSpan } from "../../kernels/conv2d.ts";
 import type { Engine } from "../engine.ts";
@@ -65,7 +66,11 @@ export function byRows(
   const y = engine.empty([n, co, oh, ow]);
   engine.launch(
     convRows,
-    { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], ...tile, residual: residual !== undefined },
+    {
+      ...{ kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], ...tile },
+      broadcast: broadcasts(engine.hardware),
+      residual: residual !== undefined,
+    },
     { x: xp, w: wp, bias: bias ?? wp, residual: residual ?? wp, y },
     {
       n,
@@ -113,7 +118,10 @@ export function weightsByRows(
   const parts = engine.empty([splits, co, ci, kh, kw]);
   engine.launch(
     convWeightRows,
-    { kw, strideX: attrs.stride[1], dilationX: dilation[1], khs, ...tile },
+    {
+      ...{ kw, strideX: attrs.stride[1], dilationX: dilation[1], khs, ...tile },
+      broadcast: broadcasts(engine.hardware),
+    },
     { x: xp, dy: dyp, dw: parts },
     {
       n,

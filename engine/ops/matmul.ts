@@ -1,3 +1,4 @@
+import { broadcasts } from "../../kernels/broadcast.ts";
 import { type MatrixWay, matrixWays } from "../../kernels/conv-matrix.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { type MatmulWay, matmulRegister, matmulShared, matmulWay, matmulWays } from "../../kernels/matmul.ts";
@@ -189,13 +190,13 @@ export function multiply(
     );
     return;
   }
-  const { kernel: _, ...variant } = way;
+  const { kernel: _, ...tile } = way;
   const left = packed(engine, a.t, a.batch && batch, k, m, a.batch, a.column, a.row);
   const right = packed(engine, b.t, b.batch && batch, k, n, b.batch, b.row, b.column);
   const [aVecs, bVecs] = [Math.ceil(m / 4), Math.ceil(n / 4)];
   engine.launch(
     matmulRegister,
-    variant,
+    { ...tile, broadcast: broadcasts(engine.hardware) },
     { a: left, b: right, c },
     { batch, m, n, k, aVecs, bVecs, aBatch: a.batch ? k * aVecs : 0, bBatch: b.batch ? k * bVecs : 0 },
   );

@@ -2,11 +2,13 @@ import { describe, test } from "vitest";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import { sum } from "../../engine/oracle/reduce.ts";
+import { broadcasts, LANES } from "../../kernels/broadcast.ts";
 import { convWeightTile } from "../../kernels/conv-ways.ts";
 import { convPackWeight, convPad, convRows, convWeightRows, rowSpan } from "../../kernels/conv2d.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { normal } from "../support/draw.ts";
-import { launched } from "../support/kernels.ts";
+import { engine } from "../support/engine.ts";
+import { launched, variantsFor } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 const up4 = (n: number) => Math.ceil(n / 4) * 4;
@@ -47,7 +49,9 @@ function packedWeight(a: Array64, flip: boolean): Array64 {
 }
 
 /** Every tile for 3 x 3, and those that the weight gradient takes: its wider ones spill and take long to compile. */
-const tiles = convRows.variants.filter((v) => v.kw === 3 && v.strideX === 1 && v.dilationX === 1);
+const tiles = variantsFor(convRows, engine.hardware).filter(
+  (v) => v.kw === 3 && v.strideX === 1 && v.dilationX === 1,
+);
 const hardware = (kind: Hardware["kind"]): Hardware => ({
   kind,
   maxWorkgroupSize: 256,
@@ -59,7 +63,12 @@ const weightTiles = [
   ...[1, 3].map((khs) => ({ ...convWeightTile(hardware("cpu"), { ci, kh: 3, kw: 3 }), khs })),
   convWeightTile(hardware("gpu"), { ci, kh: 3, kw: 3 }),
   { rows: 8, columns: 8, lanes: 8, khs: 1 },
-];
+].flatMap((tile) =>
+  (broadcasts(engine.hardware) && tile.lanes === LANES ? [false, true] : [false]).map((broadcast) => ({
+    ...tile,
+    broadcast,
+  })),
+);
 const geometry = (columns: number) => {
   const across = Math.ceil(w / columns);
   const lines = h + 2;
@@ -68,7 +77,7 @@ const geometry = (columns: number) => {
 };
 
 test.each(tiles)(
-  "tiles of $rows channels and $columns columns, $lanes lanes, residual $residual",
+  "tiles of $rows channels and $columns columns, $lanes lanes, broadcast $broadcast, residual $residual",
   async (variant) => {
     const { lines, pitch } = geometry(variant.columns);
     const residual = normal([n, co, h, w], 5);
@@ -117,7 +126,7 @@ test.each(tiles)(
 );
 
 test.each(weightTiles)(
-  "weight gradients in tiles of $rows channels and $columns columns, $lanes lanes, $khs kernel rows at once",
+  "weight gradients in tiles of $rows channels and $columns columns, $lanes lanes, broadcast $broadcast, $khs kernel rows at once",
   async (tile) => {
     const { lines, pitch, across } = geometry(tile.columns);
     const dyPitch = across * tile.columns;

@@ -5,7 +5,8 @@ import { matmulRegister, matmulShared, registerTile } from "../../kernels/matmul
 import { pack } from "../../kernels/pack.ts";
 import { sharedTiles } from "../../kernels/tile-choice.ts";
 import { normal } from "../support/draw.ts";
-import { eachVariant, launched } from "../support/kernels.ts";
+import { engine } from "../support/engine.ts";
+import { eachVariant, launched, variantsFor } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 const sizes = [
@@ -48,38 +49,38 @@ const near = (c: ArrayLike<number>, a: Array64, b: Array64, k: number, what: str
   expectNear(c, matmul(a, b), { terms: k, magnitude }, what);
 };
 
-test.each(matmulRegister.variants)("register tiles of $rows x $columns", async (variant) => {
-  const stored = matmulRegister.bindings(variant).c;
-  for (const [batch, m, n, k] of stored === "read_write vec4f" ? wide : sizes) {
-    const [a, b] = [normal([batch, m, k], 1), normal([batch, k, n], 2)];
-    const left = packed(a, (i, row, column) => (i * m + column) * k + row, batch, k, m);
-    const right = packed(b, (i, row, column) => (i * k + row) * n + column, batch, k, n);
-    const [aVecs, bVecs] = [Math.ceil(m / 4), Math.ceil(n / 4)];
-    const params = { batch, m, n, k, aVecs, bVecs, aBatch: k * aVecs, bBatch: k * bVecs };
-    const { c } = await launched(
-      matmulRegister,
-      variant,
-      { a: left, b: right },
-      { c: [batch, m, n] },
-      params,
-    );
-    near(c!, a, b, k, `${batch} x ${m} x ${n} x ${k}`);
-  }
-});
+test.each(variantsFor(matmulRegister, engine.hardware))(
+  "register tiles of $rows x $columns, broadcast $broadcast",
+  async (variant) => {
+    const stored = matmulRegister.bindings(variant).c;
+    for (const [batch, m, n, k] of stored === "read_write vec4f" ? wide : sizes) {
+      const [a, b] = [normal([batch, m, k], 1), normal([batch, k, n], 2)];
+      const left = packed(a, (i, row, column) => (i * m + column) * k + row, batch, k, m);
+      const right = packed(b, (i, row, column) => (i * k + row) * n + column, batch, k, n);
+      const [aVecs, bVecs] = [Math.ceil(m / 4), Math.ceil(n / 4)];
+      const params = { batch, m, n, k, aVecs, bVecs, aBatch: k * aVecs, bBatch: k * bVecs };
+      const { c } = await launched(
+        matmulRegister,
+        variant,
+        { a: left, b: right },
+        { c: [batch, m, n] },
+        params,
+      );
+      near(c!, a, b, k, `${batch} x ${m} x ${n} x ${k}`);
+    }
+  },
+);
 
-test("the large register tile adds in the order of the others, to the last bit", async () => {
+test("all register tiles add in one order, to the last bit", async () => {
   const [m, n, k] = [33, 132, 200];
   const [left, right] = [normal([1, k, 36], 1), normal([1, k, n], 2)];
   const results = [];
-  for (const tile of [
-    { rows: 8, columns: 8 },
-    { rows: 16, columns: 16 },
-  ]) {
+  for (const tile of variantsFor(matmulRegister, engine.hardware)) {
     const params = { batch: 1, m, n, k, aVecs: 9, bVecs: n / 4, aBatch: 0, bBatch: 0 };
     const { c } = await launched(matmulRegister, tile, { a: left, b: right }, { c: [m, n] }, params);
     results.push([...c!]);
   }
-  expect(results[1]).toEqual(results[0]);
+  for (const other of results) expect(other).toEqual(results[0]);
 });
 
 test.each([
@@ -90,7 +91,17 @@ test.each([
   { batch: 8, m: 128, n: 258, k: 256, rows: 8 }, // no whole vec4s
   { batch: 64, m: 128, n: 64, k: 256, rows: 8 }, // half of a tile's width
 ])("register tile for $batch of $m x $k by $k x $n: $rows rows", ({ rows, ...sizes }) => {
-  expect(registerTile(sizes)).toEqual({ rows, columns: rows });
+  expect(registerTile(false, sizes)).toEqual({ rows, columns: rows });
+});
+
+test.each([
+  { batch: 16, m: 64, n: 2048, k: 64, rows: 32, columns: 4 },
+  { batch: 1, m: 64, n: 30, k: 64, rows: 16, columns: 4 }, // no whole vec4s
+  { batch: 1, m: 10, n: 512, k: 64, rows: 16, columns: 4 },
+  { batch: 1, m: 8, n: 512, k: 64, rows: 8, columns: 8 },
+  { batch: 1, m: 3, n: 512, k: 64, rows: 4, columns: 8 },
+])("broadcasting tile for $batch of $m x $k by $k x $n: $rows x $columns", ({ rows, columns, ...sizes }) => {
+  expect(registerTile(true, sizes)).toEqual({ rows, columns });
 });
 
 /** Across small tiles and inside one; the same with all lengths multiples of four, and across any tile. */

@@ -54,13 +54,23 @@ export async function launched<B extends string, P extends string, V extends Var
 }
 
 /** The variants that an adapter can compile. */
-export const variantsFor = (
-  { variants, subgroups, matrices, workgroupBytes }: Kernel,
-  hw: Pick<Hardware, "subgroups" | "matrix" | "maxWorkgroupStorage">,
-): readonly Variant[] =>
+export const variantsFor = <V extends Variant>(
+  {
+    variants,
+    subgroups,
+    subgroupSize,
+    matrices,
+    workgroupBytes,
+  }: Pick<
+    Kernel<string, string, V>,
+    "variants" | "subgroups" | "subgroupSize" | "matrices" | "workgroupBytes"
+  >,
+  hw: Pick<Hardware, "subgroups" | "subgroupSize" | "matrix" | "maxWorkgroupStorage">,
+): readonly V[] =>
   variants.filter(
     (v) =>
       (hw.subgroups || !subgroups?.(v)) &&
+      (subgroupSize?.(v) ?? hw.subgroupSize) === hw.subgroupSize &&
       (hw.matrix !== undefined || !matrices?.(v)) &&
       (workgroupBytes?.(v) ?? 0) <= hw.maxWorkgroupStorage,
   );
