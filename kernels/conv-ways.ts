@@ -3,7 +3,8 @@ import { type ConvRowsVariant, convTileSizes } from "./conv2d.ts";
 import type { Hardware } from "./kernel.ts";
 import type { Tile } from "./tile.ts";
 import { heldTiles, usualTile } from "./tile-choice.ts";
-import { winogradTiles } from "./winograd.ts";
+import { winogradPlaces, winogradRuns, winogradTiles } from "./winograd.ts";
+import { type WinogradTile, winogradTileSizes } from "./winograd-matrices.ts";
 
 /*
  * Ways to compute a convolution, forward or to its input, and a weight gradient.
@@ -37,12 +38,11 @@ export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }):
     .filter(({ rows, columns }) => rows < co + 4 && columns < ow + 4)
     .map((tile) => ({ ...tile, lanes: lanesOf(hw) }));
 
+/** Kernels of winograd.ts, by tiles of 2x2 or 4x4 outputs. */
+export type WinogradWay = { kernel: "winograd"; tile: WinogradTile };
+
 /** How a convolution is computed: convRows with a tile, convGemm, or the kernels of winograd.ts. */
-export type ConvWay =
-  | ({ kernel: "rows" } & ConvTile)
-  | ({ kernel: "gemm" } & Tile)
-  | MatrixWay
-  | { kernel: "winograd" };
+export type ConvWay = ({ kernel: "rows" } & ConvTile) | ({ kernel: "gemm" } & Tile) | MatrixWay | WinogradWay;
 
 export interface ConvProblem {
   /** Images. No way but the gemm's tile, which changes no number, may depend on them. */
@@ -67,31 +67,33 @@ export interface ConvProblem {
 type Tiled = Pick<ConvProblem, "ci" | "co" | "oh" | "ow"> & {
   readonly attrs: Pick<ConvProblem["attrs"], "dilation">;
 };
-const tilesOf = ({ oh, ow, attrs: { dilation } }: Tiled) =>
-  winogradTiles({ oh, ow, dilationY: dilation[0], dilationX: dilation[1] });
+/** Tiles of one image. */
+const tilesOf = (tile: WinogradTile, { oh, ow, attrs: { dilation } }: Tiled): number =>
+  winogradTiles(tile, {
+    images: 1,
+    ...winogradRuns(tile, { oh, ow, dilationY: dilation[0], dilationX: dilation[1] }),
+  });
 
 /** Bytes of one image's transformed inputs, or products, whichever are more. */
-export const winogradBytes = (p: Tiled): number => {
-  const { lines, fours } = tilesOf(p);
-  return 4 * 16 * 4 * lines * fours * Math.max(p.ci, p.co);
-};
+export const winogradBytes = (tile: WinogradTile, p: Tiled): number =>
+  4 * winogradPlaces(tile) * tilesOf(tile, p) * Math.max(p.ci, p.co);
 
 /** Whether the transforms of one image, and of all weights, can be bound. */
-const winogradHeld = (hw: Hardware, p: Tiled): boolean =>
-  Math.max(winogradBytes(p), 4 * 16 * p.ci * 4 * Math.ceil(p.co / 4)) <= hw.maxBinding;
+const winogradHeld = (hw: Hardware, tile: WinogradTile, p: Tiled): boolean =>
+  Math.max(winogradBytes(tile, p), 4 * winogradPlaces(tile) * p.ci * 4 * Math.ceil(p.co / 4)) <=
+  hw.maxBinding;
 
 /** Whether Winograd's kernels can compute it. */
-const winogradFits = (hw: Hardware, p: ConvProblem): boolean =>
-  [p.kernel, p.attrs.stride, p.stuffing].join() === "3,3,1,1,1,1" && winogradHeld(hw, p);
+const winogradFits = (hw: Hardware, tile: WinogradTile, p: ConvProblem): boolean =>
+  [p.kernel, p.attrs.stride, p.stuffing].join() === "3,3,1,1,1,1" && winogradHeld(hw, tile, p);
 
 /**
  * Time of Winograd's way as a share of convRows' on a CPU driver, fitted to llvmpipe with 16 to 256 channels: 16 products
  * for 36 and transforms for each channel, what either's tiles compute beyond the image, and wider rows for a dilation.
  */
 function winogradShare(hw: Hardware, p: ConvProblem): number {
-  const { lines, fours } = tilesOf(p);
   const { columns } = convTile(hw, p);
-  const used = (p.oh * p.ow) / (lines * fours * 16);
+  const used = (p.oh * p.ow) / (tilesOf(2, p) * 4);
   const usedByRows = p.ow / (columns * Math.ceil(p.ow / columns));
   const products = (16 / 36) * (1 + 12 / p.ci + 12 / p.co);
   return (products / used) * (usedByRows / (0.9 + 0.1 * p.attrs.dilation[1]));
@@ -116,19 +118,18 @@ const USED = 0.45;
 
 /** Whether Winograd's way should be the fastest: of a convolution on a GPU, of a weight gradient on any. */
 function winogradPays(p: Tiled): boolean {
-  const { lines, fours } = tilesOf(p);
-  return Math.min(p.ci, p.co) >= MANY && p.oh * p.ow >= USED * 16 * lines * fours;
+  return Math.min(p.ci, p.co) >= MANY && p.oh * p.ow >= USED * 4 * tilesOf(2, p);
 }
 
 /** The usual way. */
 export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
   const rows = { kernel: "rows", ...convTile(hw, p) } as const;
-  const fits = winogradFits(hw, p);
-  if (hw.kind === "cpu") return fits && winogradShare(hw, p) < 1 ? { kernel: "winograd" } : rows;
+  const fits = winogradFits(hw, 2, p);
+  if (hw.kind === "cpu") return fits && winogradShare(hw, p) < 1 ? { kernel: "winograd", tile: 2 } : rows;
   if (Math.min(p.ci, p.co) < FULL) return { ...rows, rows: 4, columns: 4 }; // half the large tile's time on an H100
   const [byMatrix] = convMatrixWays(hw, p);
   if (byMatrix) return byMatrix;
-  if (fits && winogradPays(p)) return { kernel: "winograd" };
+  if (fits && winogradPays(p)) return { kernel: "winograd", tile: 2 };
   return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
 }
 
@@ -137,9 +138,9 @@ export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
   ...convTiles(hw, p).map((tile): ConvWay => ({ kernel: "rows", ...tile })),
   ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
   ...convMatrixWays(hw, p),
-  ...(winogradFits(hw, p) && (hw.kind === "gpu" || winogradShare(hw, p) < 1.5)
-    ? [{ kernel: "winograd" } as const]
-    : []),
+  ...winogradTileSizes
+    .filter((tile) => winogradFits(hw, tile, p) && (hw.kind === "gpu" || winogradShare(hw, p) < 1.5))
+    .map((tile): ConvWay => ({ kernel: "winograd", tile })),
 ];
 
 /** A tile of weight gradients, and how many kernel rows a thread sums. */
@@ -155,10 +156,7 @@ export interface WeightProblem extends WeightShape {
 }
 
 /** How a weight gradient is computed: convWeightRows or convWeightGemm with a tile, or the kernels of winograd-grad.ts. */
-export type ConvWeightWay =
-  | ({ kernel: "rows" } & ConvWeightTile)
-  | ({ kernel: "gemm" } & Tile)
-  | { kernel: "winograd" };
+export type ConvWeightWay = ({ kernel: "rows" } & ConvWeightTile) | ({ kernel: "gemm" } & Tile) | WinogradWay;
 
 /**
  * The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers. Kernel
@@ -182,18 +180,19 @@ export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): Conv
 /** The tiles of a weight gradient that Winograd's kernels can compute. */
 function weightTiles(
   hw: Hardware,
+  tile: WinogradTile,
   { ci, co, kh, kw, size, stride, dilation }: WeightProblem,
 ): Tiled | undefined {
   const p = { ci, co, oh: size[0], ow: size[1], attrs: { dilation } };
-  const fits = [kh, kw, ...stride].join() === "3,3,1,1" && winogradHeld(hw, p);
+  const fits = [kh, kw, ...stride].join() === "3,3,1,1" && winogradHeld(hw, tile, p);
   return fits ? p : undefined;
 }
 
 /** The usual way. */
 export function convWeightWay(hw: Hardware, problem: WeightProblem): ConvWeightWay {
   const { ci, co, kh, kw } = problem;
-  const tiles = weightTiles(hw, problem);
-  if (tiles && winogradPays(tiles)) return { kernel: "winograd" };
+  const tiles = weightTiles(hw, 2, problem);
+  if (tiles && winogradPays(tiles)) return { kernel: "winograd", tile: 2 };
   if (hw.kind === "gpu" && co >= FULL)
     return { kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) };
   return { kernel: "rows", ...convWeightTile(hw, problem) };
@@ -203,5 +202,7 @@ export function convWeightWay(hw: Hardware, problem: WeightProblem): ConvWeightW
 export const convWeightWays = (hw: Hardware, problem: WeightProblem): ConvWeightWay[] => [
   ...convWeightTiles(hw, problem).map((tile): ConvWeightWay => ({ kernel: "rows", ...tile })),
   ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWeightWay => ({ kernel: "gemm", ...v })) : []),
-  ...(weightTiles(hw, problem) ? [{ kernel: "winograd" } as const] : []),
+  ...winogradTileSizes
+    .filter((tile) => weightTiles(hw, tile, problem))
+    .map((tile): ConvWeightWay => ({ kernel: "winograd", tile })),
 ];
