@@ -112,6 +112,13 @@ export function putRun(
   return `{ let run = ${value}; ${unroll(4, (q) => `${to}[${at} + ${q}u * ${channels}] = run[${q}];`, " ")} }`;
 }
 
+/** WGSL: a place's values of a run. */
+const getRun = (from: string, channels: string, { tile, turned }: Turned, place: number): string => {
+  const at = `${place}u * size + at`;
+  if (!turned || runOf(tile) === 1) return `${from}[${at}]`;
+  return `vec4f(${range(4).map((q) => `${from}[${at} + ${q}u * ${channels}]`)})`;
+};
+
 /** WGSL: value `row`, and so many columns from `first` on, of each tile of a run of which neighbours stand in columns of t. */
 export const ofRun = (tile: WinogradTile, row: number, first: number): string => {
   const values = range(runOf(tile)).map((q) => `t${row}_${first + tile * q}`);
@@ -217,18 +224,18 @@ export const winogradWeight = defineKernel({
   }),
 });
 
-export type WinogradOutputVariant = Tiled & {
+export type WinogradOutputVariant = Turned & {
   residual: boolean;
   /** y by vec4s: without dilation across, and of a width that is a multiple of 4. */
   vec: boolean;
 };
 
-/** M [(m + 2)^2, co, tiles], all images in one part, -> y [n, co, oh, ow], with the end of convRows. */
+/** M [(m + 2)^2, co, tiles], or turned, all images in one part, -> y [n, co, oh, ow], with the end of convRows. */
 export const winogradOutput = defineKernel({
   name: "winograd_output",
-  bindings: ({ tile, residual, vec }: WinogradOutputVariant) =>
+  bindings: ({ tile, turned, residual, vec }: WinogradOutputVariant) =>
     ({
-      m: `read ${runElement({ tile, turned: false })}`,
+      m: `read ${runElement({ tile, turned })}`,
       bias: "read f32",
       ...(residual && { residual: vec ? "read vec4f" : "read f32" }),
       y: vec ? "read_write vec4f" : "read_write f32",
@@ -243,20 +250,21 @@ export const winogradOutput = defineKernel({
     biasPitch: "u32",
     rescale: "f32",
   },
-  variants: winogradTileSizes.flatMap((tile) =>
+  variants: turnedVariants.flatMap((v) =>
     [false, true].flatMap((vec) =>
-      [false, true].map((residual): WinogradOutputVariant => ({ tile, residual, vec })),
+      [false, true].map((residual): WinogradOutputVariant => ({ ...v, residual, vec })),
     ),
   ),
-  main: ({ tile, residual, vec }) => {
+  main: ({ residual, vec, ...v }) => {
+    const { tile } = v;
     const side = tile + 2;
     const row = winogradRows(tile).output;
     const value = (s: string) => (residual ? `(${s} + b + residual[out]) * p.rescale` : `${s} + b`);
     return `
-    ${eachRun("p.co", { tile, turned: false })}
+    ${eachRun("p.co", v)}
       if (!kept) { return; }
       let n = p.first + image;
-      ${unroll(side, (i) => unroll(side, (j) => `let m${i}_${j} = m[${side * i + j}u * size + at];`))}
+      ${unroll(side, (i) => unroll(side, (j) => `let m${i}_${j} = ${getRun("m", "p.co", v, side * i + j)};`))}
       ${unroll(tile, (i) => unroll(side, (j) => `let t${i}_${j} = ${row(i, (k) => `m${k}_${j}`)};`, " "))}
       let b = select(0.0, bias[(n * p.biasPitch + channel) * p.useBias], p.useBias == 1u);
       let plane = (n * p.co + channel) * p.oh;

@@ -131,7 +131,7 @@ const waysOf = (full: Layer): Case[] => {
       ...convTile(hw, { co: full.co, ow: full.size }),
     }),
     "as a matrix product": (): ConvWay => ({ kernel: "gemm", ...sharedTiles[1]! }),
-    "by Winograd": (): ConvWay => ({ kernel: "winograd" }),
+    "by Winograd": (): ConvWay => ({ kernel: "winograd", tile: 2 }),
   };
   return Object.entries(each).map(([name, way]) => ({
     ...casesOf(full)[0]!,

@@ -1,5 +1,6 @@
 import { winogradBytes } from "../../kernels/conv-ways.ts";
-import { matmulWay } from "../../kernels/matmul.ts";
+import type { Hardware } from "../../kernels/kernel.ts";
+import { matmulWay, registerTile } from "../../kernels/matmul.ts";
 import { tileCount } from "../../kernels/tile.ts";
 import {
   winogradInput,
@@ -27,6 +28,24 @@ const imagesAtOnce = (
   tile: WinogradTile,
   problem: Parameters<typeof winogradBytes>[1],
 ): number => Math.max(1, Math.floor(Math.min(engine.maxBinding, AT_ONCE) / winogradBytes(tile, problem)));
+
+/**
+ * Whether the product computes M with the tiles as rows, where a CPU driver's register tiles waste less beyond the edges or
+ * are larger so: few tiles fill no columns. The sums are the same to the last bit, so that the images may decide.
+ */
+function tilesFirst(
+  hw: Hardware,
+  { places, ci, co, tiles }: Record<"places" | "ci" | "co" | "tiles", number>,
+): boolean {
+  if (hw.kind !== "cpu" || co % 4 !== 0) return false;
+  const sums = (m: number, n: number): number => {
+    const { rows, columns } = registerTile({ batch: places, m, n, k: ci });
+    const across = 8 * columns;
+    const pace = rows * columns > 64 ? 1.3 : 1;
+    return (Math.ceil(m / rows) * rows * Math.ceil(n / across) * across) / pace;
+  };
+  return sums(tiles, co) < sums(co, tiles);
+}
 
 /** Transforms of some images after the other, and the products of all their tiles at once. */
 export function byWinograd(
@@ -59,13 +78,17 @@ export function byWinograd(
       { ...part, ci, height, width, top, left },
     );
     const m = engine.empty([places, co, tiles], "f32");
-    const a = { t: u, batch: ci * coPitch, row: 1, column: coPitch };
-    const b = { t: v, batch: ci * tiles, row: tiles, column: 1 };
-    const sizes = { batch: places, m: co, n: tiles, k: ci };
+    const turned = tilesFirst(engine.hardware, { places, ci, co, tiles });
+    const us = { t: u, columns: co, pitch: coPitch };
+    const vs = { t: v, columns: tiles, pitch: tiles };
+    const [down, across] = turned ? [vs, us] : [us, vs];
+    const sizes = { batch: places, m: down.columns, n: across.columns, k: ci };
+    const a = { t: down.t, batch: ci * down.pitch, row: 1, column: down.pitch };
+    const b = { t: across.t, batch: ci * across.pitch, row: across.pitch, column: 1 };
     multiply(engine, a, b, m, sizes, matmulWay(engine.hardware, sizes));
     engine.launch(
       winogradOutput,
-      { tile, residual: residual !== undefined, vec },
+      { tile, turned, residual: residual !== undefined, vec },
       { m, bias: bias ?? u, residual: residual ?? u, y },
       { ...part, co, oh, ow, useBias: bias ? 1 : 0, biasPitch: bias?.rank === 2 ? co : 0, rescale },
     );
