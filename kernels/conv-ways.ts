@@ -13,7 +13,8 @@ import { type WinogradTile, winogradTileSizes } from "./winograd-matrices.ts";
  * | rows     | any, by convRows over a padded copy       | few channels, small images, CPU drivers' strides   |
  * | gemm     | any, as a matrix product of gathered x    | GPUs                                               |
  * | matrix   | the same on matrix units, inputs in f16   | GPUs with such units, in mixed precision           |
- * | winograd | 3x3 of stride 1, 16 products for 36       | about 20 channels, on GPUs and for weights 64      |
+ * | winograd | 3x3 of stride 1, 16 products for 36, or   | about 16 channels, by tiles of 4x4 as a rule; on   |
+ * |          | 36 for 144                                | GPUs 64, by tiles of 2x2                           |
  */
 
 const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
@@ -67,10 +68,9 @@ export interface ConvProblem {
 type Tiled = Pick<ConvProblem, "ci" | "co" | "oh" | "ow"> & {
   readonly attrs: Pick<ConvProblem["attrs"], "dilation">;
 };
-/** Tiles of one image. */
-const tilesOf = (tile: WinogradTile, { oh, ow, attrs: { dilation } }: Tiled): number =>
+const tilesOf = (tile: WinogradTile, { oh, ow, attrs: { dilation } }: Tiled, images = 1): number =>
   winogradTiles(tile, {
-    images: 1,
+    images,
     ...winogradRuns(tile, { oh, ow, dilationY: dilation[0], dilationX: dilation[1] }),
   });
 
@@ -87,16 +87,42 @@ const winogradHeld = (hw: Hardware, tile: WinogradTile, p: Tiled): boolean =>
 const winogradFits = (hw: Hardware, tile: WinogradTile, p: ConvProblem): boolean =>
   [p.kernel, p.attrs.stride, p.stuffing].join() === "3,3,1,1,1,1" && winogradHeld(hw, tile, p);
 
-/**
- * Time of Winograd's way as a share of convRows' on a CPU driver, fitted to llvmpipe with 16 to 256 channels: 16 products
- * for 36 and transforms for each channel, what either's tiles compute beyond the image, and wider rows for a dilation.
+/*
+ * Times on a CPU driver, in multiply-adds of the kernels by rows, fitted to llvmpipe with 16 to 256 channels, maps of 4 to 32
+ * and dilations 1 to 4: a product of register tiles takes half of one, a transformed value 15, for it is stored apart
+ * from its neighbours, and so does a sum of a weight gradient. A transformed weight takes 10.
  */
-function winogradShare(hw: Hardware, p: ConvProblem): number {
+const PRODUCT = 0.5;
+const VALUE = 15;
+const SUM = 15;
+const WEIGHT = 10;
+/** Images that share transformed weights: a convolution's way may not know how many there are. */
+const SHARE = 4;
+
+/** Of all tiles of some images, with so much for each pair of channels and place besides. */
+function winogradTime(tile: WinogradTile, p: Tiled, images: number, eachPair: number): number {
+  const tiles = tilesOf(tile, p, images);
+  return winogradPlaces(tile) * (p.ci * p.co * (PRODUCT * tiles + eachPair) + VALUE * tiles * (p.ci + p.co));
+}
+
+/** Time of Winograd's way as a share of convRows', which computes whole tiles of columns. */
+function winogradShare(hw: Hardware, tile: WinogradTile, p: ConvProblem): number {
   const { columns } = convTile(hw, p);
-  const used = (p.oh * p.ow) / (tilesOf(2, p) * 4);
-  const usedByRows = p.ow / (columns * Math.ceil(p.ow / columns));
-  const products = (16 / 36) * (1 + 12 / p.ci + 12 / p.co);
-  return (products / used) * (usedByRows / (0.9 + 0.1 * p.attrs.dilation[1]));
+  const byRows = 9 * p.ci * p.co * p.oh * columns * Math.ceil(p.ow / columns);
+  return winogradTime(tile, p, SHARE, WEIGHT) / (SHARE * byRows);
+}
+
+/** The same of a weight gradient. */
+const winogradSumsShare = (tile: WinogradTile, { n, ...p }: Tiled & { n: number }): number =>
+  winogradTime(tile, p, n, SUM) / (9 * p.ci * p.co * n * p.oh * p.ow);
+
+/** The tile whose way takes the smallest share of the direct way's time, where that is less than all of it. */
+function quickest(share: (tile: WinogradTile) => number): WinogradWay | undefined {
+  const [best] = winogradTileSizes
+    .map((tile) => ({ tile, time: share(tile) }))
+    .filter(({ time }) => time < 1)
+    .toSorted((x, y) => x.time - y.time);
+  return best && { kernel: "winograd", tile: best.tile };
 }
 
 /** Of a convolution in f16: rounding weights too is within what it asks for. */
@@ -108,15 +134,14 @@ function convMatrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
 /** Fewer channels leave most of a slab or of a tile empty. */
 const FULL = 8;
 /**
- * Channels from which on Winograd's transforms, which are memory traffic, pay on a GPU, and in a weight gradient on
- * llvmpipe too: on an H100 its way takes half to two thirds of the gemm's time with 256, and a little more with 16; of a
- * weight gradient by rows on llvmpipe two thirds with 64, half with 128, and a little more with 32.
+ * Channels from which on Winograd's transforms, which are memory traffic, pay on a GPU: on an H100 its way by tiles of 2x2
+ * takes half to two thirds of the gemm's time with 256, and a little more with 16. Tiles of 4x4 were not measured on one.
  */
 const MANY = 64;
 /** What of the outputs that its tiles compute has to lie within the image. */
 const USED = 0.45;
 
-/** Whether Winograd's way should be the fastest: of a convolution on a GPU, of a weight gradient on any. */
+/** Whether Winograd's way by tiles of 2x2 should be the fastest on a GPU. */
 function winogradPays(p: Tiled): boolean {
   return Math.min(p.ci, p.co) >= MANY && p.oh * p.ow >= USED * 4 * tilesOf(2, p);
 }
@@ -124,12 +149,12 @@ function winogradPays(p: Tiled): boolean {
 /** The usual way. */
 export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
   const rows = { kernel: "rows", ...convTile(hw, p) } as const;
-  const fits = winogradFits(hw, 2, p);
-  if (hw.kind === "cpu") return fits && winogradShare(hw, p) < 1 ? { kernel: "winograd", tile: 2 } : rows;
+  if (hw.kind === "cpu")
+    return quickest((tile) => (winogradFits(hw, tile, p) ? winogradShare(hw, tile, p) : Infinity)) ?? rows;
   if (Math.min(p.ci, p.co) < FULL) return { ...rows, rows: 4, columns: 4 }; // half the large tile's time on an H100
   const [byMatrix] = convMatrixWays(hw, p);
   if (byMatrix) return byMatrix;
-  if (fits && winogradPays(p)) return { kernel: "winograd", tile: 2 };
+  if (winogradFits(hw, 2, p) && winogradPays(p)) return { kernel: "winograd", tile: 2 };
   return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
 }
 
@@ -139,7 +164,7 @@ export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
   ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
   ...convMatrixWays(hw, p),
   ...winogradTileSizes
-    .filter((tile) => winogradFits(hw, tile, p) && (hw.kind === "gpu" || winogradShare(hw, p) < 1.5))
+    .filter((tile) => winogradFits(hw, tile, p) && (hw.kind === "gpu" || winogradShare(hw, tile, p) < 1.5))
     .map((tile): ConvWay => ({ kernel: "winograd", tile })),
 ];
 
@@ -149,6 +174,8 @@ export type ConvWeightTile = ConvTile & { readonly khs: number };
 const SPLITS = 1024;
 type WeightShape = { ci: number; co: number; kh: number; kw: number };
 export interface WeightProblem extends WeightShape {
+  /** Images, which the way may depend on: all are summed. */
+  readonly n: number;
   /** Of the gradient that comes in. */
   readonly size: readonly [y: number, x: number];
   readonly stride: readonly [y: number, x: number];
@@ -177,13 +204,13 @@ export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): Conv
       .map((tile) => ({ ...tile, lanes: lanesOf(hw), khs })),
   );
 
-/** The tiles of a weight gradient that Winograd's kernels can compute. */
+/** A weight gradient as tiles, if Winograd's kernels can compute it. */
 function weightTiles(
   hw: Hardware,
   tile: WinogradTile,
-  { ci, co, kh, kw, size, stride, dilation }: WeightProblem,
-): Tiled | undefined {
-  const p = { ci, co, oh: size[0], ow: size[1], attrs: { dilation } };
+  { n, ci, co, kh, kw, size, stride, dilation }: WeightProblem,
+): (Tiled & { n: number }) | undefined {
+  const p = { n, ci, co, oh: size[0], ow: size[1], attrs: { dilation } };
   const fits = [kh, kw, ...stride].join() === "3,3,1,1" && winogradHeld(hw, tile, p);
   return fits ? p : undefined;
 }
@@ -191,11 +218,18 @@ function weightTiles(
 /** The usual way. */
 export function convWeightWay(hw: Hardware, problem: WeightProblem): ConvWeightWay {
   const { ci, co, kh, kw } = problem;
+  const rows = { kernel: "rows", ...convWeightTile(hw, problem) } as const;
+  if (hw.kind === "cpu") {
+    const share = (tile: WinogradTile): number => {
+      const tiles = weightTiles(hw, tile, problem);
+      return tiles ? winogradSumsShare(tile, tiles) : Infinity;
+    };
+    return quickest(share) ?? rows;
+  }
   const tiles = weightTiles(hw, 2, problem);
   if (tiles && winogradPays(tiles)) return { kernel: "winograd", tile: 2 };
-  if (hw.kind === "gpu" && co >= FULL)
-    return { kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) };
-  return { kernel: "rows", ...convWeightTile(hw, problem) };
+  if (co >= FULL) return { kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) };
+  return rows;
 }
 
 /** What is worth measuring. */

@@ -251,7 +251,7 @@ export const winogradOutput = defineKernel({
     rescale: "f32",
   },
   variants: turnedVariants.flatMap((v) =>
-    [false, true].flatMap((vec) =>
+    (v.turned ? [false] : [false, true]).flatMap((vec) =>
       [false, true].map((residual): WinogradOutputVariant => ({ ...v, residual, vec })),
     ),
   ),

@@ -53,7 +53,7 @@ interface Shape {
 /** Multiply-adds beyond which a shape takes a software driver too long. */
 const MOST = hw.kind === "cpu" ? 2 ** 32 : Infinity;
 
-const shapes: Shape[] = [32, 64, 128, 256].flatMap((channels) =>
+const shapes: Shape[] = [16, 32, 64, 128, 256].flatMap((channels) =>
   [32, 28, 16, 14, 8, 7, 4].flatMap((size) =>
     [1, 2, 4]
       .filter((dilation) => dilation < size / 2)
@@ -91,7 +91,7 @@ const passes = {
         : { kernel: "gemm", ...usualTile(hw, { batch: 1024, m: c, n: 9 * c }) };
     return {
       ...{ family: "conv2d_weight_grad", direct },
-      usual: convWeightWay(hw, { ...layer, size: [size, size], stride: [1, 1], dilation: [d, d] }),
+      usual: convWeightWay(hw, { n, ...layer, size: [size, size], stride: [1, 1], dilation: [d, d] }),
       run: () =>
         conv2dWeightGrad(drawn(engine, [n, c, size, size], 1), drawn(engine, [n, c, size, size], 2), {
           ...{ stride: [1, 1], padding: [d, d, d, d], dilation: [d, d], kernelSize: [3, 3] },
