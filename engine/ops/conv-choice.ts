@@ -46,7 +46,11 @@ export const weightSums: Tunable<WeightSums, ConvWeightWay> = {
   heuristic: convWeightWay,
   ways: convWeightWays,
   run: (engine, inputs, sums, way) => {
-    if (way.kernel === "winograd") return weightsByWinograd(engine, inputs, sums, way.tile);
+    if (way.kernel === "winograd") {
+      const { n, ci, co, size } = sums;
+      const flops = 2 * n * ci * co * size[0] * size[1] * 9;
+      return engine.standingFor(flops, () => weightsByWinograd(engine, inputs, sums, way.tile));
+    }
     if (way.kernel === "gemm") {
       const { kernel: _, ...tile } = way;
       return weightsByGemm(engine, inputs, sums, tile);

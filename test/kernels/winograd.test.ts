@@ -1,6 +1,7 @@
 /** Winograd's F(2x2, 3x3) and F(4x4, 3x3): each transform against its matrices in float64, and the whole against the convolution. */
 import { describe, expect, test } from "vitest";
 import { wayName } from "../../engine/choices.ts";
+import { flopsOf } from "../../engine/dry.ts";
 import { cast } from "../../engine/ops/cast.ts";
 import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "../../engine/ops/conv2d.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
@@ -441,6 +442,27 @@ describe.each(winogradTileSizes)("the whole, tiles of %i", (tile) => {
     expect(Array.from(alone)).toEqual(Array.from(together).slice(3 * 1024, 4 * 1024));
     for (const t of [all, one, w]) t.dispose();
   });
+});
+
+test.each(winogradTileSizes)("the operations told are those of a direct convolution, tiles of %i", (tile) => {
+  const [x, w, dy] = [
+    [2, 16, 8, 8],
+    [20, 16, 3, 3],
+    [2, 20, 8, 8],
+  ].map((shape) => upload(normal(shape, 1))) as [Tensor, Tensor, Tensor];
+  const attrs = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], kernelSize: [3, 3] } as const;
+  const passes = {
+    conv2d: () => conv2d(x, w, undefined, { padding: 1 }),
+    conv2d_weight_grad: () => conv2dWeightGrad(dy, x, attrs),
+  };
+  for (const [family, pass] of Object.entries(passes)) {
+    let flops = 0;
+    engine.choices.forcing(family, { kernel: "winograd", tile }, () =>
+      engine.dry(pass, (launch) => (flops += flopsOf(launch))),
+    );
+    expect(flops, family).toBe(2 * 2 * 16 * 20 * 8 * 8 * 9);
+  }
+  for (const t of [x, w, dy]) t.dispose();
 });
 
 test.runIf(engine.device.features.has("shader-f16")).each(winogradTileSizes)(
