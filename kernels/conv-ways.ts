@@ -3,7 +3,8 @@ import { type ConvRowsVariant, convTileSizes } from "./conv2d.ts";
 import type { Hardware } from "./kernel.ts";
 import type { Tile } from "./tile.ts";
 import { heldTiles, usualTile } from "./tile-choice.ts";
-import { winogradTiles } from "./winograd.ts";
+import { winogradPlaces, winogradRuns, winogradTiles } from "./winograd.ts";
+import { type WinogradTile, winogradTileSizes } from "./winograd-matrices.ts";
 
 /*
  * Ways to compute a convolution, forward or to its input, and a weight gradient.
@@ -12,7 +13,8 @@ import { winogradTiles } from "./winograd.ts";
  * | rows     | any, by convRows over a padded copy       | few channels, small images, CPU drivers' strides   |
  * | gemm     | any, as a matrix product of gathered x    | GPUs                                               |
  * | matrix   | the same on matrix units, inputs in f16   | GPUs with such units, in mixed precision           |
- * | winograd | 3x3 of stride 1, 16 products for 36       | about 20 channels, on GPUs and for weights 64      |
+ * | winograd | 3x3 of stride 1, 16 products for 36, or   | about 16 channels, by tiles of 4x4 as a rule; on   |
+ * |          | 36 for 144                                | GPUs 64, by tiles of 2x2                           |
  */
 
 const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
@@ -37,12 +39,11 @@ export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }):
     .filter(({ rows, columns }) => rows < co + 4 && columns < ow + 4)
     .map((tile) => ({ ...tile, lanes: lanesOf(hw) }));
 
+/** Kernels of winograd.ts, by tiles of 2x2 or 4x4 outputs. */
+export type WinogradWay = { kernel: "winograd"; tile: WinogradTile };
+
 /** How a convolution is computed: convRows with a tile, convGemm, or the kernels of winograd.ts. */
-export type ConvWay =
-  | ({ kernel: "rows" } & ConvTile)
-  | ({ kernel: "gemm" } & Tile)
-  | MatrixWay
-  | { kernel: "winograd" };
+export type ConvWay = ({ kernel: "rows" } & ConvTile) | ({ kernel: "gemm" } & Tile) | MatrixWay | WinogradWay;
 
 export interface ConvProblem {
   /** Images. No way but the gemm's tile, which changes no number, may depend on them. */
@@ -67,34 +68,61 @@ export interface ConvProblem {
 type Tiled = Pick<ConvProblem, "ci" | "co" | "oh" | "ow"> & {
   readonly attrs: Pick<ConvProblem["attrs"], "dilation">;
 };
-const tilesOf = ({ oh, ow, attrs: { dilation } }: Tiled) =>
-  winogradTiles({ oh, ow, dilationY: dilation[0], dilationX: dilation[1] });
+const tilesOf = (tile: WinogradTile, { oh, ow, attrs: { dilation } }: Tiled, images = 1): number =>
+  winogradTiles(tile, {
+    images,
+    ...winogradRuns(tile, { oh, ow, dilationY: dilation[0], dilationX: dilation[1] }),
+  });
 
 /** Bytes of one image's transformed inputs, or products, whichever are more. */
-export const winogradBytes = (p: Tiled): number => {
-  const { lines, fours } = tilesOf(p);
-  return 4 * 16 * 4 * lines * fours * Math.max(p.ci, p.co);
-};
+export const winogradBytes = (tile: WinogradTile, p: Tiled): number =>
+  4 * winogradPlaces(tile) * tilesOf(tile, p) * Math.max(p.ci, p.co);
 
 /** Whether the transforms of one image, and of all weights, can be bound. */
-const winogradHeld = (hw: Hardware, p: Tiled): boolean =>
-  Math.max(winogradBytes(p), 4 * 16 * p.ci * 4 * Math.ceil(p.co / 4)) <= hw.maxBinding;
+const winogradHeld = (hw: Hardware, tile: WinogradTile, p: Tiled): boolean =>
+  Math.max(winogradBytes(tile, p), 4 * winogradPlaces(tile) * p.ci * 4 * Math.ceil(p.co / 4)) <=
+  hw.maxBinding;
 
 /** Whether Winograd's kernels can compute it. */
-const winogradFits = (hw: Hardware, p: ConvProblem): boolean =>
-  [p.kernel, p.attrs.stride, p.stuffing].join() === "3,3,1,1,1,1" && winogradHeld(hw, p);
+const winogradFits = (hw: Hardware, tile: WinogradTile, p: ConvProblem): boolean =>
+  [p.kernel, p.attrs.stride, p.stuffing].join() === "3,3,1,1,1,1" && winogradHeld(hw, tile, p);
 
-/**
- * Time of Winograd's way as a share of convRows' on a CPU driver, fitted to llvmpipe with 16 to 256 channels: 16 products
- * for 36 and transforms for each channel, what either's tiles compute beyond the image, and wider rows for a dilation.
+/*
+ * Times on a CPU driver, in multiply-adds of the kernels by rows, fitted to llvmpipe with 16 to 256 channels, maps of 4 to 32
+ * and dilations 1 to 4: a product of register tiles takes half of one, a transformed value 15, for it is stored apart
+ * from its neighbours, and so does a sum of a weight gradient. A transformed weight takes 10.
  */
-function winogradShare(hw: Hardware, p: ConvProblem): number {
-  const { lines, fours } = tilesOf(p);
+const PRODUCT = 0.5;
+const VALUE = 15;
+const SUM = 15;
+const WEIGHT = 10;
+/** Images that share transformed weights: a convolution's way may not know how many there are. */
+const SHARE = 4;
+
+/** Of all tiles of some images, with so much for each pair of channels and place besides. */
+function winogradTime(tile: WinogradTile, p: Tiled, images: number, eachPair: number): number {
+  const tiles = tilesOf(tile, p, images);
+  return winogradPlaces(tile) * (p.ci * p.co * (PRODUCT * tiles + eachPair) + VALUE * tiles * (p.ci + p.co));
+}
+
+/** Time of Winograd's way as a share of convRows', which computes whole tiles of columns. */
+function winogradShare(hw: Hardware, tile: WinogradTile, p: ConvProblem): number {
   const { columns } = convTile(hw, p);
-  const used = (p.oh * p.ow) / (lines * fours * 16);
-  const usedByRows = p.ow / (columns * Math.ceil(p.ow / columns));
-  const products = (16 / 36) * (1 + 12 / p.ci + 12 / p.co);
-  return (products / used) * (usedByRows / (0.9 + 0.1 * p.attrs.dilation[1]));
+  const byRows = 9 * p.ci * p.co * p.oh * columns * Math.ceil(p.ow / columns);
+  return winogradTime(tile, p, SHARE, WEIGHT) / (SHARE * byRows);
+}
+
+/** The same of a weight gradient. */
+const winogradSumsShare = (tile: WinogradTile, { n, ...p }: Tiled & { n: number }): number =>
+  winogradTime(tile, p, n, SUM) / (9 * p.ci * p.co * n * p.oh * p.ow);
+
+/** The tile whose way takes the smallest share of the direct way's time, where that is less than all of it. */
+function quickest(share: (tile: WinogradTile) => number): WinogradWay | undefined {
+  const [best] = winogradTileSizes
+    .map((tile) => ({ tile, time: share(tile) }))
+    .filter(({ time }) => time < 1)
+    .toSorted((x, y) => x.time - y.time);
+  return best && { kernel: "winograd", tile: best.tile };
 }
 
 /** Of a convolution in f16: rounding weights too is within what it asks for. */
@@ -106,29 +134,27 @@ function convMatrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
 /** Fewer channels leave most of a slab or of a tile empty. */
 const FULL = 8;
 /**
- * Channels from which on Winograd's transforms, which are memory traffic, pay on a GPU, and in a weight gradient on
- * llvmpipe too: on an H100 its way takes half to two thirds of the gemm's time with 256, and a little more with 16; of a
- * weight gradient by rows on llvmpipe two thirds with 64, half with 128, and a little more with 32.
+ * Channels from which on Winograd's transforms, which are memory traffic, pay on a GPU: on an H100 its way by tiles of 2x2
+ * takes half to two thirds of the gemm's time with 256, and a little more with 16. Tiles of 4x4 were not measured on one.
  */
 const MANY = 64;
 /** What of the outputs that its tiles compute has to lie within the image. */
 const USED = 0.45;
 
-/** Whether Winograd's way should be the fastest: of a convolution on a GPU, of a weight gradient on any. */
+/** Whether Winograd's way by tiles of 2x2 should be the fastest on a GPU. */
 function winogradPays(p: Tiled): boolean {
-  const { lines, fours } = tilesOf(p);
-  return Math.min(p.ci, p.co) >= MANY && p.oh * p.ow >= USED * 16 * lines * fours;
+  return Math.min(p.ci, p.co) >= MANY && p.oh * p.ow >= USED * 4 * tilesOf(2, p);
 }
 
 /** The usual way. */
 export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
   const rows = { kernel: "rows", ...convTile(hw, p) } as const;
-  const fits = winogradFits(hw, p);
-  if (hw.kind === "cpu") return fits && winogradShare(hw, p) < 1 ? { kernel: "winograd" } : rows;
+  if (hw.kind === "cpu")
+    return quickest((tile) => (winogradFits(hw, tile, p) ? winogradShare(hw, tile, p) : Infinity)) ?? rows;
   if (Math.min(p.ci, p.co) < FULL) return { ...rows, rows: 4, columns: 4 }; // half the large tile's time on an H100
   const [byMatrix] = convMatrixWays(hw, p);
   if (byMatrix) return byMatrix;
-  if (fits && winogradPays(p)) return { kernel: "winograd" };
+  if (winogradFits(hw, 2, p) && winogradPays(p)) return { kernel: "winograd", tile: 2 };
   return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
 }
 
@@ -137,9 +163,9 @@ export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
   ...convTiles(hw, p).map((tile): ConvWay => ({ kernel: "rows", ...tile })),
   ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
   ...convMatrixWays(hw, p),
-  ...(winogradFits(hw, p) && (hw.kind === "gpu" || winogradShare(hw, p) < 1.5)
-    ? [{ kernel: "winograd" } as const]
-    : []),
+  ...winogradTileSizes
+    .filter((tile) => winogradFits(hw, tile, p) && (hw.kind === "gpu" || winogradShare(hw, tile, p) < 1.5))
+    .map((tile): ConvWay => ({ kernel: "winograd", tile })),
 ];
 
 /** A tile of weight gradients, and how many kernel rows a thread sums. */
@@ -148,6 +174,8 @@ export type ConvWeightTile = ConvTile & { readonly khs: number };
 const SPLITS = 1024;
 type WeightShape = { ci: number; co: number; kh: number; kw: number };
 export interface WeightProblem extends WeightShape {
+  /** Images, which the way may depend on: all are summed. */
+  readonly n: number;
   /** Of the gradient that comes in. */
   readonly size: readonly [y: number, x: number];
   readonly stride: readonly [y: number, x: number];
@@ -155,10 +183,7 @@ export interface WeightProblem extends WeightShape {
 }
 
 /** How a weight gradient is computed: convWeightRows or convWeightGemm with a tile, or the kernels of winograd-grad.ts. */
-export type ConvWeightWay =
-  | ({ kernel: "rows" } & ConvWeightTile)
-  | ({ kernel: "gemm" } & Tile)
-  | { kernel: "winograd" };
+export type ConvWeightWay = ({ kernel: "rows" } & ConvWeightTile) | ({ kernel: "gemm" } & Tile) | WinogradWay;
 
 /**
  * The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers. Kernel
@@ -179,29 +204,39 @@ export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): Conv
       .map((tile) => ({ ...tile, lanes: lanesOf(hw), khs })),
   );
 
-/** The tiles of a weight gradient that Winograd's kernels can compute. */
+/** A weight gradient as tiles, if Winograd's kernels can compute it. */
 function weightTiles(
   hw: Hardware,
-  { ci, co, kh, kw, size, stride, dilation }: WeightProblem,
-): Tiled | undefined {
-  const p = { ci, co, oh: size[0], ow: size[1], attrs: { dilation } };
-  const fits = [kh, kw, ...stride].join() === "3,3,1,1" && winogradHeld(hw, p);
+  tile: WinogradTile,
+  { n, ci, co, kh, kw, size, stride, dilation }: WeightProblem,
+): (Tiled & { n: number }) | undefined {
+  const p = { n, ci, co, oh: size[0], ow: size[1], attrs: { dilation } };
+  const fits = [kh, kw, ...stride].join() === "3,3,1,1" && winogradHeld(hw, tile, p);
   return fits ? p : undefined;
 }
 
 /** The usual way. */
 export function convWeightWay(hw: Hardware, problem: WeightProblem): ConvWeightWay {
   const { ci, co, kh, kw } = problem;
-  const tiles = weightTiles(hw, problem);
-  if (tiles && winogradPays(tiles)) return { kernel: "winograd" };
-  if (hw.kind === "gpu" && co >= FULL)
-    return { kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) };
-  return { kernel: "rows", ...convWeightTile(hw, problem) };
+  const rows = { kernel: "rows", ...convWeightTile(hw, problem) } as const;
+  if (hw.kind === "cpu") {
+    const share = (tile: WinogradTile): number => {
+      const tiles = weightTiles(hw, tile, problem);
+      return tiles ? winogradSumsShare(tile, tiles) : Infinity;
+    };
+    return quickest(share) ?? rows;
+  }
+  const tiles = weightTiles(hw, 2, problem);
+  if (tiles && winogradPays(tiles)) return { kernel: "winograd", tile: 2 };
+  if (co >= FULL) return { kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) };
+  return rows;
 }
 
 /** What is worth measuring. */
 export const convWeightWays = (hw: Hardware, problem: WeightProblem): ConvWeightWay[] => [
   ...convWeightTiles(hw, problem).map((tile): ConvWeightWay => ({ kernel: "rows", ...tile })),
   ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWeightWay => ({ kernel: "gemm", ...v })) : []),
-  ...(weightTiles(hw, problem) ? [{ kernel: "winograd" } as const] : []),
+  ...winogradTileSizes
+    .filter((tile) => weightTiles(hw, tile, problem))
+    .map((tile): ConvWeightWay => ({ kernel: "winograd", tile })),
 ];

@@ -1,8 +1,8 @@
 import type { Engine } from "../../engine/engine.ts";
-import { add, cast, conv2d, mul } from "../../engine/ops/index.ts";
+import { add, cast, conv2d, conv2dWeightGrad, mul } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { matrixWays } from "../../kernels/conv-matrix.ts";
-import { type ConvWay, convTile } from "../../kernels/conv-ways.ts";
+import { type ConvWay, type ConvWeightWay, convTile, convWeightTile } from "../../kernels/conv-ways.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { sharedTiles } from "../../kernels/tile-choice.ts";
 import { agrees, backward, sized } from "../checks.ts";
@@ -131,7 +131,8 @@ const waysOf = (full: Layer): Case[] => {
       ...convTile(hw, { co: full.co, ow: full.size }),
     }),
     "as a matrix product": (): ConvWay => ({ kernel: "gemm", ...sharedTiles[1]! }),
-    "by Winograd": (): ConvWay => ({ kernel: "winograd" }),
+    "by Winograd 2x2": (): ConvWay => ({ kernel: "winograd", tile: 2 }),
+    "by Winograd 4x4": (): ConvWay => ({ kernel: "winograd", tile: 4 }),
   };
   return Object.entries(each).map(([name, way]) => ({
     ...casesOf(full)[0]!,
@@ -144,10 +145,38 @@ const waysOf = (full: Layer): Case[] => {
   }));
 };
 
+/** The same gradient in the weight in each of its ways. */
+const weightWaysOf = (full: Layer): Case[] => {
+  const small = { ...reduced(full), ci: 16 };
+  const each = {
+    "by rows": (hw: Hardware): ConvWeightWay => ({
+      kernel: "rows",
+      ...convWeightTile(hw, { ci: full.ci, kh: full.kernel, kw: full.kernel }),
+    }),
+    "by Winograd 2x2": (): ConvWeightWay => ({ kernel: "winograd", tile: 2 }),
+    "by Winograd 4x4": (): ConvWeightWay => ({ kernel: "winograd", tile: 4 }),
+  };
+  return Object.entries(each).map(([name, way]) => ({
+    ...casesOf(full)[0]!,
+    name: `${convName(full, "weight gradient")} ${name}`,
+    ...sized(full, small, (engine, l) =>
+      engine.choices.forcing("conv2d_weight_grad", way(engine.hardware), () => {
+        const { n, co, size, kernel, dilation } = l;
+        const pad = (dilation * (kernel - 1)) / 2;
+        return conv2dWeightGrad(drawn(engine, [n, co, size, size], 1), drawn(engine, inputShape(l), 2), {
+          ...{ stride: [1, 1], padding: [pad, pad, pad, pad] },
+          ...{ dilation: [dilation, dilation], kernelSize: [kernel, kernel] },
+        });
+      }),
+    ),
+  }));
+};
+
 export const cases: SizedCases = bySize(sizes, (large) => [
   ...[...layers, ...large].flatMap(casesOf),
   ...endCases,
   ...[residual[0]!, residual[1]!, layers[3]!, layers[4]!].flatMap(waysOf),
+  ...[residual[0]!, layers[3]!].flatMap(weightWaysOf),
 ]);
 
 /**

@@ -24,7 +24,9 @@ export const convolution: Tunable<Convolution, ConvWay> = {
   run: (engine, inputs, problem, way) => {
     if (way.kernel === "winograd") {
       const { n, ci, co, oh, ow } = problem;
-      return engine.standingFor(2 * n * ci * co * oh * ow * 9, () => byWinograd(engine, inputs, problem));
+      return engine.standingFor(2 * n * ci * co * oh * ow * 9, () =>
+        byWinograd(engine, inputs, problem, way.tile),
+      );
     }
     if (way.kernel === "matrix") return byMatrix(engine, inputs, problem, way);
     if (way.kernel === "gemm") {
@@ -44,7 +46,11 @@ export const weightSums: Tunable<WeightSums, ConvWeightWay> = {
   heuristic: convWeightWay,
   ways: convWeightWays,
   run: (engine, inputs, sums, way) => {
-    if (way.kernel === "winograd") return weightsByWinograd(engine, inputs, sums);
+    if (way.kernel === "winograd") {
+      const { n, ci, co, size } = sums;
+      const flops = 2 * n * ci * co * size[0] * size[1] * 9;
+      return engine.standingFor(flops, () => weightsByWinograd(engine, inputs, sums, way.tile));
+    }
     if (way.kernel === "gemm") {
       const { kernel: _, ...tile } = way;
       return weightsByGemm(engine, inputs, sums, tile);

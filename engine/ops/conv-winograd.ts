@@ -1,8 +1,17 @@
 import { winogradBytes } from "../../kernels/conv-ways.ts";
-import { matmulWay } from "../../kernels/matmul.ts";
+import type { Hardware } from "../../kernels/kernel.ts";
+import { matmulWay, registerTile } from "../../kernels/matmul.ts";
 import { tileCount } from "../../kernels/tile.ts";
-import { winogradInput, winogradOutput, winogradTiles, winogradWeight } from "../../kernels/winograd.ts";
+import {
+  winogradInput,
+  winogradOutput,
+  winogradPlaces,
+  winogradRuns,
+  winogradTiles,
+  winogradWeight,
+} from "../../kernels/winograd.ts";
 import { winogradOutputGrad, winogradWeightGrad } from "../../kernels/winograd-grad.ts";
+import type { WinogradTile } from "../../kernels/winograd-matrices.ts";
 import type { Engine } from "../engine.ts";
 import type { Inputs } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
@@ -14,43 +23,74 @@ import { multiply } from "./matmul.ts";
 /** Bytes of transformed inputs at once: more images at once are no faster, and take memory. */
 const AT_ONCE = 2 ** 25;
 
-const imagesAtOnce = (engine: Engine, problem: Parameters<typeof winogradBytes>[0]): number =>
-  Math.max(1, Math.floor(Math.min(engine.maxBinding, AT_ONCE) / winogradBytes(problem)));
+const imagesAtOnce = (
+  engine: Engine,
+  tile: WinogradTile,
+  problem: Parameters<typeof winogradBytes>[1],
+): number => Math.max(1, Math.floor(Math.min(engine.maxBinding, AT_ONCE) / winogradBytes(tile, problem)));
+
+/**
+ * Whether the product computes M with the tiles as rows, where a CPU driver's register tiles waste less beyond the edges or
+ * are larger so: few tiles fill no columns. The sums are the same to the last bit, so that the images may decide.
+ */
+function tilesFirst(
+  hw: Hardware,
+  { places, ci, co, tiles }: Record<"places" | "ci" | "co" | "tiles", number>,
+): boolean {
+  if (hw.kind !== "cpu" || co % 4 !== 0) return false;
+  const sums = (m: number, n: number): number => {
+    const { rows, columns } = registerTile({ batch: places, m, n, k: ci });
+    const across = 8 * columns;
+    const pace = rows * columns > 64 ? 1.3 : 1;
+    return (Math.ceil(m / rows) * rows * Math.ceil(n / across) * across) / pace;
+  };
+  return sums(tiles, co) < sums(co, tiles);
+}
 
 /** Transforms of some images after the other, and the products of all their tiles at once. */
-export function byWinograd(engine: Engine, [x, w, bias, residual]: Inputs, problem: Convolution): Tensor {
+export function byWinograd(
+  engine: Engine,
+  [x, w, bias, residual]: Inputs,
+  problem: Convolution,
+  tile: WinogradTile,
+): Tensor {
   const { n, ci, co, oh, ow, attrs, flip, rescale } = problem;
   const [dilationY, dilationX] = attrs.dilation;
-  const { lines, fours } = winogradTiles({ oh, ow, dilationY, dilationX });
+  const { lines, runs } = winogradRuns(tile, { oh, ow, dilationY, dilationX });
+  const places = winogradPlaces(tile);
   const coPitch = up4(co);
-  const u = engine.empty([16, ci, coPitch], "f32");
-  engine.launch(winogradWeight, { flip }, { w: w!, u }, { ci, co });
+  const u = engine.empty([places, ci, coPitch], "f32");
+  engine.launch(winogradWeight, { tile, flip }, { w: w!, u }, { ci, co });
   const y = engine.empty([n, co, oh, ow]);
   const vec = engine.hardware.kind === "gpu" && dilationX === 1 && ow % 4 === 0;
-  const most = imagesAtOnce(engine, problem);
+  const most = imagesAtOnce(engine, tile, problem);
   for (let first = 0; first < n; first += most) {
     const images = Math.min(most, n - first);
-    const places = { images, first, each: images, lines, fours, dilationY, dilationX };
-    const tiles = 4 * images * lines * fours;
-    const v = engine.empty([16, ci, tiles], "f32");
+    const part = { images, first, each: images, lines, runs, dilationY, dilationX };
+    const tiles = winogradTiles(tile, part);
+    const v = engine.empty([places, ci, tiles], "f32");
     const [height, width] = sizeOf(x!);
     const [top, , left] = attrs.padding;
     engine.launch(
       winogradInput,
-      { turned: false },
+      { tile, turned: false },
       { x: x!, v },
-      { ...places, ci, height, width, top, left },
+      { ...part, ci, height, width, top, left },
     );
-    const m = engine.empty([16, co, tiles], "f32");
-    const a = { t: u, batch: ci * coPitch, row: 1, column: coPitch };
-    const b = { t: v, batch: ci * tiles, row: tiles, column: 1 };
-    const sizes = { batch: 16, m: co, n: tiles, k: ci };
+    const m = engine.empty([places, co, tiles], "f32");
+    const turned = tilesFirst(engine.hardware, { places, ci, co, tiles });
+    const us = { t: u, columns: co, pitch: coPitch };
+    const vs = { t: v, columns: tiles, pitch: tiles };
+    const [down, across] = turned ? [vs, us] : [us, vs];
+    const sizes = { batch: places, m: down.columns, n: across.columns, k: ci };
+    const a = { t: down.t, batch: ci * down.pitch, row: 1, column: down.pitch };
+    const b = { t: across.t, batch: ci * across.pitch, row: across.pitch, column: 1 };
     multiply(engine, a, b, m, sizes, matmulWay(engine.hardware, sizes));
     engine.launch(
       winogradOutput,
-      { residual: residual !== undefined, vec },
+      { tile, turned, residual: residual !== undefined, vec },
       { m, bias: bias ?? u, residual: residual ?? u, y },
-      { ...places, co, oh, ow, useBias: bias ? 1 : 0, biasPitch: bias?.rank === 2 ? co : 0, rescale },
+      { ...part, co, oh, ow, useBias: bias ? 1 : 0, biasPitch: bias?.rank === 2 ? co : 0, rescale },
     );
     for (const t of [v, m]) t.dispose();
   }
@@ -61,36 +101,42 @@ export function byWinograd(engine: Engine, [x, w, bias, residual]: Inputs, probl
  * dw from the transforms of some images' x and dy after the other. A GPU sums the tiles of parts of these images apart,
  * until it is busy; a CPU driver's product reads both with their channels as neighbours.
  */
-export function weightsByWinograd(engine: Engine, [dy, x]: Inputs, sums: WeightSums): Tensor {
+export function weightsByWinograd(
+  engine: Engine,
+  [dy, x]: Inputs,
+  sums: WeightSums,
+  tile: WinogradTile,
+): Tensor {
   const { n, ci, co, size, dilation, padding } = sums;
   const [oh, ow] = size;
   const [dilationY, dilationX] = dilation;
-  const { lines, fours } = winogradTiles({ oh, ow, dilationY, dilationX });
+  const { lines, runs } = winogradRuns(tile, { oh, ow, dilationY, dilationX });
+  const places = winogradPlaces(tile);
   const turned = engine.hardware.kind === "cpu";
-  const most = imagesAtOnce(engine, { ci, co, oh, ow, attrs: sums });
+  const most = imagesAtOnce(engine, tile, { ci, co, oh, ow, attrs: sums });
   const [height, width] = sizeOf(x!);
   let before: Tensor | undefined;
   for (let first = 0; ; first += most) {
     const images = Math.min(most, n - first);
-    const each = Math.ceil(images / Math.min(images, splits(engine, sums)));
+    const each = Math.ceil(images / Math.min(images, splits(engine, sums, places)));
     const parts = Math.ceil(images / each);
-    const tiles = 4 * each * lines * fours;
-    const places = { images, first, each, lines, fours, dilationY, dilationX };
-    const v = engine.empty([parts * 16, ci, tiles], "f32");
+    const part = { images, first, each, lines, runs, dilationY, dilationX };
+    const tiles = winogradTiles(tile, { images: each, lines, runs });
+    const v = engine.empty([parts * places, ci, tiles], "f32");
     const [top, , left] = padding;
-    engine.launch(winogradInput, { turned }, { x: x!, v }, { ...places, ci, height, width, top, left });
-    const w = engine.empty([parts * 16, co, tiles], "f32");
-    engine.launch(winogradOutputGrad, { turned }, { dy: dy!, w }, { ...places, co, oh, ow });
-    const p = engine.empty([parts * 16, co, ci], "f32");
+    engine.launch(winogradInput, { tile, turned }, { x: x!, v }, { ...part, ci, height, width, top, left });
+    const w = engine.empty([parts * places, co, tiles], "f32");
+    engine.launch(winogradOutputGrad, { tile, turned }, { dy: dy!, w }, { ...part, co, oh, ow });
+    const p = engine.empty([parts * places, co, ci], "f32");
     const a = { t: w, batch: co * tiles, row: turned ? 1 : tiles, column: turned ? co : 1 };
     const b = { t: v, batch: ci * tiles, row: turned ? ci : 1, column: turned ? 1 : tiles };
-    const sizes = { batch: parts * 16, m: co, n: ci, k: tiles };
+    const sizes = { batch: parts * places, m: co, n: ci, k: tiles };
     multiply(engine, a, b, p, sizes, matmulWay(engine.hardware, sizes));
     const last = first + images === n;
     const dw = engine.empty([co, ci, 3, 3], last ? undefined : "f32");
     engine.launch(
       winogradWeightGrad,
-      {},
+      { tile },
       { sums: p, before: before ?? p, dw },
       { parts, co, ci, useBefore: before ? 1 : 0 },
     );
@@ -101,5 +147,5 @@ export function weightsByWinograd(engine: Engine, [dy, x]: Inputs, sums: WeightS
 }
 
 /** Parts that keep a GPU busy with small tiles: each part's products are written and read once more. */
-const splits = ({ hardware }: Engine, { ci, co }: WeightSums): number =>
-  hardware.kind === "cpu" ? 1 : Math.ceil(BUSY / tileCount(16, co, ci, { rows: 64, columns: 64 }));
+const splits = ({ hardware }: Engine, { ci, co }: WeightSums, places: number): number =>
+  hardware.kind === "cpu" ? 1 : Math.ceil(BUSY / tileCount(places, co, ci, { rows: 64, columns: 64 }));

@@ -64,7 +64,7 @@ test("is worth measuring on a GPU, in tiles that it can hold", () => {
     convWeightWays(
       { ...engine.hardware, ...hw },
       {
-        ...{ ci: 8, co: 8, kh: 3, kw: 3 },
+        ...{ n: 2, ci: 8, co: 8, kh: 3, kw: 3 },
         ...{ size: [8, 8], stride: [1, 1], dilation: [1, 1] },
       },
     ).filter(({ kernel }) => kernel === "gemm");

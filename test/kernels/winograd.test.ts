@@ -1,35 +1,91 @@
-/** Winograd's F(2x2, 3x3): each transform against its matrices in float64, and the whole against the convolution. */
+/** Winograd's F(2x2, 3x3) and F(4x4, 3x3): each transform against its matrices in float64, and the whole against the convolution. */
 import { describe, expect, test } from "vitest";
+import { wayName } from "../../engine/choices.ts";
+import { flopsOf } from "../../engine/dry.ts";
+import { cast } from "../../engine/ops/cast.ts";
 import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "../../engine/ops/conv2d.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { type ConvProblem, convWay, convWays, winogradBytes } from "../../kernels/conv-ways.ts";
-import { winogradInput, winogradOutput, winogradTiles, winogradWeight } from "../../kernels/winograd.ts";
+import {
+  type ConvProblem,
+  convTile,
+  convWay,
+  convWays,
+  convWeightWay,
+  convWeightWays,
+  type WeightProblem,
+  winogradBytes,
+} from "../../kernels/conv-ways.ts";
+import {
+  winogradInput,
+  winogradOutput,
+  winogradPlaces,
+  winogradRuns,
+  winogradTiles,
+  winogradWeight,
+} from "../../kernels/winograd.ts";
 import { winogradOutputGrad, winogradWeightGrad } from "../../kernels/winograd-grad.ts";
+import { type WinogradTile, winogradMatrices, winogradTileSizes } from "../../kernels/winograd-matrices.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
+const grid = (rows: number, columns: number, at: (i: number, j: number) => number): number[][] =>
+  Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => at(i, j)));
+
+interface Matrices {
+  /** B^T, G and A^T. */
+  readonly B: number[][];
+  readonly G: number[][];
+  readonly A: number[][];
+}
+
 /** The matrices of Lavin & Gray 2016, section 4.1. */
-const B = [
-  [1, 0, -1, 0],
-  [0, 1, 1, 0],
-  [0, -1, 1, 0],
-  [0, 1, 0, -1],
-];
-const G = [
-  [1, 0, 0],
-  [0.5, 0.5, 0.5],
-  [0.5, -0.5, 0.5],
-  [0, 0, 1],
-];
-const A = [
-  [1, 1, 1, 0],
-  [0, 1, -1, -1],
-];
+const two: Matrices = {
+  B: [
+    [1, 0, -1, 0],
+    [0, 1, 1, 0],
+    [0, -1, 1, 0],
+    [0, 1, 0, -1],
+  ],
+  G: [
+    [1, 0, 0],
+    [0.5, 0.5, 0.5],
+    [0.5, -0.5, 0.5],
+    [0, 0, 1],
+  ],
+  A: [
+    [1, 1, 1, 0],
+    [0, 1, -1, -1],
+  ],
+};
+
+/** Those of Toom and Cook for finite points and infinity: powers, and what interpolates through them. */
+function toomCook(points: readonly number[], outputs: number): Matrices {
+  const side = points.length + 1;
+  const others = (k: number) => points.filter((_, l) => l !== k);
+  /** Coefficients of the polynomial with these roots, the constant first. */
+  const withRoots = (roots: readonly number[]): number[] => {
+    let product = [1];
+    for (const root of roots)
+      product = grid(1, product.length + 1, (_, i) => (product[i - 1] ?? 0) - root * (product[i] ?? 0))[0]!;
+    return product.concat(Array.from({ length: side - product.length }, () => 0));
+  };
+  const scaleOf = (k: number) => others(k).reduce((scale, point) => scale * (points[k]! - point), 1);
+  return {
+    B: grid(side, side, (k, i) => withRoots(others(k))[i]!),
+    G: grid(side, 3, (k, i) => (k < points.length ? points[k]! ** i / scaleOf(k) : i === 2 ? 1 : 0)),
+    A: grid(outputs, side, (i, k) => (k < points.length ? points[k]! ** i : i === outputs - 1 ? 1 : 0)),
+  };
+}
+
+const matrices: Record<WinogradTile, Matrices> = {
+  2: two,
+  4: toomCook([0, 5 / 8, -5 / 8, 3 / 2, -3 / 2], 4),
+};
 
 /** M X M^T. */
 function between(m: number[][], x: number[][]): number[][] {
@@ -37,76 +93,126 @@ function between(m: number[][], x: number[][]): number[][] {
   return half.map((row) => m.map((other) => row.reduce((sum, v, k) => sum + v * other[k]!, 0)));
 }
 
-const grid = (rows: number, columns: number, at: (i: number, j: number) => number): number[][] =>
-  Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => at(i, j)));
+describe.each(winogradTileSizes)("the matrices for %i outputs", (tile) => {
+  const { input, weight, output } = winogradMatrices[tile];
 
-test.each(winogradWeight.variants)("kernels: U = G g G^T, flip $flip", async ({ flip }) => {
-  const [ci, co, pitch] = [3, 6, 8];
-  const w = normal(flip ? [ci, co, 3, 3] : [co, ci, 3, 3], 1);
-  const expected = new Float64Array(16 * ci * pitch);
-  for (let c = 0; c < ci; c++)
-    for (let o = 0; o < co; o++) {
-      const at = (flip ? c * co + o : o * ci + c) * 9;
-      const u = between(
-        G,
-        grid(3, 3, (i, j) => w.data[at + (flip ? 8 - 3 * i - j : 3 * i + j)]!),
-      );
-      for (let k = 0; k < 16; k++) expected[(k * ci + c) * pitch + o] = u[k >> 2]![k & 3]!;
-    }
-  const shape = [16, ci, pitch];
-  const { u } = await launched(winogradWeight, { flip }, { w }, { u: shape }, { ci, co });
-  expectNear(u!, { shape, data: expected }, { terms: 9 });
+  test("correlate a row with three weights", () => {
+    const times = (m: readonly (readonly number[])[], x: ArrayLike<number>) =>
+      m.map((row) => row.reduce((sum, v, k) => sum + v * x[k]!, 0));
+    const [d, g] = [normal([tile + 2], 1).data, normal([3], 2).data];
+    const [transformed, weights] = [times(input, d), times(weight, g)];
+    const y = times(
+      output,
+      transformed.map((v, k) => v * weights[k]!),
+    );
+    for (let i = 0; i < tile; i++)
+      expect(y[i]).toBeCloseTo(d[i]! * g[0]! + d[i + 1]! * g[1]! + d[i + 2]! * g[2]!, 12);
+  });
+
+  test("transform inputs and outputs by numbers that float32 holds", () => {
+    for (const v of [...input, ...output].flat()) expect(Math.fround(v)).toBe(v);
+  });
 });
 
-describe.each([
-  [1, 1, 19],
-  [1, 1, 20],
-  [2, 3, 19],
-])("dilation %i, %i, rows of %i", (dilationY, dilationX, ow) => {
-  const [n, channels, oh] = [3, 2, 7];
-  const { lines, fours } = winogradTiles({ oh, ow, dilationY, dilationX });
-  const [first, images] = [1, 2];
-  const tiles = 4 * fours * lines * images;
-  const params = { images, first, each: images, lines, fours, dilationY, dilationX };
+test.each(winogradWeight.variants)(
+  "kernels: U = G g G^T, tiles of $tile, flip $flip",
+  async ({ tile, flip }) => {
+    const [ci, co, pitch] = [3, 6, 8];
+    const [side, places] = [tile + 2, winogradPlaces(tile)];
+    const w = normal(flip ? [ci, co, 3, 3] : [co, ci, 3, 3], 1);
+    const expected = new Float64Array(places * ci * pitch);
+    for (let c = 0; c < ci; c++)
+      for (let o = 0; o < co; o++) {
+        const at = (flip ? c * co + o : o * ci + c) * 9;
+        const u = between(
+          matrices[tile].G,
+          grid(3, 3, (i, j) => w.data[at + (flip ? 8 - 3 * i - j : 3 * i + j)]!),
+        );
+        for (let k = 0; k < places; k++)
+          expected[(k * ci + c) * pitch + o] = u[Math.floor(k / side)]![k % side]!;
+      }
+    const shape = [places, ci, pitch];
+    const { u } = await launched(winogradWeight, { tile, flip }, { w }, { u: shape }, { ci, co });
+    expectNear(u!, { shape, data: expected }, { terms: 9 });
+  },
+);
 
-  /** Calls back for each tile of an image: where its outputs start, and its place. */
-  const eachTile = (visit: (image: number, y0: number, x0: number, place: number) => void) => {
-    for (let image = 0; image < images; image++)
-      for (let line = 0; line < lines; line++)
-        for (let tile = 0; tile < 4 * fours; tile++) {
-          const [four, q] = [Math.floor(tile / 4), tile % 4];
-          const y0 = (line % dilationY) + Math.floor(line / dilationY) * 2 * dilationY;
-          const x0 = (four % dilationX) + (Math.floor(four / dilationX) * 4 + q) * 2 * dilationX;
-          visit(image, y0, x0, (image * lines + line) * fours * 4 + tile);
-        }
-  };
+/** Images of a problem's tiles, as the kernels lay them out. */
+interface Layout {
+  readonly tile: WinogradTile;
+  readonly images: number;
+  readonly oh: number;
+  readonly ow: number;
+  readonly dilationY: number;
+  readonly dilationX: number;
+}
+
+/** Calls back for each tile of the images: where its outputs start, and its place. */
+function eachTile(
+  { tile, images, dilationY, dilationX, ...size }: Layout,
+  visit: (image: number, y0: number, x0: number, place: number) => void,
+): void {
+  const { lines, runs } = winogradRuns(tile, { dilationY, dilationX, ...size });
+  const run = tile === 2 ? 4 : 1;
+  for (let image = 0; image < images; image++)
+    for (let line = 0; line < lines; line++)
+      for (let across = 0; across < run * runs; across++) {
+        const [of, q] = [Math.floor(across / run), across % run];
+        const y0 = (line % dilationY) + Math.floor(line / dilationY) * tile * dilationY;
+        const x0 = (of % dilationX) + (Math.floor(of / dilationX) * run + q) * tile * dilationX;
+        visit(image, y0, x0, (image * lines + line) * runs * run + across);
+      }
+}
+
+const ofTiles = winogradTileSizes.flatMap((tile) =>
+  [
+    { dilationY: 1, dilationX: 1, ow: 19 },
+    { dilationY: 1, dilationX: 1, ow: 20 },
+    { dilationY: 2, dilationX: 3, ow: 19 },
+  ].map((sizes) => ({ tile, ...sizes })),
+);
+
+describe.each(ofTiles)("tiles of $tile, dilation $dilationY, $dilationX, rows of $ow", (sizes) => {
+  const { tile, ow, dilationX, dilationY } = sizes;
+  const { B, A } = matrices[tile];
+  const [side, places] = [tile + 2, winogradPlaces(tile)];
+  const [n, channels, oh] = [4, 2, 7];
+  const [first, images] = [1, 3];
+  const layout = { ...sizes, images, oh };
+  const { lines, runs } = winogradRuns(tile, { ...sizes, oh });
+  const tiles = winogradTiles(tile, { images, lines, runs });
+  const params = { images, first, each: images, lines, runs, dilationY, dilationX };
 
   test.each([
     [1, 2],
     [-1, 0],
-  ])("tiles: V = B^T d B, %i above and %i before", async (top, left) => {
+  ])("V = B^T d B, %i above and %i before", async (top, left) => {
     const [height, width] = [6, 17];
     const x = normal([n, channels, height, width], 1);
-    const shape = [16, channels, tiles];
-    const expected = new Float64Array(16 * channels * tiles);
+    const shape = [places, channels, tiles];
+    const expected = new Float64Array(places * channels * tiles);
     for (let c = 0; c < channels; c++)
-      eachTile((image, y0, x0, place) => {
-        const d = grid(4, 4, (i, j) => {
+      eachTile(layout, (image, y0, x0, place) => {
+        const d = grid(side, side, (i, j) => {
           const [y, column] = [y0 + i * dilationY - top, x0 + j * dilationX - left];
           const inside = y >= 0 && y < height && column >= 0 && column < width;
           return inside ? x.data[(((first + image) * channels + c) * height + y) * width + column]! : 0;
         });
         const v = between(B, d);
-        for (let k = 0; k < 16; k++) expected[(k * channels + c) * tiles + place] = v[k >> 2]![k & 3]!;
+        for (let k = 0; k < places; k++)
+          expected[(k * channels + c) * tiles + place] = v[Math.floor(k / side)]![k % side]!;
       });
-    const sizes = { ...params, ci: channels, height, width, top, left };
-    const { v } = await launched(winogradInput, { turned: false }, { x }, { v: shape }, sizes);
-    expectNear(v!, { shape, data: expected }, { terms: 16 });
+    const inputs = { ...params, ci: channels, height, width, top, left };
+    const { v } = await launched(winogradInput, { tile, turned: false }, { x }, { v: shape }, inputs);
+    expectNear(v!, { shape, data: expected }, { terms: side ** 2 });
   });
 
-  const able = winogradOutput.variants.filter(({ vec }) => !vec || (dilationX === 1 && ow % 4 === 0));
-  test.each(able)("outputs: y = A^T m A, residual $residual, by vec4s $vec", async (variant) => {
-    const m = normal([16, channels, tiles], 1);
+  const able = winogradOutput.variants.filter(
+    (v) => v.tile === tile && (!v.vec || (dilationX === 1 && ow % 4 === 0)),
+  );
+  test.each(able)("y = A^T m A, residual $residual, by vec4s $vec, turned $turned", async (variant) => {
+    const { turned } = variant;
+    const m = normal(turned ? [places, tiles, channels] : [places, channels, tiles], 1);
     const residual = normal([n, channels, oh, ow], 2);
     for (const [useBias, biasPitch] of [
       [0, 0],
@@ -116,12 +222,16 @@ describe.each([
       const bias = normal(biasPitch ? [n, channels] : [channels], 3);
       const expected = new Map<number, number>();
       for (let c = 0; c < channels; c++)
-        eachTile((image, y0, x0, place) => {
+        eachTile(layout, (image, y0, x0, place) => {
           const y = between(
             A,
-            grid(4, 4, (i, j) => m.data[((4 * i + j) * channels + c) * tiles + place]!),
+            grid(side, side, (i, j) => {
+              const at = (side * i + j) * channels * tiles;
+              return m.data[at + (turned ? place * channels + c : c * tiles + place)]!;
+            }),
           );
-          for (const [i, j] of [0, 1, 2, 3].map((k) => [k >> 1, k & 1] as const)) {
+          for (let k = 0; k < tile ** 2; k++) {
+            const [i, j] = [Math.floor(k / tile), k % tile];
             const [row, column] = [y0 + i * dilationY, x0 + j * dilationX];
             if (row >= oh || column >= ow) continue;
             const at = (((first + image) * channels + c) * oh + row) * ow + column;
@@ -130,45 +240,49 @@ describe.each([
           }
         });
       expect(expected.size, "every output of the images, once").toBe(images * channels * oh * ow);
-      const sizes = { ...params, co: channels, oh, ow, useBias, biasPitch, rescale: 0.7 };
+      const numbers = { ...params, co: channels, oh, ow, useBias, biasPitch, rescale: 0.7 };
       const inputs = { m, bias, ...(variant.residual && { residual }) };
-      const { y } = await launched(winogradOutput, variant, inputs, { y: [n, channels, oh, ow] }, sizes);
-      const places = [...expected.keys()];
+      const { y } = await launched(winogradOutput, variant, inputs, { y: [n, channels, oh, ow] }, numbers);
+      const kept = [...expected.keys()];
       const data = Float64Array.from(expected.values());
       expectNear(
-        places.map((at) => y![at]!),
+        kept.map((at) => y![at]!),
         { shape: [data.length], data },
-        { terms: 16 },
+        { terms: side ** 2 },
         `bias ${useBias}, pitch ${biasPitch}`,
       );
+      const others = Array.from(y!).filter((_, at) => !expected.has(at));
+      expect(others.every(Number.isNaN), "images before the first are left as they are").toBe(true);
     }
   });
 });
 
-describe.each(winogradInput.variants)("parts of the images, channels as neighbours $turned", ({ turned }) => {
+describe.each(winogradInput.variants)("parts of the images, tiles of $tile, turned $turned", (variant) => {
+  const { tile, turned } = variant;
+  const { B, A } = matrices[tile];
+  const [side, places] = [tile + 2, winogradPlaces(tile)];
   const [n, first, images, each, channels] = [4, 1, 3, 2, 3];
-  const [oh, ow, dilationY, dilationX] = [5, 11, 1, 2];
-  const { lines, fours } = winogradTiles({ oh, ow, dilationY, dilationX });
-  const params = { images, first, each, lines, fours, dilationY, dilationX };
-  const tiles = 4 * fours * lines * each;
-  const shape = turned ? [2, 16, tiles, channels] : [2, 16, channels, tiles];
+  const [oh, ow, dilationY, dilationX] = [9, 11, 1, 3];
+  const layout = { tile, images, oh, ow, dilationY, dilationX };
+  const { lines, runs } = winogradRuns(tile, layout);
+  const params = { images, first, each, lines, runs, dilationY, dilationX };
+  const tiles = winogradTiles(tile, { images: each, lines, runs });
+  const ofImage = lines * runs * (tile === 2 ? 4 : 1);
+  const shape = turned ? [2, places, tiles, channels] : [2, places, channels, tiles];
 
-  /** [2 parts, 16, ...] of what `transform` makes of each tile; the last part's second image is zeros. */
+  /** [2 parts, places, ...] of what `transform` makes of each tile; zeros for the last part's second image and what fills up vec4s. */
   const expected = (transform: (image: number, c: number, y0: number, x0: number) => number[][]) => {
     const data = new Float64Array(shape.reduce((a, b) => a * b));
-    for (let image = 0; image < images; image++)
-      for (let c = 0; c < channels; c++)
-        for (let line = 0; line < lines; line++)
-          for (let tile = 0; tile < 4 * fours; tile++) {
-            const [four, q] = [Math.floor(tile / 4), tile % 4];
-            const x0 = (four % dilationX) + (Math.floor(four / dilationX) * 4 + q) * 2 * dilationX;
-            const values = transform(first + image, c, 2 * line, x0);
-            const place = ((image % each) * lines + line) * 4 * fours + tile;
-            for (let k = 0; k < 16; k++) {
-              const start = (Math.floor(image / each) * 16 + k) * channels * tiles;
-              data[start + (turned ? place * channels + c : c * tiles + place)] = values[k >> 2]![k & 3]!;
-            }
-          }
+    for (let c = 0; c < channels; c++)
+      eachTile(layout, (image, y0, x0, place) => {
+        const values = transform(first + image, c, y0, x0);
+        const [part, at] = [Math.floor(image / each), place - (image - (image % each)) * ofImage];
+        for (let k = 0; k < places; k++) {
+          const start = (part * places + k) * channels * tiles;
+          const value = values[Math.floor(k / side)]![k % side]!;
+          data[start + (turned ? at * channels + c : c * tiles + at)] = value;
+        }
+      });
     return { shape, data };
   };
   const at = (t: Array64, image: number, c: number, y: number, x: number): number => {
@@ -180,40 +294,41 @@ describe.each(winogradInput.variants)("parts of the images, channels as neighbou
   test("V = B^T d B", async () => {
     const x = normal([n, channels, 6, 9], 1);
     const sizes = { ...params, ci: channels, height: 6, width: 9, top: 1, left: 2 };
-    const { v } = await launched(winogradInput, { turned }, { x }, { v: shape }, sizes);
-    const tile = (image: number, c: number, y0: number, x0: number) =>
+    const { v } = await launched(winogradInput, variant, { x }, { v: shape }, sizes);
+    const values = (image: number, c: number, y0: number, x0: number) =>
       between(
         B,
-        grid(4, 4, (i, j) => at(x, image, c, y0 + i - 1, x0 + j * dilationX - 2)),
+        grid(side, side, (i, j) => at(x, image, c, y0 + i - 1, x0 + j * dilationX - 2)),
       );
-    expectNear(v!, expected(tile), { terms: 16 });
+    expectNear(v!, expected(values), { terms: side ** 2 });
   });
 
   test("W = A dy A^T", async () => {
     const dy = normal([n, channels, oh, ow], 1);
     const sizes = { ...params, co: channels, oh, ow };
-    const { w } = await launched(winogradOutputGrad, { turned }, { dy }, { w: shape }, sizes);
-    const turnedA = grid(4, 2, (i, j) => A[j]![i]!);
-    const tile = (image: number, c: number, y0: number, x0: number) =>
+    const { w } = await launched(winogradOutputGrad, variant, { dy }, { w: shape }, sizes);
+    const turnedA = grid(side, tile, (i, j) => A[j]![i]!);
+    const values = (image: number, c: number, y0: number, x0: number) =>
       between(
         turnedA,
-        grid(2, 2, (i, j) => at(dy, image, c, y0 + i, x0 + j * dilationX)),
+        grid(tile, tile, (i, j) => at(dy, image, c, y0 + i, x0 + j * dilationX)),
       );
-    expectNear(w!, expected(tile), { terms: 4 });
+    expectNear(w!, expected(values), { terms: tile ** 2 });
   });
 });
 
-test.each([0, 1])(
-  "kernels: dg = G^T P G of the sum of parts, and of what came before: %i",
-  async (useBefore) => {
+test.each(winogradTileSizes.flatMap((tile) => [0, 1].map((useBefore) => [tile, useBefore] as const)))(
+  "kernels, tiles of %i: dg = G^T P G of the sum of parts, and of what came before: %i",
+  async (tile, useBefore) => {
     const [parts, co, ci] = [3, 5, 7];
-    const sums = normal([parts, 16, co, ci], 1);
+    const [side, places] = [tile + 2, winogradPlaces(tile)];
+    const sums = normal([parts, places, co, ci], 1);
     const before = normal([co, ci, 3, 3], 2);
-    const turnedG = grid(3, 4, (i, j) => G[j]![i]!);
+    const turnedG = grid(3, side, (i, j) => matrices[tile].G[j]![i]!);
     const data = new Float64Array(co * ci * 9);
     for (let pair = 0; pair < co * ci; pair++) {
-      const p = grid(4, 4, (i, j) =>
-        [0, 1, 2].reduce((sum, part) => sum + sums.data[(part * 16 + 4 * i + j) * co * ci + pair]!, 0),
+      const p = grid(side, side, (i, j) =>
+        [0, 1, 2].reduce((sum, part) => sum + sums.data[(part * places + side * i + j) * co * ci + pair]!, 0),
       );
       const dg = between(turnedG, p);
       for (let k = 0; k < 9; k++)
@@ -221,19 +336,20 @@ test.each([0, 1])(
     }
     const shape = [co, ci, 3, 3];
     const sizes = { parts, co, ci, useBefore };
-    const { dw } = await launched(winogradWeightGrad, {}, { sums, before }, { dw: shape }, sizes);
-    expectNear(dw!, { shape, data }, { terms: 48 });
+    const { dw } = await launched(winogradWeightGrad, { tile }, { sums, before }, { dw: shape }, sizes);
+    expectNear(dw!, { shape, data }, { terms: 3 * places });
   },
 );
 
 /** What `fn` computes with Winograd's way taken for its convolution. */
 async function byWinograd(
+  tile: WinogradTile,
   fn: () => Tensor,
   family = "conv2d",
   expected = ["winograd_weight", "winograd_input", "winograd_output"],
 ): Promise<ArrayLike<number>> {
   const kernels: string[] = [];
-  const y = engine.choices.forcing(family, { kernel: "winograd" }, () => {
+  const y = engine.choices.forcing(family, { kernel: "winograd", tile }, () => {
     engine.dry(fn, ({ program }) => kernels.push(program.kernel.name));
     return engine.scope(fn);
   });
@@ -245,11 +361,12 @@ async function byWinograd(
 
 const largest = ({ data }: Array64): number => data.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
 
-describe("the whole", () => {
+describe.each(winogradTileSizes)("the whole, tiles of %i", (tile) => {
   test.each([
     { n: 2, ci: 17, co: 18, h: 9, w: 13, padding: [1, 1, 1, 1], dilation: [1, 1] },
     { n: 3, ci: 16, co: 21, h: 12, w: 8, padding: [2, 2, 3, 3], dilation: [2, 3] },
     { n: 1, ci: 20, co: 16, h: 10, w: 16, padding: [0, 1, -1, 2], dilation: [1, 1] },
+    { n: 2, ci: 16, co: 16, h: 3, w: 2, padding: [1, 1, 1, 1], dilation: [1, 1] },
   ] as const)("$ci -> $co, $h x $w, padding $padding, dilation $dilation", async (c) => {
     const attrs = { stride: [1, 1], padding: c.padding, dilation: c.dilation } as const;
     const [x, w] = [normal([c.n, c.ci, c.h, c.w], 1), normal([c.co, c.ci, 3, 3], 2)];
@@ -261,12 +378,14 @@ describe("the whole", () => {
     // A tile mixes 16 inputs: what rounding is relative to is the largest sum of magnitudes, not each element's own.
     const magnitude = largest(oracle.conv2d(map(x, Math.abs), map(w, Math.abs), map(bias, Math.abs), attrs));
     const terms = 9 * c.ci;
-    const y = await byWinograd(() => conv2d(xs, ws, bs, options));
+    const y = await byWinograd(tile, () => conv2d(xs, ws, bs, options));
     expectNear(y, expected, { terms, magnitude }, "forward");
-    const ended = await byWinograd(() => conv2d(xs, ws, bs, { ...options, residual: rs, rescale: 0.7 }));
+    const ended = await byWinograd(tile, () =>
+      conv2d(xs, ws, bs, { ...options, residual: rs, rescale: 0.7 }),
+    );
     expectNear(ended, oracle.addRescaled(expected, residual, 0.7), { terms, magnitude }, "with its end");
     const inputSize = [c.h, c.w] as const;
-    const dx = await byWinograd(() => conv2dInputGrad(rs, ws, { ...attrs, inputSize }));
+    const dx = await byWinograd(tile, () => conv2dInputGrad(rs, ws, { ...attrs, inputSize }));
     const back = oracle.conv2dInputGrad(residual, w, { ...attrs, inputSize });
     const backMagnitude = largest(
       oracle.conv2dInputGrad(map(residual, Math.abs), map(w, Math.abs), { ...attrs, inputSize }),
@@ -283,6 +402,7 @@ describe("the whole", () => {
       Object.assign(engine, { hardware: { ...hardware, kind } });
       try {
         const got = await byWinograd(
+          tile,
           () => conv2dWeightGrad(rs, xs, { ...attrs, kernelSize }),
           "conv2d_weight_grad",
           ["winograd_input", "winograd_output_grad", "winograd_weight_grad"],
@@ -300,12 +420,86 @@ describe("the whole", () => {
     const [all, one, w] = [x, { shape: [1, 16, 8, 8], data: x.data.slice(3 * 1024, 4 * 1024) }]
       .map((t) => upload(t))
       .concat(upload(normal([16, 16, 3, 3], 2))) as [Tensor, Tensor, Tensor];
-    const together = await byWinograd(() => conv2d(all, w, undefined, { padding: 1 }));
-    const alone = await byWinograd(() => conv2d(one, w, undefined, { padding: 1 }));
+    const turns = [all, one].map((t) => {
+      const seen: unknown[] = [];
+      engine.choices.forcing("conv2d", { kernel: "winograd", tile }, () =>
+        engine.dry(
+          () => conv2d(t, w, undefined, { padding: 1 }),
+          ({ program }) => {
+            if (program.kernel.name === winogradOutput.name) seen.push(program.variant);
+          },
+        ),
+      );
+      return seen;
+    });
+    if (engine.hardware.kind === "cpu" && tile === 4)
+      expect(turns, "few tiles are rows of the product, many its columns").toMatchObject([
+        [{ turned: false }],
+        [{ turned: true }],
+      ]);
+    const together = await byWinograd(tile, () => conv2d(all, w, undefined, { padding: 1 }));
+    const alone = await byWinograd(tile, () => conv2d(one, w, undefined, { padding: 1 }));
     expect(Array.from(alone)).toEqual(Array.from(together).slice(3 * 1024, 4 * 1024));
     for (const t of [all, one, w]) t.dispose();
   });
 });
+
+test.each(winogradTileSizes)("the operations told are those of a direct convolution, tiles of %i", (tile) => {
+  const [x, w, dy] = [
+    [2, 16, 8, 8],
+    [20, 16, 3, 3],
+    [2, 20, 8, 8],
+  ].map((shape) => upload(normal(shape, 1))) as [Tensor, Tensor, Tensor];
+  const attrs = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], kernelSize: [3, 3] } as const;
+  const passes = {
+    conv2d: () => conv2d(x, w, undefined, { padding: 1 }),
+    conv2d_weight_grad: () => conv2dWeightGrad(dy, x, attrs),
+  };
+  for (const [family, pass] of Object.entries(passes)) {
+    let flops = 0;
+    engine.choices.forcing(family, { kernel: "winograd", tile }, () =>
+      engine.dry(pass, (launch) => (flops += flopsOf(launch))),
+    );
+    expect(flops, family).toBe(2 * 2 * 16 * 20 * 8 * 8 * 9);
+  }
+  for (const t of [x, w, dy]) t.dispose();
+});
+
+test.runIf(engine.device.features.has("shader-f16")).each(winogradTileSizes)(
+  "inputs stored as f16 are computed on in f32, tiles of %i",
+  async (tile) => {
+    const shape = [2, 16, 7, 9];
+    const x = map(normal(shape, 1), (v) => Math.round(8 * v) / 8); // which f16 holds
+    const w = normal([16, 16, 3, 3], 2);
+    const attrs = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1] } as const;
+    const [stored, ws] = [cast(upload(x), "f16"), upload(w)];
+    const y = await byWinograd(tile, () => conv2d(stored, ws, undefined, { padding: 1 }));
+    const magnitude = largest(oracle.conv2d(map(x, Math.abs), map(w, Math.abs), null, attrs));
+    expectNear(y, oracle.conv2d(x, w, null, attrs), { terms: 9 * 16, magnitude });
+    for (const t of [stored, ws]) t.dispose();
+  },
+);
+
+test.each([64, 256])(
+  "tiles of 4 err less than three times as much as a direct sum of %i channels",
+  async (c) => {
+    const [x, w] = [normal([1, c, 8, 8], 1), normal([8, c, 3, 3], 2)];
+    const attrs = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1] } as const;
+    const exact = oracle.conv2d(x, w, null, attrs).data;
+    const [xs, ws] = [upload(x), upload(w)];
+    const convolved = () => conv2d(xs, ws, undefined, { padding: 1 });
+    const error = (y: ArrayLike<number>) =>
+      Math.sqrt(
+        exact.reduce((sum, v, i) => sum + (y[i]! - v) ** 2, 0) / exact.reduce((sum, v) => sum + v ** 2, 0),
+      );
+    const rows = { kernel: "rows", ...convTile(engine.hardware, { ci: c, co: 8, ow: 8 }) };
+    const direct = engine.choices.forcing("conv2d", rows, () => engine.scope(convolved));
+    const byRows = error(await direct.data());
+    expect(byRows).toBeGreaterThan(0);
+    expect(error(await byWinograd(4, convolved))).toBeLessThan(3 * byRows);
+    for (const t of [xs, ws, direct]) t.dispose();
+  },
+);
 
 describe("which way", () => {
   const problem = (
@@ -323,26 +517,81 @@ describe("which way", () => {
     half: false,
     ...change,
   });
-  const hw = { ...engine.hardware, kind: "cpu", maxBinding: 2 ** 27 } as const;
-  const usual = (p: ConvProblem) => convWay(hw, p).kernel;
+  const sums = (change: Partial<WeightProblem> = {}): WeightProblem => ({
+    ...{ n: 8, ci: 64, co: 64, kh: 3, kw: 3 },
+    ...{ size: [32, 32], stride: [1, 1], dilation: [1, 1] },
+    ...change,
+  });
+  const cpu = { ...engine.hardware, kind: "cpu", maxBinding: 2 ** 27 } as const;
+  const gpu = { ...cpu, kind: "gpu" } as const;
+  const nameOf = (way: { kernel: string; tile?: number }) => `${way.kernel}${way.tile ?? ""}`;
+  const usual = (p: ConvProblem, hw: typeof cpu | typeof gpu = cpu) => nameOf(convWay(hw, p));
+  const usualSums = (p: WeightProblem, hw: typeof cpu | typeof gpu = cpu) => nameOf(convWeightWay(hw, p));
 
-  test("Winograd's for 3x3 of stride 1 with channels enough, where its tiles fit the image and its values a binding", () => {
-    expect(usual(problem())).toBe("winograd");
-    expect(usual(problem({ dilation: [2, 2] }))).toBe("winograd");
+  test("on a CPU driver tiles of 4x4, for 3x3 of stride 1 with channels enough", () => {
+    expect(usual(problem())).toBe("winograd4");
+    expect(usual(problem({ dilation: [4, 4] }))).toBe("winograd4");
+    expect(usual(problem({ oh: 8, ow: 8, ci: 256, co: 256 }))).toBe("winograd4");
     expect(usual(problem({ ci: 3 }))).toBe("rows");
     expect(usual(problem({ co: 1 }))).toBe("rows");
     expect(usual(problem({ kernel: [1, 1] }))).toBe("rows");
     expect(usual(problem({ stuffing: [2, 2] }))).toBe("rows");
-    expect(usual(problem({ oh: 3, ow: 3 }))).toBe("rows");
-    expect(winogradBytes(problem({ oh: 512, ow: 512, co: 128 }))).toBeGreaterThan(2 ** 27);
-    expect(usual(problem({ oh: 512, ow: 512, co: 128 }))).toBe("rows");
-    expect(usual(problem({ oh: 8, ow: 8, ci: 1408, co: 1408 }))).toBe("winograd");
-    expect(usual(problem({ oh: 8, ow: 8, ci: 1536, co: 1536 }))).toBe("rows");
+    expect(usual(problem({ oh: 2, ow: 2 }))).toBe("rows");
   });
 
-  test("the usual one is among those worth measuring", () => {
-    for (const p of [problem(), problem({ ci: 3 }), problem({ oh: 3, ow: 3 }), problem({ co: 1, ow: 4 })])
-      for (const hardware of [hw, { ...hw, kind: "gpu" } as const])
-        expect(convWays(hardware, p)).toContainEqual(convWay(hardware, p));
+  test("on a GPU tiles of 2x2", () => {
+    expect(usual(problem(), gpu)).toBe("winograd2");
+    expect(usualSums(sums(), gpu)).toBe("winograd2");
+    expect(usual(problem({ ci: 32, co: 32 }), gpu)).toBe("gemm");
+  });
+
+  test("what cannot be bound goes another way", () => {
+    const large = problem({ oh: 512, ow: 512, co: 128 });
+    expect(winogradBytes(2, large)).toBeGreaterThan(2 ** 27);
+    expect(winogradBytes(4, large)).toBeGreaterThan(2 ** 27);
+    expect(usual(large)).toBe("rows");
+    const between = problem({ oh: 512, ow: 512, co: 48, ci: 48 });
+    expect(winogradBytes(2, between)).toBeGreaterThan(2 ** 27);
+    expect(winogradBytes(4, between)).toBeLessThan(2 ** 27);
+    expect(usual(between)).toBe("winograd4");
+    // Transformed weights: 36 numbers each for tiles of 4x4, 16 for 2x2.
+    expect(usual(problem({ ci: 960, co: 960 }))).toBe("winograd4");
+    expect(usual(problem({ ci: 1024, co: 1024 }))).toBe("winograd2");
+    expect(usual(problem({ ci: 1408, co: 1408 }))).toBe("winograd2");
+    expect(usual(problem({ ci: 1536, co: 1536 }))).toBe("rows");
+    expect(usualSums(sums({ ci: 1024, co: 1024 }))).toBe("winograd2");
+    expect(usualSums(sums({ ci: 1536, co: 1536 }))).toBe("rows");
+  });
+
+  test("sums over few positions are direct: each of many sums is transformed back", () => {
+    expect(usualSums(sums())).toBe("winograd4");
+    expect(usualSums(sums({ n: 1, ci: 256, co: 256 }))).toMatch(/winograd/);
+    expect(usualSums(sums({ n: 1, ci: 256, co: 256, size: [4, 4] }))).toBe("rows");
+    expect(usualSums(sums({ stride: [2, 2] }))).toBe("rows");
+    expect(usualSums(sums({ ci: 3 }))).toBe("rows");
+  });
+
+  test("the images do not decide a convolution's", () => {
+    for (const size of [4, 7, 8, 14, 32])
+      for (const channels of [16, 32, 64, 256]) {
+        const p = problem({ ci: channels, co: channels, oh: size, ow: size });
+        expect(usual({ ...p, n: 64 })).toBe(usual(p));
+      }
+  });
+
+  test("the usual one is among those worth measuring, all of which have names of their own", () => {
+    const problems = [problem(), problem({ ci: 3 }), problem({ oh: 3, ow: 3 }), problem({ co: 1, ow: 4 })];
+    for (const hw of [cpu, gpu]) {
+      for (const p of problems) expect(convWays(hw, p)).toContainEqual(convWay(hw, p));
+      for (const p of [sums(), sums({ n: 1, size: [4, 4] })])
+        expect(convWeightWays(hw, p)).toContainEqual(convWeightWay(hw, p));
+      for (const ways of [convWays(hw, problem()), convWeightWays(hw, sums())]) {
+        expect(new Set(ways.map((way) => wayName(way))).size).toBe(ways.length);
+        expect(ways.filter(({ kernel }) => kernel === "winograd")).toEqual([
+          { kernel: "winograd", tile: 2 },
+          { kernel: "winograd", tile: 4 },
+        ]);
+      }
+    }
   });
 });
