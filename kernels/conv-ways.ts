@@ -1,5 +1,6 @@
+import { broadcasts } from "./broadcast.ts";
 import { type MatrixWay, matrixWays } from "./conv-matrix.ts";
-import { type ConvRowsVariant, convTileSizes } from "./conv2d.ts";
+import { type ConvRowsVariant, convTileSizes, tallTileSizes } from "./conv2d.ts";
 import type { Hardware } from "./kernel.ts";
 import type { Tile } from "./tile.ts";
 import { heldTiles, usualTile } from "./tile-choice.ts";
@@ -29,13 +30,20 @@ type TileShape = { ci?: number; co: number; ow: number };
  */
 export function convTile(hw: Hardware, { ci = Infinity, co, ow }: TileShape): ConvTile {
   const rest = ow % 8;
+  const columns = rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8;
   const few = co <= 4 || (ci <= 4 && hw.kind === "cpu");
-  return { rows: few ? 4 : 8, columns: rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8, lanes: lanesOf(hw) };
+  const tall = !few && broadcasts(hw) && isTall(co);
+  return { rows: few ? 4 : tall ? 16 : 8, columns, lanes: lanesOf(hw) };
 }
+
+/** Whether tiles of 16 channels leave little of them empty. */
+const isTall = (co: number): boolean => co % 16 === 0 || co >= 64;
+
+const tileSizes = (hw: Hardware) => [...convTileSizes, ...(broadcasts(hw) ? tallTileSizes : [])];
 
 /** Tiles worth measuring: those that the output fills. */
 export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }): ConvTile[] =>
-  convTileSizes
+  tileSizes(hw)
     .filter(({ rows, columns }) => rows < co + 4 && columns < ow + 4)
     .map((tile) => ({ ...tile, lanes: lanesOf(hw) }));
 
@@ -186,21 +194,20 @@ export interface WeightProblem extends WeightShape {
 export type ConvWeightWay = ({ kernel: "rows" } & ConvWeightTile) | ({ kernel: "gemm" } & Tile) | WinogradWay;
 
 /**
- * The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers. Kernel
- * rows apart give lanes work where there are few channels.
+ * The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers, and
+ * 16 where dy is broadcast. Kernel rows apart give lanes work where there are few channels.
  */
-export const convWeightTile = (hw: Hardware, { ci, kh, kw }: Omit<WeightShape, "co">): ConvWeightTile => ({
-  rows: 4,
-  columns: 4,
-  lanes: lanesOf(hw),
-  khs: kh <= 3 && kw <= 3 && (ci >= 8 || hw.kind === "gpu") ? kh : 1,
-});
+export function convWeightTile(hw: Hardware, { ci, co, kh, kw }: WeightShape): ConvWeightTile {
+  const tile = { columns: 4, lanes: lanesOf(hw) };
+  if (broadcasts(hw) && isTall(co)) return { ...tile, rows: 16, khs: 1 };
+  return { ...tile, rows: 4, khs: kh <= 3 && kw <= 3 && (ci >= 8 || hw.kind === "gpu") ? kh : 1 };
+}
 
 /** Tiles worth measuring: more sums than these spill. */
 export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightTile[] =>
   (kh > 1 ? [1, kh] : [1]).flatMap((khs) =>
-    convTileSizes
-      .filter(({ rows }) => rows < co + 4 && rows * khs * kw <= 40)
+    tileSizes(hw)
+      .filter(({ rows }) => rows < co + 4 && rows * khs * kw <= (broadcasts(hw) ? 80 : 40))
       .map((tile) => ({ ...tile, lanes: lanesOf(hw), khs })),
   );
 

@@ -139,6 +139,12 @@ export const convTileSizes = [
   { rows: 8, columns: 8 },
 ] as const;
 
+/** More of those that broadcast: what a thread reads for itself, it reads for more channels. */
+export const tallTileSizes = [
+  { rows: 16, columns: 4 },
+  { rows: 16, columns: 8 },
+] as const;
+
 export type ConvForwardVariant = ConvRowsVariant & {
   /** What comes back is (sum + residual) * rescale: the end of a residual block. */
   residual: boolean;
@@ -376,23 +382,27 @@ export const convWeightRows = defineKernel({
   }),
 });
 
-/** Shapes the networks use and odd ones beside them, each with the usual tiles; other shapes compile on demand. */
+/** Shapes the networks use and odd ones beside them, one of them with all tiles; others compile on demand. */
 function convVariants(): ConvRowsVariant[] {
+  const lanes = LANES;
+  const usual: Omit<ConvRowsVariant, "kw" | "strideX" | "dilationX">[] = [
+    { rows: 8, columns: 8, lanes, broadcast: false },
+    { rows: 8, columns: 8, lanes, broadcast: true },
+    { rows: 8, columns: 8, lanes: 64, broadcast: false },
+  ];
+  const more = [
+    ...convTileSizes.map((tile) => ({ ...tile, lanes, broadcast: false })),
+    ...[...convTileSizes, ...tallTileSizes].map((tile) => ({ ...tile, lanes, broadcast: true })),
+  ].filter((tile) => tile.rows !== 8 || tile.columns !== 8);
   const shapes = [
-    [1, 1, 1],
     [3, 1, 1],
+    [1, 1, 1],
     [3, 1, 2],
     [3, 2, 1],
     [4, 2, 1],
     [5, 1, 1],
   ] as const;
-  const all = [
-    ...[false, true].flatMap((broadcast) =>
-      convTileSizes.map((tile) => ({ ...tile, lanes: LANES, broadcast })),
-    ),
-    { rows: 8, columns: 8, lanes: 64, broadcast: false },
-  ];
-  return shapes.flatMap(([kw, strideX, dilationX]) =>
-    all.map((tile) => ({ kw, strideX, dilationX, ...tile })),
+  return shapes.flatMap(([kw, strideX, dilationX], i) =>
+    (i === 0 ? [...usual, ...more] : usual).map((tile) => ({ kw, strideX, dilationX, ...tile })),
   );
 }

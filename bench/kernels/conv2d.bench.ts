@@ -151,7 +151,7 @@ const weightWaysOf = (full: Layer): Case[] => {
   const each = {
     "by rows": (hw: Hardware): ConvWeightWay => ({
       kernel: "rows",
-      ...convWeightTile(hw, { ci: full.ci, kh: full.kernel, kw: full.kernel }),
+      ...convWeightTile(hw, { ci: full.ci, co: full.co, kh: full.kernel, kw: full.kernel }),
     }),
     "by Winograd 2x2": (): ConvWeightWay => ({ kernel: "winograd", tile: 2 }),
     "by Winograd 4x4": (): ConvWeightWay => ({ kernel: "winograd", tile: 4 }),

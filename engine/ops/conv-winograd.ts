@@ -1,3 +1,4 @@
+import { broadcasts } from "../../kernels/broadcast.ts";
 import { winogradBytes } from "../../kernels/conv-ways.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { matmulWay, registerTile } from "../../kernels/matmul.ts";
@@ -39,7 +40,7 @@ function tilesFirst(
 ): boolean {
   if (hw.kind !== "cpu" || co % 4 !== 0) return false;
   const sums = (m: number, n: number): number => {
-    const { rows, columns } = registerTile({ batch: places, m, n, k: ci });
+    const { rows, columns } = registerTile(broadcasts(hw), { batch: places, m, n, k: ci });
     const across = 8 * columns;
     const pace = rows * columns > 64 ? 1.3 : 1;
     return (Math.ceil(m / rows) * rows * Math.ceil(n / across) * across) / pace;

@@ -60,8 +60,8 @@ const hardware = (kind: Hardware["kind"]): Hardware => ({
   subgroups: false,
 });
 const weightTiles = [
-  ...[1, 3].map((khs) => ({ ...convWeightTile(hardware("cpu"), { ci, kh: 3, kw: 3 }), khs })),
-  convWeightTile(hardware("gpu"), { ci, kh: 3, kw: 3 }),
+  ...[1, 3].map((khs) => ({ ...convWeightTile(hardware("cpu"), { ci, co, kh: 3, kw: 3 }), khs })),
+  convWeightTile(hardware("gpu"), { ci, co, kh: 3, kw: 3 }),
   { rows: 8, columns: 8, lanes: 8, khs: 1 },
 ].flatMap((tile) =>
   (broadcasts(engine.hardware) && tile.lanes === LANES ? [false, true] : [false]).map((broadcast) => ({
@@ -69,6 +69,8 @@ const weightTiles = [
     broadcast,
   })),
 );
+if (broadcasts(engine.hardware))
+  weightTiles.push({ rows: 16, columns: 4, lanes: LANES, khs: 1, broadcast: true });
 const geometry = (columns: number) => {
   const across = Math.ceil(w / columns);
   const lines = h + 2;
