@@ -97,13 +97,13 @@ const winogradFits = (hw: Hardware, tile: WinogradTile, p: ConvProblem): boolean
 
 /*
  * Times on a CPU driver, in multiply-adds of the kernels by rows, fitted to llvmpipe with 16 to 256 channels, maps of 4 to 32
- * and dilations 1 to 4: a product of register tiles takes half of one, a transformed value 15, for it is stored apart
- * from its neighbours, and so does a sum of a weight gradient. A transformed weight takes 10.
+ * and dilations 1 to 4: a product of register tiles takes one, a transformed value 42, for it is loaded and stored apart
+ * from its neighbours, a sum of a weight gradient and a transformed weight 20.
  */
-const PRODUCT = 0.5;
-const VALUE = 15;
-const SUM = 15;
-const WEIGHT = 10;
+const PRODUCT = 1.05;
+const VALUE = 42;
+const SUM = 20;
+const WEIGHT = 20;
 /** Images that share transformed weights: a convolution's way may not know how many there are. */
 const SHARE = 4;
 
