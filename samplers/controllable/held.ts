@@ -1,10 +1,11 @@
 import type { Engine } from "../../engine/engine.ts";
+import { UsageError } from "../../engine/errors.ts";
 import { scale } from "../../engine/ops/index.ts";
 import type { ScalarLike } from "../../engine/scalar.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
-import { owning, startOf } from "../chain.ts";
+import { owning, requireDone, startOf } from "../chain.ts";
 import { type PredictorCorrectorResult, predictorCorrector } from "../pc.ts";
-import type { PredictorCorrectorOptions } from "../pc-options.ts";
+import { type PredictorCorrectorOptions, planOf } from "../pc-options.ts";
 import type { ScoreFunction } from "../score.ts";
 
 /**
@@ -41,6 +42,9 @@ export async function heldSampling(
   hold: Hold,
 ): Promise<PredictorCorrectorResult> {
   const { sde, start, eps = sde.samplingEps } = options;
+  if (typeof denoise !== "boolean" && denoise !== "known")
+    throw new UsageError(`${who}: got denoise ${denoise}, expected true, false or known`);
+  requireDone(who, options, planOf(options).times.length);
   const x = startOf(who, engine, shape, options, { std: sde.priorStd });
   const put = (alpha: ScalarLike, noise?: Tensor) => engine.copy(hold(x, alpha, noise), x);
   const clean = (alpha: number) => engine.scope(() => engine.noGrad(() => put(alpha)));

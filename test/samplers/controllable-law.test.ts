@@ -347,6 +347,21 @@ describe("a class of a mixture", () => {
     }
   });
 
+  test("strength counts the classifier's gradient so many times", async () => {
+    using x = engine.tensor([1, 2, -3, 0.5], [2, 2]);
+    using told = engine.zeros([2]);
+    const plain = asScore((y) => scale(y, -1));
+    for (const [strength, expected] of [
+      [undefined, [2, 4, -6, 1]],
+      [2.5, [6.5, 13, -19.5, 3.25]],
+      [-1, [-4, -8, 12, -2]],
+    ] as const) {
+      const guided = classConditional(plain, (y) => scale(y, 3), { ...(strength && { strength }) });
+      using s = engine.scope(() => guided(x, told));
+      expect([...(await s.data())]).toEqual(expected);
+    }
+  });
+
   test("strength 0 is the score alone", async () => {
     using labels = engine.full([3], 1, "i32");
     using guide = guidance(labels);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { add } from "../../engine/ops/index.ts";
+import { add, scale } from "../../engine/ops/index.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { asScore, type EdmOptions, edm, edmSigmas, ve } from "../../samplers/index.ts";
 import { engine } from "../support/engine.ts";
@@ -166,6 +166,17 @@ test("the score is told sigma before and after each step, or what condition make
     );
     for (const t of asked) t.dispose();
   }
+});
+
+test("no condition is asked for of the noise scale 0, at which no score is", async () => {
+  const asked: number[] = [];
+  const condition = (sigma: number) => {
+    asked.push(sigma);
+    return sigma;
+  };
+  const score = asScore((x) => scale(x, -1));
+  (await edm(engine, score, [1, 2], { sigmaMin: 1, sigmaMax: 3, steps: 3, seed: 1, condition })).dispose();
+  expect(Math.min(...asked)).toBeCloseTo(1, 12);
 });
 
 test("messages", async () => {
