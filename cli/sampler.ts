@@ -110,6 +110,7 @@ export async function drawSamples(
 const nothing: Drawing = { samples: new Float32Array(0), finished: 0, frames: [], denoised: [], nfe: 0 };
 
 function mend({ sde, sampling }: Config): string {
+  if (sampling.method === "consistent") return "by consistent annealing; draw by another --method";
   if (!sde)
     return `with step size ${sampling.epsilon}; lower --epsilon (sampling.epsilon in the configuration)`;
   if (sampling.method === "pc")

@@ -88,7 +88,7 @@ function ladderPlan(
   { rows, steps, stepsPerLevel, ...options }: InterpolateOptions,
 ): Plan {
   const ladder = config as AnnealedConfig;
-  const sampler = annealingOf(ladder, { ...options, steps: stepsPerLevel });
+  const sampler = annealingOf(ladder, { ...options, steps: stepsPerLevel, denoise: ladder.sampling.denoise });
   return {
     facts: { seed: sampler.seed },
     draw: (engine, score) => ladderRows(engine, score, { config: ladder, size, sampler, rows, steps }),

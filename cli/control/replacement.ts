@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { UsageError } from "../../engine/errors.ts";
 import type { CorrectorName, PredictorName, Sde } from "../../samplers/index.ts";
-import { planOf } from "../../samplers/pc-options.ts";
+import { type PredictorCorrectorOptions, planOf } from "../../samplers/pc-options.ts";
 import { correctorNames, predictorNames } from "../config/sampling.ts";
 import type { AnnealedConfig, SdeConfig } from "../config.ts";
 import { sigmasOf } from "../network.ts";
@@ -26,6 +26,7 @@ export interface Replacement {
   readonly corrector: CorrectorName;
   readonly correctorSteps: number;
   readonly snr: number;
+  readonly snrOver: NonNullable<PredictorCorrectorOptions["snrOver"]>;
   readonly probabilityFlow: boolean;
   readonly seed: number;
 }
@@ -35,6 +36,7 @@ export interface Annealed {
   readonly sigmas: readonly number[];
   readonly stepsPerLevel: number;
   readonly epsilon: number;
+  readonly denoise: boolean;
   readonly seed: number;
 }
 
@@ -75,6 +77,7 @@ export function replacementOf(
     corrector: options.corrector ?? (sampling.corrector === "none" ? "ald" : sampling.corrector),
     correctorSteps: options.correctorSteps ?? sampling.stepsPerLevel,
     snr: options.snr ?? sampling.snr,
+    snrOver: sampling.snrOver,
     probabilityFlow: sampling.probabilityFlow,
     seed: options.seed ?? sampling.seed,
   };
@@ -82,10 +85,15 @@ export function replacementOf(
   return { ...replacement, nfe: times.length * (correctorSteps + (predicts ? 1 : 0)) };
 }
 
-/** The same for a ladder of noise scales. */
+/** The same for a ladder of noise scales; images end denoised unless told. */
 export function annealingOf(
   config: AnnealedConfig,
-  { seed, steps, epsilon }: { seed?: number; steps?: number; epsilon?: number },
+  {
+    seed,
+    steps,
+    epsilon,
+    denoise = true,
+  }: { seed?: number; steps?: number; epsilon?: number; denoise?: boolean },
 ): Annealed & { nfe: number } {
   const { sampling } = config;
   const sigmas = sigmasOf(config);
@@ -94,7 +102,8 @@ export function annealingOf(
     sigmas,
     stepsPerLevel,
     epsilon: epsilon ?? sampling.epsilon,
+    denoise,
     seed: seed ?? sampling.seed,
-    nfe: sigmas.length * stepsPerLevel + 1,
+    nfe: sigmas.length * stepsPerLevel + (denoise ? 1 : 0),
   };
 }

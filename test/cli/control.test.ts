@@ -17,7 +17,7 @@ import { random } from "../../data/random.ts";
 import { div, mul, perSample, square, sub } from "../../engine/ops/index.ts";
 import { rand, randn } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { asScore, type ScoreFunction } from "../../samplers/index.ts";
+import { annealedLangevin, asScore, type ScoreFunction } from "../../samplers/index.ts";
 import { engine } from "../support/engine.ts";
 import { tiny, tinyOnSde } from "./stein.ts";
 
@@ -69,6 +69,12 @@ describe("inpainting", () => {
   const mask = maskOf("random:0.5", size, 1);
   const kinds: [string, Config, ScoreFunction, Parameters<typeof complete>[2]["sampler"]][] = [
     ["on the VE SDE", sdeConfig(), gaussianScore(sdeConfig()), replacement(sdeConfig())],
+    [
+      "with steps that each sample's own norms decide",
+      sdeConfig(),
+      gaussianScore(sdeConfig()),
+      replacement(sdeConfig(), { corrector: "langevin" }),
+    ],
     ["on the VP SDE", sdeConfig(vp), gaussianScore(sdeConfig(vp)), replacement(sdeConfig(vp))],
     ["on a ladder, by level", ladder, ladderScore, { ...annealingOf(ladder, { seed: 3 }), redraw: "level" }],
     ["on a ladder, by step", ladder, ladderScore, { ...annealingOf(ladder, { seed: 3 }), redraw: "step" }],
@@ -319,4 +325,25 @@ describe("latent space", () => {
       expect(rms(image(row), image(row + 1))).toBeLessThan(0.6 * rms(image(row), image(row + 4)));
     expect([...(await draw()).pixels]).toEqual([...pixels]);
   });
+
+  test.each([true, false])(
+    "a row on a ladder begins with the image of its seed, denoise %s",
+    async (denoise) => {
+      const sampler = annealingOf(ladder, { seed: 3, denoise });
+      const { pixels, nfe } = await ladderRows(engine, ladderScore, {
+        ...{ config: ladder, size, sampler, rows: 1, steps: 2 },
+      });
+      let asked = 0;
+      const counted = asScore((x, labels) => {
+        asked++;
+        return ladderScore(x, labels);
+      });
+      const noise = (shape: readonly number[]) =>
+        randn(engine, shape, { seed: 3, purpose: "sampler", step: asked - 1 });
+      const x = await annealedLangevin(engine, counted, [1, C, H, W], { ...sampler, noise });
+      expect(asked).toBe(nfe);
+      expect(largest(pixels.subarray(0, D), (await x.data()) as Pixels)).toBeLessThan(1e-5);
+      x.dispose();
+    },
+  );
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { add, log, matmul, mul, reshape, softmax, square } from "../../engine/ops/index.ts";
+import { add, log, matmul, mul, reshape, scale, softmax, square } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { logProbGrad } from "../../models/classifier.ts";
 import {
