@@ -62,7 +62,7 @@ export async function complete(
   const pixels = await takePictures(await draw(engine, score, request), config);
   const known = repeated(given.pixels, given.count, n);
   const area = size.h * size.w;
-  return pixels.map((value, i) => (mask[i % area] === 1 ? known[i]! : value)); // the SDE's end is alpha(eps) of them
+  return pixels.map((value, i) => (mask[i % area] === 1 ? known[i]! : value)); // beyond float32, in which networks see them
 }
 
 async function draw(engine: Engine, score: ScoreFunction, request: CompletionRequest): Promise<Tensor> {

@@ -6,6 +6,7 @@ import { correctorNames, predictorNames } from "../config/sampling.ts";
 import type { AnnealedConfig, SdeConfig } from "../config.ts";
 import { sigmasOf } from "../network.ts";
 import { positive, wholeFrom } from "../options.ts";
+import { lastTimeOf } from "../sampling/ends.ts";
 import { conditionOf, sdeOf } from "../score.ts";
 
 /** How samples are drawn of which something is known. */
@@ -21,6 +22,7 @@ export interface ReplacementOptions {
 /** The numbers of a predictor-corrector sampler on an SDE. */
 export interface Replacement {
   readonly sde: Sde;
+  readonly eps: number;
   readonly condition: (t: number) => number;
   readonly predictor: PredictorName;
   readonly corrector: CorrectorName;
@@ -70,8 +72,10 @@ export function replacementOf(
     throw new UsageError(
       `${who}: got --steps ${options.steps} for a network that knows only its ${sde.numScales} steps; leave it out`,
     );
+  const on = sdeOf(config, options.steps);
   const replacement = {
-    sde: sdeOf(config, options.steps),
+    sde: on,
+    eps: lastTimeOf(config, on),
     condition: conditionOf(config),
     predictor: options.predictor ?? sampling.predictor,
     corrector: options.corrector ?? (sampling.corrector === "none" ? "ald" : sampling.corrector),

@@ -16,8 +16,9 @@ export type Hold = (x: Tensor, alpha: ScalarLike, noise: Tensor | undefined) => 
 
 export interface HeldOptions extends Omit<PredictorCorrectorOptions, "hold" | "denoise"> {
   /**
-   * How samples end: true (unless told), with no noise in the predictor's last step nor in what is known; "known", as
-   * the published code, with none in what is known; false, as they are at the last time.
+   * How samples end: true (unless told), with no noise in the predictor's last step nor in what is known, which ends as
+   * it was given; "known", as the published code, with none in what is known, alpha of it at the last time; false, as they
+   * are at the last time.
    */
   denoise?: boolean | "known";
 }
@@ -57,7 +58,7 @@ export async function heldSampling(
       denoise: denoise === true,
       hold: (_, { alpha, std }, z) => put(alpha, scale(z, std)),
     });
-    if (denoise) clean(sde.marginalAt(eps).alpha);
+    if (denoise) clean(denoise === true ? 1 : sde.marginalAt(eps).alpha);
     return result;
   });
 }
