@@ -73,7 +73,12 @@ async function draw(engine: Engine, score: ScoreFunction, request: CompletionReq
   const common = { known, mask, sampleOffset, onStep: watchChain(engine, "inpainting") };
   if ("sde" in sampler) return (await inpaint(engine, score, shape, { ...sampler, ...common })).x;
   const start = ladderStart(engine, shape, request.config, sampler, sampleOffset);
-  return await annealedInpainting(engine, score, shape, { ...sampler, ...common, ...(start && { start }) });
+  try {
+    return await annealedInpainting(engine, score, shape, { ...sampler, ...common, ...(start && { start }) });
+  } catch (fault) {
+    start?.dispose();
+    throw fault;
+  }
 }
 
 /** Where a ladder's chains begin if that is not uniform on [0, 1), as samplers have it. */

@@ -32,7 +32,10 @@ export interface FlowStep extends Omit<OdeProgress, "state"> {
 }
 
 export interface DecodeOptions extends FlowOptions {
-  /** End with the mean of one step of the reverse diffusion, which takes off the noise that is left at `eps`. Off unless told. */
+  /**
+   * End with the mean of one step of the reverse diffusion, which takes off the noise that is left at `eps` where a step is
+   * about as long, as published: on the VP and the sub-VP SDE T / sde.steps. Off unless told.
+   */
   denoise?: boolean;
 }
 

@@ -1,4 +1,7 @@
 /** What the commands of control, likelihood and latent space compute, on scores in closed form. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { encode } from "fast-png";
 import { describe, expect, test } from "vitest";
 import { type AnnealedConfig, type Config, parseConfig, type SdeConfig } from "../../cli/config.ts";
 import { type BitsRequest, measureBits, summaryOf } from "../../cli/control/bits.ts";
@@ -19,7 +22,7 @@ import { rand, randn } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { annealedLangevin, asScore, type ScoreFunction } from "../../samplers/index.ts";
 import { engine } from "../support/engine.ts";
-import { tiny, tinyOnSde } from "./stein.ts";
+import { newFolder, removeFolders, tiny, tinyOnSde } from "./stein.ts";
 
 const [C, H, W] = [1, 8, 8];
 const size = { c: C, h: H, w: W };
@@ -64,6 +67,25 @@ const ladderScore = asScore((x) => mul(sub(law.mean, x), 1 / (law.variance + 0.1
 
 const replacement = (config: SdeConfig, options: ReplacementOptions = {}) =>
   replacementOf("test", config, { seed: 3, ...options });
+
+test("a mask's file hides what is not white", () => {
+  const folder = newFolder();
+  const path = join(folder, "mask.png");
+  const colours = [
+    [255, 255, 255],
+    [255, 0, 0],
+    [255, 255, 0],
+    [0, 0, 0],
+    [200, 200, 200],
+    [0, 0, 255],
+  ];
+  const data = Uint8Array.from([...colours, ...colours, ...colours].flat());
+  writeFileSync(path, encode({ width: 6, height: 3, channels: 3, depth: 8, data }));
+  expect([...maskOf(path, { h: 3, w: 6 }, 0)]).toEqual([
+    1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0,
+  ]);
+  removeFolders();
+});
 
 describe("inpainting", () => {
   const mask = maskOf("random:0.5", size, 1);
