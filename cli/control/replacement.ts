@@ -6,7 +6,7 @@ import { correctorNames, predictorNames } from "../config/sampling.ts";
 import type { AnnealedConfig, SdeConfig } from "../config.ts";
 import { sigmasOf } from "../network.ts";
 import { positive, wholeFrom } from "../options.ts";
-import { lastTimeOf } from "../sampling/ends.ts";
+import { lastTimeOf } from "../sampling/times.ts";
 import { conditionOf, sdeOf } from "../score.ts";
 
 /** How samples are drawn of which something is known. */

@@ -27,7 +27,7 @@ import type { SdeMethod } from "../config/sampling.ts";
 import type { AnnealedConfig, Config, SdeConfig } from "../config.ts";
 import { sigmasOf } from "../network.ts";
 import { conditionOf, sdeOf } from "../score.ts";
-import { lastTimeOf, sdeOfFlow } from "./ends.ts";
+import { flowGrid, lastTimeOf, sdeOfFlow } from "./times.ts";
 
 /** Noise that images have in them, and what the network is told of it. */
 export interface NoiseLevel extends Marginal<number> {
@@ -201,7 +201,8 @@ function flow(config: SdeConfig): Method {
   const { method, steps = USUAL_STEPS, temperature, denoise, seed } = config.sampling;
   const sde = sdeOfFlow(config);
   const noise = noiseOf(config);
-  const fixed = method === "ode" ? undefined : { heun, euler }[method as "heun" | "euler"](steps);
+  const fixed =
+    method === "ode" ? undefined : { heun, euler }[method as "heun" | "euler"](flowGrid(sde, steps));
   const percent = (t: number) => Math.floor((100 * (sde.T - t)) / (sde.T - sde.samplingEps));
   return {
     total: fixed ? steps : 100,
