@@ -28,3 +28,6 @@ export const positive =
     if (n > 0 && Number.isFinite(n)) return n;
     throw new UsageError(`got ${option} ${text}, expected a number above 0`);
   };
+
+/** An option by its name in code as it is typed: --corrector-steps of correctorSteps. */
+export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;

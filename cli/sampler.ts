@@ -86,12 +86,17 @@ export async function drawSamples(
     const shape = [here.count, c, h, w];
     watch.batch = Math.floor(finished / batchSize);
     const start = left && engine.untrack(engine.tensor(left.x, shape));
-    const { x, nfe: evaluations } = await method.draw(engine, guide ? guide(score, here) : score, {
-      shape,
-      sampleOffset: offset + finished,
-      left: left && { start: start!, point: left.point },
-      onStep: (moment) => watch.step(moment),
-    });
+    const { x, nfe: evaluations } = await method
+      .draw(engine, guide ? guide(score, here) : score, {
+        shape,
+        sampleOffset: offset + finished,
+        left: left && { start: start!, point: left.point },
+        onStep: (moment) => watch.step(moment),
+      })
+      .catch((fault: unknown) => {
+        start?.dispose();
+        throw fault;
+      });
     if (start !== x) start?.dispose();
     const images = (await x.data()) as Images;
     x.dispose();
@@ -110,6 +115,7 @@ export async function drawSamples(
 const nothing: Drawing = { samples: new Float32Array(0), finished: 0, frames: [], denoised: [], nfe: 0 };
 
 function mend({ sde, sampling }: Config): string {
+  if (sampling.method === "consistent") return "by consistent annealing; draw by another --method";
   if (!sde)
     return `with step size ${sampling.epsilon}; lower --epsilon (sampling.epsilon in the configuration)`;
   if (sampling.method === "pc")

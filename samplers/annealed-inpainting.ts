@@ -1,14 +1,15 @@
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import { add, broadcastTo, mul, scale, sub } from "../engine/ops/index.ts";
-import { showShape } from "../engine/shapes.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import { type Annealing, type AnnealingOptions, anneal, requireAnnealing } from "./annealing.ts";
 import { startOf } from "./chain.ts";
+import { finiteThroughout, requireStretch, requireValues, zeroOrOne } from "./controllable/require.ts";
+import { requireSamples } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
 
 export interface AnnealedInpaintingOptions extends AnnealingOptions {
-  /** The images, known where the mask is 1. Stretches to the samples' shape. */
+  /** The images, known where the mask is 1 and finite everywhere. Stretches to the samples' shape. */
   known: Tensor;
   /** 1 where pixels are known, 0 where they are to be drawn. Stretches to the samples' shape. */
   mask: Tensor;
@@ -23,8 +24,8 @@ export interface AnnealedInpaintingOptions extends AnnealingOptions {
 /**
  * Inpainting by annealed Langevin dynamics: all pixels move as in `annealedLangevin`, but the known ones are held at
  * what they would look like at the current noise scale, known + sigma_i z. With `denoise` the known pixels end as they
- * were given. Returns x [n,...], the caller's to dispose. Throws UsageError for options out of range and for shapes
- * that do not fit.
+ * were given. Returns x [n,...], the caller's to dispose. Throws UsageError for options out of range, for shapes
+ * that do not fit, a mask of other values than 0 and 1, and known pixels that are not finite.
  */
 export async function annealedInpainting(
   engine: Engine,
@@ -35,7 +36,13 @@ export async function annealedInpainting(
   const who = "annealedInpainting";
   const { redraw = "level" } = options;
   requireAnnealing(who, options);
-  requireKnown(who, options, shape);
+  if (redraw !== "level" && redraw !== "step")
+    throw new UsageError(`${who}: got redraw ${redraw}, expected level or step`);
+  requireSamples(who, shape);
+  requireStretch(who, "known", options.known, shape);
+  requireStretch(who, "mask", options.mask, shape);
+  await requireValues(who, "known", options.known, finiteThroughout);
+  await requireValues(who, "mask", options.mask, zeroOrOne);
   const x = startOf(who, engine, shape, options, "uniform");
   const kept = engine.scope(() => ({
     known: add(broadcastTo(options.known, shape), 0),
@@ -73,17 +80,3 @@ export async function annealedInpainting(
 
 /** Tells the known pixels' draws from the steps'. */
 const KNOWN = 1;
-
-function requireKnown(who: string, options: AnnealedInpaintingOptions, shape: Shape): void {
-  const { known, mask, redraw = "level" } = options;
-  for (const [name, t] of Object.entries({ known, mask }))
-    if (!stretches(t.shape, shape))
-      throw new UsageError(
-        `${who}: got ${name} ${showShape(t.shape)} for samples ${showShape(shape)}, expected what stretches to them`,
-      );
-  if (redraw !== "level" && redraw !== "step")
-    throw new UsageError(`${who}: got redraw ${redraw}, expected level or step`);
-}
-
-const stretches = (from: Shape, to: Shape): boolean =>
-  from.length <= to.length && from.every((d, i) => d === 1 || d === to[i + to.length - from.length]);

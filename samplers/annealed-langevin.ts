@@ -1,4 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
+import { UsageError } from "../engine/errors.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import { type AnnealingOptions, anneal, requireAnnealing } from "./annealing.ts";
 import { startOf } from "./chain.ts";
@@ -27,9 +28,12 @@ export async function annealedLangevin(
   shape: Shape,
   options: AnnealedLangevinOptions,
 ): Promise<Tensor> {
-  requireAnnealing("annealedLangevin", options);
-  const prior = options.prior === "normal" ? { std: options.sigmas[0]! } : "uniform";
-  const x = startOf("annealedLangevin", engine, shape, options, prior);
+  const who = "annealedLangevin";
+  requireAnnealing(who, options);
+  const { prior = "uniform", sigmas } = options;
+  if (prior !== "uniform" && prior !== "normal")
+    throw new UsageError(`${who}: got prior ${prior}, expected uniform or normal`);
+  const x = startOf(who, engine, shape, options, prior === "normal" ? { std: sigmas[0]! } : prior);
   return anneal(x, score, options, {
     move: ({ score, noise, pull, kick }) => noise.update(x, score(x), { pull, noise: kick }),
   });

@@ -5,7 +5,7 @@ import { rand, randn } from "../engine/random.ts";
 import { sameShape, showShape } from "../engine/shapes.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import { type NoiseOptions, requireFusion, type StepNoise } from "./noise.ts";
-import { requireWhole } from "./require.ts";
+import { requireSamples, requireWhole } from "./require.ts";
 
 export interface ChainStep {
   /** Steps done, of `total`. */
@@ -28,7 +28,7 @@ export interface ChainOptions<Step extends ChainStep = ChainStep> extends NoiseO
 /** Where chains begin of which nobody says it: uniform on [0, 1), or normal with a standard deviation. */
 export type Prior = "uniform" | { readonly std: number };
 
-/** The chain's first state. Throws UsageError for a start of another shape, a sampleOffset out of range and as `requireFusion`. */
+/** The chain's first state. Throws UsageError for a shape that is not [n,...], a start of another, a sampleOffset out of range and as `requireFusion`. */
 export function startOf(
   who: string,
   engine: Engine,
@@ -37,6 +37,7 @@ export function startOf(
   prior: Prior,
 ): Tensor {
   const { start, seed, sampleOffset = 0 } = options;
+  requireSamples(who, shape);
   requireWhole(who, { sampleOffset }, 0);
   requireFusion(who, options);
   if (start && !sameShape(start.shape, shape))

@@ -78,7 +78,7 @@ export async function edm(
   const prepare = (k: number) => {
     const [from, to] = [raised[k]!, sigmas[k + 1]!];
     here.write(new Float32Array(n).fill(condition(from)));
-    there.write(new Float32Array(n).fill(condition(to)));
+    if (to > 0) there.write(new Float32Array(n).fill(condition(to))); // no score is asked for at 0
     fresh.value = (churn?.noise ?? 1) * Math.sqrt(from ** 2 - sigmas[k]! ** 2);
     euler.value = (to - from) * -from; // of the slope -sigma score, as the others
     half.value = euler.value / 2;

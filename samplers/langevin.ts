@@ -1,4 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
+import { UsageError } from "../engine/errors.ts";
+import { sameShape, showShape } from "../engine/shapes.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import { type ChainOptions, owning, requireDone, runChain, startOf } from "./chain.ts";
 import { StepNoise } from "./noise.ts";
@@ -17,7 +19,8 @@ export interface LangevinOptions extends ChainOptions {
  * Unadjusted Langevin dynamics at one noise scale, x <- x + epsilon score + sqrt(2 epsilon) z. Its law tends to one that
  * differs from the score's by a bias of order epsilon: N(m, v) comes out with variance v / (1 - epsilon / (2 v)).
  * Roberts & Tweedie 1996; Song & Ermon 2019, equation 4. Starts from N(0, I) unless told. Returns x [n,...], the
- * caller's to dispose. Throws UsageError for options out of range and a start of another shape.
+ * caller's to dispose. Throws UsageError for options out of range, a start of another shape and conditions for another number
+ * of samples.
  */
 export async function langevin(
   engine: Engine,
@@ -29,6 +32,10 @@ export async function langevin(
   requirePositive("langevin", { epsilon });
   requireWhole("langevin", { steps }, 1);
   requireDone("langevin", options, steps);
+  if (condition && !sameShape(condition.shape, shape.slice(0, 1)))
+    throw new UsageError(
+      `langevin: got condition ${showShape(condition.shape)} for samples ${showShape(shape)}, expected one for each, [n]`,
+    );
   const x = startOf("langevin", engine, shape, options, { std: 1 });
   const told = condition ?? engine.untrack(engine.zeros([shape[0]!], "i32"));
   const noise = new StepNoise(engine, options);

@@ -27,7 +27,10 @@ export interface PredictorCorrectorOptions extends ChainOptions<PredictorCorrect
   probabilityFlow?: boolean;
   /** The predictor's last step adds no noise. On unless told. */
   denoise?: boolean;
-  /** The last time, above 0. sde.samplingEps unless told. */
+  /**
+   * The last time, above 0. sde.samplingEps unless told, as published for 1000 steps: in N fewer of the VP and the sub-VP
+   * SDE take T / N, for a step that is longer than the time that is left adds noise.
+   */
   eps?: number;
   /** What the network is told of a time: sde.conditionAt unless told; sde.labelAt if it was trained on the chain. */
   condition?: (t: number) => number;

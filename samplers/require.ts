@@ -1,4 +1,12 @@
 import { UsageError } from "../engine/errors.ts";
+import { requireShape, showShape } from "../engine/shapes.ts";
+import type { Shape } from "../engine/tensor.ts";
+
+/** Throws UsageError unless a shape is one of samples, [n,...]. */
+export function requireSamples(who: string, shape: Shape): void {
+  requireShape(who, shape);
+  if (shape.length === 0) throw new UsageError(`${who}: got samples ${showShape(shape)}, expected [n,...]`);
+}
 
 /** Throws UsageError unless each option is a whole number from `least`. */
 export function requireWhole(who: string, options: Readonly<Record<string, number>>, least: number): void {

@@ -1,6 +1,7 @@
-import { invariant } from "../engine/errors.ts";
+import { invariant, UsageError } from "../engine/errors.ts";
 import { add, div, mean, mul, perSample, scale, sqrt, square, sum } from "../engine/ops/index.ts";
 import type { Draw } from "../engine/random.ts";
+import { sameShape, showShape } from "../engine/shapes.ts";
 import { Tensor } from "../engine/tensor.ts";
 import {
   linearUpdate,
@@ -14,7 +15,7 @@ export type Noise = Draw | Tensor;
 
 /**
  * x <- keep x + pull score + noise z in place; without z there is no noise. As one kernel, or as ops where z is in memory
- * or `separate` asks for them.
+ * or `separate` asks for them. Throws UsageError when the shapes differ, which ops would stretch.
  */
 export function update(
   x: Tensor,
@@ -28,6 +29,11 @@ export function update(
     return;
   }
   invariant(z === undefined || z instanceof Tensor, "update: separate ops take noise from memory");
+  for (const [name, t] of Object.entries({ score, noise: z ?? x }))
+    if (!sameShape(t.shape, x.shape))
+      throw new UsageError(
+        `update: got x ${showShape(x.shape)}, ${name} ${showShape(t.shape)}, expected one shape`,
+      );
   const unit = c.unit && perSample(c.unit, x);
   const noiseless = add(scale(x, c.keep), times(score, c.pull, unit));
   x.engine.copy(z ? add(noiseless, times(z, c.noise, unit && sqrt(unit))) : noiseless, x);

@@ -15,6 +15,7 @@ import {
   requireFinite,
   withOutput,
 } from "../control/output.ts";
+import { requireOwn } from "../control/own-options.ts";
 import { clamped, type Pixels, rms } from "../control/pixels.ts";
 import { annealingOf } from "../control/replacement.ts";
 import { folderFor, inTime, openTrained, type Trained, withScore } from "../control/trained.ts";
@@ -67,7 +68,7 @@ export function interpolateCommand(program: Command): void {
     )
     .action(async (path: string, options: InterpolateOptions) => {
       const trained = openTrained(path);
-      requireOwn(trained, options);
+      requireOwn("interpolate", trained.config, options, own);
       const output = new Output(folderFor("interpolate", trained, options.out));
       const plan = trained.config.sde ? flowPlan(trained, options) : ladderPlan(trained, options);
       const drawn = await withScore(trained, options.raw, plan.draw);
@@ -88,7 +89,7 @@ function ladderPlan(
   { rows, steps, stepsPerLevel, ...options }: InterpolateOptions,
 ): Plan {
   const ladder = config as AnnealedConfig;
-  const sampler = annealingOf(ladder, { ...options, steps: stepsPerLevel });
+  const sampler = annealingOf(ladder, { ...options, steps: stepsPerLevel, denoise: ladder.sampling.denoise });
   return {
     facts: { seed: sampler.seed },
     draw: (engine, score) => ladderRows(engine, score, { config: ladder, size, sampler, rows, steps }),
@@ -109,27 +110,10 @@ function flowPlan(trained: Trained, options: InterpolateOptions): Plan {
 /** The pair, unless told. */
 const FIRST = [0, 1] as const;
 
-/** Options of only one kind of network, with the flags they come from. */
 const own = {
-  ladder: { seed: "--seed", stepsPerLevel: "--steps-per-level", epsilon: "--epsilon" },
-  sde: {
-    between: "--between",
-    of: "--of",
-    images: "--images",
-    temperature: "--temperature",
-    tolerance: "--tolerance",
-  },
+  ladder: ["seed", "stepsPerLevel", "epsilon"],
+  sde: ["between", "of", "images", "temperature", "tolerance"],
 } as const;
-
-function requireOwn({ config }: Trained, options: InterpolateOptions): void {
-  const foreign = config.sde ? own.ladder : own.sde;
-  for (const [name, flag] of Object.entries(foreign))
-    if (options[name as keyof InterpolateOptions] !== undefined)
-      throw new UsageError(
-        `interpolate: got ${flag}, which is for networks ` +
-          `${config.sde ? "on a ladder of noise scales" : "on an SDE"}; leave it out`,
-      );
-}
 
 function endsOf(trained: Trained, options: InterpolateOptions): Ends {
   const { rows, images, of = "seeds", temperature, between: [a, b] = FIRST } = options;

@@ -62,7 +62,7 @@ export async function complete(
   const pixels = await takePictures(await draw(engine, score, request), config);
   const known = repeated(given.pixels, given.count, n);
   const area = size.h * size.w;
-  return pixels.map((value, i) => (mask[i % area] === 1 ? known[i]! : value)); // the SDE's end is alpha(eps) of them
+  return pixels.map((value, i) => (mask[i % area] === 1 ? known[i]! : value)); // beyond float32, in which networks see them
 }
 
 async function draw(engine: Engine, score: ScoreFunction, request: CompletionRequest): Promise<Tensor> {
@@ -73,7 +73,12 @@ async function draw(engine: Engine, score: ScoreFunction, request: CompletionReq
   const common = { known, mask, sampleOffset, onStep: watchChain(engine, "inpainting") };
   if ("sde" in sampler) return (await inpaint(engine, score, shape, { ...sampler, ...common })).x;
   const start = ladderStart(engine, shape, request.config, sampler, sampleOffset);
-  return annealedInpainting(engine, score, shape, { ...sampler, ...common, ...(start && { start }) });
+  try {
+    return await annealedInpainting(engine, score, shape, { ...sampler, ...common, ...(start && { start }) });
+  } catch (fault) {
+    start?.dispose();
+    throw fault;
+  }
 }
 
 /** Where a ladder's chains begin if that is not uniform on [0, 1), as samplers have it. */

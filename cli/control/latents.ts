@@ -4,6 +4,7 @@ import type { Tensor } from "../../engine/tensor.ts";
 import { decode, encode, rk45, type ScoreFunction, samplePrior, slerp } from "../../samplers/index.ts";
 import type { SdeConfig } from "../config.ts";
 import type { Size } from "../sampler.ts";
+import { sdeOfFlow } from "../sampling/times.ts";
 import { conditionOf, sdeOf } from "../score.ts";
 import { takePictures } from "./completion.ts";
 import type { GivenImages } from "./images.ts";
@@ -146,7 +147,7 @@ async function arcs(a: Tensor, b: Tensor, steps: number): Promise<Tensor> {
 }
 
 const flowOf = ({ config, tolerance }: LatentRequest) => ({
-  sde: sdeOf(config),
+  sde: sdeOfFlow(config),
   condition: conditionOf(config),
   solver: rk45({ rtol: tolerance, atol: tolerance }),
 });

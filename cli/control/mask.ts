@@ -59,10 +59,11 @@ function atRandom(text: string, w: number, seed: number): Hidden {
 function inFile(path: string, { h, w }: { h: number; w: number }): Hidden {
   if (!path.toLowerCase().endsWith(".png"))
     throw new UsageError(`mask: got ${path}, expected ${maskNames.join(", ")}`);
-  const { height, width, values } = readPng("mask", path);
+  const { channels, height, width, values } = readPng("mask", path);
   if (height !== h || width !== w)
     throw new UsageError(
       `mask: got ${path} of ${height}x${width} pixels, expected ${h}x${w}, the size of the images`,
     );
-  return (y, x) => values[y * width + x]! < 0.5;
+  const planes = Array.from({ length: channels }, (_, c) => values.subarray(c * h * w, (c + 1) * h * w));
+  return (y, x) => planes.some((plane) => plane[y * w + x]! < 0.5); // red is not white either
 }

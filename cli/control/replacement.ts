@@ -1,11 +1,12 @@
 import { type Command, Option } from "commander";
 import { UsageError } from "../../engine/errors.ts";
 import type { CorrectorName, PredictorName, Sde } from "../../samplers/index.ts";
-import { planOf } from "../../samplers/pc-options.ts";
+import { type PredictorCorrectorOptions, planOf } from "../../samplers/pc-options.ts";
 import { correctorNames, predictorNames } from "../config/sampling.ts";
 import type { AnnealedConfig, SdeConfig } from "../config.ts";
 import { sigmasOf } from "../network.ts";
 import { positive, wholeFrom } from "../options.ts";
+import { lastTimeOf } from "../sampling/times.ts";
 import { conditionOf, sdeOf } from "../score.ts";
 
 /** How samples are drawn of which something is known. */
@@ -21,11 +22,13 @@ export interface ReplacementOptions {
 /** The numbers of a predictor-corrector sampler on an SDE. */
 export interface Replacement {
   readonly sde: Sde;
+  readonly eps: number;
   readonly condition: (t: number) => number;
   readonly predictor: PredictorName;
   readonly corrector: CorrectorName;
   readonly correctorSteps: number;
   readonly snr: number;
+  readonly snrOver: NonNullable<PredictorCorrectorOptions["snrOver"]>;
   readonly probabilityFlow: boolean;
   readonly seed: number;
 }
@@ -35,6 +38,7 @@ export interface Annealed {
   readonly sigmas: readonly number[];
   readonly stepsPerLevel: number;
   readonly epsilon: number;
+  readonly denoise: boolean;
   readonly seed: number;
 }
 
@@ -68,13 +72,16 @@ export function replacementOf(
     throw new UsageError(
       `${who}: got --steps ${options.steps} for a network that knows only its ${sde.numScales} steps; leave it out`,
     );
+  const on = sdeOf(config, options.steps);
   const replacement = {
-    sde: sdeOf(config, options.steps),
+    sde: on,
+    eps: lastTimeOf(config, on),
     condition: conditionOf(config),
     predictor: options.predictor ?? sampling.predictor,
     corrector: options.corrector ?? (sampling.corrector === "none" ? "ald" : sampling.corrector),
     correctorSteps: options.correctorSteps ?? sampling.stepsPerLevel,
     snr: options.snr ?? sampling.snr,
+    snrOver: sampling.snrOver,
     probabilityFlow: sampling.probabilityFlow,
     seed: options.seed ?? sampling.seed,
   };
@@ -82,10 +89,15 @@ export function replacementOf(
   return { ...replacement, nfe: times.length * (correctorSteps + (predicts ? 1 : 0)) };
 }
 
-/** The same for a ladder of noise scales. */
+/** The same for a ladder of noise scales; images end denoised unless told. */
 export function annealingOf(
   config: AnnealedConfig,
-  { seed, steps, epsilon }: { seed?: number; steps?: number; epsilon?: number },
+  {
+    seed,
+    steps,
+    epsilon,
+    denoise = true,
+  }: { seed?: number; steps?: number; epsilon?: number; denoise?: boolean },
 ): Annealed & { nfe: number } {
   const { sampling } = config;
   const sigmas = sigmasOf(config);
@@ -94,7 +106,8 @@ export function annealingOf(
     sigmas,
     stepsPerLevel,
     epsilon: epsilon ?? sampling.epsilon,
+    denoise,
     seed: seed ?? sampling.seed,
-    nfe: sigmas.length * stepsPerLevel + 1,
+    nfe: sigmas.length * stepsPerLevel + (denoise ? 1 : 0),
   };
 }

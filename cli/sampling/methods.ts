@@ -27,6 +27,7 @@ import type { SdeMethod } from "../config/sampling.ts";
 import type { AnnealedConfig, Config, SdeConfig } from "../config.ts";
 import { sigmasOf } from "../network.ts";
 import { conditionOf, sdeOf } from "../score.ts";
+import { flowGrid, lastTimeOf, sdeOfFlow } from "./times.ts";
 
 /** Noise that images have in them, and what the network is told of it. */
 export interface NoiseLevel extends Marginal<number> {
@@ -157,8 +158,10 @@ function pairs(config: SdeConfig): Method {
   const { sampling } = config;
   const { predictor, corrector, snr, snrOver, stepsPerLevel, probabilityFlow, denoise, seed } = sampling;
   const sde = sdeOf(config, sampling.steps);
+  const eps = lastTimeOf(config, sde);
   const options: PredictorCorrectorOptions = {
     sde,
+    eps,
     condition: conditionOf(config),
     predictor,
     corrector,
@@ -170,7 +173,7 @@ function pairs(config: SdeConfig): Method {
     seed,
   };
   planOf(options);
-  const times = timeGrid(sde, sde.samplingEps);
+  const times = timeGrid(sde, eps);
   const noise = noiseOf(config);
   const left = (done: number) => times[done] ?? (denoise ? undefined : times.at(-1)!);
   return {
@@ -196,9 +199,10 @@ function pairs(config: SdeConfig): Method {
 
 function flow(config: SdeConfig): Method {
   const { method, steps = USUAL_STEPS, temperature, denoise, seed } = config.sampling;
-  const sde = sdeOf(config);
+  const sde = sdeOfFlow(config);
   const noise = noiseOf(config);
-  const fixed = method === "ode" ? undefined : { heun, euler }[method as "heun" | "euler"](steps);
+  const fixed =
+    method === "ode" ? undefined : { heun, euler }[method as "heun" | "euler"](flowGrid(sde, steps));
   const percent = (t: number) => Math.floor((100 * (sde.T - t)) / (sde.T - sde.samplingEps));
   return {
     total: fixed ? steps : 100,

@@ -9,6 +9,7 @@ import {
   type snrRules,
 } from "../config/sampling.ts";
 import type { Config } from "../config.ts";
+import { flagOf } from "../options.ts";
 import type { Identity } from "./state.ts";
 
 /** What images are asked for and how they are drawn, as typed. */
@@ -51,8 +52,7 @@ const takenBy = {
 type Special = keyof typeof takenBy;
 
 /** As it is typed. */
-const flagOf = (name: Special): string =>
-  name === "denoise" ? "--no-denoise" : `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+const typed = (name: Special): string => flagOf(name === "denoise" ? "noDenoise" : name);
 
 /**
  * What was asked for goes before what the configuration says. Throws UsageError for options of other samplers and for
@@ -97,8 +97,8 @@ function requireTaken(config: Config, name: Special, method: Method): void {
   const ours = takers.filter((m) => (config.sde ? sdeMethods : ladderMethods).some((known) => known === m));
   throw new UsageError(
     ours.length === 0
-      ? `sample: got ${flagOf(name)}, which is for networks ${kind(!config.sde)}; leave it out`
-      : `sample: got ${flagOf(name)} with method ${method}, expected it with ${ours.join(", ")}; leave it out, or give --method`,
+      ? `sample: got ${typed(name)}, which is for networks ${kind(!config.sde)}; leave it out`
+      : `sample: got ${typed(name)} with method ${method}, expected it with ${ours.join(", ")}; leave it out, or give --method`,
   );
 }
 

@@ -1,10 +1,11 @@
 import type { Engine } from "../../engine/engine.ts";
+import { UsageError } from "../../engine/errors.ts";
 import { scale } from "../../engine/ops/index.ts";
 import type { ScalarLike } from "../../engine/scalar.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
-import { owning, startOf } from "../chain.ts";
+import { owning, requireDone, startOf } from "../chain.ts";
 import { type PredictorCorrectorResult, predictorCorrector } from "../pc.ts";
-import type { PredictorCorrectorOptions } from "../pc-options.ts";
+import { type PredictorCorrectorOptions, planOf } from "../pc-options.ts";
 import type { ScoreFunction } from "../score.ts";
 
 /**
@@ -15,8 +16,9 @@ export type Hold = (x: Tensor, alpha: ScalarLike, noise: Tensor | undefined) => 
 
 export interface HeldOptions extends Omit<PredictorCorrectorOptions, "hold" | "denoise"> {
   /**
-   * How samples end: true (unless told), with no noise in the predictor's last step nor in what is known; "known", as
-   * the published code, with none in what is known; false, as they are at the last time.
+   * How samples end: true (unless told), with no noise in the predictor's last step nor in what is known, which ends as
+   * it was given; "known", as the published code, with none in what is known, alpha of it at the last time; false, as they
+   * are at the last time.
    */
   denoise?: boolean | "known";
 }
@@ -41,6 +43,9 @@ export async function heldSampling(
   hold: Hold,
 ): Promise<PredictorCorrectorResult> {
   const { sde, start, eps = sde.samplingEps } = options;
+  if (typeof denoise !== "boolean" && denoise !== "known")
+    throw new UsageError(`${who}: got denoise ${denoise}, expected true, false or known`);
+  requireDone(who, options, planOf(options).times.length);
   const x = startOf(who, engine, shape, options, { std: sde.priorStd });
   const put = (alpha: ScalarLike, noise?: Tensor) => engine.copy(hold(x, alpha, noise), x);
   const clean = (alpha: number) => engine.scope(() => engine.noGrad(() => put(alpha)));
@@ -53,7 +58,7 @@ export async function heldSampling(
       denoise: denoise === true,
       hold: (_, { alpha, std }, z) => put(alpha, scale(z, std)),
     });
-    if (denoise) clean(sde.marginalAt(eps).alpha);
+    if (denoise) clean(denoise === true ? 1 : sde.marginalAt(eps).alpha);
     return result;
   });
 }

@@ -4,6 +4,7 @@ import { add, combine, greaterEqual, mul, reshape, scale, square, sub, sum } fro
 import { type Draw, rand, randn } from "../../engine/random.ts";
 import { sameShape, shapeSize, showShape } from "../../engine/shapes.ts";
 import { Tensor } from "../../engine/tensor.ts";
+import { requireSamples, requireWhole } from "../require.ts";
 import type { ScoreFunction } from "../score.ts";
 import { priorLogDensity, reverse } from "../sde/index.ts";
 import { drift, type FlowOptions, requireEps } from "./probability-flow.ts";
@@ -65,6 +66,8 @@ export async function likelihood(
 ): Promise<Likelihood> {
   const { sde, solver = rk45(), condition = sde.conditionAt, range, onStep } = options;
   const eps = requireEps("likelihood", { ...options, eps: options.eps ?? 1e-5 });
+  requireSamples("likelihood", x.shape);
+  requireWhole("likelihood", { sampleOffset: options.sampleOffset ?? 0 }, 0);
   const offset = range ? offsetOf(range) : 0;
   const { engine } = x;
   const probes = computed(engine, () => probesOf(x, options));
@@ -135,7 +138,10 @@ function probesOf(x: Tensor, options: LikelihoodOptions): Tensor[] {
   const draw: Draw = { seed, purpose: "sampler", sampleOffset, site: PROBE };
   if (probe === "gaussian") return [randn(engine, shape, draw)];
   if (probe === "rademacher") return [sub(scale(greaterEqual(rand(engine, shape, draw), 0.5), 2), 1)];
-  return basis(x);
+  if (probe === "exact") return basis(x);
+  throw new UsageError(
+    `likelihood: got probe ${String(probe)}, expected rademacher, gaussian, exact, or a tensor of x's shape`,
+  );
 }
 
 /** Unit vectors along each element of a sample. */

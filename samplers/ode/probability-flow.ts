@@ -2,9 +2,10 @@ import type { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { combine, scale } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
-import { requireShape, sameShape, showShape } from "../../engine/shapes.ts";
+import { sameShape, showShape } from "../../engine/shapes.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { reverseDiffusion } from "../predictors/reverse-diffusion.ts";
+import { requireSamples, requireWhole } from "../require.ts";
 import type { ScoreFunction } from "../score.ts";
 import { reverse, type Sde } from "../sde/index.ts";
 import { Recorded } from "./recorded.ts";
@@ -31,7 +32,10 @@ export interface FlowStep extends Omit<OdeProgress, "state"> {
 }
 
 export interface DecodeOptions extends FlowOptions {
-  /** End with the mean of one step of the reverse diffusion, which takes off the noise that is left at `eps`. Off unless told. */
+  /**
+   * End with the mean of one step of the reverse diffusion, which takes off the noise that is left at `eps` where a step is
+   * about as long, as published: on the VP and the sub-VP SDE T / sde.steps. Off unless told.
+   */
   denoise?: boolean;
 }
 
@@ -90,8 +94,9 @@ export async function sampleFlow(
   shape: Shape,
   options: FlowSampleOptions,
 ): Promise<Flow> {
-  const { sde, seed, sampleOffset, start, after, temperature = 1 } = options;
-  requireShape("sampleFlow", shape);
+  const { sde, seed, sampleOffset = 0, start, after, temperature = 1 } = options;
+  requireSamples("sampleFlow", shape);
+  requireWhole("sampleFlow", { sampleOffset }, 0);
   if (!(temperature > 0 && Number.isFinite(temperature)))
     throw new UsageError(`sampleFlow: got temperature ${temperature}, expected a positive number`);
   if (start && !sameShape(start.shape, shape))

@@ -7,11 +7,13 @@ import { computed } from "./solver.ts";
 /**
  * Latents between a (weight 0) and b (weight 1), both [n,...], along the arc between each pair: sin((1 - w) angle) /
  * sin(angle) a + sin(w angle) / sin(angle) b. Unlike a straight line it keeps the length that draws from the prior have.
- * Shoemake 1985. Throws UsageError for shapes that differ, and for a pair that points in opposite directions.
+ * Shoemake 1985. Throws UsageError for shapes that differ, a weight that is no number, and for a pair that points in
+ * opposite directions.
  */
 export async function slerp(a: Tensor, b: Tensor, weight: number): Promise<Tensor> {
   if (!sameShape(a.shape, b.shape))
     throw new UsageError(`slerp: got a ${showShape(a.shape)}, b ${showShape(b.shape)}, expected one shape`);
+  if (!Number.isFinite(weight)) throw new UsageError(`slerp: got weight ${weight}, expected a finite number`);
   const { engine } = a;
   const perSample = (x: Tensor, y: Tensor) => sum(reshape(mul(x, y), [a.dim(0), -1]), { axis: 1 });
   const products = computed(engine, () => [perSample(a, a), perSample(b, b), perSample(a, b)]);

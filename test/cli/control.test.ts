@@ -1,4 +1,7 @@
 /** What the commands of control, likelihood and latent space compute, on scores in closed form. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { encode } from "fast-png";
 import { describe, expect, test } from "vitest";
 import { type AnnealedConfig, type Config, parseConfig, type SdeConfig } from "../../cli/config.ts";
 import { type BitsRequest, measureBits, summaryOf } from "../../cli/control/bits.ts";
@@ -17,9 +20,9 @@ import { random } from "../../data/random.ts";
 import { div, mul, perSample, square, sub } from "../../engine/ops/index.ts";
 import { rand, randn } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { asScore, type ScoreFunction } from "../../samplers/index.ts";
+import { annealedLangevin, asScore, type ScoreFunction } from "../../samplers/index.ts";
 import { engine } from "../support/engine.ts";
-import { tiny, tinyOnSde } from "./stein.ts";
+import { newFolder, removeFolders, tiny, tinyOnSde } from "./stein.ts";
 
 const [C, H, W] = [1, 8, 8];
 const size = { c: C, h: H, w: W };
@@ -65,10 +68,35 @@ const ladderScore = asScore((x) => mul(sub(law.mean, x), 1 / (law.variance + 0.1
 const replacement = (config: SdeConfig, options: ReplacementOptions = {}) =>
   replacementOf("test", config, { seed: 3, ...options });
 
+test("a mask's file hides what is not white", () => {
+  const folder = newFolder();
+  const path = join(folder, "mask.png");
+  const colours = [
+    [255, 255, 255],
+    [255, 0, 0],
+    [255, 255, 0],
+    [0, 0, 0],
+    [200, 200, 200],
+    [0, 0, 255],
+  ];
+  const data = Uint8Array.from([...colours, ...colours, ...colours].flat());
+  writeFileSync(path, encode({ width: 6, height: 3, channels: 3, depth: 8, data }));
+  expect([...maskOf(path, { h: 3, w: 6 }, 0)]).toEqual([
+    1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0,
+  ]);
+  removeFolders();
+});
+
 describe("inpainting", () => {
   const mask = maskOf("random:0.5", size, 1);
   const kinds: [string, Config, ScoreFunction, Parameters<typeof complete>[2]["sampler"]][] = [
     ["on the VE SDE", sdeConfig(), gaussianScore(sdeConfig()), replacement(sdeConfig())],
+    [
+      "with steps that each sample's own norms decide",
+      sdeConfig(),
+      gaussianScore(sdeConfig()),
+      replacement(sdeConfig(), { corrector: "langevin" }),
+    ],
     ["on the VP SDE", sdeConfig(vp), gaussianScore(sdeConfig(vp)), replacement(sdeConfig(vp))],
     ["on a ladder, by level", ladder, ladderScore, { ...annealingOf(ladder, { seed: 3 }), redraw: "level" }],
     ["on a ladder, by step", ladder, ladderScore, { ...annealingOf(ladder, { seed: 3 }), redraw: "step" }],
@@ -132,6 +160,21 @@ describe("restoration", () => {
     expect(rms(half.pixels, repeated(images.pixels, 2, 2))).toBeGreaterThan(0.05);
   });
 
+  test("a blur of sigma spreads a point by sigma along either axis", async () => {
+    const { operator } = observationOf("blur:0.9", { c: 1, h: 15, w: 15 }, 3);
+    using point = engine.tensor(
+      Float32Array.from({ length: 225 }, (_, i) => (i === 112 ? 1 : 0)),
+      [1, 1, 15, 15],
+    );
+    using seen = engine.scope(() => operator.apply(point));
+    const values = [...(await seen.data())];
+    const moment = (f: (y: number, x: number) => number) =>
+      values.reduce((sum, v, i) => sum + v * f(Math.floor(i / 15) - 7, (i % 15) - 7), 0);
+    expect(moment(() => 1)).toBeCloseTo(1, 5);
+    expect(Math.sqrt(moment((y) => y * y))).toBeCloseTo(0.9, 2);
+    expect(Math.sqrt(moment((_, x) => x * x))).toBeCloseTo(0.9, 2);
+  });
+
   test("of a blur comes near its observation", async () => {
     const { relative, residual } = await restored("blur:0.7");
     expect(relative).toBeLessThan(5e-3);
@@ -139,10 +182,10 @@ describe("restoration", () => {
   });
 
   test("counts the residual of centered images in grey levels too", async () => {
-    const { residual, relative } = await restored("superres:2", sdeConfig(vp), { corrector: "none" });
-    expect(relative).toBeLessThan(1e-3); // 1 - alpha at the last time, of the VP SDE
+    const { residual, relative } = await restored("blur:0.7", sdeConfig(vp), { corrector: "none" });
+    expect(relative).toBeLessThan(0.1); // what a blur hardly leaves anything of comes back slowly
     expect(relative).toBeGreaterThan(1e-6);
-    const observed = relative * 4; // |y|, of 16 means in [-1, 1], is at most 4
+    const observed = relative * 8; // |y|, of 64 values in [-1, 1], is at most 8
     expect(residual.drawn).toBeLessThan(observed / 2);
   });
 });
@@ -319,4 +362,34 @@ describe("latent space", () => {
       expect(rms(image(row), image(row + 1))).toBeLessThan(0.6 * rms(image(row), image(row + 4)));
     expect([...(await draw()).pixels]).toEqual([...pixels]);
   });
+
+  test.each([
+    [true, "uniform"],
+    [false, "normal"],
+  ] as const)(
+    "a row on a ladder begins with the image of its seed, denoise %s, prior %s",
+    async (denoise, prior) => {
+      const sampling = { stepsPerLevel: 5, epsilon: 1e-3, prior };
+      const own = parseConfig(tiny({ sigmas: { begin: 0.5 }, sampling }), "test") as AnnealedConfig;
+      const sampler = annealingOf(own, { seed: 3, denoise });
+      const { pixels, nfe } = await ladderRows(engine, ladderScore, {
+        ...{ config: own, size, sampler, rows: 1, steps: 2 },
+      });
+      let asked = 0;
+      const counted = asScore((x, labels) => {
+        asked++;
+        return ladderScore(x, labels);
+      });
+      const noise = (shape: readonly number[]) =>
+        randn(engine, shape, { seed: 3, purpose: "sampler", step: asked - 1 });
+      const x = await annealedLangevin(engine, counted, [1, C, H, W], {
+        ...sampler,
+        noise,
+        prior,
+      });
+      expect(asked).toBe(nfe);
+      expect(largest(pixels.subarray(0, D), (await x.data()) as Pixels)).toBeLessThan(1e-5);
+      x.dispose();
+    },
+  );
 });

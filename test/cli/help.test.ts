@@ -178,6 +178,9 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         --mask <name>          what is hidden: left, right, top, bottom, center,
                                checker, random:P, or a PNG file, white where pixels
                                are known (default: "right")
+        --epsilon <e>          on a ladder: step size at the smallest noise scale
+        --redraw <when>        on a ladder: new noise for the known pixels at each
+                               level or step (choices: "level", "step")
         --data <a:b>           images a to b - 1 of the run's held-back ones, or of
                                --images; the first 8 unless given
         --images <path>        a PNG file, or a folder of images, in place of the
@@ -192,9 +195,6 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
                                better
         --snr <r>              signal to noise of the corrector
         --n <count>            completions of each image (default: 4)
-        --epsilon <e>          step size at the smallest noise scale
-        --redraw <when>        on a ladder: new noise for the known pixels at each
-                               level or step (choices: "level", "step")
         --raw                  the newest weights instead of their running average
         --npz                  also write inpainted.npz, for NumPy
         --json                 as JSON

@@ -135,6 +135,10 @@ describe.each(methods)("%s", (name, file, options) => {
     const before = openDrawing(path)!.drawing;
     expect(before.finished).toBe(1);
     expect(before.batch!.point.done).toBeGreaterThan(0);
+    const { live } = engine.memory();
+    [steps, last] = [0, 1];
+    await expect(draw(file, animated, { before, stop })).rejects.toThrow(/^stopped after /);
+    expect(engine.memory().live).toBe(live);
     expect(await draw(file, animated, { before })).toEqual(whole);
   });
 });

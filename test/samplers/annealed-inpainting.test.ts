@@ -98,6 +98,14 @@ test("messages", async () => {
   await expect(draw(2, { mask: deep })).rejects.toThrowErrorMatchingInlineSnapshot(
     `[UsageError: annealedInpainting: got mask [1,2,2] for samples [2,2], expected what stretches to them]`,
   );
+  using soft = engine.tensor([0.5, 1], [2]);
+  await expect(draw(2, { mask: soft })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: annealedInpainting: got mask 0.5 at element 0, expected 1 where the samples are known and 0 where they are to be drawn]`,
+  );
+  using missing = engine.tensor([1, Number.NaN], [2]);
+  await expect(draw(2, { known: missing })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: annealedInpainting: got known NaN at element 1, expected finite numbers, also where the mask is 0]`,
+  );
   await expect(draw(2, { redraw: "never" as "step" })).rejects.toThrowErrorMatchingInlineSnapshot(
     `[UsageError: annealedInpainting: got redraw never, expected level or step]`,
   );

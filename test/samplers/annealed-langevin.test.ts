@@ -217,6 +217,7 @@ describe("refuses, before it draws anything,", () => {
     [{ epsilon: 0 }, "got epsilon 0, expected a positive number"],
     [{ epsilon: Number.NaN }, "got epsilon NaN, expected a positive number"],
     [{ sampleOffset: -1 }, "got sampleOffset -1, expected a whole number from 0"],
+    [{ prior: "gaussian" as never }, "got prior gaussian, expected uniform or normal"],
     [{ seed: -1 }, "random: got seed -1, expected a whole number from 0 to 2^53 - 1"],
   ] as const)("%o", async (changes, says) => {
     expect(await refusal(changes)).toBe(says);

@@ -235,6 +235,15 @@ describe.each(contracts.map((c) => [c.name, c] as const))(
       );
     });
 
+    test("samples without an axis to count them are refused", async () => {
+      const { live } = engine.memory();
+      await expect(run([], { seed: 1 })).rejects.toThrow(/: got samples \[\], expected \[n,\.\.\.\]$/);
+      await expect(run([0, 2], { seed: 1 })).rejects.toThrow(
+        ": got shape [0,2], expected whole lengths of at least 1",
+      );
+      expect(engine.memory().live).toBe(live);
+    });
+
     if (rows === 1)
       test("left after any step, it goes on to the same samples, to the bit", async () => {
         const states: Tensor[] = [];

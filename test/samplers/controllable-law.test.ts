@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { add, log, matmul, mul, reshape, softmax, square } from "../../engine/ops/index.ts";
+import { add, log, matmul, mul, reshape, scale, softmax, square } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { logProbGrad } from "../../models/classifier.ts";
 import {
@@ -344,6 +344,21 @@ describe("a class of a mixture", () => {
       const z = zScore(firsts / (n / 2), weight, Math.sqrt(weight * (1 - weight)), n / 2);
       expect(Math.abs(z), `share of the first component in class ${label}`).toBeLessThan(4);
       expectMeans(points.subarray(label * n, (label + 1) * n), givenClass(label), [(x) => x, (_, y) => y]);
+    }
+  });
+
+  test("strength counts the classifier's gradient so many times", async () => {
+    using x = engine.tensor([1, 2, -3, 0.5], [2, 2]);
+    using told = engine.zeros([2]);
+    const plain = asScore((y) => scale(y, -1));
+    for (const [strength, expected] of [
+      [undefined, [2, 4, -6, 1]],
+      [2.5, [6.5, 13, -19.5, 3.25]],
+      [-1, [-4, -8, 12, -2]],
+    ] as const) {
+      const guided = classConditional(plain, (y) => scale(y, 3), { ...(strength && { strength }) });
+      using s = engine.scope(() => guided(x, told));
+      expect([...(await s.data())]).toEqual(expected);
     }
   });
 

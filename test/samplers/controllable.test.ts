@@ -99,6 +99,20 @@ describe.each(names)("%s", (name) => {
     expect(asked).toBe(12 * sites.length);
   });
 
+  test("left after any step, it goes on to the same samples, to the bit", async () => {
+    const states: Tensor[] = [];
+    const onStep = ({ x }: { x: Tensor }) => void states.push(engine.untrack(scale(x, 1)));
+    const whole = await draw(name, 2, { onStep });
+    for (const [i, start] of states.entries())
+      expect(await draw(name, 2, { start, done: i + 1 }), `after ${i + 1}`).toEqual(whole); // it frees the start
+  });
+
+  test("a place to go on from that is none is refused", async () => {
+    await expect(draw(name, 2, { done: 3 })).rejects.toThrow("got done 3 without a start");
+    using start = engine.zeros(images(2));
+    await expect(draw(name, 2, { start, done: 13 })).rejects.toThrow("got done 13 of 12 steps");
+  });
+
   test("gives its memory back, also when it fails", async () => {
     const { live } = engine.memory();
     await draw(name, 2);
@@ -114,7 +128,7 @@ describe.each(names)("%s", (name) => {
 describe("what is known", () => {
   const alpha = base.sde.marginalAt(base.sde.samplingEps).alpha;
 
-  test("of a mask ends as it was given, times alpha of the last time; without denoising with its noise", async () => {
+  test("of a mask ends as it was given, and as published times alpha of the last time; without denoising with its noise", async () => {
     const [clean, known, noisy] = [
       await draw("inpaint", 2),
       await draw("inpaint", 2, { denoise: "known" }),
@@ -125,11 +139,14 @@ describe("what is known", () => {
       const held = mask[i % 16] === 1;
       const expected = alpha * picture[i % 48]!;
       if (held) {
-        expect(value).toBeCloseTo(expected, 6);
+        expect(value).toBe(picture[i % 48]);
+        expect(known[i]).toBeCloseTo(expected, 6);
         expect(noisy[i]).not.toBe(value);
         expect(Math.abs(noisy[i]! - expected)).toBeLessThan(5 * std);
-      } else expect(noisy[i]).not.toBe(value); // the predictor's last noise
-      expect(known[i]).toBe(held ? value : noisy[i]);
+      } else {
+        expect(noisy[i]).not.toBe(value); // the predictor's last noise
+        expect(known[i]).toBe(noisy[i]);
+      }
     }
   });
 
@@ -138,7 +155,7 @@ describe("what is known", () => {
     for (let n = 0; n < 2; n++)
       for (let p = 0; p < 16; p++) {
         const [r, g, b] = [0, 16, 32].map((c) => values[48 * n + c + p]!);
-        expect((r! + g! + b!) / 3).toBeCloseTo(alpha * picture[p]!, 5);
+        expect((r! + g! + b!) / 3).toBeCloseTo(picture[p]!, 5);
         expect(Math.abs(r! - g!) + Math.abs(g! - b!)).toBeGreaterThan(0.01);
       }
   });
@@ -150,8 +167,7 @@ describe("what is known", () => {
       using seen = engine.scope(() => operator.apply(engine.tensor(values, images(2))));
       using wanted = engine.scope(() => operator.apply(engine.tensor(picture, images(1))));
       const [got, expected] = await engine.readAll([seen, wanted]);
-      for (const [i, value] of got!.entries())
-        expect(value).toBeCloseTo(alpha * expected![i % expected!.length]!, 5);
+      for (const [i, value] of got!.entries()) expect(value).toBeCloseTo(expected![i % expected!.length]!, 5);
     },
   );
 
@@ -162,7 +178,7 @@ describe("what is known", () => {
       using wanted = engine.scope(() => operator.apply(engine.tensor(picture, images(1))));
       const [got, expected] = await engine.readAll([seen, wanted]);
       x.dispose();
-      return Math.hypot(...Array.from(got!, (v, i) => v - alpha * expected![i % 48]!));
+      return Math.hypot(...Array.from(got!, (v, i) => v - expected![i % 48]!));
     };
     const [once, often] = [blur([1, 2, 1]), blur([1, 2, 1], { iterations: 40 })];
     const unheld = await away({ ...once, answer: (r) => scale(r, 0) });
@@ -181,6 +197,22 @@ test("colours in coordinates: gray is the first, and lengths stay", async () => 
     ),
   );
   for (const [i, v] of [1, 0, 2, 1, 0, 3, 1, 0, 7].entries()) expect(again![i]).toBeCloseTo(v, 5);
+});
+
+test("a chain begins with what is known put in, free of noise", async () => {
+  const began: Tensor[] = [];
+  const onlooker = asScore((x) => {
+    began.push(engine.untrack(scale(x, 1)));
+    return scale(x, -1);
+  });
+  const known = engine.tensor(picture, [1, ...image]);
+  const held = engine.tensor(mask, [4, 4]);
+  const noise = (shape: Shape) => engine.zeros(shape); // steps run one by one
+  (await inpaint(engine, onlooker, images(1), { ...base, known, mask: held, noise })).x.dispose();
+  const values = await began[0]!.data();
+  for (const [i, value] of picture.entries()) if (mask[i % 16]) expect(values[i]).toBe(value);
+  expect(values.filter((value, i) => value === picture[i])).toHaveLength(3 * 6);
+  for (const t of [known, held, ...began]) t.dispose();
 });
 
 test("start is where the chain begins, as it is, and what it becomes", async () => {
@@ -299,6 +331,7 @@ describe("refuses, before the score is asked,", () => {
     expect([
       await tried({ snr: 0 }),
       await tried({ eps: 2 }),
+      await tried({ denoise: "most" as never }),
       await tried({ seed: -1 }),
       await tried({ start }),
       await tried({ sde: ve({ sigmaMin: 0.1, sigmaMax: 1, steps: 3 }), predictor: "toString" as never }),
@@ -306,6 +339,7 @@ describe("refuses, before the score is asked,", () => {
       [
         "predictorCorrector: got snr 0, expected a positive number",
         "vp: got eps 2, expected a time between 0 and 1",
+        "inpaint: got denoise most, expected true, false or known",
         "random: got seed -1, expected a whole number from 0 to 2^53 - 1",
         "inpaint: got start [1,3,4,4] for samples [2,3,4,4], expected one shape",
         "predictorCorrector: got predictor toString, expected one of euler_maruyama, reverse_diffusion, ancestral_sampling, none",

@@ -1,8 +1,9 @@
 /** Densities in closed form at every time of a diffusion: what probability flows can be held against. */
 import type { Engine } from "../../engine/engine.ts";
-import { add, div, log, matmul, mul, reshape, softmax, square, sub, sum } from "../../engine/ops/index.ts";
+import { add, div, matmul, mul, reshape, square, sub } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { asScore, type ScoreFunction, type Sde } from "../../samplers/index.ts";
+import { mixtureLaw } from "../support/mixture-law.ts";
 
 /** A density on D-vectors whose score at time t is told t itself. */
 export interface Diffused extends Disposable {
@@ -81,29 +82,16 @@ export interface RoundPart {
 
 /** A mixture of round Gaussians. */
 export function diffusedMixture(engine: Engine, sde: Sde, parts: readonly RoundPart[]): Diffused {
-  const [k, d] = [parts.length, parts[0]!.mean.length];
-  const constant = (values: readonly number[], shape: readonly number[]) =>
-    engine.untrack(engine.tensor(values, shape));
-  const means = constant(
-    parts.flatMap((p) => p.mean),
-    [1, k, d],
-  );
-  const variances = constant(
-    parts.map((p) => p.sigma ** 2),
-    [1, k],
-  );
-  const logWeights = constant(
-    parts.map((p) => Math.log(p.weight)),
-    [1, k],
-  );
+  const d = parts[0]!.mean.length;
+  const law = mixtureLaw(engine, {
+    weights: parts.map((p) => p.weight),
+    means: parts.flatMap((p) => p.mean),
+    stds: parts.map((p) => p.sigma),
+  });
   return {
     score: asScore((x, t) => {
-      const { alpha, std } = sde.marginal(reshape(t, [-1, 1])); // [n,1]
-      const variance = add(mul(square(alpha), variances), square(std)); // [n,k]
-      const toMean = sub(mul(reshape(alpha, [-1, 1, 1]), means), reshape(x, [-1, 1, d])); // [n,k,d]
-      const distance = sum(square(toMean), { axis: -1 });
-      const logTerms = sub(sub(logWeights, mul(log(variance), d / 2)), div(distance, mul(variance, 2)));
-      return sum(mul(toMean, reshape(div(softmax(logTerms), variance), [-1, k, 1])), { axis: 1 });
+      const { alpha, std } = sde.marginal(t);
+      return law.score(x, { a: alpha, v: square(std) });
     }),
     logDensity(x, t) {
       const { alpha, std } = sde.marginalAt(t);
@@ -119,7 +107,7 @@ export function diffusedMixture(engine: Engine, sde: Sde, parts: readonly RoundP
         return top + Math.log(terms.reduce((total, term) => total + Math.exp(term - top), 0));
       });
     },
-    [Symbol.dispose]: () => [means, variances, logWeights].forEach((t) => void t.dispose()),
+    [Symbol.dispose]: () => law[Symbol.dispose](),
   };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { add } from "../../engine/ops/index.ts";
+import { add, scale } from "../../engine/ops/index.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { asScore, type EdmOptions, edm, edmSigmas, ve } from "../../samplers/index.ts";
 import { engine } from "../support/engine.ts";
@@ -166,6 +166,38 @@ test("the score is told sigma before and after each step, or what condition make
     );
     for (const t of asked) t.dispose();
   }
+});
+
+test("with churn the score is told sigma raised by a share of amount / N, at most sqrt 2 - 1, between min and max", async () => {
+  const sigmas = edmSigmas({ sigmaMin: 1, sigmaMax: 3, steps: 4 });
+  for (const [churn, factors] of [
+    [{ amount: 1 }, [1.25, 1.25, 1.25, 1.25]],
+    [{ amount: 100 }, [Math.SQRT2, Math.SQRT2, Math.SQRT2, Math.SQRT2]],
+    [{ amount: 1, min: 1.2, max: 2.5 }, [1, 1.25, 1.25, 1]],
+  ] as const) {
+    const asked: Tensor[] = [];
+    const score = asScore((x, told) => {
+      asked.push(engine.untrack(add(told, 0)));
+      return x;
+    });
+    const noise = (shape: Shape) => engine.zeros(shape); // steps run one by one
+    const options = { sigmaMin: 1, sigmaMax: 3, steps: 4, seed: 1, noise, churn };
+    (await edm(engine, score, [1, 2], options)).dispose();
+    const told = (await engine.readAll(asked)).map(([value]) => value!);
+    for (const [i, factor] of factors.entries()) expect(told[2 * i]).toBeCloseTo(factor * sigmas[i]!, 5);
+    for (const t of asked) t.dispose();
+  }
+});
+
+test("no condition is asked for of the noise scale 0, at which no score is", async () => {
+  const asked: number[] = [];
+  const condition = (sigma: number) => {
+    asked.push(sigma);
+    return sigma;
+  };
+  const score = asScore((x) => scale(x, -1));
+  (await edm(engine, score, [1, 2], { sigmaMin: 1, sigmaMax: 3, steps: 3, seed: 1, condition })).dispose();
+  expect(Math.min(...asked)).toBeCloseTo(1, 12);
 });
 
 test("messages", async () => {

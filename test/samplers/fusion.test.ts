@@ -1,6 +1,6 @@
 /** The paths of a sampler's update: the same numbers from the same draws, and nothing read back on the way. */
 import { describe, expect, test, vi } from "vitest";
-import { conv2d, div, reshape, silu } from "../../engine/ops/index.ts";
+import { add, conv2d, div, mean, reshape, silu } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import {
@@ -118,6 +118,26 @@ test("a thousand steps whose sizes the norms decide read back once, at the end",
   } finally {
     copies.mockRestore();
   }
+});
+
+test.each(["separate", "fused", "network"] as const)(
+  "%s: a score of another shape is refused, even where it would stretch",
+  async (fusion) => {
+    const means = asScore((x) => mean(x, { axis: 1, keepDims: true }));
+    const { live } = engine.memory();
+    await expect(
+      langevin(engine, means, [4, 2], { epsilon: 0.1, steps: 2, seed: 1, fusion }),
+    ).rejects.toThrow("got x [4,2], score [4,1], expected one shape");
+    expect(engine.memory().live).toBe(live);
+  },
+);
+
+test("noise of another shape that is handed in is refused", async () => {
+  const score = asScore((x) => add(x, 0));
+  const noise = () => engine.ones([1, 2]);
+  await expect(langevin(engine, score, [4, 2], { epsilon: 0.1, steps: 2, seed: 1, noise })).rejects.toThrow(
+    "update: got x [4,2], noise [1,2], expected one shape",
+  );
 });
 
 test("a fusion that does not exist, and one that noise in memory has no part in, are refused", async () => {

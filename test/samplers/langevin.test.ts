@@ -54,4 +54,8 @@ test("the condition is what the score is told: labels 0, or a tensor of the call
     ["f32", [3]],
   ]);
   expect(condition.disposed || zeros.disposed).toBe(false);
+  using two = engine.zeros([2]);
+  await expect(langevin(engine, score, [3, 2], { ...options, condition: two })).rejects.toThrow(
+    "langevin: got condition [2] for samples [3,2], expected one for each, [n]",
+  );
 });

@@ -276,6 +276,8 @@ describe("options", () => {
     [{ eps: 0 }, "decode: got eps 0, expected a time between 0 and 1"],
     [{ eps: 1 }, "decode: got eps 1, expected a time between 0 and 1"],
     [{ temperature: 0 }, "sampleFlow: got temperature 0, expected a positive number"],
+    [{ sampleOffset: -1 }, "sampleFlow: got sampleOffset -1, expected a whole number from 0"],
+    [{ sampleOffset: 0.5 }, "sampleFlow: got sampleOffset 0.5, expected a whole number from 0"],
     [{ seed: -1 }, "random: got seed -1, expected a whole number from 0 to 2^53 - 1"],
   ] as const)("refuses %o before it asks for a score", async (changes, says) => {
     const score = asScore(() => expect.fail("the score was asked for"));

@@ -275,6 +275,11 @@ describe("options", () => {
 
   test.each([
     [{ eps: 2 }, "got eps 2, expected a time between 0 and 1"],
+    [
+      { probe: "hutchinson" as never },
+      "got probe hutchinson, expected rademacher, gaussian, exact, or a tensor of x's shape",
+    ],
+    [{ sampleOffset: -1 }, "got sampleOffset -1, expected a whole number from 0"],
     [{ range: [1, 0] }, "got range [1, 0], expected two numbers, ascending"],
     [
       { probe: "exact", size: 300 },

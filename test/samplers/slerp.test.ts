@@ -102,5 +102,6 @@ test("refuses other shapes, opposite directions and zero", async () => {
   ).toBe(opposite);
   using a = engine.ones([2, 3]);
   using b = engine.ones([3, 2]);
+  await expect(slerp(a, a, Number.NaN)).rejects.toThrow("slerp: got weight NaN, expected a finite number");
   await expect(slerp(a, b, 0.5)).rejects.toThrow("slerp: got a [2,3], b [3,2], expected one shape");
 });
