@@ -220,6 +220,7 @@ async function tried(
     }
   } catch (cause) {
     await engine.sync().catch(() => {}); // what it left to be reported belongs to it
+    await engine.sync(); // but that the device is lost
     return cause instanceof Error ? cause.message : String(cause);
   }
 }

@@ -382,7 +382,11 @@ export class Engine {
   /** Waits until the device has done all that was asked. Throws DeviceError if any of it failed. */
   async sync(): Promise<void> {
     this.stream.flush();
-    await this.#wait(this.device.queue.onSubmittedWorkDone());
+    try {
+      await this.#wait(this.device.queue.onSubmittedWorkDone());
+    } catch (cause) {
+      throw this.#faults.of("sync", cause);
+    }
     this.#faults.check();
   }
 
@@ -391,7 +395,10 @@ export class Engine {
     return verify(this, step, options);
   }
 
-  /** Ends the device. Tensors are unusable afterwards; the process can exit. */
+  /**
+   * Ends the device. Tensors are unusable afterwards, and waits that are pending reject with a DeviceError; the process
+   * can exit.
+   */
   destroy(): void {
     this.#faults.end();
     this.device.destroy();

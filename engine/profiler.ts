@@ -37,7 +37,10 @@ export interface ProfileOptions {
   readonly processorTime?: () => number | undefined;
 }
 
-/** Times every kernel of a captured step, `repeats` times over, and sums by kernel and variant, dearest first. */
+/**
+ * Times every kernel of a captured step, `repeats` times over, and sums by kernel and variant, dearest first. Throws
+ * DeviceError when the device is lost meanwhile.
+ */
 export async function profile(
   engine: Engine,
   capture: Capture<unknown>,
@@ -49,9 +52,13 @@ export async function profile(
   const clock = told ? "processor time" : stamped;
   await engine.sync();
   const runs: Float64Array[] = [];
-  for (let r = 0; r <= repeats; r++)
-    if (clock === "processor time") runs.push(await byProcessor(engine, capture, () => processorTime!()!));
-    else runs.push(await (clock === "timestamps" ? byTimestamps : byClock)(engine, capture));
+  try {
+    for (let r = 0; r <= repeats; r++)
+      if (clock === "processor time") runs.push(await byProcessor(engine, capture, () => processorTime!()!));
+      else runs.push(await (clock === "timestamps" ? byTimestamps : byClock)(engine, capture));
+  } finally {
+    await engine.sync(); // tells what broke a wait off, or what the device complained of
+  }
   runs.shift(); // the first warms up
   const times = commands.map((_, i) => median(runs.map((run) => run[i]!)));
   const total = times.reduce((a, b) => a + b, 0);

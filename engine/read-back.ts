@@ -1,4 +1,3 @@
-import { DeviceError } from "./errors.ts";
 import type { Faults } from "./faults.ts";
 import { toHost } from "./host-data.ts";
 import type { CommandStream } from "./stream.ts";
@@ -29,8 +28,7 @@ export async function readBack(
     faults.check();
     return staging.map((b, i) => toHost(b.getMappedRange().slice(0), tensors[i]!));
   } catch (cause) {
-    faults.check();
-    throw cause instanceof DeviceError ? cause : new DeviceError(`read: ${String(cause)}`, { cause });
+    throw faults.of("read", cause);
   } finally {
     for (const b of staging) b.destroy();
   }
