@@ -50,8 +50,8 @@ const waits: Record<string, (open: Open) => Promise<unknown>> = {
 };
 
 describe.each([
-  ["lost", ({ engine }: Open) => engine.device.destroy(), lost],
-  ["destroyed", ({ engine }: Open) => engine.destroy(), destroyed],
+  ["lost", ({ engine }: Open): void => engine.device.destroy(), lost],
+  ["destroyed", ({ engine }: Open): void => engine.destroy(), destroyed],
 ] as const)("an engine whose device was %s", (_, end, message) => {
   test("breaks off what waits for it", { timeout: 20_000 }, async () => {
     const open = await opened();
