@@ -1,10 +1,10 @@
 /** Texts that several processes change at once. */
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
 import { locked } from "../../engine/platform/file-lock.ts";
 
@@ -13,17 +13,19 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("of two processes that change a text at once neither loses a line", { timeout: 60_000 }, async () => {
   const root = fileURLToPath(new URL("../..", import.meta.url));
-  const child = fileURLToPath(new URL("child/add-line.ts", import.meta.url));
+  const script = fileURLToPath(new URL("child/add-line.ts", import.meta.url));
   const env = { ...process.env, STEIN_CACHE_DIR: folder };
-  const count = 60;
-  await Promise.all(
-    ["a", "b"].map((own) =>
-      promisify(execFile)(process.execPath, ["--import", "tsx", child, "lines", own, `${count}`], {
-        cwd: root,
-        env,
-      }),
-    ),
+  const count = 40;
+  const children = ["a", "b"].map((own) =>
+    spawn(process.execPath, ["--import", "tsx", script, "lines", own, `${count}`], { cwd: root, env }),
   );
+  const done = children.map((child) => once(child, "exit"));
+  await Promise.all(children.map(({ stdout }) => once(stdout, "data"))); // both are up
+  for (const { stdin } of children) stdin.write("go");
+  expect(await Promise.all(done)).toEqual([
+    [0, null],
+    [0, null],
+  ]);
   const lines = readFileSync(join(folder, "lines"), "utf8").trimEnd().split("\n");
   for (const own of ["a", "b"])
     expect(lines.filter((line) => line.startsWith(own))).toEqual(
