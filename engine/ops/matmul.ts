@@ -213,7 +213,7 @@ function packed(
   columnStride: number,
 ): Tensor {
   if (columnStride === 1 && rowStride === columns && columns % 4 === 0) return x;
-  const y = engine.empty([Math.max(1, batch), rows, Math.ceil(columns / 4) * 4]);
+  const y = engine.empty([Math.max(1, batch), rows, Math.ceil(columns / 4) * 4], x.dtype); // rounds nothing
   const turned = rowStride === 1 && [rows, columnStride, batchStride].every((length) => length % 4 === 0);
   engine.launch(
     pack,
