@@ -92,7 +92,7 @@ export class Engine {
       budget,
       Math.min(maxBufferSize, limits.maxBufferSize ?? Infinity),
     );
-    this.#launcher = new Launcher(this.programs, this.stream, this.maxBinding);
+    this.#launcher = new Launcher(this, this.programs, this.stream, this.maxBinding);
   }
 
   // --- tensors ---
@@ -231,7 +231,8 @@ export class Engine {
 
   /**
    * Dispatches a kernel. Tensors by binding name, parameters by name.
-   * Throws DeviceError when a tensor exceeds what one binding of this adapter may hold.
+   * Throws DeviceError when a tensor exceeds what one binding of this adapter may hold, UsageError for a tensor of another
+   * engine.
    */
   launch<B extends string, P extends string, V extends Variant>(
     kernel: Kernel<B, P, V>,
@@ -360,12 +361,13 @@ export class Engine {
     return readBack({ device, stream, faults: this.#faults, wait: (p) => this.#wait(p) }, tensors);
   }
 
-  /** Copies a tensor's values into another of its size. */
+  /** Copies a tensor's values into another of its size. Throws UsageError for another size. */
   copy(from: Tensor, to: Tensor): void {
     if (from.size !== to.size)
       throw new UsageError(
         `copy: got ${showShape(from.shape)} into ${showShape(to.shape)}, expected equal sizes`,
       );
+    if (from.storage === to.storage) return;
     // Integers as bits: a float kernel might flush them to zero as subnormals.
     if (from.dtype === "i32" || from.dtype === "u32")
       copyStrided(this, from, to, [from.size], [1], [1], 0, 0);

@@ -75,6 +75,14 @@ describe.each([
 
 const fault = (message: RegExp) => ({ name: "DeviceError", message: expect.stringMatching(message) });
 
+test("a tensor of another engine is refused by name", async () => {
+  const [a, b] = [await opened(), await opened()];
+  expect(() => add(a.x, b.x)).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: binary: got y [64,64] of another engine, expected all of one; make it on this engine]`,
+  );
+  await b.engine.sync();
+});
+
 test("engines in one process do not know of each other", async () => {
   const [a, b] = [await opened(), await opened()];
   expect(await sum(a.pending).item()).toBe(64 ** 3);
