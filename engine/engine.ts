@@ -168,11 +168,12 @@ export class Engine {
     return t;
   }
 
+  /** Runs `fn` without recording a graph. Throws UsageError for an async function: the mode would end at its first await. */
   noGrad<T>(fn: () => T): T {
     return this.#modes.with("recording", false, fn);
   }
 
-  /** Records the graph inside `fn` again, within a `noGrad` too. */
+  /** Records the graph inside `fn` again, within a `noGrad` too. Throws UsageError as noGrad does. */
   withGrad<T>(fn: () => T): T {
     return this.#modes.with("recording", true, fn);
   }
@@ -195,8 +196,8 @@ export class Engine {
   /**
    * Mixed precision: inside `fn` ops store activations (values with more than one element for each sample and
    * channel) as f16. Everything is still computed and summed in f32; parameters, gradients, means and variances stay
-   * f32. Micikevicius et al. 2018, without loss scaling, which gradients in f32 do not need. Throws UsageError where
-   * the adapter lacks shader-f16.
+   * f32. Micikevicius et al. 2018, without loss scaling, which gradients in f32 do not need. Gradients that
+   * `grad` is asked for inside are f32 too. Throws UsageError where the adapter lacks shader-f16, and as noGrad does.
    */
   autocast<T>(fn: () => T, on = true): T {
     if (on && !this.device.features.has("shader-f16"))
