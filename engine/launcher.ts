@@ -66,7 +66,7 @@ export class Launcher {
     const piece = pieceOf(count, this.#limit);
     for (let start = 0; start < count; start += piece) {
       const here = Math.min(piece, count - start);
-      const ranges = pieceRanges(bindings, tensors, { start, here, count }, this.#limit);
+      const ranges = pieceRanges(kernel.name, bindings, tensors, { start, here, count }, this.#limit);
       this.#dispatch(program, ranges, { ...params, count: here, start });
     }
   }
