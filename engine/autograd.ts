@@ -4,6 +4,7 @@ import { add } from "./ops/binary.ts";
 import { sameShape, showShape } from "./shapes.ts";
 import { Tensor } from "./tensor.ts";
 
+/** How a gradient is asked for: see grad. */
 export interface GradOptions {
   /** dL/dy for a y that is not a scalar; ones of y's shape otherwise only for one element. */
   cotangent?: Tensor;

@@ -15,6 +15,7 @@ import { fileName, readTuning, type TunedFor, writeTuning } from "./tuning-file.
  * problems that it meets is computed on random numbers in all its ways, in turn, and the fastest is kept.
  */
 
+/** How Engine.tune measures. */
 export interface TuneOptions {
   /** Milliseconds of a kernel's own work since some moment, where the wall clock tells less. */
   clock?: () => number;
@@ -42,6 +43,7 @@ export interface Tuned {
   readonly trials: readonly Trial[];
 }
 
+/** What Engine.tune found. */
 export interface Tuning {
   /** Classes that the step meets. */
   readonly met: number;

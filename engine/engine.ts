@@ -118,6 +118,7 @@ export class Engine {
     return t;
   }
 
+  /** A tensor of one value. Throws UsageError for a shape of other than whole lengths from 1, and for f16. */
   full(shape: Shape, value: number, dtype: Dtype = "f32"): Tensor {
     requireShape("full", shape);
     const t = this.#allocate(shape, dtype);
@@ -126,10 +127,12 @@ export class Engine {
     return t;
   }
 
+  /** A tensor of zeros. Throws as full does. */
   zeros(shape: Shape, dtype: Dtype = "f32"): Tensor {
     return this.full(shape, 0, dtype);
   }
 
+  /** A tensor of ones. Throws as full does. */
   ones(shape: Shape, dtype: Dtype = "f32"): Tensor {
     return this.full(shape, 1, dtype);
   }
@@ -215,10 +218,12 @@ export class Engine {
     return this.#modes.within(path, fn);
   }
 
+  /** Bytes that tensors hold, held at most, and left for reuse. */
   memory(): MemoryReport {
     return this.#memory.report();
   }
 
+  /** From now on `memory().peak` is the most that tensors hold from here on. */
   resetPeak(): void {
     this.#memory.resetPeak();
   }
@@ -344,6 +349,7 @@ export class Engine {
 
   // --- moving data ---
 
+  /** Host values into a tensor's memory, after every use made of the old ones: `Tensor.write` without its checks. */
   upload(storage: Storage, data: HostData): void {
     if (this.#launcher.walking) storage.take();
     else this.stream.write(storage.block, data);

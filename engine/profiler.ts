@@ -4,6 +4,7 @@ import type { Engine } from "./engine.ts";
 import { numberOf } from "./scalar.ts";
 import type { Command } from "./stream.ts";
 
+/** What one kernel took of a step. */
 export interface ProfileRow {
   readonly kernel: string;
   readonly variant: string;
@@ -16,6 +17,7 @@ export interface ProfileRow {
   readonly gigaflops: number;
 }
 
+/** What a captured step took. */
 export interface Profile {
   readonly rows: readonly ProfileRow[];
   /** Sum over all kernels, milliseconds a step. */
@@ -28,7 +30,9 @@ export interface Profile {
   readonly clock: "timestamps" | "wall clock" | "processor time";
 }
 
+/** How often, and by which clock. */
 export interface ProfileOptions {
+  /** Runs of the step, of whose times the medians are told; 5 unless told. */
   readonly repeats?: number;
   /**
    * Milliseconds of processor time that a software driver has had so far, over the cores: other processes delay it but

@@ -13,6 +13,7 @@ import { byMatrix } from "./conv-matrix.ts";
 import { broadcastTo, reshape, sumTo } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
 
+/** Which operands are read with their last two axes swapped; none unless told. */
 export interface MatmulOptions {
   transposeA?: boolean;
   transposeB?: boolean;

@@ -4,9 +4,13 @@ import { Scalar } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
 import { learningRate, Optimizer, type OptimizerOptions } from "./optimizer.ts";
 
+/** Adam's numbers beside those of all optimizers. */
 export interface AdamOptions extends OptimizerOptions {
+  /** Share of the old mean of the gradient that a step keeps, in [0, 1); 0.9 unless told. */
   beta1?: number;
+  /** The same of the mean of its square; 0.999 unless told. */
   beta2?: number;
+  /** Added to the root of that mean, above 0; 1e-8 unless told. */
   eps?: number;
 }
 

@@ -7,7 +7,9 @@ import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { Ema } from "./ema.ts";
 
+/** Numbers of all optimizers. */
 export interface OptimizerOptions {
+  /** Learning rate, above 0. */
   lr: number;
   /** Added to the gradient, as in PyTorch's Adam and SGD (not decoupled). */
   weightDecay?: number;
@@ -19,6 +21,7 @@ export interface OptimizerOptions {
   emaWarmup?: boolean;
 }
 
+/** What goes into a checkpoint beside the tensors: how many steps and updates of the average were made. */
 export interface OptimizerState {
   steps: number;
   emaUpdates: number;
@@ -112,6 +115,7 @@ export abstract class Optimizer {
     if (this.ema) this.ema.updates = emaUpdates;
   }
 
+  /** Gives the sums and the average back, not the parameters. */
   dispose(): void {
     for (const t of this.tensors().values()) t.dispose();
   }

@@ -4,7 +4,9 @@ import { Scalar } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
 import { learningRate, Optimizer, type OptimizerOptions } from "./optimizer.ts";
 
+/** Sgd's number beside those of all optimizers. */
 export interface SgdOptions extends OptimizerOptions {
+  /** Share of the last step's move that the next keeps, in [0, 1); 0 unless told. */
   momentum?: number;
 }
 
