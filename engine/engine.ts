@@ -304,8 +304,9 @@ export class Engine {
 
   /**
    * Measures which of their ways computes the ops of a step the fastest, where that is not known yet: `fn` is walked
-   * through, and each class of problems met is timed on random numbers. From then on, and in later runs on this
-   * adapter, those ways are taken. Throws UsageError with autotune off, and where the cache cannot be written.
+   * through, and each class of problems met is timed on random numbers. Each choice is kept as soon as it is made. From then
+   * on, and in later runs on this adapter, those ways are taken. Throws UsageError with autotune off, and where the cache
+   * cannot be written.
    */
   tune(fn: () => unknown, options?: TuneOptions): Promise<Tuning> {
     const context = {
