@@ -4,6 +4,7 @@ import { add } from "./ops/binary.ts";
 import { sameShape, showShape } from "./shapes.ts";
 import { Tensor } from "./tensor.ts";
 
+/** How a gradient is asked for: see grad. */
 export interface GradOptions {
   /** dL/dy for a y that is not a scalar; ones of y's shape otherwise only for one element. */
   cotangent?: Tensor;
@@ -15,7 +16,8 @@ export interface GradOptions {
 
 /**
  * Vector-Jacobian products by reverse mode: d(y . cotangent)/dx for every x of `wrt`, each of x's shape;
- * zeros where y does not depend on x. Activations are freed as soon as their last consumer has run.
+ * zeros where y does not depend on x; in f32, inside of `engine.autocast` too. Activations are freed as soon as their last
+ * consumer has run.
  * Throws UsageError when y has no graph, when the graph was freed, or an op on the way has no derivative.
  */
 export function grad(y: Tensor, wrt: readonly Tensor[], options: GradOptions = {}): Tensor[] {
@@ -41,7 +43,8 @@ export function grad(y: Tensor, wrt: readonly Tensor[], options: GradOptions = {
       const dy = sums.get(node);
       if (!dy || !node.record) continue;
       const run = () => accumulate(node, wants, dy, sums, createGraph);
-      engine.scope(() => (createGraph ? run() : engine.noGrad(run)));
+      // In f32, within `autocast` too: halves lose small gradients and overflow with large ones.
+      engine.autocast(() => engine.scope(() => (createGraph ? run() : engine.noGrad(run))), false);
       if (!retainGraph) node.freeSaved();
       if (!targets.has(node)) {
         sums.delete(node);

@@ -15,6 +15,7 @@ import { fileName, readTuning, type TunedFor, writeTuning } from "./tuning-file.
  * problems that it meets is computed on random numbers in all its ways, in turn, and the fastest is kept.
  */
 
+/** How Engine.tune measures. */
 export interface TuneOptions {
   /** Milliseconds of a kernel's own work since some moment, where the wall clock tells less. */
   clock?: () => number;
@@ -42,6 +43,7 @@ export interface Tuned {
   readonly trials: readonly Trial[];
 }
 
+/** What Engine.tune found. */
 export interface Tuning {
   /** Classes that the step meets. */
   readonly met: number;
@@ -71,7 +73,10 @@ export interface TuneContext {
   readonly compile: (fn: () => unknown) => Promise<void>;
 }
 
-/** Measures what `walk` meets. Throws UsageError with autotune off, and where the cache cannot be written. */
+/**
+ * Measures what `walk` meets, and keeps each choice as soon as it is made: what an interruption leaves is not lost. Throws
+ * UsageError with autotune off, and where the cache cannot be written.
+ */
 export async function tune(
   engine: Engine,
   walk: () => unknown,
@@ -86,21 +91,26 @@ export async function tune(
   const tuned: Tuned[] = [];
   const stamped = engine.hardware.kind === "gpu" && engine.device.features.has("timestamp-query");
   const stopwatch = stamped && !options.clock ? new Stopwatch(engine.device) : undefined;
+  const name = fileName(tunedFor);
+  const keep = ({ key, chosen }: Tuned) =>
+    cache.update(name, (text) => {
+      for (const [known, way] of readTuning(text, tunedFor)) choices.keep(known, way); // another process may have been faster
+      choices.keep(key, chosen.way);
+      return writeTuning(choices.known, tunedFor);
+    });
   try {
-    for (const m of open) {
-      onProgress?.(tuned.length, open.length, m.key);
-      tuned.push(await measure(engine, m, compile, options, stopwatch));
+    for (const [done, m] of open.entries()) {
+      onProgress?.(done, open.length, m.key);
+      if (!compare && choices.known.has(m.key)) continue; // by another process, meanwhile
+      const result = await measure(engine, m, compile, options, stopwatch);
+      tuned.push(result);
+      if (!compare) await keep(result);
     }
   } finally {
     stopwatch?.destroy();
   }
   if (compare || tuned.length === 0) return { met: met.length, tuned, place: undefined };
-  onProgress?.(tuned.length, open.length, "");
-  const name = fileName(tunedFor);
-  const before = readTuning(await cache.read(name), tunedFor); // another process may have been faster: its choices hold
-  for (const [key, way] of before) choices.keep(key, way);
-  for (const { key, chosen } of tuned) choices.keep(key, chosen.way);
-  await cache.write(name, writeTuning(choices.known, tunedFor));
+  onProgress?.(open.length, open.length, "");
   return { met: met.length, tuned, place: cache.place(name) };
 }
 
@@ -220,6 +230,7 @@ async function tried(
     }
   } catch (cause) {
     await engine.sync().catch(() => {}); // what it left to be reported belongs to it
+    await engine.sync(); // but that the device is lost
     return cause instanceof Error ? cause.message : String(cause);
   }
 }

@@ -9,6 +9,7 @@ export interface Block {
   serial: number;
 }
 
+/** What Engine.memory tells. */
 export interface MemoryReport {
   /** Bytes that tensors hold now, in size classes. */
   readonly live: number;

@@ -28,7 +28,7 @@ export interface Tunable<P, W extends Variant> {
   readonly classOf: (problem: P) => string;
   /** What is taken where nothing was measured. */
   readonly heuristic: (hw: Hardware, problem: P) => W;
-  /** All that are worth measuring, the heuristic's among them or not. */
+  /** All that are worth measuring, the heuristic's among them or not. One of a problem computes all of its class. */
   readonly ways: (hw: Hardware, problem: P) => readonly W[];
   /** Makes random inputs agree where one follows from another, as statistics do: else right ways may differ. */
   readonly agree?: (engine: Engine, inputs: readonly (Tensor | undefined)[], problem: P) => void;
@@ -65,8 +65,11 @@ export class Choices {
   readonly mode: Autotune;
   /** Names of ways by key. */
   readonly known: Map<string, string>;
-  /** Ways by key, once they were asked for. */
-  readonly #resolved = new Map<string, Variant>();
+  /**
+   * Measured ways by key, once they were asked for; undefined where none is known. Not the heuristic's: it may know of a
+   * problem what its class does not, such as the batch.
+   */
+  readonly #measured = new Map<string, Variant | undefined>();
   /** Ways by family, while `forcing`. */
   readonly #forced = new Map<string, Variant>();
   #onMet: ((met: Met) => void) | undefined;
@@ -95,20 +98,18 @@ export class Choices {
       inputs: inputs.map((t) => t && { shape: t.shape, dtype: t.dtype }),
       autocast: autocasting,
     });
-    let way = this.#resolved.get(key);
-    if (!way) {
+    if (!this.#measured.has(key)) {
       const name = this.known.get(key);
-      const found = name && tunable.ways(engine.hardware, problem).find((w) => wayName(w) === name);
-      way = found || tunable.heuristic(engine.hardware, problem);
-      this.#resolved.set(key, way);
+      const known = name !== undefined && tunable.ways(engine.hardware, problem);
+      this.#measured.set(key, known ? known.find((w) => wayName(w) === name) : undefined);
     }
-    return way as W;
+    return (this.#measured.get(key) as W | undefined) ?? tunable.heuristic(engine.hardware, problem);
   }
 
   /** Keeps a measured choice: the first stays. */
   keep(key: string, name: string): void {
     if (!this.known.has(key)) this.known.set(key, name);
-    this.#resolved.delete(key);
+    this.#measured.delete(key);
   }
 
   /** Runs `fn` with one way for a whole family, to compare ways. */

@@ -92,7 +92,7 @@ export class Engine {
       budget,
       Math.min(maxBufferSize, limits.maxBufferSize ?? Infinity),
     );
-    this.#launcher = new Launcher(this.programs, this.stream, this.maxBinding);
+    this.#launcher = new Launcher(this, this.programs, this.stream, this.maxBinding);
   }
 
   // --- tensors ---
@@ -118,6 +118,7 @@ export class Engine {
     return t;
   }
 
+  /** A tensor of one value. Throws UsageError for a shape of other than whole lengths from 1, and for f16. */
   full(shape: Shape, value: number, dtype: Dtype = "f32"): Tensor {
     requireShape("full", shape);
     const t = this.#allocate(shape, dtype);
@@ -126,10 +127,12 @@ export class Engine {
     return t;
   }
 
+  /** A tensor of zeros. Throws as full does. */
   zeros(shape: Shape, dtype: Dtype = "f32"): Tensor {
     return this.full(shape, 0, dtype);
   }
 
+  /** A tensor of ones. Throws as full does. */
   ones(shape: Shape, dtype: Dtype = "f32"): Tensor {
     return this.full(shape, 1, dtype);
   }
@@ -168,11 +171,12 @@ export class Engine {
     return t;
   }
 
+  /** Runs `fn` without recording a graph. Throws UsageError for an async function: the mode would end at its first await. */
   noGrad<T>(fn: () => T): T {
     return this.#modes.with("recording", false, fn);
   }
 
-  /** Records the graph inside `fn` again, within a `noGrad` too. */
+  /** Records the graph inside `fn` again, within a `noGrad` too. Throws UsageError as noGrad does. */
   withGrad<T>(fn: () => T): T {
     return this.#modes.with("recording", true, fn);
   }
@@ -195,8 +199,8 @@ export class Engine {
   /**
    * Mixed precision: inside `fn` ops store activations (values with more than one element for each sample and
    * channel) as f16. Everything is still computed and summed in f32; parameters, gradients, means and variances stay
-   * f32. Micikevicius et al. 2018, without loss scaling, which gradients in f32 do not need. Throws UsageError where
-   * the adapter lacks shader-f16.
+   * f32. Micikevicius et al. 2018, without loss scaling, which gradients in f32 do not need. Gradients that
+   * `grad` is asked for inside are f32 too. Throws UsageError where the adapter lacks shader-f16, and as noGrad does.
    */
   autocast<T>(fn: () => T, on = true): T {
     if (on && !this.device.features.has("shader-f16"))
@@ -214,10 +218,12 @@ export class Engine {
     return this.#modes.within(path, fn);
   }
 
+  /** Bytes that tensors hold, held at most, and left for reuse. */
   memory(): MemoryReport {
     return this.#memory.report();
   }
 
+  /** From now on `memory().peak` is the most that tensors hold from here on. */
   resetPeak(): void {
     this.#memory.resetPeak();
   }
@@ -231,7 +237,8 @@ export class Engine {
 
   /**
    * Dispatches a kernel. Tensors by binding name, parameters by name.
-   * Throws DeviceError when a tensor exceeds what one binding of this adapter may hold.
+   * Throws DeviceError when a tensor exceeds what one binding of this adapter may hold, UsageError for a tensor of another
+   * engine.
    */
   launch<B extends string, P extends string, V extends Variant>(
     kernel: Kernel<B, P, V>,
@@ -297,8 +304,9 @@ export class Engine {
 
   /**
    * Measures which of their ways computes the ops of a step the fastest, where that is not known yet: `fn` is walked
-   * through, and each class of problems met is timed on random numbers. From then on, and in later runs on this
-   * adapter, those ways are taken. Throws UsageError with autotune off, and where the cache cannot be written.
+   * through, and each class of problems met is timed on random numbers. Each choice is kept as soon as it is made. From then
+   * on, and in later runs on this adapter, those ways are taken. Throws UsageError with autotune off, and where the cache
+   * cannot be written.
    */
   tune(fn: () => unknown, options?: TuneOptions): Promise<Tuning> {
     const context = {
@@ -342,6 +350,7 @@ export class Engine {
 
   // --- moving data ---
 
+  /** Host values into a tensor's memory, after every use made of the old ones: `Tensor.write` without its checks. */
   upload(storage: Storage, data: HostData): void {
     if (this.#launcher.walking) storage.take();
     else this.stream.write(storage.block, data);
@@ -360,12 +369,13 @@ export class Engine {
     return readBack({ device, stream, faults: this.#faults, wait: (p) => this.#wait(p) }, tensors);
   }
 
-  /** Copies a tensor's values into another of its size. */
+  /** Copies a tensor's values into another of its size. Throws UsageError for another size. */
   copy(from: Tensor, to: Tensor): void {
     if (from.size !== to.size)
       throw new UsageError(
         `copy: got ${showShape(from.shape)} into ${showShape(to.shape)}, expected equal sizes`,
       );
+    if (from.storage === to.storage) return;
     // Integers as bits: a float kernel might flush them to zero as subnormals.
     if (from.dtype === "i32" || from.dtype === "u32")
       copyStrided(this, from, to, [from.size], [1], [1], 0, 0);
@@ -382,7 +392,11 @@ export class Engine {
   /** Waits until the device has done all that was asked. Throws DeviceError if any of it failed. */
   async sync(): Promise<void> {
     this.stream.flush();
-    await this.#wait(this.device.queue.onSubmittedWorkDone());
+    try {
+      await this.#wait(this.device.queue.onSubmittedWorkDone());
+    } catch (cause) {
+      throw this.#faults.of("sync", cause);
+    }
     this.#faults.check();
   }
 
@@ -391,7 +405,10 @@ export class Engine {
     return verify(this, step, options);
   }
 
-  /** Ends the device. Tensors are unusable afterwards; the process can exit. */
+  /**
+   * Ends the device. Tensors are unusable afterwards, and waits that are pending reject with a DeviceError; the process
+   * can exit.
+   */
   destroy(): void {
     this.#faults.end();
     this.device.destroy();

@@ -32,6 +32,7 @@ export const optionalFeatures = [
 /** One of them. */
 export type OptionalFeature = (typeof optionalFeatures)[number];
 
+/** What of an adapter a device uses. */
 export interface DeviceOptions {
   /**
    * Stay below these limits, to imitate a smaller adapter; "default": below those that every adapter has. A value below

@@ -1,9 +1,11 @@
 import type { Kernel, Variant } from "../kernels/kernel.ts";
 import type { Launch } from "./dry.ts";
-import { invariant } from "./errors.ts";
+import type { Engine } from "./engine.ts";
+import { invariant, UsageError } from "./errors.ts";
 import type { Program, ProgramCache } from "./programs.ts";
 import { pieceOf, pieceRanges, wholeRanges } from "./ranges.ts";
 import { numberOf, type ScalarLike } from "./scalar.ts";
+import { showShape } from "./shapes.ts";
 import type { BlockRange, Command, CommandStream } from "./stream.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -12,6 +14,7 @@ type Params = Readonly<Record<string, ScalarLike>>;
 
 /** Makes commands of launches: the stream runs them, a recorder keeps them too, and a walk is told of launches instead. */
 export class Launcher {
+  readonly #engine: Engine;
   readonly #programs: ProgramCache;
   readonly #stream: CommandStream;
   /** Bytes of a tensor that a kernel can see at once. */
@@ -22,7 +25,8 @@ export class Launcher {
   /** Operations that the launches to come stand for; those after the first for none. */
   #asked: number | undefined;
 
-  constructor(programs: ProgramCache, stream: CommandStream, limit: number) {
+  constructor(engine: Engine, programs: ProgramCache, stream: CommandStream, limit: number) {
+    this.#engine = engine;
     this.#programs = programs;
     this.#stream = stream;
     this.#limit = limit;
@@ -40,6 +44,7 @@ export class Launcher {
   /** See Engine.launch. */
   launch(kernel: Kernel, variant: Variant, tensors: Tensors, params: Params): void {
     const bindings = kernel.bindings(variant);
+    this.#requireOwn(kernel, bindings, tensors);
     const program = this.#programs.find(kernel, variant, halvesOf(bindings, tensors));
     if (this.#onLaunch) {
       this.#onLaunch({ program, tensors, params, inPieces: false, asked: this.#asked });
@@ -52,6 +57,7 @@ export class Launcher {
   /** See Engine.launchLinear. */
   launchLinear(kernel: Kernel, variant: Variant, tensors: Tensors, params: Params, count: number): void {
     const bindings = kernel.bindings(variant);
+    this.#requireOwn(kernel, bindings, tensors);
     const program = this.#programs.find(kernel, variant, halvesOf(bindings, tensors));
     if (this.#onLaunch) {
       this.#onLaunch({ program, tensors, params: { ...params, count, start: 0 }, inPieces: true });
@@ -60,7 +66,7 @@ export class Launcher {
     const piece = pieceOf(count, this.#limit);
     for (let start = 0; start < count; start += piece) {
       const here = Math.min(piece, count - start);
-      const ranges = pieceRanges(bindings, tensors, { start, here, count }, this.#limit);
+      const ranges = pieceRanges(kernel.name, bindings, tensors, { start, here, count }, this.#limit);
       this.#dispatch(program, ranges, { ...params, count: here, start });
     }
   }
@@ -95,6 +101,15 @@ export class Launcher {
     } finally {
       this.#onLaunch = before;
     }
+  }
+
+  #requireOwn(kernel: Kernel, bindings: object, tensors: Tensors): void {
+    for (const name in bindings)
+      if (tensors[name]!.engine !== this.#engine)
+        throw new UsageError(
+          `${kernel.name}: got ${name} ${showShape(tensors[name]!.shape)} of another engine, expected all of one; ` +
+            "make it on this engine",
+        );
   }
 
   #dispatch(program: Program, ranges: BlockRange[], named: Params): void {

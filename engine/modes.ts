@@ -1,3 +1,16 @@
+import { UsageError } from "./errors.ts";
+
+/** Throws UsageError for what an async function returned: what holds inside of it would end at its first `await`. */
+export function requirePlain(who: string, result: unknown): void {
+  if (!(result instanceof Promise)) return;
+  result.catch(() => {}); // nobody will be listening
+  throw new UsageError(`${who}: got an async function, expected a plain one`);
+}
+
+/** The names of Engine's methods that set a mode. */
+const setter = (mode: "recording" | "autocast" | "halving", value: boolean): string =>
+  mode === "recording" ? (value ? "withGrad" : "noGrad") : mode === "autocast" ? "autocast" : "forward";
+
 /** What holds for the ops that run inside of a function. */
 export class Modes {
   /** Ops are recorded for a backward pass. */
@@ -9,12 +22,14 @@ export class Modes {
   /** Names of the modules whose forward is running, outermost first. */
   readonly path: string[] = [];
 
-  /** Runs `fn` with a mode set so. */
+  /** Runs `fn` with a mode set so. Throws UsageError for an async function. */
   with<T>(mode: "recording" | "autocast" | "halving", value: boolean, fn: () => T): T {
     const before = this[mode];
     this[mode] = value;
     try {
-      return fn();
+      const result = fn();
+      requirePlain(setter(mode, value), result);
+      return result;
     } finally {
       this[mode] = before;
     }

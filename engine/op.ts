@@ -4,8 +4,10 @@ import { GraphNode } from "./graph.ts";
 import type { Array64 } from "./oracle/array.ts";
 import { type Shape, Tensor } from "./tensor.ts";
 
+/** An op's inputs, in the order it declares; undefined for those left out. */
 export type Inputs = readonly (Tensor | undefined)[];
 
+/** What a derivative is computed from. */
 export interface VjpContext<A> {
   readonly engine: Engine;
   readonly attrs: A;
@@ -19,6 +21,7 @@ export interface VjpContext<A> {
   readonly wants: readonly boolean[];
 }
 
+/** dL/dx for each input, in their order, from dL/dy; undefined where none is wanted or there is none. */
 export type Vjp<A> = (context: VjpContext<A>) => (Tensor | undefined)[];
 
 /** An op is a value and a local rule: how to compute it, its derivative, and its mathematics in float64. */
@@ -46,6 +49,7 @@ export interface OpEvent {
   readonly path: string;
 }
 
+/** An op as it is applied: its inputs and attributes -> y. */
 export type Op<A> = (engine: Engine, inputs: Inputs, attrs: A) => Tensor;
 
 /** Applies ops: runs the forward and, where a gradient may be asked for, records it. */

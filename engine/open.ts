@@ -6,6 +6,7 @@ import { platform } from "./platform/index.ts";
 import type { OpenedGpu, OpenOptions } from "./platform/platform.ts";
 import { fileName, readTuning, tunedFor } from "./tuning-file.ts";
 
+/** What Engine.create takes. */
 export interface EngineOptions extends OpenOptions, DeviceOptions {
   /** Bytes that tensors may hold at once; by default what the machine can be expected to bear. */
   memoryBudget?: number;

@@ -4,6 +4,7 @@ import type { Engine } from "./engine.ts";
 import { numberOf } from "./scalar.ts";
 import type { Command } from "./stream.ts";
 
+/** What one kernel took of a step. */
 export interface ProfileRow {
   readonly kernel: string;
   readonly variant: string;
@@ -16,6 +17,7 @@ export interface ProfileRow {
   readonly gigaflops: number;
 }
 
+/** What a captured step took. */
 export interface Profile {
   readonly rows: readonly ProfileRow[];
   /** Sum over all kernels, milliseconds a step. */
@@ -28,7 +30,9 @@ export interface Profile {
   readonly clock: "timestamps" | "wall clock" | "processor time";
 }
 
+/** How often, and by which clock. */
 export interface ProfileOptions {
+  /** Runs of the step, of whose times the medians are told; 5 unless told. */
   readonly repeats?: number;
   /**
    * Milliseconds of processor time that a software driver has had so far, over the cores: other processes delay it but
@@ -37,7 +41,10 @@ export interface ProfileOptions {
   readonly processorTime?: () => number | undefined;
 }
 
-/** Times every kernel of a captured step, `repeats` times over, and sums by kernel and variant, dearest first. */
+/**
+ * Times every kernel of a captured step, `repeats` times over, and sums by kernel and variant, dearest first. Throws
+ * DeviceError when the device is lost meanwhile.
+ */
 export async function profile(
   engine: Engine,
   capture: Capture<unknown>,
@@ -49,9 +56,13 @@ export async function profile(
   const clock = told ? "processor time" : stamped;
   await engine.sync();
   const runs: Float64Array[] = [];
-  for (let r = 0; r <= repeats; r++)
-    if (clock === "processor time") runs.push(await byProcessor(engine, capture, () => processorTime!()!));
-    else runs.push(await (clock === "timestamps" ? byTimestamps : byClock)(engine, capture));
+  try {
+    for (let r = 0; r <= repeats; r++)
+      if (clock === "processor time") runs.push(await byProcessor(engine, capture, () => processorTime!()!));
+      else runs.push(await (clock === "timestamps" ? byTimestamps : byClock)(engine, capture));
+  } finally {
+    await engine.sync(); // tells what broke a wait off, or what the device complained of
+  }
   runs.shift(); // the first warms up
   const times = commands.map((_, i) => median(runs.map((run) => run[i]!)));
   const total = times.reduce((a, b) => a + b, 0);

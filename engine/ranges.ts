@@ -10,25 +10,30 @@ type ByName = Readonly<Record<string, Tensor>>;
 export function wholeRanges(kernel: string, bindings: object, tensors: ByName, limit: number): BlockRange[] {
   const ranges: BlockRange[] = [];
   for (const name in bindings) {
-    const { shape, storage } = tensors[name]!;
-    const { block, bytes } = storage;
-    if (bytes > limit)
-      throw new DeviceError(
-        `${kernel}: ${name} ${showShape(shape)} takes ${mebibytes(bytes)}, this adapter binds ` +
-          `at most ${mebibytes(limit)} at once; use a smaller batch`,
-        { kernel },
-      );
+    const { block, bytes } = tensors[name]!.storage;
+    if (bytes > limit) throw tooLarge(kernel, name, tensors[name]!, limit);
     ranges.push({ block, offset: 0, size: Math.min(block.bytes, limit) });
   }
   return ranges;
 }
 
+const tooLarge = (kernel: string, name: string, { shape, storage }: Tensor, limit: number): DeviceError =>
+  new DeviceError(
+    `${kernel}: ${name} ${showShape(shape)} takes ${mebibytes(storage.bytes)}, this adapter binds ` +
+      `at most ${mebibytes(limit)} at once; use a smaller batch`,
+    { kernel },
+  );
+
 /** Elements of each piece in which `count` fit into a binding. */
 export const pieceOf = (count: number, limit: number): number =>
   count * 4 <= limit ? count : Math.floor(limit / 4096) * 1024;
 
-/** Elements `start` up to `start + here` of the tensors that have `count`, in pieces; tensors of fewer bytes whole. */
+/**
+ * Elements `start` up to `start + here` of the tensors that have `count`, in pieces; tensors of fewer bytes whole. Throws
+ * DeviceError when one of those exceeds what a binding may hold.
+ */
 export function pieceRanges(
+  kernel: string,
   bindings: object,
   tensors: ByName,
   { start, here, count }: { start: number; here: number; count: number },
@@ -39,7 +44,9 @@ export function pieceRanges(
     const { dtype, storage } = tensors[name]!;
     const { block, bytes } = storage;
     const each = bytesOf(dtype);
-    const whole = bytes < count * each || here === count;
+    const shorter = bytes < count * each;
+    if (shorter && bytes > limit) throw tooLarge(kernel, name, tensors[name]!, limit);
+    const whole = shorter || here === count;
     ranges.push(
       whole
         ? { block, offset: 0, size: Math.min(block.bytes, limit) }

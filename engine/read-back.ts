@@ -1,4 +1,3 @@
-import { DeviceError } from "./errors.ts";
 import type { Faults } from "./faults.ts";
 import { toHost } from "./host-data.ts";
 import type { CommandStream } from "./stream.ts";
@@ -17,11 +16,12 @@ export async function readBack(
   { device, stream, faults, wait }: Source,
   tensors: readonly Tensor[],
 ): Promise<HostData[]> {
-  const staging = tensors.map((t) => {
+  const blocks = tensors.map((t) => t.storage.block); // one that was disposed throws before any buffer is made
+  const staging = tensors.map((t, i) => {
     const bytes = Math.ceil((t.size * bytesOf(t.dtype)) / 4) * 4;
     const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
     const buffer = device.createBuffer({ label: "read", size: bytes, usage });
-    stream.copyOut(t.storage.block, buffer, bytes);
+    stream.copyOut(blocks[i]!, buffer, bytes);
     return buffer;
   });
   try {
@@ -29,8 +29,7 @@ export async function readBack(
     faults.check();
     return staging.map((b, i) => toHost(b.getMappedRange().slice(0), tensors[i]!));
   } catch (cause) {
-    faults.check();
-    throw cause instanceof DeviceError ? cause : new DeviceError(`read: ${String(cause)}`, { cause });
+    throw faults.of("read", cause);
   } finally {
     for (const b of staging) b.destroy();
   }

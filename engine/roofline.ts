@@ -3,6 +3,7 @@ import type { Engine } from "./engine.ts";
 import { median } from "./profiler.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
+/** The most that an adapter does. */
 export interface Roofline {
   /** A copy kernel over much more than caches hold, read and written bytes. */
   readonly gigabytesPerSecond: number;

@@ -21,9 +21,11 @@ export interface IntEntry {
   readonly data: Int32Array<ArrayBuffer>;
 }
 
+/** A tensor of a file. */
 export type SafetensorsEntry = FloatEntry | IntEntry;
 type StoredDtype = SafetensorsEntry["dtype"];
 
+/** What a file holds. */
 export interface Safetensors {
   /** In the order of the data. */
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;

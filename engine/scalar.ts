@@ -10,6 +10,7 @@ export class Scalar {
   }
 }
 
+/** A number that is fixed at capture, or one that replays read anew. */
 export type ScalarLike = number | Scalar;
 
 export const numberOf = (s: ScalarLike): number => (typeof s === "number" ? s : s.value);

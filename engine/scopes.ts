@@ -1,4 +1,4 @@
-import { UsageError } from "./errors.ts";
+import { requirePlain } from "./modes.ts";
 import { Tensor } from "./tensor.ts";
 
 /** Scopes that are open, innermost last, and the tensors that each will dispose. */
@@ -15,10 +15,7 @@ export class Scopes {
     let result: T | undefined;
     try {
       result = fn();
-      if (result instanceof Promise) {
-        result.catch(() => {}); // it will miss its tensors, and nobody will be listening
-        throw new UsageError("scope: got an async function, expected a plain one");
-      }
+      requirePlain("scope", result);
     } finally {
       this.#open.pop();
       forEachTensor(result, (t) => {

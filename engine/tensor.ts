@@ -6,7 +6,9 @@ import { shapeSize, showShape } from "./shapes.ts";
 
 /** f16 is a way to store what is computed as f32; the host sees it as f32. */
 export type Dtype = "f32" | "f16" | "i32" | "u32";
+/** Lengths of the axes, outermost first, each a whole number from 1; [] is a single number. */
 export type Shape = readonly number[];
+/** A tensor's values on the host: floats as float32, also where they are stored as f16. */
 export type HostData<D extends Dtype = Dtype> = D extends "f32" | "f16"
   ? Float32Array<ArrayBuffer>
   : D extends "i32"
@@ -138,6 +140,7 @@ export class Tensor {
     return this.engine.track(new Tensor(this.engine, this.storage.retain(), this.shape, this.dtype));
   }
 
+  /** Gives this handle up. Twice is once. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;

@@ -4,6 +4,7 @@ import { vecsPerThread } from "../kernels/lanewise.ts";
 import { linearUpdate as updateKernel } from "../kernels/linear-update.ts";
 import { drawnNorms, normRatio as ratioKernel } from "../kernels/norm-ratio.ts";
 import { blockVariant } from "../kernels/random.ts";
+import { requireApart } from "./apart.ts";
 import { UsageError } from "./errors.ts";
 import { scale } from "./ops/index.ts";
 import { type Draw, drawNumbers } from "./random.ts";
@@ -22,8 +23,8 @@ export interface UpdateCoefficients {
 
 /**
  * x <- keep x + pull score + noise z in place, z ~ N(0, I) drawn in the kernel: the same numbers as
- * `randn(engine, x.shape, draw)`. Without a draw there is no noise. Throws UsageError when the shapes differ, and for
- * another number of units.
+ * `randn(engine, x.shape, draw)`. Without a draw there is no noise. score may be x. Throws UsageError when the shapes
+ * differ, for another number of units, and for a unit in x's memory.
  */
 export function linearUpdate(
   x: Tensor,
@@ -40,6 +41,7 @@ export function linearUpdate(
     throw new UsageError(
       `linearUpdate: got unit ${showShape(unit.shape)} for x ${showShape(x.shape)}, expected [1] or [${numbers.samples}]`,
     );
+  requireApart("linearUpdate", { x }, { unit });
   const variant = {
     ...blockVariant(x.engine.hardware, numbers.sampleSize),
     unit: unit !== undefined,
@@ -87,9 +89,13 @@ export interface Summand {
   readonly begin: ScalarLike;
 }
 
-/** sum <- sum + share x in place, or share x where the sum is begun. Throws UsageError when the shapes differ. */
+/**
+ * sum <- sum + share x in place, or share x where the sum is begun. Throws UsageError when the shapes differ, and where the
+ * sum is x.
+ */
 export function accumulate(sum: Tensor, x: Tensor, { share, begin }: Summand): void {
   requireSame("accumulate", { sum, x });
+  requireApart("accumulate", { sum }, { x });
   const { engine } = x;
   const variant = { vecs: vecsPerThread(engine.hardware) };
   engine.launchLinear(accumulateKernel, variant, { x, sum }, { share, begin }, x.size);
@@ -98,6 +104,7 @@ export function accumulate(sum: Tensor, x: Tensor, { share, begin }: Summand): v
 /** a and b change places on the device, bit by bit, without memory for a third. Throws UsageError when the shapes differ. */
 export function exchange(a: Tensor, b: Tensor): void {
   requireSame("exchange", { a, b });
+  if (a.storage === b.storage) return;
   const { engine } = a;
   engine.launchLinear(exchangeKernel, { vecs: vecsPerThread(engine.hardware) }, { a, b }, {}, a.size);
 }

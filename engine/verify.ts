@@ -5,6 +5,7 @@ import { type Array64, array64 } from "./oracle/array.ts";
 import { showShape } from "./shapes.ts";
 import type { HostData, Tensor } from "./tensor.ts";
 
+/** An op as it was held against its oracle. */
 export interface OpReport {
   readonly op: string;
   /** Modules around the op, outermost first. */
@@ -16,6 +17,7 @@ export interface OpReport {
   readonly error: number;
 }
 
+/** What Engine.verify found. */
 export interface VerifyReport {
   readonly ops: number;
   readonly worst: OpReport | undefined;
@@ -28,6 +30,7 @@ interface Seen extends OpEvent {
   readonly output: Tensor;
 }
 
+/** How strict Engine.verify is. */
 export interface VerifyOptions {
   /** The largest error that passes, see OpReport; 1e-4 unless told. */
   tolerance?: number;

@@ -41,7 +41,10 @@ const flat: BinarySpec = { rule: () => undefined, scalarRule: () => undefined, s
 /** 1 where x > y, 1/2 at ties: they share the gradient. */
 const above = (x: Tensor, y: Tensor): Tensor => scale(add(greater(x, y), greaterEqual(x, y)), 0.5);
 
-/** x + y with broadcasting; either may be a number. */
+/**
+ * x + y with broadcasting as in NumPy; either may be a number or a Scalar, as in all of these. They throw UsageError for
+ * shapes that do not broadcast, for more than six alternating axes, and for integers.
+ */
 export const add = elementwise("add", addSpec);
 /** x - y. */
 export const sub = elementwise("sub", subSpec, "rsub", rsubSpec);
@@ -51,10 +54,15 @@ export const mul = elementwise("mul", mulSpec);
 export const div = elementwise("div", divSpec, "rdiv", rdivSpec);
 /** The larger of x and y; NaN if either is. Ties share the gradient. */
 export const maximum = elementwise("maximum", maximumSpec);
+/** The smaller of x and y; NaN if either is. Ties share the gradient. */
 export const minimum = elementwise("minimum", minimumSpec);
 /** 1 where x > y, else 0. No gradient. */
 export const greater = elementwise("greater", flat, "less");
+/** 1 where x >= y, else 0. No gradient. */
 export const greaterEqual = elementwise("greaterEqual", flat, "lessEqual");
+/** 1 where x < y, else 0. No gradient. */
 export const less = elementwise("less", flat, "greater");
+/** 1 where x <= y, else 0. No gradient. */
 export const lessEqual = elementwise("lessEqual", flat, "greaterEqual");
+/** 1 where x = y, else 0. No gradient. */
 export const equal = elementwise("equal", flat);

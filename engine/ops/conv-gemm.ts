@@ -25,7 +25,7 @@ export function byGemm(
     stuffing,
   ];
   const [top, , left] = attrs.padding;
-  const wp = engine.empty([kh * kw, ci, up4(co)]);
+  const wp = engine.empty([kh * kw, ci, up4(co)], w!.dtype); // a copy rounds nothing, under autocast neither
   engine.launch(convGemmWeight, { flip }, { w: w!, y: wp }, { co, ci, taps: kh * kw });
   const y = engine.empty([n, co, oh, ow]);
   engine.launch(

@@ -23,6 +23,7 @@ export function convolutionOf(
   return { n: x!.dim(0), ci, co, oh, ow, kernel: sizeOf(w!), attrs, flip, stuffing, half, rescale };
 }
 
+/** The geometry of a convolution whose weight gradient is asked for, and its kernel's height and width. */
 export type WeightGradAttrs = ConvAttrs & { readonly kernelSize: Pair };
 
 /** A weight gradient. */

@@ -25,7 +25,7 @@ function padded(
   const [height, width] = sizeOf(x);
   if (lines === height && pitch === width && top === 0 && left === 0 && step[0] * step[1] * phases === 1)
     return x;
-  const y = engine.empty([planes, lines, pitch]);
+  const y = engine.empty([planes, lines, pitch], x.dtype); // a copy rounds nothing, under autocast neither
   engine.launch(
     convPad,
     { stuffed: step[0] > 1 || step[1] > 1, byLine: engine.hardware.kind === "cpu" },
@@ -60,7 +60,7 @@ export function byRows(
   const [lines, pitch] = extent([oh, ow], kernel, attrs, tile.columns);
   const xp = padded(engine, x!, lines, pitch, attrs.padding[0], attrs.padding[2], stuffing);
   const coVecs = Math.ceil(co / 4);
-  const wp = engine.empty([ci, kh, kw, coVecs * 4]);
+  const wp = engine.empty([ci, kh, kw, coVecs * 4], w!.dtype);
   const [outer, inner] = w!.shape as [number, number];
   engine.launch(convPackWeight, { flip }, { w: w!, y: wp }, { co: outer, ci: inner, kh, kw });
   const y = engine.empty([n, co, oh, ow]);
@@ -115,7 +115,7 @@ export function weightsByRows(
   const dyp = padded(engine, dy!, size[0] * phases, dyPitch, 0, 0, [1, 1], phases);
   const groups = Math.ceil((ci * kh) / khs / tile.lanes) * Math.ceil(co / tile.rows);
   const splits = Math.min(n, Math.max(1, Math.ceil((engine.hardware.kind === "cpu" ? 16 : 512) / groups)));
-  const parts = engine.empty([splits, co, ci, kh, kw]);
+  const parts = engine.empty([splits, co, ci, kh, kw], "f32");
   engine.launch(
     convWeightRows,
     {

@@ -3,19 +3,25 @@ import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { requireFloat } from "./require.ts";
 
+/** Of the two axes of an image. */
 export type Pair = readonly [y: number, x: number];
+/** Rows and columns of zeros around an image; negative ones crop. */
 export type Padding = readonly [top: number, bottom: number, left: number, right: number];
 
+/** A convolution's geometry, spelt out: see ConvOptions. */
 export interface ConvAttrs {
   readonly stride: Pair;
   readonly padding: Padding;
   readonly dilation: Pair;
 }
 
+/** A convolution's geometry as torch's conv2d has it. One number stands for both axes. */
 export interface ConvOptions {
+  /** Pixels from one window to the next; 1 unless told. */
   stride?: number | Pair;
-  /** One number for all sides, [y, x], or [top, bottom, left, right]. Negative padding crops. */
+  /** One number for all sides, [y, x], or [top, bottom, left, right]. Negative padding crops; 0 unless told. */
   padding?: number | Pair | Padding;
+  /** Pixels from one tap to the next; 1 unless told. */
   dilation?: number | Pair;
 }
 

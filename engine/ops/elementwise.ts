@@ -13,6 +13,7 @@ import { Tensor } from "../tensor.ts";
 import { sumTo } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
 
+/** What an elementwise op takes: a tensor, or a number that is fixed or, a Scalar, read anew at each replay. */
 export type Operand = Tensor | ScalarLike;
 
 /** What an elementwise op of two operands needs beside its kernel. */

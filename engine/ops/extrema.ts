@@ -30,7 +30,7 @@ function define(name: Extract<ReduceName, "max" | "min">) {
   };
 }
 
-/** Largest element over axes; ties share the gradient. */
+/** Largest element over axes; ties share the gradient. Shapes and what it throws are sum's. */
 export const max = define("max");
-/** Smallest element over axes. */
+/** Smallest element over axes, as max. */
 export const min = define("min");

@@ -14,6 +14,7 @@ import { byMatrix } from "./conv-matrix.ts";
 import { broadcastTo, reshape, sumTo } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
 
+/** Which operands are read with their last two axes swapped; none unless told. */
 export interface MatmulOptions {
   transposeA?: boolean;
   transposeB?: boolean;
@@ -214,7 +215,7 @@ function packed(
   columnStride: number,
 ): Tensor {
   if (columnStride === 1 && rowStride === columns && columns % 4 === 0) return x;
-  const y = engine.empty([Math.max(1, batch), rows, Math.ceil(columns / 4) * 4]);
+  const y = engine.empty([Math.max(1, batch), rows, Math.ceil(columns / 4) * 4], x.dtype); // rounds nothing
   const turned = rowStride === 1 && [rows, columnStride, batchStride].every((length) => length % 4 === 0);
   engine.launch(
     pack,

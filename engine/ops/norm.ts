@@ -368,6 +368,7 @@ export function throughComposite<A>(
   return own.map((t, i) => (wants[i] ? grads[wanted.indexOf(t!)] : undefined));
 }
 
+/** What follows a normalisation of x [n,c,h,w], in its kernel. */
 export interface NormOptions {
   /** Scale [c], or [n, c] for each sample. */
   gamma?: Tensor;
@@ -427,17 +428,24 @@ function norm(
   return op(x.engine, [x, values], { ...attrs, order });
 }
 
-/** Each map of x [n,c,h,w] to mean 0 and (biased) variance 1, then gamma x + beta. Ulyanov et al. 2016. */
+/**
+ * Each map of x [n,c,h,w] to mean 0 and (biased) variance 1, then gamma x + beta -> [n,c,h,w]. Ulyanov et al. 2016. Throws
+ * UsageError for another rank, parameters of other shapes, and eps not above 0.
+ */
 export const instanceNorm = (x: Tensor, options: NormOptions = {}): Tensor =>
   norm("instanceNorm", x, x.dim(1), false, options);
 
 /**
  * Instance norm that keeps the maps' means apart: gamma (xhat + alpha u) + beta, u the means normalised over the
  * channels of an image with the unbiased variance. Song & Ermon 2019, appendix A; eps serves both roots.
+ * x [n,c,h,w] -> [n,c,h,w]. Throws UsageError as instanceNorm does.
  */
 export const instanceNormPlus = (x: Tensor, options: NormOptions & { alpha?: Tensor } = {}): Tensor =>
   norm("instanceNormPlus", x, x.dim(1), true, options);
 
-/** Groups of c / groups neighbouring channels to mean 0 and variance 1. Wu & He 2018. */
+/**
+ * Groups of c / groups neighbouring channels of x [n,c,h,w] to mean 0 and (biased) variance 1, then gamma x + beta ->
+ * [n,c,h,w]. Wu & He 2018. Throws UsageError as instanceNorm does, and for groups that do not divide c.
+ */
 export const groupNorm = (x: Tensor, groups: number, options: NormOptions = {}): Tensor =>
   norm("groupNorm", x, groups, false, options);

@@ -167,10 +167,12 @@ const takeOp: Op<object> = defineOp({
   },
 });
 
+/** Windows of a pool. One number stands for both axes. */
 export interface PoolOptions {
   kernel: number | Pair;
   /** The kernel's size if absent, as in torch. */
   stride?: number | Pair;
+  /** Less than the kernel; 0 unless told. */
   padding?: number | Pair | Padding;
 }
 
@@ -198,13 +200,19 @@ function requirePool(who: string, x: Tensor, { kernel, stride, padding }: PoolOp
   return attrs;
 }
 
-/** Means over windows of x [n,c,h,w], as torch's avg_pool2d. `countIncludePad` false divides by real inputs only. */
+/**
+ * Means over windows of x [n,c,h,w] -> [n,c,oh,ow], as torch's avg_pool2d. `countIncludePad` false divides by real inputs
+ * only. Throws UsageError for another rank, numbers out of range, and an image smaller than the kernel.
+ */
 export const avgPool2d = (x: Tensor, options: PoolOptions & { countIncludePad?: boolean }): Tensor =>
   avgOp(x.engine, [x], {
     ...requirePool("avgPool2d", x, options),
     countIncludePad: options.countIncludePad ?? true,
   });
 
-/** Maxima over windows of x [n,c,h,w]; padding never wins; the first maximum in reading order takes the gradient. */
+/**
+ * Maxima over windows of x [n,c,h,w] -> [n,c,oh,ow]; padding never wins; the first maximum in reading order takes the
+ * gradient. Throws UsageError as avgPool2d does.
+ */
 export const maxPool2d = (x: Tensor, options: PoolOptions): Tensor =>
   maxOp(x.engine, [x], requirePool("maxPool2d", x, options));

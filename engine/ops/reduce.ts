@@ -28,6 +28,7 @@ import { scale } from "./scale.ts";
 
 // A sum and a broadcast are each other's adjoint: <sum x, g> = <x, broadcast g>.
 
+/** Over which axes to reduce, and what stays of them. */
 export interface ReduceOptions {
   /** Axes to join, negative ones from the end; all if absent. */
   axis?: number | readonly number[];
@@ -187,13 +188,13 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   return broadcastOp(x.engine, [x], { shape });
 }
 
-/** Sum over axes. [...] -> [...] without the axes, or with length 1. */
+/** Sum over axes. [...] -> [...] without the axes, or with length 1. Throws UsageError for an axis that x lacks. */
 export function sum(x: Tensor, { axis, keepDims = false }: ReduceOptions = {}): Tensor {
   requireFloat("sum", x);
   return sumOp(x.engine, [x], { axes: normalAxes("sum", x.shape, axis), keepDims, times: 1 });
 }
 
-/** Mean over axes. */
+/** Mean over axes. Shapes and what it throws are sum's. */
 export function mean(x: Tensor, { axis, keepDims = false }: ReduceOptions = {}): Tensor {
   requireFloat("mean", x);
   const axes = normalAxes("mean", x.shape, axis);

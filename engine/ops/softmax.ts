@@ -75,9 +75,9 @@ function requireRows(who: string, x: Tensor): Tensor {
 
 /** Softmax over the last axis: rows sum to 1. Throws UsageError on a scalar. */
 export const softmax = (x: Tensor): Tensor => softmaxOp(x.engine, [requireRows("softmax", x)], {});
-/** Logarithm of softmax over the last axis. */
+/** Logarithm of softmax over the last axis. Throws UsageError on a scalar. */
 export const logSoftmax = (x: Tensor): Tensor => logSoftmaxOp(x.engine, [requireRows("logSoftmax", x)], {});
-/** log sum exp over the last axis: [..., c] -> [...]. */
+/** log sum exp over the last axis: [..., c] -> [...]. Throws UsageError on a scalar. */
 export const logsumexp = (x: Tensor): Tensor => logsumexpOp(x.engine, [requireRows("logsumexp", x)], {});
 
 /** Mean cross-entropy in nats of logits [n, c] with labels [n] (i32) -> scalar []. Throws UsageError for other shapes. */

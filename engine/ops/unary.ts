@@ -117,32 +117,45 @@ const plain = (name: keyof typeof rules) => {
   return (x: Tensor): Tensor => op(x);
 };
 
+/** -x, of any shape, as all of these. They throw UsageError for integers. */
 export const neg = plain("neg");
+/** |x|. Its derivative at 0 is 0. */
 export const abs = plain("abs");
+/** -1, 0 or 1. Its derivative counts as 0. */
 export const sign = plain("sign");
+/** e^x. */
 export const exp = plain("exp");
+/** Natural logarithm; NaN below 0, -Infinity at 0. */
 export const log = plain("log");
 /** log(1 + x), exact for small x. */
 export const log1p = plain("log1p");
 /** exp(x) - 1, exact for small x. */
 export const expm1 = plain("expm1");
+/** Square root; NaN below 0. */
 export const sqrt = plain("sqrt");
 /** 1 / sqrt(x). */
 export const rsqrt = plain("rsqrt");
+/** x^2. */
 export const square = plain("square");
+/** 1 / x. */
 export const reciprocal = plain("reciprocal");
 /** Accurate for arguments up to 10^4 on every driver. */
 export const sin = plain("sin");
+/** As accurate as sin. */
 export const cos = plain("cos");
+/** Hyperbolic tangent. */
 export const tanh = plain("tanh");
+/** 1 / (1 + exp(-x)). */
 export const sigmoid = plain("sigmoid");
 /** log(1 + exp(x)). */
 export const softplus = plain("softplus");
+/** max(x, 0). Its derivative at 0 is 0. */
 export const relu = plain("relu");
 /** x sigmoid(x), also called swish. */
 export const silu = plain("silu");
 /** 1 where x > 0, else 0. Its derivative counts as 0. */
 export const step = plain("step");
+/** The largest whole number up to x. Its derivative counts as 0. */
 export const floor = plain("floor");
 const leakyReluOp = define("leakyRelu");
 /** x where x > 0, else slope x. */

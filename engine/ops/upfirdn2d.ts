@@ -145,8 +145,11 @@ const op: Op<Attrs> = defineOp({
     oracle.upfirdn2d(x!, flip ? filter! : flipArray(filter!, [0, 1]), { up, down, pad }),
 });
 
+/** How an image is resampled. One number stands for both axes. */
 export interface Upfirdn2dOptions {
+  /** Each pixel becomes so many, all but the first 0; 1 unless told. */
   up?: number | Pair;
+  /** Of so many pixels the first is kept; 1 unless told. */
   down?: number | Pair;
   /** [before, after] on both axes, or [top, bottom, left, right]; negative crops. */
   pad?: Pair | Padding;

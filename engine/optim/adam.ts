@@ -1,13 +1,16 @@
 import { adam as kernel } from "../../kernels/adam.ts";
-import { vecsPerThread } from "../../kernels/lanewise.ts";
 import { UsageError } from "../errors.ts";
 import { Scalar } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
 import { learningRate, Optimizer, type OptimizerOptions } from "./optimizer.ts";
 
+/** Adam's numbers beside those of all optimizers. */
 export interface AdamOptions extends OptimizerOptions {
+  /** Share of the old mean of the gradient that a step keeps, in [0, 1); 0.9 unless told. */
   beta1?: number;
+  /** The same of the mean of its square; 0.999 unless told. */
   beta2?: number;
+  /** Added to the root of that mean, above 0; 1e-8 unless told. */
   eps?: number;
 }
 
@@ -38,39 +41,19 @@ export class Adam extends Optimizer {
     this.ema?.advance();
   }
 
-  /** Moves the parameters by their gradients, given in their order; `clip` comes from clipGradients. */
+  /** Moves the parameters by their gradients, given in their order; `clip` comes from clipGradients. Throws as Optimizer's. */
   apply(grads: readonly Tensor[], clip?: Tensor): void {
     const { beta1, beta2, eps, weightDecay } = this.options;
-    const [m, v] = [...this.sums.values()] as ReadonlyMap<string, Tensor>[];
-    let i = 0;
-    for (const [name, param] of this.params) {
-      const { engine } = param;
-      const ema = this.ema?.shadow.get(name);
-      engine.launchLinear(
-        kernel,
-        { ema: ema !== undefined, clip: clip !== undefined, vecs: vecsPerThread(engine.hardware) },
-        {
-          grad: grads[i++]!,
-          param,
-          m: m!.get(name)!,
-          v: v!.get(name)!,
-          ema: ema ?? param,
-          clip: clip ?? param,
-        },
-        {
-          rate: this.#rate,
-          rootScale: this.#rootScale,
-          beta1,
-          beta2,
-          gain1: 1 - beta1,
-          gain2: 1 - beta2,
-          eps,
-          weightDecay,
-          emaGain: this.ema?.gain ?? 0,
-        },
-        param.size,
-      );
-    }
+    this.move(kernel, grads, clip, {
+      rate: this.#rate,
+      rootScale: this.#rootScale,
+      beta1,
+      beta2,
+      gain1: 1 - beta1,
+      gain2: 1 - beta2,
+      eps,
+      weightDecay,
+    });
   }
 }
 

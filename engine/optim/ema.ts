@@ -2,6 +2,7 @@ import { Scalar } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
 import { exchange } from "../updates.ts";
 
+/** How the average of the weights follows them. */
 export interface EmaOptions {
   /** Share of the old average that an update keeps, in the end. */
   limit: number;
@@ -28,6 +29,7 @@ export class Ema {
     for (const [name, average] of this.shadow) exchange(params.get(name)!, average);
   }
 
+  /** Sets the decay of the next update. */
   advance(): void {
     this.updates++;
     const { limit, warmup } = this.#options;

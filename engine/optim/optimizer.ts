@@ -1,8 +1,15 @@
+import type { Kernel } from "../../kernels/kernel.ts";
+import { vecsPerThread } from "../../kernels/lanewise.ts";
+import { requireApart } from "../apart.ts";
 import { UsageError } from "../errors.ts";
+import type { ScalarLike } from "../scalar.ts";
+import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { Ema } from "./ema.ts";
 
+/** Numbers of all optimizers. */
 export interface OptimizerOptions {
+  /** Learning rate, above 0. */
   lr: number;
   /** Added to the gradient, as in PyTorch's Adam and SGD (not decoupled). */
   weightDecay?: number;
@@ -14,6 +21,7 @@ export interface OptimizerOptions {
   emaWarmup?: boolean;
 }
 
+/** What goes into a checkpoint beside the tensors: how many steps and updates of the average were made. */
 export interface OptimizerState {
   steps: number;
   emaUpdates: number;
@@ -42,8 +50,53 @@ export abstract class Optimizer {
   /** Sets the numbers of the next step. */
   abstract advance(): void;
 
-  /** Moves the parameters by their gradients, given in their order; `clip` comes from clipGradients. */
+  /**
+   * Moves the parameters by their gradients, given in their order; `clip` comes from clipGradients. Throws UsageError for
+   * another number of gradients, for one of another shape, and for one in its parameter's memory.
+   */
   abstract apply(grads: readonly Tensor[], clip?: Tensor): void;
+
+  /** Launches an optimizer's kernel for each parameter, its gradient, its sums and its average. */
+  protected move(
+    kernel: Kernel<string, string, MoveVariant>,
+    grads: readonly Tensor[],
+    clip: Tensor | undefined,
+    numbers: Readonly<Record<string, ScalarLike>>,
+  ): void {
+    this.#requireGradients(grads);
+    let i = 0;
+    for (const [name, param] of this.params) {
+      const { engine } = param;
+      const grad = grads[i++]!;
+      const ema = this.ema?.shadow.get(name);
+      const sums = Object.fromEntries([...this.sums].map(([letter, sum]) => [letter, sum.get(name)!]));
+      engine.launchLinear(
+        kernel,
+        { ema: ema !== undefined, clip: clip !== undefined, vecs: vecsPerThread(engine.hardware) },
+        { grad, param, ...sums, ema: ema ?? param, clip: clip ?? param },
+        { ...numbers, emaGain: this.ema?.gain ?? 0 },
+        param.size,
+      );
+    }
+  }
+
+  #requireGradients(grads: readonly Tensor[]): void {
+    const who = this.constructor.name;
+    if (grads.length !== this.params.size)
+      throw new UsageError(
+        `${who}: got ${grads.length} gradients for ${this.params.size} parameters, expected one for each, in their order`,
+      );
+    let i = 0;
+    for (const [name, param] of this.params) {
+      const grad = grads[i++]!;
+      if (!sameShape(grad.shape, param.shape))
+        throw new UsageError(
+          `${who}: got gradient ${showShape(grad.shape)} for ${name} ${showShape(param.shape)}, expected its shape; ` +
+            "give them in the order of the parameters",
+        );
+      requireApart(who, { [name]: param }, { "its gradient": grad });
+    }
+  }
 
   /** Tensors to save, by name: those of a sum m as m.NAME, the average as ema.NAME. */
   tensors(): Map<string, Tensor> {
@@ -62,10 +115,14 @@ export abstract class Optimizer {
     if (this.ema) this.ema.updates = emaUpdates;
   }
 
+  /** Gives the sums and the average back, not the parameters. */
   dispose(): void {
     for (const t of this.tensors().values()) t.dispose();
   }
 }
+
+/** What kernels of optimizers differ by: see kernels/adam.ts. */
+type MoveVariant = { ema: boolean; clip: boolean; vecs: number };
 
 const zerosLike = (params: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
   new Map([...params].map(([name, t]) => [name, t.engine.untrack(t.engine.zeros(t.shape))]));

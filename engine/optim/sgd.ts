@@ -1,11 +1,12 @@
 import { sgd as kernel } from "../../kernels/adam.ts";
-import { vecsPerThread } from "../../kernels/lanewise.ts";
 import { UsageError } from "../errors.ts";
 import { Scalar } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
 import { learningRate, Optimizer, type OptimizerOptions } from "./optimizer.ts";
 
+/** Sgd's number beside those of all optimizers. */
 export interface SgdOptions extends OptimizerOptions {
+  /** Share of the last step's move that the next keeps, in [0, 1); 0 unless told. */
   momentum?: number;
 }
 
@@ -30,21 +31,9 @@ export class Sgd extends Optimizer {
     this.ema?.advance();
   }
 
-  /** Moves the parameters by their gradients, given in their order; `clip` comes from clipGradients. */
+  /** Moves the parameters by their gradients, given in their order; `clip` comes from clipGradients. Throws as Optimizer's. */
   apply(grads: readonly Tensor[], clip?: Tensor): void {
     const { momentum = 0, weightDecay = 0 } = this.options;
-    const [m] = [...this.sums.values()] as ReadonlyMap<string, Tensor>[];
-    let i = 0;
-    for (const [name, param] of this.params) {
-      const { engine } = param;
-      const ema = this.ema?.shadow.get(name);
-      engine.launchLinear(
-        kernel,
-        { ema: ema !== undefined, clip: clip !== undefined, vecs: vecsPerThread(engine.hardware) },
-        { grad: grads[i++]!, param, m: m!.get(name)!, ema: ema ?? param, clip: clip ?? param },
-        { rate: this.#rate, momentum, weightDecay, emaGain: this.ema?.gain ?? 0 },
-        param.size,
-      );
-    }
+    this.move(kernel, grads, clip, { rate: this.#rate, momentum, weightDecay });
   }
 }

@@ -8,9 +8,10 @@ const key = (name: string) => `stein/${name}`;
 export const cache: TextCache = {
   place: (name) => (storage() ? `localStorage ${key(name)}` : "memory, for as long as this page lives"),
   async read(name) {
-    return storage()?.getItem(key(name)) ?? memory.get(name);
+    return stored(name);
   },
-  async write(name, text) {
+  async update(name, change) {
+    const text = change(stored(name));
     memory.set(name, text);
     try {
       storage()?.setItem(key(name), text);
@@ -23,6 +24,8 @@ export const cache: TextCache = {
     }
   },
 };
+
+const stored = (name: string): string | undefined => storage()?.getItem(key(name)) ?? memory.get(name);
 
 function storage(): Storage | undefined {
   try {

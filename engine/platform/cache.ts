@@ -2,8 +2,11 @@
 export interface TextCache {
   /** Undefined where there is none of that name, or it cannot be read. */
   read(name: string): Promise<string | undefined>;
-  /** Replaces a text as a whole: a reader never meets half of it. Throws UsageError where it cannot be written. */
-  write(name: string, text: string): Promise<void>;
+  /**
+   * Replaces a text as a whole by what `change` makes of it: a reader never meets half of it, and of two that change it at
+   * once the second is given what the first wrote. Throws UsageError where it cannot be written.
+   */
+  update(name: string, change: (text: string | undefined) => string): Promise<void>;
   /** Where a text of that name is kept, for people. */
   place(name: string): string;
 }

@@ -4,28 +4,22 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
 import type { TextCache } from "./cache.ts";
+import { locked } from "./file-lock.ts";
 
 /** Files in STEIN_CACHE_DIR, or else in this system's folder for caches. */
 export const cache: TextCache = {
   place: (name) => join(folder(), name),
 
   async read(name) {
-    try {
-      return readFileSync(join(folder(), name), "utf8");
-    } catch {
-      return undefined;
-    }
+    return textOf(join(folder(), name));
   },
 
-  async write(name, text) {
+  async update(name, change) {
     const path = join(folder(), name);
-    const temporary = `${path}.${randomUUID()}.tmp`;
     try {
       mkdirSync(folder(), { recursive: true });
-      writeFileSync(temporary, text, { flush: true });
-      renameSync(temporary, path);
+      await locked(`${path}.lock`, () => replace(path, change(textOf(path))));
     } catch (cause) {
-      discard(temporary);
       throw new UsageError(
         `cache: cannot write ${path} (${(cause as Error).message}), expected a writable folder; ` +
           "set STEIN_CACHE_DIR to one",
@@ -34,6 +28,25 @@ export const cache: TextCache = {
     }
   },
 };
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function replace(path: string, text: string): void {
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    writeFileSync(temporary, text, { flush: true });
+    renameSync(temporary, path);
+  } catch (cause) {
+    discard(temporary);
+    throw cause;
+  }
+}
 
 function discard(path: string): void {
   try {

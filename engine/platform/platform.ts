@@ -12,6 +12,7 @@ export interface Platform {
   openGpu(options?: OpenOptions): Promise<OpenedGpu>;
 }
 
+/** Which adapter is taken. */
 export interface OpenOptions {
   /** "high-performance" unless told: Dawn would otherwise put an integrated GPU before a discrete one. */
   powerPreference?: GPUPowerPreference;

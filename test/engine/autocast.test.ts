@@ -24,6 +24,9 @@ import {
   upfirdn2d,
 } from "../../engine/ops/index.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
+import { type ConvProblem, convWays } from "../../kernels/conv-ways.ts";
+import type { Hardware, Variant } from "../../kernels/kernel.ts";
+import { matmulWays } from "../../kernels/matmul.ts";
 import { Init } from "../../models/init.ts";
 import { Ncsn } from "../../models/ncsn.ts";
 import { engine } from "../support/engine.ts";
@@ -100,6 +103,11 @@ async function evaluate(op: () => Tensor, half: boolean) {
   return { dtype: y.dtype, values };
 }
 
+const convProblem = (ci: number, co: number): ConvProblem => ({
+  ...{ n: 2, ci, co, oh: 5, ow: 6, kernel: [3, 3], stuffing: [1, 1], flip: false, half: false },
+  attrs: { stride: [1, 1], dilation: [1, 1] },
+});
+
 const present = engine.device.features.has("shader-f16");
 
 test("an adapter without shader-f16 is told so", () => {
@@ -119,6 +127,62 @@ describe.runIf(present)("under autocast", () => {
         expect(departure(half.values[i]!, truth), i === 0 ? "value" : `gradient ${i}`).toBeLessThan(8e-3);
     },
   );
+
+  test("copies that kernels lay out for themselves round neither weights nor inputs, in any way", async () => {
+    const [e, ci, co] = [2 ** -12, 8, 8]; // 1 + e is 1 in f16; the sums are whole multiples of e
+    const fine = (shape: Shape, axis: number) => {
+      const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+      const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) =>
+        Math.floor(i / inner) % 2 ? -1 : 1 + e,
+      );
+      return engine.tensor(values, shape);
+    };
+    const products: Record<string, () => Tensor> = {
+      "weights of a convolution": () =>
+        conv2d(engine.ones([2, ci, 5, 6]), fine([co, ci, 3, 3], 1), undefined, { padding: 1 }),
+      "inputs of a convolution": () =>
+        conv2d(fine([2, ci, 5, 6], 1), engine.ones([co, ci, 3, 3]), undefined, { padding: 1 }),
+      "left side of a product": () => matmul(fine([2, 12, 8], 2), engine.ones([2, 8, 36])),
+      "right side of a product": () => matmul(engine.ones([2, 12, 8]), fine([2, 8, 36], 1)),
+    };
+    const { hardware } = engine;
+    try {
+      for (const kind of ["cpu", "gpu"] as const) {
+        Object.assign(engine, { hardware: { ...hardware, kind, matrix: undefined } });
+        for (const [name, product] of Object.entries(products)) {
+          const [family, tunable, problem] = name.includes("conv")
+            ? (["conv2d", convWays, convProblem(ci, co)] as const)
+            : (["matmul", matmulWays, { m: 12, n: 36 }] as const);
+          const all = (tunable as (hw: Hardware, p: typeof problem) => Variant[])(engine.hardware, problem);
+          const ways = all.filter((way, i) => all.findIndex((w) => w.kernel === way.kernel) === i);
+          for (const way of ways) {
+            const y = engine.scope(() => engine.choices.forcing(family, way, () => engine.autocast(product)));
+            const plain = engine.scope(() => engine.choices.forcing(family, way, product));
+            const [got, truth] = await engine.readAll([y, plain]);
+            expect(y.dtype).toBe("f16");
+            expect(truth!.some((v) => v !== 0)).toBe(true);
+            expect([...got!], `${name} on a ${kind} by ${JSON.stringify(way)}`).toEqual([...truth!]);
+            for (const t of [y, plain]) t.dispose();
+          }
+        }
+      }
+    } finally {
+      Object.assign(engine, { hardware });
+    }
+  });
+
+  test("gradients asked for inside are in f32, to the bit those asked for outside", async () => {
+    const gradients = (inside: boolean) =>
+      engine.scope(() => {
+        const y = () => engine.autocast(() => sum(square(conv2d(x, weight, undefined, { padding: 1 }))));
+        return inside ? engine.autocast(() => grad(y(), [x, weight])) : grad(y(), [x, weight]);
+      });
+    const all = [...gradients(true), ...gradients(false)];
+    expect(all.map(({ dtype }) => dtype)).toEqual(["f32", "f32", "f32", "f32"]);
+    const [dx, dw, dxOutside, dwOutside] = await engine.readAll(all);
+    expect([dx, dw]).toEqual([dxOutside, dwOutside]);
+    for (const t of all) t.dispose();
+  });
 
   test("a captured chain of halves replays", async () => {
     const capture = engine.capture(() =>

@@ -113,7 +113,7 @@ describe("tuning", () => {
     }
     const second = contextOf("cached");
     const other = new Map([["toy 64", wayName({ times: 400, wrong: false })]]);
-    await cache.write(fileName(second.tunedFor), writeTuning(other, second.tunedFor));
+    await cache.update(fileName(second.tunedFor), () => writeTuning(other, second.tunedFor));
     try {
       await tune(engine, () => triple(2), second);
       expect(second.choices.known).toEqual(other);
@@ -132,6 +132,63 @@ describe("tuning", () => {
       expect(place).toBeUndefined();
       expect(context.choices.known).toEqual(known);
       expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      context.restore();
+    }
+  });
+
+  test("keeps each choice as it is made: one that fails later loses none of those before", async () => {
+    const context = contextOf("cached");
+    const unsound: typeof toy = {
+      ...toy,
+      family: "unsound",
+      run: () => {
+        throw new RangeError("no way");
+      },
+    };
+    try {
+      const step = () => {
+        triple(2);
+        engine.choose(unsound, { size: 8, batch: 1 }, []);
+        triple(2, 32);
+      };
+      await expect(tune(engine, step, context, { budget: 1 })).rejects.toThrow(
+        "tune: unsound 8: the usual way fails: no way",
+      );
+      const kept = readTuning(await cache.read(fileName(context.tunedFor)), context.tunedFor);
+      expect(kept).toEqual(new Map([["toy 64", wayName(ways[0]!)]]));
+      expect(engine.choose(toy, { size: 64, batch: 9 }, [])).toEqual(ways[0]);
+    } finally {
+      context.restore();
+    }
+  });
+
+  test("leaves alone what another process kept while it measured", async () => {
+    const context = contextOf("cached");
+    const theirs = wayName({ times: 400, wrong: false });
+    const step = () => [triple(2), triple(2, 32)];
+    const others = () =>
+      cache.update(fileName(context.tunedFor), () =>
+        writeTuning(
+          new Map([
+            ["toy 32", theirs],
+            ["toy 99", theirs],
+          ]),
+          context.tunedFor,
+        ),
+      );
+    try {
+      let during: Promise<void> | undefined;
+      const onProgress = () => void (during ??= others());
+      const { met, tuned } = await tune(engine, step, context, { budget: 1, onProgress });
+      await during;
+      expect([met, tuned.map(({ key }) => key)]).toEqual([2, ["toy 64"]]);
+      const kept = readTuning(await cache.read(fileName(context.tunedFor)), context.tunedFor);
+      expect(Object.fromEntries(kept)).toEqual({
+        "toy 32": theirs,
+        "toy 64": wayName(ways[0]!),
+        "toy 99": theirs,
+      });
     } finally {
       context.restore();
     }
@@ -159,6 +216,23 @@ test("a way that is no longer among a tunable's counts as unknown", () => {
   const context = contextOf("cached", new Map([["toy 64", '{"times":7,"wrong":false}']]));
   try {
     expect(engine.choose(toy, { size: 64, batch: 1 }, [])).toEqual({ times: 400, wrong: false });
+  } finally {
+    context.restore();
+  }
+});
+
+test("a heuristic decides for each problem, not for a class: batch 1 not for batch 64", () => {
+  const byBatch: typeof toy = {
+    ...toy,
+    family: "by_batch",
+    heuristic: (_, { batch }) => ({ times: batch, wrong: false }),
+  };
+  const context = contextOf("cached");
+  const times = (batch: number) => engine.choose(byBatch, { size: 8, batch }, []).times;
+  try {
+    expect([1, 64, 1].map(times)).toEqual([1, 64, 1]);
+    context.choices.keep("by_batch 8", wayName(ways[0]!));
+    expect([64, 1].map(times)).toEqual([1, 1]); // but what was measured decides for all
   } finally {
     context.restore();
   }
@@ -273,14 +347,14 @@ describe("the file", () => {
   });
 
   test("is replaced as a whole; where it cannot be written, one line says so", async () => {
-    await cache.write("x.json", "one");
-    await cache.write("x.json", "two");
+    await cache.update("x.json", (text) => `${text} one`);
+    await cache.update("x.json", (text) => `${text} two`);
     expect(readdirSync(folder)).toEqual(["x.json"]);
-    expect(await cache.read("x.json")).toBe("two");
+    expect(await cache.read("x.json")).toBe("undefined one two");
     writeFileSync(join(folder, "file"), "");
     process.env["STEIN_CACHE_DIR"] = join(folder, "file");
     try {
-      await expect(cache.write("x.json", "three")).rejects.toThrow(
+      await expect(cache.update("x.json", () => "three")).rejects.toThrow(
         /^cache: cannot write .*x\.json \(.*\), expected a writable folder; set STEIN_CACHE_DIR to one$/,
       );
     } finally {

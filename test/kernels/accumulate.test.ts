@@ -1,7 +1,8 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { metropolis } from "../../engine/metropolis.ts";
 import { accumulate as mathematics } from "../../engine/oracle/accumulate.ts";
 import { Scalar } from "../../engine/scalar.ts";
-import { accumulate as sumUp, exchange as swap } from "../../engine/updates.ts";
+import { linearUpdate, accumulate as sumUp, exchange as swap } from "../../engine/updates.ts";
 import { accumulate } from "../../kernels/accumulate.ts";
 import { exchange } from "../../kernels/exchange.ts";
 import { upload } from "../support/check-op.ts";
@@ -50,6 +51,46 @@ test.each(exchange.variants)("exchange, $vecs vec4s a thread, keeps every bit", 
   expect(new Uint32Array(left!.buffer)).toEqual(new Uint32Array(theirs.buffer));
   expect(new Uint32Array(right!.buffer)).toEqual(new Uint32Array(ours.buffer));
   for (const t of [a, b]) t.dispose();
+});
+
+describe("one tensor in two places", () => {
+  const shared = (n: number) => {
+    const x = upload(normal([n], 1));
+    return { x, view: x.alias() };
+  };
+
+  test("of a kernel that writes there is refused by name, views included", () => {
+    const { x, view } = shared(4);
+    expect(() => sumUp(x, view, { share: 1, begin: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: accumulate: got sum and x in the same memory, expected two tensors; copy one of them before]`,
+    );
+    const draw = { seed: 1, purpose: "sampler" } as const;
+    const one = engine.ones([1]);
+    const coefficients = { keep: 1, pull: 1, noise: 1, unit: one };
+    expect(() => linearUpdate(one, engine.ones([1]), coefficients, draw)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: linearUpdate: got x and unit in the same memory, expected two tensors; copy one of them before]`,
+    );
+    expect(() => metropolis(x, view, engine.ones([4]), { seed: 1 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: metropolis: got x and y in the same memory, expected two tensors; copy one of them before]`,
+    );
+    for (const t of [x, view, one]) t.dispose();
+  });
+
+  test("of an exchange or a copy changes nothing", async () => {
+    const { x, view } = shared(COUNT);
+    swap(x, view);
+    engine.copy(x, view);
+    expect(await x.data()).toEqual(Float32Array.from(first.data));
+    await engine.sync(); // nor has the device anything to say
+    for (const t of [x, view]) t.dispose();
+  });
+
+  test("of an update is its own score", async () => {
+    const { x, view } = shared(COUNT);
+    linearUpdate(x, view, { keep: 1, pull: 0.5, noise: 0 }, undefined);
+    expectNear(await x.data(), { shape: [COUNT], data: first.data.map((v) => 1.5 * v) });
+    for (const t of [x, view]) t.dispose();
+  });
 });
 
 test("other shapes are refused by name", () => {

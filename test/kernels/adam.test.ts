@@ -203,6 +203,27 @@ describe("the optimizers", () => {
     for (const t of [a, b, ...results]) t.dispose();
   });
 
+  test.each([
+    ["Adam", (params: ReadonlyMap<string, Tensor>) => new Adam(params, { lr: 1 })],
+    ["Sgd", (params: ReadonlyMap<string, Tensor>) => new Sgd(params, { lr: 1 })],
+  ] as const)("%s names gradients that are not its parameters'", (who, of) => {
+    const { params, grads } = make();
+    const optimizer = of(params);
+    const [w, b] = grads() as [Tensor, Tensor];
+    expect(() => optimizer.apply([w])).toThrow(
+      `${who}: got 1 gradients for 2 parameters, expected one for each, in their order`,
+    );
+    expect(() => optimizer.apply([b, w])).toThrow(
+      `${who}: got gradient [3] for w [${SIZE}], expected its shape; give them in the order of the parameters`,
+    );
+    using itself = params.get("b")!.alias();
+    expect(() => optimizer.apply([w, itself])).toThrow(
+      `${who}: got b and its gradient in the same memory, expected two tensors; copy one of them before`,
+    );
+    optimizer.dispose();
+    for (const t of [w, b, ...params.values()]) t.dispose();
+  });
+
   test("options out of range", () => {
     const { params } = make();
     expect(() => new Adam(params, { lr: 0 })).toThrowErrorMatchingInlineSnapshot(

@@ -6,6 +6,7 @@ import { add, conv2d, matmul, mul, relu, sum } from "../../engine/ops/index.ts";
 import { Adam } from "../../engine/optim/adam.ts";
 import { zeros } from "../../engine/oracle/array.ts";
 import { adam as adamOracle } from "../../engine/oracle/updates.ts";
+import { unary } from "../../kernels/unary.ts";
 import { normal } from "../support/draw.ts";
 import { expectNear } from "../support/near.ts";
 
@@ -88,6 +89,16 @@ describe("whole or not at all", () => {
     const rest = small.scope(() => sum(small.ones([1000])));
     expect(await rest.item()).toBe(1000);
     for (const t of [image, weight, rest]) t.dispose();
+  });
+
+  test("a tensor of another size beside what goes in pieces", async () => {
+    const [x, y] = [small.zeros([SIZE - 300_000]), small.zeros([SIZE])];
+    const copy = () => small.launchLinear(unary, { op: "copy", vecs: 1 }, { x, y }, { a: 0 }, SIZE);
+    expect(copy).toThrowErrorMatchingInlineSnapshot(
+      `[DeviceError: unary: x [400001] takes 1.5 MiB, this adapter binds at most 1.0 MiB at once; use a smaller batch]`,
+    );
+    await small.sync();
+    for (const t of [x, y]) t.dispose();
   });
 
   test("a buffer above a limit of its own", async () => {
