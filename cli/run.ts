@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Augmentation, augment } from "../data/augment.ts";
 import { type ImageSet, imageSize, order, split } from "../data/dataset.ts";
@@ -26,6 +26,7 @@ import {
 import { openNetwork } from "./network.ts";
 import { objectiveOf } from "./objective.ts";
 import { files } from "./run-folder.ts";
+import { readWhole } from "./whole-file.ts";
 
 export { files };
 
@@ -191,9 +192,9 @@ export async function saveCheckpoint({ network, trainer, config, folder }: Run):
 export function openCheckpoint(path: string): Checkpoint {
   const inside = join(path, files.checkpoint);
   const file = existsSync(inside) ? inside : path;
-  let bytes: Buffer;
+  let bytes: Uint8Array;
   try {
-    bytes = readFileSync(file);
+    bytes = readWhole(file);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     throw new UsageError(
