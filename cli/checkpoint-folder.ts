@@ -6,7 +6,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   readSync,
   renameSync,
   rmSync,
@@ -14,6 +13,7 @@ import {
 import { dirname, join } from "node:path";
 import { readSafetensorsMetadata } from "../engine/safetensors.ts";
 import { writeFileAtomic } from "./pictures/write.ts";
+import { readWhole } from "./whole-file.ts";
 
 /** The newest checkpoint of a run; those before it lie in OLDER under their steps. */
 export const NEWEST = "checkpoint.safetensors";
@@ -95,7 +95,7 @@ function name(path: string, second: string): void {
   try {
     linkSync(path, second);
   } catch {
-    writeFileAtomic(second, readFileSync(path));
+    writeFileAtomic(second, readWhole(path));
   }
 }
 

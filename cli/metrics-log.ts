@@ -77,7 +77,7 @@ export const meanLoss = (rows: readonly Metrics[]): number =>
 export function bestEvaluation(rows: readonly Metrics[]): { step: number; loss: number } | undefined {
   let best: { step: number; loss: number } | undefined;
   for (const { step, evalLoss } of rows)
-    if (evalLoss !== undefined && !(evalLoss >= (best?.loss ?? Infinity)))
+    if (evalLoss !== undefined && evalLoss < (best?.loss ?? Infinity))
       best = { step: step + 1, loss: evalLoss };
   return best;
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Augmentation, augment } from "../data/augment.ts";
 import { type ImageSet, imageSize, order, split } from "../data/dataset.ts";
@@ -26,6 +26,7 @@ import {
 import { openNetwork } from "./network.ts";
 import { objectiveOf } from "./objective.ts";
 import { files } from "./run-folder.ts";
+import { readWhole } from "./whole-file.ts";
 
 export { files };
 
@@ -191,9 +192,9 @@ export async function saveCheckpoint({ network, trainer, config, folder }: Run):
 export function openCheckpoint(path: string): Checkpoint {
   const inside = join(path, files.checkpoint);
   const file = existsSync(inside) ? inside : path;
-  let bytes: Buffer;
+  let bytes: Uint8Array;
   try {
-    bytes = readFileSync(file);
+    bytes = readWhole(file);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     throw new UsageError(
@@ -213,19 +214,41 @@ export function openCheckpoint(path: string): Checkpoint {
 
 /**
  * Looks at a run's folder before any GPU work: the checkpoint to go on from, none when training begins. Throws
- * UsageError when there is a run and `resume` is not asked for, a run of another network or other data, or no folder.
+ * UsageError when there is a run and `resume` is not asked for, a run without its newest checkpoint, a run of another
+ * network or other data, or no folder.
  */
 export function checkFolder(folder: string, config: AnyConfig, resume: boolean): Checkpoint | undefined {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false)
     throw new UsageError(
       `train: got --out ${folder}, which is a file, expected a folder; give another --out`,
     );
-  if (!existsSync(join(folder, files.checkpoint))) return undefined;
+  if (!existsSync(join(folder, files.checkpoint))) {
+    const [last] = olderCheckpoints(folder);
+    if (!last) return undefined;
+    throw new UsageError(
+      `train: ${folder} holds checkpoints of a run but no ${files.checkpoint}, expected both or neither; ` +
+        `move ${last.path} in its place to go on after ${last.step} steps, or give another --out`,
+    );
+  }
   if (!resume)
     throw new UsageError(`train: ${folder} holds a run already; pass --resume to go on, or another --out`);
   const checkpoint = openCheckpoint(folder);
   requireSameRun(checkpoint, config, folder);
   return checkpoint;
+}
+
+/** Throws UsageError where a run would go on with more or fewer images: held-back ones would be trained on. */
+export function requireSameImages(
+  { imageCount }: Checkpoint,
+  { train }: Images,
+  { data }: AnyConfig,
+  folder: string,
+): void {
+  if (imageCount === undefined || imageCount === train.count) return;
+  throw new UsageError(
+    `train: got ${train.count} images of ${data.path ?? data.name} to train on, but ${folder} was trained on ${imageCount}; ` +
+      "bring them back to what they were, or begin another run with another --out",
+  );
 }
 
 /** What a run cannot change on its way: the rest, such as the learning rate or the steps, it may. */

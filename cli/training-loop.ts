@@ -11,7 +11,7 @@ import { MetricsLog } from "./metrics-log.ts";
 import { lossPlot, ratePlot } from "./metrics-plot.ts";
 import { grid } from "./pictures/png.ts";
 import { writeFileAtomic } from "./pictures/write.ts";
-import { Progress } from "./progress.ts";
+import { endLine, Progress } from "./progress.ts";
 import { networkName, RECENT, shownLoss, writeReport } from "./report.ts";
 import { files, type Run, type ScoreRun, saveCheckpoint } from "./run.ts";
 import { removeSamplesAfter, SAMPLES, samplesPath } from "./run-folder.ts";
@@ -165,7 +165,9 @@ async function record(run: Run, log: MetricsLog, clock: () => number, evaluated:
     const took = clock();
     const wanted = evaluated && evaluation;
     const evalLoss = wanted ? await trainer.withAverage(() => evaluation.loss()) : undefined;
-    add(reports, evalLoss, took);
+    const finite = evalLoss === undefined || Number.isFinite(evalLoss);
+    if (!finite) tellAfter(trainer.step, "the loss on held-back images is not finite");
+    add(reports, finite ? evalLoss : undefined, took);
   } catch (fault) {
     if (fault instanceof DivergedError) add(fault.before);
     throw fault;
@@ -202,11 +204,17 @@ async function drawDue(run: Run, log: MetricsLog, stop: Stop): Promise<boolean> 
   } catch (fault) {
     if (fault instanceof Interrupted) return false;
     if (!(fault instanceof UsageError)) throw fault;
-    console.error(`stein: after ${trainer.step} steps: ${fault.message}`); // a young network may lead anywhere
+    tellAfter(trainer.step, fault.message); // a young network may lead anywhere
   } finally {
     engine.trim();
   }
   return true;
+}
+
+/** What went wrong beside the training, which goes on. */
+function tellAfter(steps: number, what: string): void {
+  endLine();
+  console.error(`stein: after ${steps} steps: ${what}`);
 }
 
 /** Says of a fault that ended the training where it can be taken up again. */

@@ -1,50 +1,29 @@
 import { UsageError } from "../engine/errors.ts";
-import { requireRate } from "../engine/ops/dropout.ts";
 import { add, cast, mul } from "../engine/ops/index.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { ResnetBlockDDPM } from "./blocks/index.ts";
 import type { Init } from "./init.ts";
 import {
-  type ActivationName,
   AttnBlock,
   activation,
   Conv2d,
   Downsample,
   GroupNorm,
   Linear,
-  requireActivation,
   timestepEmbedding,
   Upsample,
 } from "./layers/index.ts";
 import { Module } from "./module.ts";
 import { dividedBySigma, requireImages, sigmaAt, sigmaTable } from "./noise-condition.ts";
-import { requireScoreBySigma, requireUNetOptions, withDefaults } from "./options.ts";
+import { requireUNetOptions, type ScoreUNetOptions, withDefaults } from "./options.ts";
 import type { Network, Prediction, Training } from "./prediction.ts";
-import { UNet, type UNetOptions } from "./unet.ts";
+import { UNet } from "./unet.ts";
 
 /** Of every norm. */
 const GROUPS = 32;
 
-/** Named as in the official configurations; what is left out is what that for CIFAR-10 says. */
-export interface DdpmOptions<P extends Prediction = Prediction> extends UNetOptions {
-  /** Of the image. */
-  channels: number;
-  /** What the output stands for: "eps", or "score" with scaleBySigma. */
-  predicts: P;
-  /** Noise scales by label, descending: what the output is divided by with scaleBySigma. */
-  sigmas: readonly number[];
-  /** A 3x3 convolution beside the resampling. */
-  resampWithConv?: boolean;
-  /** Tell the blocks the noise: true, for the published network does not run otherwise. */
-  conditional?: boolean;
-  act?: ActivationName;
-  /** Divide the output by sigma. */
-  scaleBySigma?: boolean;
-  /** The images lie in [-1, 1] already. */
-  centered?: boolean;
-  /** Share of the elements dropped in every residual block while training. */
-  dropout?: number;
-}
+/** What is left out is what the official configuration for CIFAR-10 says. */
+export type DdpmOptions<P extends Prediction = Prediction> = ScoreUNetOptions<P>;
 
 /**
  * The network of DDPM (Ho et al. 2020, appendix B, as score_sde builds it): x [n,channels,s,s], in [0, 1] unless
@@ -135,8 +114,5 @@ function requireOptions<P extends Prediction>(options: DdpmOptions<P>): Required
   requireUNetOptions(who, o);
   if (o.nf % GROUPS !== 0)
     throw new UsageError(`${who}: got nf ${o.nf}, expected a multiple of ${GROUPS}, the groups of its norms`);
-  requireActivation(who, o.act);
-  requireRate(who, o.dropout);
-  requireScoreBySigma(who, o);
   return o;
 }

@@ -34,6 +34,7 @@ export {
   resblockTypes,
 } from "./ncsnpp.ts";
 export { Ncsnv2, Ncsnv2Deeper, Ncsnv2Deepest, type Ncsnv2Options, ncsnv2For } from "./ncsnv2.ts";
+export type { ScoreUNetOptions } from "./options.ts";
 export {
   asPredictor,
   type Coefficient,

@@ -1,11 +1,9 @@
 import { UsageError } from "../engine/errors.ts";
-import { requireRate } from "../engine/ops/dropout.ts";
 import { add, cast, log, mul } from "../engine/ops/index.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { ResnetBlockBigGAN, ResnetBlockDDPM } from "./blocks/index.ts";
 import type { Init } from "./init.ts";
 import {
-  type ActivationName,
   AttnBlock,
   activation,
   type CombineMethod,
@@ -15,14 +13,13 @@ import {
   groupsFor,
   Linear,
   type Resampler,
-  requireActivation,
   resampler,
   timestepEmbedding,
   Upsample,
 } from "./layers/index.ts";
 import { Module } from "./module.ts";
 import { dividedBySigma, requireImages, sigmaAt, sigmaTable } from "./noise-condition.ts";
-import { requireOneOf, requireScoreBySigma, requireUNetOptions, withDefaults } from "./options.ts";
+import { requireOneOf, requireUNetOptions, type ScoreUNetOptions, withDefaults } from "./options.ts";
 import type { Network, Prediction, Training } from "./prediction.ts";
 import {
   inputResidual,
@@ -32,7 +29,7 @@ import {
   outputSkip,
   type PyramidOptions,
 } from "./pyramids.ts";
-import { UNet, type UNetOptions, type UNetParts } from "./unet.ts";
+import { UNet, type UNetParts } from "./unet.ts";
 
 export const resblockTypes = ["ddpm", "biggan"] as const;
 export const progressiveTypes = ["none", "output_skip", "residual"] as const;
@@ -40,18 +37,8 @@ export const progressiveInputTypes = ["none", "input_skip", "residual"] as const
 export const progressiveCombineTypes = ["sum", "cat"] as const satisfies readonly CombineMethod[];
 export const embeddingTypes = ["fourier", "positional"] as const;
 
-/** Named as in the official configurations; what is left out is what those of NCSN++ for CIFAR-10 say. */
-export interface NcsnPPOptions<P extends Prediction = Prediction> extends UNetOptions {
-  /** Of the image. */
-  channels: number;
-  /** What the output stands for: "score" with scaleBySigma, "eps" for networks of the VP and the sub-VP SDE. */
-  predicts: P;
-  /** Noise scales by label, descending: what a positional network with scaleBySigma is divided by. */
-  sigmas: readonly number[];
-  /** A 3x3 convolution beside the resampling between "ddpm" blocks. */
-  resampWithConv?: boolean;
-  /** Tell the blocks the noise. */
-  conditional?: boolean;
+/** What is left out is what the official configurations of NCSN++ for CIFAR-10 say. */
+export interface NcsnPPOptions<P extends Prediction = Prediction> extends ScoreUNetOptions<P> {
   /** Resample through a filter with these taps, against aliasing. */
   fir?: boolean;
   firKernel?: readonly number[];
@@ -70,13 +57,6 @@ export interface NcsnPPOptions<P extends Prediction = Prediction> extends UNetOp
   fourierScale?: number;
   /** Of the convolutions that end a block or give an output; 0 counts as 1e-10. */
   initScale?: number;
-  act?: ActivationName;
-  /** Divide the output by sigma. */
-  scaleBySigma?: boolean;
-  /** The images lie in [-1, 1] already. */
-  centered?: boolean;
-  /** Share of the elements dropped in every residual block while training. */
-  dropout?: number;
 }
 
 /**
@@ -229,8 +209,5 @@ function requireOptions<P extends Prediction>(options: NcsnPPOptions<P>): Requir
   requireOneOf(who, "progressiveInput", o.progressiveInput, progressiveInputTypes);
   requireOneOf(who, "progressiveCombine", o.progressiveCombine, progressiveCombineTypes);
   requireOneOf(who, "embeddingType", o.embeddingType, embeddingTypes);
-  requireActivation(who, o.act);
-  requireRate(who, o.dropout);
-  requireScoreBySigma(who, o);
   return o;
 }

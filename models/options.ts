@@ -1,6 +1,29 @@
 import { nearest, UsageError } from "../engine/errors.ts";
+import { requireRate } from "../engine/ops/dropout.ts";
+import { type ActivationName, requireActivation } from "./layers/index.ts";
 import type { Prediction } from "./prediction.ts";
 import { resolutions, type UNetOptions } from "./unet.ts";
+
+/** What DDPM and NCSN++ have in common, named as in the official configurations. */
+export interface ScoreUNetOptions<P extends Prediction = Prediction> extends UNetOptions {
+  /** Of the image. */
+  channels: number;
+  /** What the output stands for: "score" with scaleBySigma, "eps" for networks of the VP and the sub-VP SDE. */
+  predicts: P;
+  /** Noise scales by label, descending: what the output of a network that is told labels is divided by with scaleBySigma. */
+  sigmas: readonly number[];
+  /** A 3x3 convolution beside the resampling between residual blocks that do not resample themselves. */
+  resampWithConv?: boolean;
+  /** Tell the blocks the noise. DDPM always does. */
+  conditional?: boolean;
+  act?: ActivationName;
+  /** Divide the output by sigma. */
+  scaleBySigma?: boolean;
+  /** The images lie in [-1, 1] already. */
+  centered?: boolean;
+  /** Share of the elements dropped in every residual block while training. */
+  dropout?: number;
+}
 
 /** Throws UsageError unless `value` is one of the names. */
 export function requireOneOf<N extends string>(
@@ -23,11 +46,15 @@ export function withDefaults<D extends object, O extends object>(defaults: D, op
   return { ...defaults, ...Object.fromEntries(given) } as D & O;
 }
 
-/** Throws UsageError for a network whose output is divided by sigma but is to be something else than a score. */
-export function requireScoreBySigma(
-  who: string,
-  { scaleBySigma, predicts }: { scaleBySigma: boolean; predicts: Prediction },
-): void {
+/**
+ * Throws UsageError for sizes that no U-Net has, an unknown activation, a dropout rate out of range, and an output that
+ * is divided by sigma but is to be something else than a score.
+ */
+export function requireUNetOptions(who: string, options: Required<ScoreUNetOptions>): void {
+  requireSizes(who, options);
+  requireActivation(who, options.act);
+  requireRate(who, options.dropout);
+  const { scaleBySigma, predicts } = options;
   if (scaleBySigma && predicts !== "score")
     throw new UsageError(
       `${who}: got predicts ${predicts} with scaleBySigma, expected score, which an output divided by sigma is; ` +
@@ -35,8 +62,7 @@ export function requireScoreBySigma(
     );
 }
 
-/** Throws UsageError for sizes that no U-Net has. */
-export function requireUNetOptions(who: string, options: UNetOptions & { channels: number }): void {
+function requireSizes(who: string, options: UNetOptions & { channels: number }): void {
   const { channels, imageSize, nf, numResBlocks, chMult, attnResolutions } = options;
   const widths = Object.fromEntries(chMult.map((mult, level) => [`chMult[${level}]`, mult]));
   const counts = { channels, imageSize, nf, numResBlocks, ...widths };

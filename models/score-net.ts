@@ -73,11 +73,16 @@ const uNet = <O extends ImageOptions & { predicts?: "score" | "eps" | undefined 
 const builders: Builders = {
   ncsn: (init, o) => new Ncsn(init, { ...refineNet(o), numClasses: o.sigmas.length }),
   "ncsn-deeper": (init, o) => new NcsnDeeper(init, { ...refineNet(o), numClasses: o.sigmas.length }),
-  "ncsn-small": (init, { imageChannels, imageSize, sigmas, channels }) =>
-    new NcsnSmall(init, {
+  "ncsn-small": (init, { imageChannels, imageSize, sigmas, channels, centered }) => {
+    if (centered)
+      throw new UsageError(
+        "ncsn-small: got centered true, expected images in [0, 1], which it takes; leave centered out",
+      );
+    return new NcsnSmall(init, {
       ...{ imageChannels, imageSize, sigmas },
       ...(channels && { channels: channels as NonNullable<NcsnSmallOptions["channels"]> }),
-    }),
+    });
+  },
   ncsnv2: (init, o) => new (ncsnv2For(o.imageSize))(init, refineNet(o)),
   ncsnpp: (init, o) => new NcsnPP(init, uNet(o)),
   ddpm: (init, o) => new Ddpm(init, uNet(o)),

@@ -23,7 +23,8 @@ export class Batches {
   readonly size: number;
   /** Of each batch. */
   readonly parts: number;
-  readonly #count: number;
+  /** Images to choose from. */
+  readonly count: number;
   readonly #seed: number;
   readonly #order: BatchesOptions["order"];
   readonly #epochs = new Map<number, Uint32Array>();
@@ -34,7 +35,7 @@ export class Batches {
       throw new UsageError(
         `Batches: got parts ${parts} of batches of ${size}, expected a divisor of ${size}`,
       );
-    this.#count = count;
+    this.count = count;
     this.size = size;
     this.parts = parts;
     this.#seed = seed;
@@ -50,7 +51,7 @@ export class Batches {
   images(step: number): Uint32Array {
     return Uint32Array.from({ length: this.size }, (_, i) => {
       const at = step * this.size + i;
-      return this.#epoch(Math.floor(at / this.#count))[at % this.#count]!;
+      return this.#epoch(Math.floor(at / this.count))[at % this.count]!;
     });
   }
 
@@ -68,7 +69,7 @@ export class Batches {
     let order = this.#epochs.get(epoch);
     if (!order) {
       if (this.#epochs.size > 1) this.#epochs.clear();
-      this.#epochs.set(epoch, (order = this.#order(this.#seed, epoch, this.#count)));
+      this.#epochs.set(epoch, (order = this.#order(this.#seed, epoch, this.count)));
     }
     return order;
   }

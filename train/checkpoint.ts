@@ -18,6 +18,8 @@ export interface Checkpoint {
   readonly config: string;
   /** [c, h, w] of the images. */
   readonly image: readonly [number, number, number];
+  /** How many images it was trained on: of another number a step sees others. Unknown of a network from elsewhere. */
+  readonly imageCount: number | undefined;
   readonly network: State;
   /** The running averages under the parameters' names; empty when the run kept none. */
   readonly ema: State;
@@ -47,7 +49,8 @@ export async function packCheckpoint(
   const { steps, emaUpdates } = optimizer.state;
   for (const [name, { data }] of entries)
     if (!allFinite(data)) throw new DivergedError(`${name} is not finite after step ${steps - 1}`, steps);
-  return write(entries, { step: steps, emaUpdates, image: trainer.imageShape, config });
+  const { imageShape: image, imageCount } = trainer;
+  return write(entries, { step: steps, emaUpdates, image, imageCount, config });
 }
 
 /** A checkpoint's bytes for values that come from elsewhere, to be sampled from: no steps taken, no optimizer. */
@@ -58,18 +61,31 @@ export function packValues({
   config,
 }: Pick<Checkpoint, "network" | "ema" | "image" | "config">): Uint8Array<ArrayBuffer> {
   const averages = [...ema].map(([name, entry]) => [`ema.${name}`, entry] as const);
-  return write(new Map([...network, ...averages]), { step: 0, emaUpdates: 0, image, config });
+  return write(new Map([...network, ...averages]), {
+    step: 0,
+    emaUpdates: 0,
+    image,
+    imageCount: undefined,
+    config,
+  });
 }
 
 function write(
   entries: State,
-  { step, emaUpdates, image, config }: Pick<Checkpoint, "step" | "emaUpdates" | "image" | "config">,
+  {
+    step,
+    emaUpdates,
+    image,
+    imageCount,
+    config,
+  }: Pick<Checkpoint, "step" | "emaUpdates" | "image" | "imageCount" | "config">,
 ): Uint8Array<ArrayBuffer> {
   return writeSafetensors(entries, {
     format: FORMAT,
     step: `${step}`,
     emaUpdates: `${emaUpdates}`,
     image: JSON.stringify(image),
+    ...(imageCount !== undefined && { imageCount: `${imageCount}` }),
     config,
   });
 }
@@ -83,6 +99,7 @@ export function readCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
     throw new UsageError(`checkpoint: ${name} cannot be read: ${(cause as Error).message}`);
   }
   const { format, config, ...numbers } = file.metadata;
+  const { imageCount } = numbers;
   if (format !== FORMAT || config === undefined)
     throw new UsageError(
       `checkpoint: ${name} is a safetensors file but no checkpoint of stein's ` +
@@ -91,10 +108,11 @@ export function readCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
   const [step, emaUpdates, ...image] = wholeNumbers(
     `[${numbers.step},${numbers.emaUpdates},${numbers.image}]`,
   );
-  if (step === undefined || emaUpdates === undefined || image.length !== 3)
+  const [count] = wholeNumbers(`[${imageCount ?? 0}]`);
+  if (step === undefined || emaUpdates === undefined || image.length !== 3 || count === undefined)
     throw new UsageError(
-      `checkpoint: ${name} has metadata ${JSON.stringify(numbers)}, expected whole numbers for step, emaUpdates ` +
-        "and the three of image; it was damaged, copy it again",
+      `checkpoint: ${name} has metadata ${JSON.stringify(numbers)}, expected whole numbers for step, emaUpdates, ` +
+        "the three of image and imageCount, if there is one; it was damaged, copy it again",
     );
   const network = new Map<string, { shape: readonly number[]; data: Float32Array<ArrayBuffer> }>();
   const ema: typeof network = new Map();
@@ -108,7 +126,10 @@ export function readCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
     else network.set(full, entry);
   }
   const [c, h, w] = image as [number, number, number];
-  return { step, config, image: [c, h, w], network, ema, optimizer, emaUpdates };
+  return {
+    ...{ step, config, image: [c, h, w], network, ema, optimizer, emaUpdates },
+    imageCount: imageCount === undefined ? undefined : count,
+  };
 }
 
 /** The numbers of a JSON array, nested or not; none unless all are whole and from 0. */

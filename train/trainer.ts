@@ -117,6 +117,11 @@ export class Trainer<P extends Output = "score" | "eps"> {
     return [c, h, w];
   }
 
+  /** How many images it chooses from. */
+  get imageCount(): number {
+    return this.#options.batches.count;
+  }
+
   /** Steps taken so far. */
   get step(): number {
     return this.optimizer.steps;

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { Engine } from "../../engine/engine.ts";
@@ -12,6 +11,7 @@ import { readConfig, writeConfig } from "../config.ts";
 import { imageOf, openNetwork } from "../network.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { files, openCheckpoint } from "../run.ts";
+import { readWhole } from "../whole-file.ts";
 
 interface ConvertOptions {
   out: string;
@@ -108,9 +108,9 @@ function requireAverages({ ema }: NetworkValues, path: string): void {
 
 /** Throws UsageError for a file that cannot be read, is not safetensors, or is a checkpoint already. */
 function readExport(path: string): PyTorchExport {
-  let bytes: Buffer;
+  let bytes: Uint8Array;
   try {
-    bytes = readFileSync(path);
+    bytes = readWhole(path);
   } catch (cause) {
     throw new UsageError(
       `convert: cannot read ${path} (${(cause as NodeJS.ErrnoException).code}); give the file that scripts/export_pytorch.py wrote`,

@@ -16,6 +16,7 @@ import {
   openImages,
   openRun,
   type Run,
+  requireSameImages,
 } from "../run.ts";
 import { train } from "../training-loop.ts";
 import { verifyStep } from "../verify.ts";
@@ -54,6 +55,7 @@ export function trainCommand(program: Command): void {
         return;
       }
       const images = openImages(config);
+      if (checkpoint) requireSameImages(checkpoint, images, config, folder);
       const engine = await Engine.create();
       try {
         if (verify)

@@ -30,7 +30,12 @@ export const sdes = {
   }).refine(({ sigmaMin, sigmaMax }) => sigmaMin < sigmaMax, {
     error: "expected sigmaMin < sigmaMax, for the noise grows with time; swap them",
   }),
-  vp: section({ name: z.literal("vp"), ...betas, continuous: flag.default(true) }).refine(...betasAscend),
+  vp: section({ name: z.literal("vp"), ...betas, continuous: flag.default(true) })
+    .refine(...betasAscend)
+    .refine(({ betaMax, numScales }) => betaMax <= numScales, {
+      error:
+        "expected betaMax <= numScales, for a step's beta, betaMax / numScales, is at most 1; take more steps",
+    }),
   subvp: section({
     name: z.literal("subvp"),
     ...betas,

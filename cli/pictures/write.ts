@@ -1,6 +1,7 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { UsageError } from "../../engine/errors.ts";
+import { writeWhole } from "../whole-file.ts";
 
 let written = 0;
 
@@ -13,7 +14,7 @@ export function writeFileAtomic(path: string, content: Uint8Array | string): voi
   const temporary = `${path}.${process.pid}-${written++}.tmp`;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(temporary, content, { flush: true });
+    writeThrough(temporary, typeof content === "string" ? Buffer.from(content) : content);
     renameSync(temporary, path);
   } catch (cause) {
     discard(temporary);
@@ -22,6 +23,17 @@ export function writeFileAtomic(path: string, content: Uint8Array | string): voi
         `check the folder and its space`,
       { cause },
     );
+  }
+}
+
+/** Returns when the bytes are on the disk. */
+function writeThrough(path: string, bytes: Uint8Array): void {
+  const file = openSync(path, "w");
+  try {
+    writeWhole(file, bytes);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -9,6 +9,13 @@ import { stein } from "./stein.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
+/** What a command says of itself. */
+async function helpOf(...command: string[]): Promise<string> {
+  const { code, stdout } = await stein([...command, "--help"]);
+  expect(code, stdout).toBe(0);
+  return stdout;
+}
+
 describe.concurrent("help", { timeout: 60_000 }, () => {
   test("stein --help names the commands and the exit codes", async ({ expect }) => {
     const { code, stdout, complaints } = await stein(["--help"]);
@@ -88,8 +95,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
   });
 
   test("stein train --help", async ({ expect }) => {
-    const { code, stdout } = await stein(["train", "--help"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await helpOf("train")).toMatchInlineSnapshot(`
       "Usage: stein train [options] <config>
 
       train a score network, or a classifier, as a YAML configuration says
@@ -113,12 +119,10 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       once more ends it at once.
       "
     `);
-    expect(code).toBe(0);
   });
 
   test("stein sample --help", async ({ expect }) => {
-    const { code, stdout } = await stein(["sample", "--help"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await helpOf("sample")).toMatchInlineSnapshot(`
       "Usage: stein sample [options] <run>
 
       draw images from a trained network
@@ -161,12 +165,10 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       all being kept for --resume; once more ends it at once. Guide: docs/sampling.md
       "
     `);
-    expect(code).toBe(0);
   });
 
   test("stein inpaint --help", async ({ expect }) => {
-    const { code, stdout } = await stein(["inpaint", "--help"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await helpOf("inpaint")).toMatchInlineSnapshot(`
       "Usage: stein inpaint [options] <run>
 
       draw the hidden pixels of images, several times each
@@ -205,12 +207,10 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       What is not given is as the run's configuration says; docs/control.md tells how far to trust it.
       "
     `);
-    expect(code).toBe(0);
   });
 
   test("stein colorize --help", async ({ expect }) => {
-    const { code, stdout } = await stein(["colorize", "--help"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await helpOf("colorize")).toMatchInlineSnapshot(`
       "Usage: stein colorize [options] <run>
 
       draw colours for grey images, several times each
@@ -244,12 +244,10 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       What is not given is as the run's configuration says; docs/control.md tells how far to trust it.
       "
     `);
-    expect(code).toBe(0);
   });
 
   test("stein restore --help", async ({ expect }) => {
-    const { code, stdout } = await stein(["restore", "--help"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await helpOf("restore")).toMatchInlineSnapshot(`
       "Usage: stein restore [options] <run>
 
       draw images from a linear observation of them, several times each
@@ -285,12 +283,10 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       What is not given is as the run's configuration says; docs/control.md tells how far to trust it.
       "
     `);
-    expect(code).toBe(0);
   });
 
   test("stein interpolate --help", async ({ expect }) => {
-    const { code, stdout } = await stein(["interpolate", "--help"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await helpOf("interpolate")).toMatchInlineSnapshot(`
       "Usage: stein interpolate [options] <run>
 
       draw rows of images that lead from one to another
@@ -323,12 +319,10 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       both seeds, or images a + r and b + r, which then stand at its ends. On a ladder the images of a row mix two noises.
       "
     `);
-    expect(code).toBe(0);
   });
 
   test("stein encode --help", async ({ expect }) => {
-    const { code, stdout } = await stein(["encode", "--help"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await helpOf("encode")).toMatchInlineSnapshot(`
       "Usage: stein encode [options] <run>
 
       turn images into latents of a network on an SDE, and back
@@ -353,12 +347,10 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       Writes latents.npz for NumPy and reconstructions.png, the images above what came back of them.
       "
     `);
-    expect(code).toBe(0);
   });
 
   test("stein likelihood --help", async ({ expect }) => {
-    const { code, stdout } = await stein(["likelihood", "--help"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await helpOf("likelihood")).toMatchInlineSnapshot(`
       "Usage: stein likelihood [options] <run>
 
       measure bits per dimension of images under a network on an SDE
@@ -388,12 +380,10 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       from above; docs/control.md tells more.
       "
     `);
-    expect(code).toBe(0);
   });
 
   test("stein convert --help", async ({ expect }) => {
-    const { code, stdout } = await stein(["convert", "--help"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await helpOf("convert")).toMatchInlineSnapshot(`
       "Usage: stein convert [options] <file>
 
       turn the weights of an official PyTorch network into a checkpoint, or back
@@ -415,12 +405,10 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       docs/convert.md goes through both ways.
       "
     `);
-    expect(code).toBe(0);
   });
 
   test("stein model describe --help", async ({ expect }) => {
-    const { code, stdout } = await stein(["model", "describe", "--help"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await helpOf("model", "describe")).toMatchInlineSnapshot(`
       "Usage: stein model describe [options] <config>
 
       layers, parameters, operations, and what a training step needs of this adapter
@@ -442,12 +430,10 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       Nothing is computed: the network is walked through without the device.
       "
     `);
-    expect(code).toBe(0);
   });
 
   test("stein demo --help", async ({ expect }) => {
-    const { code, stdout } = await stein(["demo", "--help"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await helpOf("demo")).toMatchInlineSnapshot(`
       "Usage: stein demo [options]
 
       train a small network on drawn digits and draw new ones, in minutes and without
@@ -459,12 +445,10 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         -h, --help          display help for command
       "
     `);
-    expect(code).toBe(0);
   });
 
   test("stein doctor --help", async ({ expect }) => {
-    const { code, stdout } = await stein(["doctor", "--help"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await helpOf("doctor")).toMatchInlineSnapshot(`
       "Usage: stein doctor [options]
 
       show the adapter, its limits and its measured speed; without one, what to
@@ -475,12 +459,10 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         -h, --help  display help for command
       "
     `);
-    expect(code).toBe(0);
   });
 
   test("stein kernels --help", async ({ expect }) => {
-    const { code, stdout } = await stein(["kernels", "--help"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await helpOf("kernels")).toMatchInlineSnapshot(`
       "Usage: stein kernels [options] [command]
 
       list the WGSL kernels, or show one as it is compiled
@@ -495,12 +477,10 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         help [command]         display help for command
       "
     `);
-    expect(code).toBe(0);
   });
 
   test("stein kernels show --help", async ({ expect }) => {
-    const { code, stdout } = await stein(["kernels", "show", "--help"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await helpOf("kernels", "show")).toMatchInlineSnapshot(`
       "Usage: stein kernels show [options] <name>
 
       the WGSL of a kernel, exactly as it is compiled
@@ -514,7 +494,6 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
         -h, --help        display help for command
       "
     `);
-    expect(code).toBe(0);
   });
 
   test("stein --version is that of the package", async ({ expect }) => {

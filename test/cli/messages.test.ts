@@ -221,6 +221,10 @@ const networks: Record<string, Case> = {
     onSde({ sde: { name: "vp", betaMin: 30 } }),
     'sde: got {"name":"vp","betaMin":30}, expected betaMin < betaMax, for the noise grows with time; swap them',
   ),
+  "so few steps that a beta exceeds 1": train(
+    onSde({ sde: { name: "vp", numScales: 10 } }),
+    'sde: got {"name":"vp","numScales":10}, expected betaMax <= numScales, for a step\'s beta, betaMax / numScales, is at most 1; take more steps',
+  ),
   "a sub-VP SDE in steps": train(
     onSde({ sde: { name: "subvp", continuous: false } }),
     "sde.continuous: got false, expected true, for there is no sub-VP SDE in steps",
@@ -448,6 +452,25 @@ const runs: Record<string, Case> = {
     },
     says: "checkpoint: checkpoint.safetensors cannot be read: readSafetensors: w ends at byte 12 of the data, the file holds 7; it was cut short, copy it again, or put checkpoints/00000004.safetensors in its place",
   },
+  "the run's newest checkpoint is gone, --resume or not": {
+    args: "train run.yaml --out .",
+    files: {
+      "run.yaml": tiny(),
+      "checkpoints/00000004.safetensors": whole,
+      "checkpoints/00000005.safetensors": whole,
+    },
+    says: "train: . holds checkpoints of a run but no checkpoint.safetensors, expected both or neither; move checkpoints/00000005.safetensors in its place to go on after 5 steps, or give another --out",
+  },
+  "the run there had other images, though of one name": {
+    args: "train run.yaml --out . --resume",
+    files: { "run.yaml": tiny(), "checkpoint.safetensors": checkpoint(tiny(), { imageCount: "47" }) },
+    says: "train: got 48 images of digits to train on, but . was trained on 47; bring them back to what they were, or begin another run with another --out",
+  },
+  "a checkpoint of no whole number of images": {
+    args: "train run.yaml --out . --resume",
+    files: { "run.yaml": tiny(), "checkpoint.safetensors": checkpoint(tiny(), { imageCount: "4.5" }) },
+    says: 'checkpoint: checkpoint.safetensors has metadata {"step":"5","emaUpdates":"5","image":"[1,8,8]","imageCount":"4.5"}, expected whole numbers for step, emaUpdates, the three of image and imageCount, if there is one; it was damaged, copy it again',
+  },
   "the run's folder is a file": {
     args: "train run.yaml --out run.yaml",
     files: { "run.yaml": tiny() },
@@ -489,7 +512,7 @@ const runs: Record<string, Case> = {
   "a checkpoint with nonsense for its step": {
     args: "sample a.safetensors",
     files: { "a.safetensors": checkpoint(tiny(), { step: "many" }) },
-    says: 'checkpoint: a.safetensors has metadata {"step":"many","emaUpdates":"5","image":"[1,8,8]"}, expected whole numbers for step, emaUpdates and the three of image; it was damaged, copy it again',
+    says: 'checkpoint: a.safetensors has metadata {"step":"many","emaUpdates":"5","image":"[1,8,8]"}, expected whole numbers for step, emaUpdates, the three of image and imageCount, if there is one; it was damaged, copy it again',
   },
 };
 

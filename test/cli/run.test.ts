@@ -1,10 +1,13 @@
 /** What a configuration says of training reaches the trainer. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { parseConfig } from "../../cli/config.ts";
+import { readMetrics } from "../../cli/metrics-log.ts";
 import { openRun } from "../../cli/run.ts";
+import { train } from "../../cli/training-loop.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import type { Evaluation } from "../../train/evaluation.ts";
 import { engine } from "../support/engine.ts";
 import { newFolder, removeFolders, stein, tiny, tinyOnSde } from "./stein.ts";
 
@@ -94,6 +97,31 @@ test("held-back images are measured on by one measure, in as many parts of a bat
   expect(await measure({ data: { heldBack: 19 } })).toBeGreaterThan(0); // 16 of them
   expect(await measure({ data: { heldBack: 3 } })).toBeGreaterThan(0); // less than a batch
   expect(await measure({ training: { evaluateEvery: 0 } })).toBe(undefined);
+});
+
+test("a measurement that is not finite is told of and left out, and training goes on", async () => {
+  const folder = newFolder();
+  const run = openRun(
+    engine,
+    parseConfig(tiny({ training: { steps: 4, evaluateEvery: 2 } }), "test"),
+    folder,
+  );
+  const measured = [NaN, 3];
+  const evaluation = { loss: async () => measured.shift()! } as Evaluation<"score" | "eps">;
+  const said = vi.spyOn(console, "error").mockImplementation(() => {});
+  vi.spyOn(console, "log").mockImplementation(() => {});
+  try {
+    await train({ ...run, evaluation });
+    expect(said.mock.calls).toEqual([["stein: after 2 steps: the loss on held-back images is not finite"]]);
+  } finally {
+    vi.restoreAllMocks();
+    run.trainer.dispose();
+    run.network.dispose();
+  }
+  const rows = readMetrics(join(folder, "metrics.jsonl"));
+  expect(rows.map(({ evalLoss }) => evalLoss)).toEqual([undefined, undefined, undefined, 3]);
+  const { evaluation: reported } = JSON.parse(readFileSync(join(folder, "report.json"), "utf8"));
+  expect(reported).toEqual({ last: 3, best: 3, bestStep: 4 });
 });
 
 test("what is trained for a likelihood is dequantized, unless told otherwise", () => {

@@ -14,6 +14,7 @@ import {
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { classify64, type Values } from "./classifier-small-64.ts";
+import { expectNear, inScope, redrawn } from "./redrawn.ts";
 
 const [N, C, SIDE, CLASSES, FEATURES] = [3, 2, 8, 4, 5];
 const widths = [4, 8, 12] as const;
@@ -27,16 +28,8 @@ const net = new ClassifierSmall(new Init(engine, 3), tiny);
 let values: Values = new Map();
 afterAll(() => net.dispose());
 
-/** Norms that start as 1 and 0 and biases that start as 0 would hide their place: every one of them is drawn anew. */
 beforeAll(async () => {
-  const state = new Map(await net.state());
-  [...state].forEach(([name, { shape, data }], i) => {
-    if (shape.length !== 1 || name.endsWith(".W")) return;
-    const drawn = normal(shape, 100 + i).data;
-    state.set(name, { shape, data: data.map((v, k) => Math.fround(v + 0.3 * drawn[k]!)) as Float32Array });
-  });
-  net.load(state);
-  values = new Map([...state].map(([name, { data }]) => [name, data]));
+  values = await redrawn(net);
 });
 
 const input = (x: ArrayLike<number> = images): [Tensor, Tensor] => [
@@ -48,19 +41,6 @@ const reference = (from: Float64Array, of: readonly number[] = sigmas) =>
   of.map((sigma, n) =>
     classify64(values, { c: C, side: SIDE, data: from.slice(n * PIXELS, (n + 1) * PIXELS) }, sigma, widths),
   );
-
-const inScope = async (fn: () => Tensor): Promise<number[]> => {
-  const y = engine.scope(fn);
-  const data = [...(await y.data())];
-  y.dispose();
-  return data;
-};
-
-const expectNear = (got: readonly number[], expected: readonly number[], share: number) => {
-  const largest = Math.max(...expected.map(Math.abs));
-  expect(got.length).toBe(expected.length);
-  for (const [i, v] of got.entries()) expect(Math.abs(v - expected[i]!)).toBeLessThan(share * largest);
-};
 
 test("parameters bear flax's names, and are as many as the layers say", () => {
   const tops = [...new Set([...net.named()].map(([name]) => name.split(".")[0]))];

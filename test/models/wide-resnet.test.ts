@@ -6,6 +6,7 @@ import { countParameters } from "../../models/module.ts";
 import { cifar10Statistics, WideResNet, type WideResNetOptions } from "../../models/wide-resnet.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
+import { expectNear, inScope, redrawn } from "./redrawn.ts";
 import { logits64, type Values } from "./wide-resnet-64.ts";
 
 const [N, C, SIDE, CLASSES] = [3, 2, 8, 5];
@@ -29,24 +30,9 @@ const net = new WideResNet(new Init(engine, 3), tiny);
 const reference = { values: new Map() as Values, ...tiny };
 afterAll(() => net.dispose());
 
-/** Norms that start as 1 and 0 and biases that start as 0 would hide their place: every one of them is drawn anew. */
 beforeAll(async () => {
-  const state = new Map(await net.state());
-  [...state].forEach(([name, { shape, data }], i) => {
-    if (shape.length !== 1 || name.endsWith(".W")) return;
-    const drawn = normal(shape, 100 + i).data;
-    state.set(name, { shape, data: data.map((v, k) => Math.fround(v + 0.3 * drawn[k]!)) as Float32Array });
-  });
-  net.load(state);
-  reference.values = new Map([...state].map(([name, { data }]) => [name, data]));
+  reference.values = await redrawn(net);
 });
-
-const inScope = async (fn: () => Tensor): Promise<number[]> => {
-  const y = engine.scope(fn);
-  const data = [...(await y.data())];
-  y.dispose();
-  return data;
-};
 
 describe("parameters", () => {
   test("bear flax's names, in the order in which the official network makes them", () => {
@@ -118,9 +104,8 @@ describe("logits", () => {
   test("are those of the plain loops in float64", async () => {
     const got = await inScope(() => engine.noGrad(() => net.run(...input())));
     const expected = sigmas.flatMap((sigma, n) => logits64(reference, imageOf(n), sigma));
-    const largest = Math.max(...expected.map(Math.abs));
-    expect(got.length).toBe(N * CLASSES);
-    for (const [i, v] of got.entries()) expect(Math.abs(v - expected[i]!)).toBeLessThan(2e-5 * largest);
+    expect(expected.length).toBe(N * CLASSES);
+    expectNear(got, expected, 2e-5);
   });
 
   test("do not depend on an image's brightness and contrast", async () => {
@@ -152,8 +137,7 @@ describe("logits", () => {
       return (v - statistics.mean[channel]!) / statistics.std[channel]!;
     });
     const expected = sigmas.flatMap((sigma, n) => logits64(reference, imageOf(n, brought), sigma));
-    const largest = Math.max(...expected.map(Math.abs));
-    for (const [i, v] of got.entries()) expect(Math.abs(v - expected[i]!)).toBeLessThan(2e-5 * largest);
+    expectNear(got, expected, 2e-5);
     told.dispose();
   });
 

@@ -3,6 +3,7 @@ import { Ddpm } from "../../models/ddpm.ts";
 import type { ActivationName } from "../../models/layers/index.ts";
 import { NcsnPP, type NcsnPPOptions } from "../../models/ncsnpp.ts";
 import type { Prediction } from "../../models/prediction.ts";
+import { resolutions } from "../../models/unet.ts";
 import { subVp, ve, vp } from "../../samplers/sde/index.ts";
 import { ddpmLoss } from "../../train/losses/ddpm.ts";
 import type { Denoiser } from "../../train/losses/denoising.ts";
@@ -17,13 +18,15 @@ import type { Build } from "./networks.ts";
 const shared = (c: ReferenceCase) => {
   const config = c.attrs.record("config");
   const scaleBySigma = config.boolean("scale_by_sigma");
+  const [imageSize, chMult] = [config.number("size"), config.numbers("ch_mult")];
+  const sizes = resolutions({ imageSize, chMult });
   return {
     channels: config.number("channels"),
-    imageSize: config.number("size"),
+    imageSize,
     nf: config.number("nf"),
-    chMult: config.numbers("ch_mult"),
+    chMult,
     numResBlocks: config.number("num_res_blocks"),
-    attnResolutions: config.numbers("attn"),
+    attnResolutions: config.numbers("attn").filter((size) => sizes.includes(size)), // the published code passes over others
     resampWithConv: config.boolean("resamp_with_conv"),
     conditional: config.boolean("conditional"),
     act: config.string("nonlinearity") as ActivationName,
@@ -86,16 +89,24 @@ const betasOf = ({ attrs }: ModelContext) => {
 const times = (c: ModelContext) => ({ u: c.draw("rand"), z: c.draw("randn_like") });
 const labels = (c: ModelContext) => ({ labels: c.draw("randint"), z: c.draw("randn_like") });
 
-/** By the names under which the cases state them. */
-export const scoreSdeLosses: Readonly<Record<string, (c: ModelContext) => Tensor>> = {
-  "sde_loss VESDE continuous, reduce_mean false": (c) =>
-    sdeLoss(score(c), veOf(c), c.in("x"), times(c), { reduceMean: false }),
-  "sde_loss VPSDE continuous, reduce_mean true": (c) =>
-    sdeLoss(eps(c), vp(betasOf(c)), c.in("x"), times(c), { reduceMean: true }),
-  "sde_loss subVPSDE continuous, reduce_mean true": (c) =>
-    sdeLoss(eps(c), subVp(betasOf(c)), c.in("x"), times(c), { reduceMean: true }),
-  "smld_loss VESDE, reduce_mean false": (c) =>
-    smldLoss(score(c), veOf(c), c.in("x"), labels(c), { reduceMean: false }),
-  "ddpm_loss VPSDE, reduce_mean true": (c) =>
-    ddpmLoss(eps(c), vp(betasOf(c)), c.in("x"), labels(c), { reduceMean: true }),
+type Loss = (c: ModelContext, options: { reduceMean: boolean }) => Tensor;
+
+/** By what the cases say before the reduction. */
+const losses: Readonly<Record<string, Loss>> = {
+  "sde_loss VESDE continuous": (c, options) => sdeLoss(score(c), veOf(c), c.in("x"), times(c), options),
+  "sde_loss VPSDE continuous": (c, options) => sdeLoss(eps(c), vp(betasOf(c)), c.in("x"), times(c), options),
+  "sde_loss subVPSDE continuous": (c, options) =>
+    sdeLoss(eps(c), subVp(betasOf(c)), c.in("x"), times(c), options),
+  "smld_loss VESDE": (c, options) => smldLoss(score(c), veOf(c), c.in("x"), labels(c), options),
+  "ddpm_loss VPSDE": (c, options) => ddpmLoss(eps(c), vp(betasOf(c)), c.in("x"), labels(c), options),
 };
+
+/** By the names under which the cases state them: `smld_loss VESDE, reduce_mean false`. */
+export const scoreSdeLosses: Readonly<Record<string, (c: ModelContext) => Tensor>> = Object.fromEntries(
+  Object.entries(losses).flatMap(([name, loss]) =>
+    [true, false].map((reduceMean) => [
+      `${name}, reduce_mean ${reduceMean}`,
+      (c: ModelContext) => loss(c, { reduceMean }),
+    ]),
+  ),
+);

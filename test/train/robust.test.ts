@@ -116,9 +116,9 @@ describe("killed and resumed, a run ends in the same bits as one that was left a
     const broken = join(cwd, "torn");
     const preload = new URL("child/kill-at.mjs", import.meta.url).href;
     for (const [at, left] of [
-      ["writeFileSync checkpoint.safetensors 2", 3],
+      ["writeSync checkpoint.safetensors 2", 3],
       ["renameSync checkpoint.safetensors 3", 9],
-      ["writeFileSync samples/00000010.png 1", 10],
+      ["writeSync samples/00000010.png 1", 10],
       ["linkSync checkpoint.safetensors 2", 12],
       ["appendFileSync metrics.jsonl 3", 12],
       ["rmSync checkpoints 2", undefined],

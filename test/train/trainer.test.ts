@@ -83,7 +83,13 @@ describe("a checkpoint", () => {
     using resumed = smallRun(engine);
     await losses(resumed, 2); // a run that has gone somewhere else already
     const checkpoint = readCheckpoint(bytes, "test");
-    expect(checkpoint).toMatchObject({ step: 4, emaUpdates: 4, config: "a: 1", image: [1, 8, 8] });
+    expect(checkpoint).toMatchObject({
+      step: 4,
+      emaUpdates: 4,
+      config: "a: 1",
+      image: [1, 8, 8],
+      imageCount: 64,
+    });
     restore(checkpoint, resumed.network, resumed.trainer);
     expect(resumed.trainer.step).toBe(4);
     expect(await losses(resumed, 4)).toEqual(rest);

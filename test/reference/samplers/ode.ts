@@ -12,7 +12,7 @@ import {
   transpose,
 } from "../../../engine/ops/index.ts";
 import { epsToScore } from "../../../models/prediction.ts";
-import { decode, likelihood, type ScoreFunction } from "../../../samplers/index.ts";
+import { decode, likelihood, rk45, type ScoreFunction } from "../../../samplers/index.ts";
 import type { ReferenceCase } from "../case.ts";
 import type { NamedValues, Values } from "../compare.ts";
 import { upload } from "../op-context.ts";
@@ -20,11 +20,16 @@ import { sdeOf } from "../sde.ts";
 import { SamplerContext } from "./context.ts";
 import { modelOf } from "./pc.ts";
 
+/** The solver that all these cases name, RK45, with the case's tolerances. */
+const solverOf = ({ attrs }: SamplerContext) =>
+  rk45({ rtol: attrs.number("rtol"), atol: attrs.number("atol") });
+
 /** Sampling by the adaptive solver from the latents in.z. The published denoising step draws noise that it then ignores. */
 async function sample(engine: Engine, c: ReferenceCase): Promise<NamedValues> {
   const context = new SamplerContext(engine, c);
   const { x } = await decode(modelOf(context).score, context.in("z"), {
     sde: sdeOf(c.attrs),
+    solver: solverOf(context),
     eps: c.attrs.number("eps"),
     denoise: c.attrs.boolean("denoise"),
   });
@@ -40,6 +45,7 @@ async function bits(engine: Engine, c: ReferenceCase): Promise<NamedValues> {
   context.finish();
   const result = await likelihood(scoreOf(context), context.in("x"), {
     sde: sdeOf(c.attrs),
+    solver: solverOf(context),
     eps: c.attrs.number("eps"),
     probe: c.attrs.string("hutchinson") === "Rademacher" ? sub(scale(cast(draw, "f32"), 2), 1) : draw,
     range: c.attrs.string("inverse_scaler") === "x" ? [0, 1] : [-1, 1],

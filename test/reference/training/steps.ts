@@ -93,6 +93,7 @@ function lossOf(engine: Engine, attrs: Attributes): StepLoss {
   }
   const config = attrs.has("config") ? attrs.record("config") : attrs;
   const reduceMean = attrs.boolean("reduce_mean");
+  const options = { reduceMean, likelihoodWeighting: attrs.boolean("likelihood_weighting", false) };
   const [name, inTime] = [attrs.string("sde"), attrs.boolean("continuous")];
   const count = config.number(attrs.has("config") ? "num_scales" : "N");
   if (name === "vesde") {
@@ -102,7 +103,7 @@ function lossOf(engine: Engine, attrs: Attributes): StepLoss {
       steps: count,
     });
     return inTime
-      ? (network, x, u, z) => sdeLoss(network, sde, x, { u, z }, { reduceMean })
+      ? (network, x, u, z) => sdeLoss(network, sde, x, { u, z }, options)
       : (network, x, labels, z) => smldLoss(network, sde, x, { labels, z }, { reduceMean });
   }
   const betas = { betaMin: config.number("beta_min"), betaMax: config.number("beta_max"), steps: count };
@@ -112,7 +113,7 @@ function lossOf(engine: Engine, attrs: Attributes): StepLoss {
   }
   if (name !== "vpsde" && name !== "subvpsde") throw new UsageError(`unknown SDE ${name}`);
   const sde = name === "vpsde" ? vp(betas) : subVp(betas);
-  return (network, x, u, z) => sdeLoss(network, sde, x, { u, z }, { reduceMean });
+  return (network, x, u, z) => sdeLoss(network, sde, x, { u, z }, options);
 }
 
 /** The draws of a step in tensors that stay, so that recorded steps read them anew. */
