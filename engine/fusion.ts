@@ -9,7 +9,7 @@ import type { Command } from "./stream.ts";
  * What one kernel may weigh: longer ones only take longer to compile. A step that calls a function, such as an
  * exponential, weighs as much as CALL sums, one that draws as DRAW.
  */
-const HEAVIEST = { captured: 128, eager: 32 } as const;
+const HEAVIEST = { captured: 256, eager: 32 } as const;
 const CALL = 8;
 const DRAW = 16;
 
