@@ -5,7 +5,7 @@
  *
  * The points of F(2, 3) are 0, 1, -1 and infinity: it errs less than a direct sum, which adds more terms in a row. The points
  * of F(4, 3) decide how much of float32 is left: with 0, +-5/8, +-3/2 and infinity the error is twice a direct sum's (root
- * mean square, 64 to 512 channels of normal numbers), half of that with 0, +-1, +-2 or 0, +-1, +-1/2, and all powers in A and
+ * mean square, 64 to 512 channels of normal numbers), half of what 0, +-1, +-2 or 0, +-1, +-1/2 give, and all powers in A and
  * B are exact. Scaling rows changes nothing but the rounding of constants. (Barabasz et al. 2020 search for such points.)
  */
 
