@@ -1,11 +1,11 @@
 /*
- * Convolutions 3x3 of stride 1 and their gradients in the weight, by rows (by the usual product on a GPU) and by
+ * Convolutions 3x3 of stride 1 and their gradients in the weight, directly (by rows, on a GPU as a matrix product) and by
  * Winograd's tiles of 2x2 and 4x4 outputs, over channels, maps, batches and dilations:
  *
  *   npx tsx bench/sweeps/winograd.ts [--only PATTERN] [--passes forward,weight] [--kernels]
  *
- * One line a shape: milliseconds of each way, all in turn, and what the heuristic takes. WORD picks lines that hold it,  as
- * "128 channels" or "dilation 2". `--kernels` tells beneath where each way's time goes.
+ * One line a shape: milliseconds of the three ways, which take turns, a star at the heuristic's. PATTERN, a regular
+ * expression, picks lines, as "(64|128) channels, map 32". `--kernels` tells beneath where each way's time goes.
  */
 import { parseArgs } from "node:util";
 import { wayName } from "../../engine/choices.ts";
@@ -35,6 +35,7 @@ const { values: options } = parseArgs({
     kernels: { type: "boolean", default: false },
   },
 });
+const pattern = new RegExp(options.only);
 const engine = await Engine.create({ autotune: "off" });
 const hw = engine.hardware;
 const host = nodeHost();
@@ -105,7 +106,7 @@ for (const pass of options.passes.split(",") as (keyof typeof passes)[])
     const { n, channels, size } = shape;
     const macs = n * channels * channels * 9 * size * size;
     const name = `${pass}, ${nameOf(shape)}`;
-    if (macs > MOST || !new RegExp(options.only).test(name)) continue;
+    if (macs > MOST || !pattern.test(name)) continue;
     const { family, direct, usual, run } = passes[pass](shape);
     const winograds = winogradTileSizes.map((tile) => ({ kernel: "winograd", tile }) as const);
     const ways: Variant[] = [direct, ...winograds];
