@@ -194,13 +194,13 @@ export interface WeightProblem extends WeightShape {
 export type ConvWeightWay = ({ kernel: "rows" } & ConvWeightTile) | ({ kernel: "gemm" } & Tile) | WinogradWay;
 
 /**
- * The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers, and
- * 16 where dy is broadcast. Kernel rows apart give lanes work where there are few channels.
+ * The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers, and more
+ * channels pay where dy is broadcast. Kernel rows apart give lanes work where there are few channels.
  */
 export function convWeightTile(hw: Hardware, { ci, co, kh, kw }: WeightShape): ConvWeightTile {
-  const tile = { columns: 4, lanes: lanesOf(hw) };
-  if (broadcasts(hw) && isTall(co)) return { ...tile, rows: 16, khs: 1 };
-  return { ...tile, rows: 4, khs: kh <= 3 && kw <= 3 && (ci >= 8 || hw.kind === "gpu") ? kh : 1 };
+  const khs = kh <= 3 && kw <= 3 && (ci >= 8 || hw.kind === "gpu") ? kh : 1;
+  const most = khs === 1 && isTall(co) ? 16 : 8;
+  return { rows: broadcasts(hw) && co > 4 ? most : 4, columns: 4, lanes: lanesOf(hw), khs };
 }
 
 /** Tiles worth measuring: more sums than these spill. */
