@@ -6,6 +6,7 @@ export {
   type Hardware,
   type Kernel,
   type KernelSpec,
+  type Lanewise,
   linearGroups,
   linearMain,
   type MatrixUnit,

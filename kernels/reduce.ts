@@ -2,7 +2,7 @@ import { defineKernel, type Hardware, linearGroups, linearMain } from "./kernel.
 import { bits } from "./lib/math.ts";
 import { elementType } from "./runs.ts";
 
-export type ReduceName = "sum" | "sumSquares" | "max" | "min";
+export type ReduceName = "sum" | "max" | "min";
 export type ReduceVariant = {
   op: ReduceName;
   /**
@@ -15,11 +15,9 @@ export type ReduceVariant = {
 
 /** What a chain starts with; an extreme with a value of its own, so that the largest of infinities is one. */
 const own = "x[base + first * inner]";
-const start = { sum: "", sumSquares: "", max: own, min: own };
-const map = { sum: "v", sumSquares: "v * v", max: "v", min: "v" };
+const start = { sum: "", max: own, min: own };
 const join = {
   sum: "a + b",
-  sumSquares: "a + b",
   max: "select(select(b, a, a > b), a, is_nan(a))",
   min: "select(select(b, a, a < b), a, is_nan(a))",
 };
@@ -88,7 +86,7 @@ const segment = (index: string) => `
 /** In two chains, for the sake of rounding. */
 function byThread({ op, by }: ReduceVariant): string {
   const type = elementType(inFours(by));
-  const element = (i: string) => `let v = x[base + ${i} * inner];`;
+  const element = (i: string) => `x[base + ${i} * inner]`;
   return `
     ${linearMain(64)}
       let length = p.length${by === "along" ? " / 4u" : ""};
@@ -99,10 +97,10 @@ function byThread({ op, by }: ReduceVariant): string {
       var odd = even;
       var i = first;
       for (; i + 1u < last; i += 2u) {
-        { ${element("i")} even = joined(even, ${map[op]}); }
-        { ${element("(i + 1u)")} odd = joined(odd, ${map[op]}); }
+        even = joined(even, ${element("i")});
+        odd = joined(odd, ${element("(i + 1u)")});
       }
-      if (i < last) { ${element("i")} even = joined(even, ${map[op]}); }
+      if (i < last) { even = joined(even, ${element("i")}); }
       let all = joined(even, odd);
       y[thread] = ${by === "along" ? ofLanes : "all"} * p.scale;
     }`;
@@ -118,7 +116,7 @@ const byGroup = ({ op, by }: ReduceVariant) => `
       let safe = min(group, p.outer * p.segments * inner - 1u);
       ${segment("safe")}
       var all = ${elementType(by === "wide")}(${start[op]});
-      for (var i = first + lane; i < last; i += 64u) { let v = x[base + i * inner]; all = joined(all, ${map[op]}); }
+      for (var i = first + lane; i < last; i += 64u) { all = joined(all, x[base + i * inner]); }
       part[lane] = ${by === "wide" ? ofLanes : "all"};
       for (var half = 32u; half > 0u; half = half / 2u) {
         workgroupBarrier();

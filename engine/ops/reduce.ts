@@ -50,7 +50,6 @@ export function reduceAxes(
   const { dims, kept } = joinNeighbours(x.shape, axes);
   let current = x;
   let done = axes.length === 0;
-  let mapped = name;
   for (let i = dims.length - 1; i >= 0; i--) {
     if (kept[i]) continue;
     const outer = shapeSize(dims.slice(0, i));
@@ -62,12 +61,11 @@ export function reduceAxes(
       const segments = length > CHAIN ? Math.ceil(length / CHAIN) : 1;
       const last = segments === 1;
       const scale = last && lastAxis ? times : 1;
-      const next = chosen(engine, joined, [current], { op: mapped, outer, length, inner, segments, scale });
+      const next = chosen(engine, joined, [current], { op: name, outer, length, inner, segments, scale });
       if (current !== x) current.dispose();
       current = next;
       length = segments;
       first = false;
-      if (mapped === "sumSquares") mapped = "sum";
     }
     done = true;
   }
