@@ -3,7 +3,7 @@ import { grad } from "../../engine/autograd.ts";
 import type { Block } from "../../engine/buffers.ts";
 import { Engine } from "../../engine/engine.ts";
 import { Releases, usesOf } from "../../engine/lifetimes.ts";
-import { add, dropout, elu, mul, neg, silu, sub, sum, tanh } from "../../engine/ops/index.ts";
+import { add, dropout, elu, mul, neg, reshape, silu, sub, sum, tanh } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
 import { Scalar } from "../../engine/scalar.ts";
 import type { Command } from "../../engine/stream.ts";
@@ -63,9 +63,21 @@ function randomStep(seed: number, states: readonly Tensor[], s: Scalar, count: S
       linearUpdate(x, any(), coefficients, below(3) > 0 ? draw : undefined);
       return neg(x);
     },
+    () => {
+      const x = states[below(STATES)]!;
+      const samples = x.size % 8 === 0 ? x.size / 8 : 1; // others than the states', and so are those of its draws
+      const view = reshape(x, [samples, x.size / samples]);
+      const draw = { seed, purpose: "sampler", site: made.length, sampleOffset: count } as const;
+      linearUpdate(view, reshape(any(), view.shape), { keep: s, pull: 0.3, noise: s }, draw);
+      return mul(x, 1);
+    },
+    () => {
+      const x = states[0]!; // as one sample, drawn past its end where that is no multiple of four
+      return reshape(randn(device, [1, x.size], { seed, purpose: "user", site: made.length }), x.shape);
+    },
     () => add(any(), mul(sum(any()), 1e-3)), // a sum ends a run
   ];
-  for (let k = 0, length = 5 + below(40); k < length; k++) {
+  for (let k = 0, length = 5 + below(24); k < length; k++) {
     const y = ops[below(ops.length - (below(4) === 0 ? 0 : 1))]!();
     alive.push(y);
     made.push(y);
