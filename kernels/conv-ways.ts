@@ -11,7 +11,7 @@ import { type WinogradTile, winogradTileSizes } from "./winograd-matrices.ts";
  * Ways to compute a convolution, forward or to its input, and a weight gradient.
  *
  * | way      | computes                                  | taken                                              |
- * | rows     | any, by convRows over a padded copy       | few channels, small images, CPU drivers' strides   |
+ * | rows     | any, by convRows over a padded copy       | few channels, CPU drivers' strides, small images   |
  * | gemm     | any, as a matrix product of gathered x    | GPUs                                               |
  * | matrix   | the same on matrix units, inputs in f16   | GPUs with such units, in mixed precision           |
  * | winograd | 3x3 of stride 1, 16 products for 36, or   | about 16 channels, by tiles of 4x4 as a rule; on   |
@@ -26,7 +26,7 @@ type TileShape = { ci?: number; co: number; ow: number };
 /**
  * The tile for an output of `co` channels and rows of `ow`: little is wasted at the edges. An image's few channels are
  * soon summed up, by the kernel that ends the network in as many: larger tiles save 0.2 ms of 8x32x3x32x32 on llvmpipe,
- * and take a second to compile.
+ * and take a second to compile. Where weights are broadcast, more channels pay for what a thread reads.
  */
 export function convTile(hw: Hardware, { ci = Infinity, co, ow }: TileShape): ConvTile {
   const rest = ow % 8;
@@ -203,11 +203,11 @@ export function convWeightTile(hw: Hardware, { ci, co, kh, kw }: WeightShape): C
   return { rows: broadcasts(hw) && co > 4 ? most : 4, columns: 4, lanes: lanesOf(hw), khs };
 }
 
-/** Tiles worth measuring: more sums than these spill. */
+/** Tiles worth measuring: more sums than these take a driver long to compile, and gain where dy is broadcast alone. */
 export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightTile[] =>
   (kh > 1 ? [1, kh] : [1]).flatMap((khs) =>
     tileSizes(hw)
-      .filter(({ rows }) => rows < co + 4 && rows * khs * kw <= (broadcasts(hw) ? 80 : 40))
+      .filter(({ rows }) => rows < co + 4 && rows * khs * kw <= (broadcasts(hw) ? 112 : 40))
       .map((tile) => ({ ...tile, lanes: lanesOf(hw), khs })),
   );
 

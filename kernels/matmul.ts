@@ -22,7 +22,7 @@ import { heldTiles, sharedTiles, usualTile } from "./tile-choice.ts";
  * | matmulShared   | 32 to 128 square | any layout, through workgroup memory    | GPUs                |
  *
  * On a CPU driver lanes are the eight floats of a vector register: barriers split the program, the whole tile lives in
- * registers and L1, and what lanes share is broadcast.
+ * registers and L1, and where subgroups have eight lanes, what lanes share is broadcast.
  */
 
 export type RegisterTile = {
