@@ -26,14 +26,14 @@ type TileShape = { ci?: number; co: number; ow: number };
 /**
  * The tile for an output of `co` channels and rows of `ow`: little is wasted at the edges. An image's few channels are
  * soon summed up, by the kernel that ends the network in as many: larger tiles save 0.2 ms of 8x32x3x32x32 on llvmpipe,
- * and take a second to compile. Where weights are broadcast, more channels pay for what a thread reads.
+ * and take a second to compile. Where weights are broadcast, tiles of 16 channels are a fifth faster, and take two to
+ * four seconds to compile instead of one: they are there for the tuner.
  */
 export function convTile(hw: Hardware, { ci = Infinity, co, ow }: TileShape): ConvTile {
   const rest = ow % 8;
   const columns = rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8;
   const few = co <= 4 || (ci <= 4 && hw.kind === "cpu");
-  const tall = !few && broadcasts(hw) && isTall(co);
-  return { rows: few ? 4 : tall ? 16 : 8, columns, lanes: lanesOf(hw) };
+  return { rows: few ? 4 : 8, columns, lanes: lanesOf(hw) };
 }
 
 /** Whether tiles of 16 channels leave little of them empty. */
@@ -97,13 +97,14 @@ const winogradFits = (hw: Hardware, tile: WinogradTile, p: ConvProblem): boolean
 
 /*
  * Times on a CPU driver, in multiply-adds of the kernels by rows, fitted to llvmpipe with 16 to 256 channels, maps of 4 to 32
- * and dilations 1 to 4: a product of register tiles takes one, a transformed value 42, for it is loaded and stored apart
- * from its neighbours, a sum of a weight gradient and a transformed weight 20.
+ * and dilations 1 to 4: a product of register tiles takes 0.9 of one, a transformed value 35, for it is loaded and stored apart
+ * from its neighbours, a sum of a weight gradient and a transformed weight 17. A weight gradient by rows is a fifth faster.
  */
-const PRODUCT = 1.05;
-const VALUE = 42;
-const SUM = 20;
-const WEIGHT = 20;
+const PRODUCT = 0.9;
+const VALUE = 35;
+const SUM = 17;
+const WEIGHT = 17;
+const ROWS_TO_WEIGHT = 1.2;
 /** Images that share transformed weights: a convolution's way may not know how many there are. */
 const SHARE = 4;
 
@@ -122,7 +123,7 @@ function winogradShare(hw: Hardware, tile: WinogradTile, p: ConvProblem): number
 
 /** The same of a weight gradient. */
 const winogradSumsShare = (tile: WinogradTile, { n, ...p }: Tiled & { n: number }): number =>
-  winogradTime(tile, p, n, SUM) / (9 * p.ci * p.co * n * p.oh * p.ow);
+  (winogradTime(tile, p, n, SUM) * ROWS_TO_WEIGHT) / (9 * p.ci * p.co * n * p.oh * p.ow);
 
 /** The tile whose way takes the smallest share of the direct way's time, where that is less than all of it. */
 function quickest(share: (tile: WinogradTile) => number): WinogradWay | undefined {
