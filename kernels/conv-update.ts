@@ -62,7 +62,6 @@ export const convUpdate = defineKernel({
 /** The tiles of the networks' last convolutions: few channels, 3 x 3 or 1 x 1. */
 function updateVariants(): ConvUpdateVariant[] {
   const tiles = [
-    [4, 4, 8, true],
     [4, 8, 8, true],
     [4, 8, 8, false],
     [4, 8, 64, false],

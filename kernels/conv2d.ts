@@ -250,7 +250,9 @@ export const convRows = defineKernel({
   subgroups: ({ broadcast }) => broadcast,
   subgroupSize: ({ broadcast }) => (broadcast ? LANES : undefined),
   variants: convVariants().flatMap((v) =>
-    [false, true].map((residual): ConvForwardVariant => ({ ...v, residual })),
+    (v.rows === 8 && v.columns === 8 ? [false, true] : [false]).map(
+      (residual): ConvForwardVariant => ({ ...v, residual }),
+    ),
   ),
   main: (v: ConvForwardVariant) =>
     convSums(v, (r) =>

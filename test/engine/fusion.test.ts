@@ -122,7 +122,7 @@ async function values(
 const bits = (all: readonly HostData[]) =>
   all.map((v) => [...new Uint8Array(v.buffer, v.byteOffset, v.byteLength)].join());
 
-const seeds = [1, 2, 3, 4, 5];
+const seeds = [1, 2, 3];
 
 describe.each([false, true].flatMap((autocast) => SHAPES.map((shape) => ({ autocast, shape }))))(
   "random programs, f16 $autocast, [$shape]",

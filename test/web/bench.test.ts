@@ -84,7 +84,7 @@ webTest(
     const kernels = (fusion: string) =>
       rows.find((r) => r.update === "langevin" && r.fusion === fusion && r.replayed)!.kernels;
     expect(kernels("network")).toBeLessThan(kernels("fused"));
-    expect(kernels("fused")).toBeLessThan(kernels("separate"));
+    expect(kernels("fused")).toBeLessThanOrEqual(kernels("separate")); // recorded, separate ops are joined too
     const apart = /here to (\S+)( × 10\^(-\d+))? of the largest/.exec(
       (await page.locator("section").textContent())!,
     )!;
