@@ -64,11 +64,11 @@ export default defineConfig(({ mode }) => ({
       {
         test: {
           name: "small",
-          sequence: { groupOrder: 5 },
+          sequence: { groupOrder: 3 }, // beside the training, whose last file runs long
           include: [small],
           env,
           pool: "forks",
-          maxWorkers: 1,
+          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
