@@ -28,7 +28,7 @@ import { type ConvProblem, convWays } from "../../kernels/conv-ways.ts";
 import type { Hardware, Variant } from "../../kernels/kernel.ts";
 import { matmulWays } from "../../kernels/matmul.ts";
 import { Init } from "../../models/init.ts";
-import { Ncsn } from "../../models/ncsn.ts";
+import { NcsnSmall } from "../../models/ncsn-small.ts";
 import { engine } from "../support/engine.ts";
 
 const random = (shape: Shape, seed: number): Tensor =>
@@ -203,7 +203,12 @@ describe.runIf(present)("under autocast", () => {
 });
 
 describe.runIf(present)("a network", () => {
-  const net = new Ncsn(new Init(engine, 1), { channels: 1, imageSize: 16, ngf: 8, numClasses: 3 });
+  const net = new NcsnSmall(new Init(engine, 1), {
+    imageChannels: 1,
+    imageSize: 16,
+    channels: [8, 16, 16],
+    sigmas: [1, 0.5, 0.25],
+  });
   afterAll(() => net.dispose());
   const params = [...net.parameters().values()];
 
