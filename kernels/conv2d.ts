@@ -189,9 +189,9 @@ export const convSums = (v: ConvRowsVariant, end: (r: number) => string): string
     let spots = p.n * p.oh * tiles;
     let across = (spots + ${v.lanes - 1}u) / ${v.lanes}u;
     let row = (group / across) * ${rowVecs}u;
-    let own_spot = (group % across) * ${v.lanes}u + lane;
+    let mine = (group % across) * ${v.lanes}u + lane;
     if (row * 4u >= p.co) { return; }
-    let spot = min(own_spot, spots - 1u);
+    let spot = min(mine, spots - 1u);
     let column = (spot % tiles) * ${v.columns}u;
     let oh = (spot / tiles) % p.oh;
     let n = spot / (tiles * p.oh);
@@ -222,7 +222,7 @@ export const convSums = (v: ConvRowsVariant, end: (r: number) => string): string
     ${unroll(
       v.rows,
       (r) => `
-    if (own_spot < spots && row * 4u + ${r}u < p.co) {
+    if (mine < spots && row * 4u + ${r}u < p.co) {
       let co = row * 4u + ${r}u;
       let b = select(0.0, bias[(n * p.biasPitch + co) * p.useBias], p.useBias == 1u);
       let line = ((n * p.co + co) * p.oh + oh) * p.ow + column;
@@ -323,8 +323,8 @@ export const convWeightRows = defineKernel({
       let spots = p.ci * strips;
       let across = (spots + ${v.lanes - 1}u) / ${v.lanes}u;
       let down = (p.co + ${v.rows - 1}u) / ${v.rows}u;
-      let own_spot = (group % across) * ${v.lanes}u + lane;
-      let spot = min(own_spot, spots - 1u);
+      let mine = (group % across) * ${v.lanes}u + lane;
+      let spot = min(mine, spots - 1u);
       let co = ((group / across) % down) * ${v.rows}u;
       let split = group / (across * down);
       if (split >= p.splits) { return; }
@@ -369,7 +369,7 @@ export const convWeightRows = defineKernel({
       ${unroll(
         v.rows,
         (r) => `
-      if (own_spot < spots && co + ${r}u < p.co) {
+      if (mine < spots && co + ${r}u < p.co) {
         let line = (((split * p.co + co + ${r}u) * p.ci + ci) * p.kh + kh) * ${v.kw}u;
         ${taps.map(([h, k]) => `dw[line + ${h * v.kw + k}u] = s${r}_${h}_${k};`).join(" ")}
       }`,

@@ -146,8 +146,8 @@ const walk = (vecs: number) => ({
 
 /**
  * Lanewise kernels in a row as one: a thread takes its elements through all of them, in registers, before the next
- * thread's come; bit for bit what they compute one by one. Array a is bound as ta. Step k's parameter NAME is called NAME_k; all share `count` and, where one
- * draws, `sampleSize`.
+ * thread's come; bit for bit what they compute one by one. Array a is bound as ta. Step k's parameter NAME is called
+ * NAME_k; all share `count` and, where one draws, `sampleSize`.
  */
 export function fuse(steps: readonly FusedStep[], arrays: readonly FusedArray[], vecs: number): Kernel {
   const draws = steps.some(({ lanewise }) => lanewise.draw);
@@ -192,6 +192,9 @@ export function fuse(steps: readonly FusedStep[], arrays: readonly FusedArray[],
     if (stored) body.push(`t${a}[i] = ${held.get(a)!};`);
   });
   const { before, next } = walk(vecs);
+  const walked = draws
+    ? forEachVec4InTurn(vecs, [...body, next].join("\n"), before)
+    : forEachVec4(vecs, body.join("\n"));
   const bound = arrays.flatMap(({ read, stored }, a) => (read || stored ? [[`t${a}`, stored] as const] : []));
   return defineKernel<string, string, Variant>({
     name: `fused_${steps.length}`,
@@ -199,8 +202,7 @@ export function fuse(steps: readonly FusedStep[], arrays: readonly FusedArray[],
     params,
     lib: [...lib],
     variants: [{}],
-    main: () =>
-      `${texts.join("\n")}\n${draws ? forEachVec4InTurn(vecs, [...body, next].join("\n"), before) : forEachVec4(vecs, body.join("\n"))}`,
+    main: () => [...texts, walked].join("\n"),
     dispatch: ({ count }) => vec4Groups(count!, vecs),
     cost: ({ count }) => ({ bytes: 4 * bound.length * count!, flops: steps.length * count! }),
   });
