@@ -37,16 +37,22 @@ export function common({ name, array, lines, length, pitch, broadcast }: Common)
       ? unroll(
           loads.length,
           (q) => `let ${name}_part${q} = min(own + ${q * LANES}u, ${count - 1}u);
-    let ${name}_place${q} = ${name}_part${q} / ${length}u * ${pitch} + ${name}_part${q} % ${length}u;`,
+    let ${name}_line${q} = ${name}_part${q} / ${length}u;
+    let ${name}_place${q} = ${name}_line${q} * ${pitch} + ${name}_part${q} % ${length}u;`,
         )
       : "",
-    /** The first vec4 stands `at` there. */
-    read: (at: string): string =>
-      broadcast
-        ? unroll(loads.length, (q) => `let ${name}${q} = ${array}[${at} + ${name}_place${q}];`, " ")
-        : places
-            .map(([line, q], i) => `let ${name}${i} = ${array}[${at} + ${line}u * ${pitch} + ${q}u];`)
-            .join(" "),
+    /** The first vec4 stands `at` there. Of lines beyond the first, only so many as are `there`: zeros for the others. */
+    read: (at: string, there?: string): string => {
+      const value = (i: number, place: string, line: string | number): string => {
+        const read = `${array}[${at} + ${place}]`;
+        const guarded = there !== undefined && line !== 0;
+        const some = typeof line === "number" ? `${line}u` : line;
+        return `let ${name}${i} = ${guarded ? `select(vec4f(), ${read}, ${some} < ${there})` : read};`;
+      };
+      return broadcast
+        ? unroll(loads.length, (q) => value(q, `${name}_place${q}`, `${name}_line${q}`), " ")
+        : places.map(([line, q], i) => value(i, `${line}u * ${pitch} + ${q}u`, line)).join(" ");
+    },
     /** The k-th float of a line. */
     float: (line: number, k: number): string => {
       const i = line * length + (k >> 2);

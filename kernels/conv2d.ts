@@ -206,14 +206,14 @@ export const convSums = (v: ConvRowsVariant, end: (r: number) => string): string
         ${unroll(loads, (q) => `let x${q} = x[i + ${q}u];`, " ")}
         ${weights.read("tap")}
         tap += ${v.kw}u * p.coVecs;
-        ${unroll(v.kw, (k) =>
-          unroll(
-            v.rows,
-            (r) => `{
-          let f = ${weights.float(k, r)};
-          ${unroll(v.columns, (c) => `s${r}_${c} += f * ${nth("x", c * v.strideX + k * v.dilationX)};`, " ")}
+        ${unroll(
+          v.rows,
+          (r) => `{
+          ${unroll(v.kw, (k) => `let f${k} = ${weights.float(k, r)};`, " ")}
+          ${unroll(v.columns, (c) =>
+            unroll(v.kw, (k) => `s${r}_${c} += f${k} * ${nth("x", c * v.strideX + k * v.dilationX)};`, " "),
+          )}
         }`,
-          ),
         )}
         i += p.dilationY * vecs;
       }

@@ -36,6 +36,9 @@ export type RegisterVariant = RegisterTile & {
   broadcast: boolean;
 };
 
+/** Terms of k that a turn of the loop adds: a sum that lies in memory is read and written once for all of them. */
+const STEPS = 2;
+
 /** Whether a tile stores whole vec4s of C, whose n is a multiple of 4 then: a driver is long over so many single stores. */
 const storesFours = ({ rows, columns }: RegisterTile): boolean => rows * columns > 64;
 
@@ -69,7 +72,7 @@ export const matmulRegister = defineKernel({
   main: (v: RegisterVariant) => {
     const rowVecs = v.rows / 4;
     const columnVecs = v.columns / 4;
-    const left = common({ name: "a", array: "a", lines: 1, length: rowVecs, pitch: "0u", ...v });
+    const left = common({ name: "a", array: "a", lines: STEPS, length: rowVecs, pitch: "p.aVecs", ...v });
     return `
     ${linearMain(8, ownLane(v.broadcast))}
       let across = (p.n + ${8 * v.columns - 1}u) / ${8 * v.columns}u;
@@ -82,12 +85,19 @@ export const matmulRegister = defineKernel({
       var i = batch * p.aBatch + row;
       var j = batch * p.bBatch + column;
       ${unroll(v.rows, (r) => unroll(columnVecs, (c) => `var s${r}_${c} = vec4f();`, " "))}
-      for (var k = 0u; k < p.k; k++) {
-        ${unroll(columnVecs, (c) => `let b${c} = b[j + ${c}u];`)}
-        ${left.read("i")}
-        ${unroll(v.rows, (r) => `{ let f = ${left.float(0, r)}; ${unroll(columnVecs, (c) => `s${r}_${c} += f * b${c};`, " ")} }`)}
-        i += p.aVecs;
-        j += p.bVecs;
+      for (var k = 0u; k < p.k; k += ${STEPS}u) {
+        let there = p.k - k;
+        ${unroll(STEPS, (k) => unroll(columnVecs, (c) => `let b${k}_${c} = ${k === 0 ? `b[j + ${c}u]` : `select(vec4f(), b[j + ${k}u * p.bVecs + ${c}u], ${k}u < there)`};`))}
+        ${left.read("i", "there")}
+        ${unroll(
+          v.rows,
+          (r) => `{
+          ${unroll(STEPS, (k) => `let f${k} = ${left.float(k, r)};`, " ")}
+          ${unroll(columnVecs, (c) => unroll(STEPS, (k) => `s${r}_${c} += f${k} * b${k}_${c};`, " "), " ")}
+        }`,
+        )}
+        i += ${STEPS}u * p.aVecs;
+        j += ${STEPS}u * p.bVecs;
       }
       ${storesFours(v) ? registerFours(v) : registerSingles(v)}
     }`;
