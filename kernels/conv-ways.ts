@@ -21,19 +21,22 @@ import { type WinogradTile, winogradTileSizes } from "./winograd-matrices.ts";
 const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
 export type ConvTile = Pick<ConvRowsVariant, "rows" | "columns" | "lanes">;
 
-type TileShape = { ci?: number; co: number; ow: number };
+/** `work`: multiply-adds of all images. */
+type TileShape = { ci?: number; co: number; ow: number; work?: number };
+/** Multiply-adds from which on the large tile, a fifth faster, is worth the seconds that a driver takes to compile it. */
+const LARGE = 2 ** 27;
 
 /**
  * The tile for an output of `co` channels and rows of `ow`: little is wasted at the edges. An image's few channels are
  * soon summed up, by the kernel that ends the network in as many: larger tiles save 0.2 ms of 8x32x3x32x32 on llvmpipe,
- * and take a second to compile. Where weights are broadcast, tiles of 16 channels are a fifth faster, and take two to
- * four seconds to compile instead of one: they are there for the tuner.
+ * and take a second to compile.
  */
-export function convTile(hw: Hardware, { ci = Infinity, co, ow }: TileShape): ConvTile {
+export function convTile(hw: Hardware, { ci = Infinity, co, ow, work = 0 }: TileShape): ConvTile {
   const rest = ow % 8;
   const columns = rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8;
   const few = co <= 4 || (ci <= 4 && hw.kind === "cpu");
-  return { rows: few ? 4 : 8, columns, lanes: lanesOf(hw) };
+  const large = broadcasts(hw) && isTall(co) && work >= LARGE;
+  return { rows: few ? 4 : large ? 16 : 8, columns, lanes: lanesOf(hw) };
 }
 
 /** Whether tiles of 16 channels leave little of them empty. */
@@ -54,7 +57,7 @@ export type WinogradWay = { kernel: "winograd"; tile: WinogradTile };
 export type ConvWay = ({ kernel: "rows" } & ConvTile) | ({ kernel: "gemm" } & Tile) | MatrixWay | WinogradWay;
 
 export interface ConvProblem {
-  /** Images. No way but the gemm's tile, which changes no number, may depend on them. */
+  /** Images. Tiles may depend on them, for they change no number, but no kernel may. */
   readonly n: number;
   readonly ci: number;
   readonly co: number;
@@ -157,7 +160,8 @@ function winogradPays(p: Tiled): boolean {
 
 /** The usual way. */
 export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
-  const rows = { kernel: "rows", ...convTile(hw, p) } as const;
+  const work = p.n * p.ci * p.co * p.oh * p.ow * p.kernel[0] * p.kernel[1];
+  const rows = { kernel: "rows", ...convTile(hw, { ...p, work }) } as const;
   if (hw.kind === "cpu")
     return quickest((tile) => (winogradFits(hw, tile, p) ? winogradShare(hw, tile, p) : Infinity)) ?? rows;
   if (Math.min(p.ci, p.co) < FULL) return { ...rows, rows: 4, columns: 4 }; // half the large tile's time on an H100

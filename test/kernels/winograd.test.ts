@@ -17,6 +17,7 @@ import {
   type WeightProblem,
   winogradBytes,
 } from "../../kernels/conv-ways.ts";
+import type { Hardware } from "../../kernels/kernel.ts";
 import {
   winogradInput,
   winogradOutput,
@@ -577,6 +578,16 @@ describe("which way", () => {
         const p = problem({ ci: channels, co: channels, oh: size, ow: size });
         expect(usual({ ...p, n: 64 })).toBe(usual(p));
       }
+  });
+
+  test("by rows, large work takes tiles of 16 channels where weights are broadcast", () => {
+    const strided = problem({ attrs: { stride: [2, 2], dilation: [1, 1] } });
+    const eight = { ...cpu, subgroups: true, subgroupSize: 8 } as const;
+    const rowsOf = (p: ConvProblem, hw: Hardware) => convWay(hw, p) as { kernel: string; rows: number };
+    expect(rowsOf({ ...strided, n: 8 }, eight)).toMatchObject({ kernel: "rows", rows: 16 });
+    expect(rowsOf(strided, eight)).toMatchObject({ kernel: "rows", rows: 8 });
+    expect(rowsOf({ ...strided, n: 8, co: 24 }, eight)).toMatchObject({ kernel: "rows", rows: 8 });
+    expect(rowsOf({ ...strided, n: 8 }, { ...cpu, subgroups: false })).toMatchObject({ rows: 8 });
   });
 
   test("the usual one is among those worth measuring, all of which have names of their own", () => {
