@@ -1,7 +1,7 @@
 import { broadcasts } from "../../kernels/broadcast.ts";
-import { up4 } from "../../kernels/conv-copies.ts";
+import { heldAtOnce, up4 } from "../../kernels/conv-copies.ts";
 import { type MatrixWay, matrixHeld, matrixWays } from "../../kernels/conv-matrix.ts";
-import type { Hardware } from "../../kernels/kernel.ts";
+import { type Hardware, range } from "../../kernels/kernel.ts";
 import { type MatmulWay, matmulRegister, matmulShared, matmulWay, matmulWays } from "../../kernels/matmul.ts";
 import { pack } from "../../kernels/pack.ts";
 import type { Tile } from "../../kernels/tile.ts";
@@ -12,10 +12,12 @@ import { invariant, UsageError } from "../errors.ts";
 import { defineOp, type Inputs } from "../op.ts";
 import * as oracle from "../oracle/matmul.ts";
 import { broadcastShapes, sameShape, shapeSize, showShape } from "../shapes.ts";
-import { bytesOf, type Tensor } from "../tensor.ts";
+import { bytesOf, type Shape, type Tensor } from "../tensor.ts";
+import { add } from "./binary.ts";
 import { byMatrix } from "./conv-matrix.ts";
 import { broadcastTo, reshape, sumTo } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
+import { narrow } from "./shape.ts";
 
 /** Which operands are read with their last two axes swapped; none unless told. */
 export interface MatmulOptions {
@@ -37,25 +39,37 @@ const op = defineOp<Required<MatmulOptions>>({
   // dA = dY B^T and dB = A^T dY, each transposed once more where the operand was given transposed.
   vjp: ({ inputs: [a, b], dy, shapes, wants, attrs: { transposeA, transposeB } }) => [
     wants[0]
-      ? sumTo(
-          transposeA
-            ? matmul(b!, dy, { transposeA: transposeB, transposeB: true })
-            : matmul(dy, b!, { transposeB: !transposeB }),
-          shapes[0]!,
-        )
+      ? transposeA
+        ? summedProduct(shapes[0]!, b!, dy, { transposeA: transposeB, transposeB: true })
+        : summedProduct(shapes[0]!, dy, b!, { transposeB: !transposeB })
       : undefined,
     wants[1]
-      ? sumTo(
-          transposeB
-            ? matmul(dy, a!, { transposeA: true, transposeB: transposeA })
-            : matmul(a!, dy, { transposeA: !transposeA }),
-          shapes[1]!,
-        )
+      ? transposeB
+        ? summedProduct(shapes[1]!, dy, a!, { transposeA: true, transposeB: transposeA })
+        : summedProduct(shapes[1]!, a!, dy, { transposeA: !transposeA })
       : undefined,
   ],
   saves: { inputs: [0, 1] },
   oracle: ([a, b], attrs) => oracle.matmul(a!, b!, attrs),
 });
+
+/**
+ * The gradient of an operand: a product, summed over the batch where the operand is one matrix for all of it. A binding
+ * may hold the matrices of some of the batch only: then the sums of these are added up.
+ */
+function summedProduct(shape: Shape, a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
+  const batch = shapeSize(a.shape.slice(0, -2));
+  const atOnce = heldAtOnce(a.engine.hardware, 4 * shapeSize(shape.slice(-2)));
+  if (shape.length > 2 || atOnce >= batch) return sumTo(matmul(a, b, options), shape);
+  const [as, bs] = [a, b].map((t) => reshape(t, [batch, ...t.shape.slice(-2)])) as [Tensor, Tensor];
+  const sumOf = (from: number) => {
+    const count = Math.min(atOnce, batch - from);
+    return sumTo(matmul(narrow(as, 0, from, count), narrow(bs, 0, from, count), options), shape);
+  };
+  return range(Math.ceil(batch / atOnce))
+    .map((turn) => sumOf(turn * atOnce))
+    .reduce((total, part) => add(total, part));
+}
 
 const sides = (t: Tensor, transposed: boolean): [number, number] =>
   transposed ? [t.dim(-1), t.dim(-2)] : [t.dim(-2), t.dim(-1)];

@@ -3,14 +3,16 @@
  * would not: an adapter that binds 64 KiB is imitated.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { grad } from "../../engine/autograd.ts";
 import { boundBytes } from "../../engine/dry.ts";
 import { Engine } from "../../engine/engine.ts";
 import { conv2dInputGrad, conv2dWeightGrad } from "../../engine/ops/conv2d.ts";
-import { attention, cast, conv2d, matmul } from "../../engine/ops/index.ts";
+import { attention, cast, conv2d, matmul, mul, sum } from "../../engine/ops/index.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import { attention as attentionOracle } from "../../engine/oracle/attention.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import { matmul as matmulOracle } from "../../engine/oracle/matmul.ts";
+import * as reduceOracle from "../../engine/oracle/reduce.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { matrixHeld } from "../../kernels/conv-matrix.ts";
 import {
@@ -82,6 +84,53 @@ function walked(fn: () => unknown): { bound: number; kernels: string[] } {
 
 const attrs = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1] } as const;
 const strided = { ...attrs, stride: [2, 2] } as const;
+test.each(["cpu", "gpu"] as const)(
+  "one matrix by a batch: its gradients' products, one for each, come in turns, those of second derivatives too: %s",
+  async (kind) => {
+    const [batch, m, k, n] = [40, 30, 28, 9];
+    expect(4 * batch * m * k).toBeGreaterThan(2 * LIMIT);
+    const [w, x, g] = [normal([m, k], 1), normal([batch, k, n], 2), normal([m, k], 3)];
+    const dy = normal([batch, m, n], 4);
+    const kept = [w, x, g, dy].map((t) => engine.untrack(upload(t))) as [Tensor, Tensor, Tensor, Tensor];
+    const [ws, xs, gs, dys] = kept;
+    const compute = () => {
+      const [weight, input] = [ws, xs].map((t) => engine.asVariable(t)) as [Tensor, Tensor];
+      const [dw] = grad(matmul(weight, input), [weight], { cotangent: dys, createGraph: true });
+      const [dx] = grad(sum(mul(dw!, gs)), [input]);
+      return [dw!.detach(), dx!];
+    };
+    const [dw, dx] = as({ kind }, () => engine.scope(compute)) as [Tensor, Tensor];
+    const each = matmulOracle(dy, x, { transposeA: false, transposeB: true });
+    const expected = reduceOracle.sum(each, [0]);
+    const magnitude = reduceOracle.sum(
+      matmulOracle(map(dy, Math.abs), map(x, Math.abs), { transposeA: false, transposeB: true }),
+      [0],
+    );
+    expectNear(await dw.data(), expected, { terms: batch * n, magnitude });
+    // <sum_b dy_b x_b^T, g> has the gradient g^T dy_b in x_b.
+    const along = matmulOracle(g, dy, { transposeA: true, transposeB: false });
+    const sizes = matmulOracle(map(g, Math.abs), map(dy, Math.abs), { transposeA: true, transposeB: false });
+    expectNear(await dx.data(), along, { terms: m * batch * n, magnitude: sizes });
+    for (const t of [dw, dx, ...kept]) t.dispose();
+    const { bound } = as({ kind }, () =>
+      walked(() =>
+        engine.scope(() => {
+          const [weight, input] = [w, x].map((t) => engine.asVariable(engine.empty(t.shape))) as [
+            Tensor,
+            Tensor,
+          ];
+          const [dw] = grad(matmul(weight, input), [weight], {
+            cotangent: engine.empty(dy.shape),
+            createGraph: true,
+          });
+          return grad(sum(mul(dw!, dw!)), [input]);
+        }),
+      ),
+    );
+    expect(bound).toBeLessThanOrEqual(LIMIT);
+  },
+);
+
 /** A convolution of which tests say the sizes. */
 const plain = { kernel: [3, 3], stuffing: [1, 1], flip: false, half: false, attrs } as const;
 const rows = { kernel: "rows", rows: 4, columns: 8, lanes: 8 } as const;
