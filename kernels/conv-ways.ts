@@ -168,19 +168,20 @@ const rowsHeld = (hw: Hardware, p: ConvProblem, { columns }: ConvTile): boolean 
 
 /** The usual way. */
 export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
-  const gemm = { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) } as const;
+  const gemm = () =>
+    ({ kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) }) as const;
   if (hw.kind === "cpu") {
     const rows = { kernel: "rows", ...convTile(hw, p) } as const;
     const held = rowsHeld(hw, p, rows);
     const share = (tile: WinogradTile) => (winogradFits(hw, tile, p) ? winogradShare(hw, tile, p) : Infinity);
-    return quickest(share, held ? 1 : Infinity) ?? (held ? rows : gemm);
+    return quickest(share, held ? 1 : Infinity) ?? (held ? rows : gemm());
   }
   const small = { kernel: "rows", rows: 4, columns: 4, lanes: lanesOf(hw) } as const; // half the large tile's time on an H100
   if (Math.min(p.ci, p.co) < FULL && rowsHeld(hw, p, small)) return small;
   const [byMatrix] = convMatrixWays(hw, p);
   if (byMatrix) return byMatrix;
   if (winogradFits(hw, 2, p) && winogradPays(p)) return { kernel: "winograd", tile: 2 };
-  return gemm;
+  return gemm();
 }
 
 /** What is worth measuring. Winograd's way rounds differently from the others. */
@@ -249,18 +250,19 @@ const weightRowsHeld = (hw: Hardware, problem: WeightProblem, { columns }: ConvT
 export function convWeightWay(hw: Hardware, problem: WeightProblem): ConvWeightWay {
   const { ci, co, kh, kw } = problem;
   const rows = { kernel: "rows", ...convWeightTile(hw, problem) } as const;
-  const gemm = { kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) } as const;
+  const gemm = () =>
+    ({ kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) }) as const;
   const held = weightRowsHeld(hw, problem, rows);
   if (hw.kind === "cpu") {
     const share = (tile: WinogradTile): number => {
       const tiles = weightTiles(hw, tile, problem);
       return tiles ? winogradSumsShare(tile, tiles) : Infinity;
     };
-    return quickest(share, held ? 1 : Infinity) ?? (held ? rows : gemm);
+    return quickest(share, held ? 1 : Infinity) ?? (held ? rows : gemm());
   }
   const tiles = weightTiles(hw, 2, problem);
   if (tiles && winogradPays(tiles)) return { kernel: "winograd", tile: 2 };
-  return co >= FULL || !held ? gemm : rows;
+  return co >= FULL || !held ? gemm() : rows;
 }
 
 /** What is worth measuring. */
