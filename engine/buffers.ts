@@ -92,7 +92,7 @@ export class BufferPool {
 
   /** Throws DeviceError when the adapter or the budget cannot hold it, naming who asked for how much. */
   acquire(bytes: number, who: string): Block {
-    const size = sizeClass(bytes);
+    const size = Math.min(sizeClass(bytes), Math.max(bytes, this.#maxBufferSize));
     const reused = this.#free.get(size)?.take();
     if (reused) {
       this.#ledger.pooled -= size;
@@ -143,11 +143,11 @@ export class BufferPool {
   }
 
   #refuse(size: number, who: string): void {
-    const maxBufferSize = this.#maxBufferSize;
-    if (size > maxBufferSize)
+    const [asked, most] = toldApart(size, this.#maxBufferSize);
+    if (size > this.#maxBufferSize)
       throw new DeviceError(
-        `${who}: out of memory: asked for ${mebibytes(size)}, one buffer of this adapter holds at most ` +
-          `${mebibytes(maxBufferSize)}; use a smaller batch or image`,
+        `${who}: out of memory: asked for ${asked}, one buffer of this adapter holds at most ${most}; use a smaller ` +
+          "batch or image",
       );
     const { live, budget } = this.#ledger;
     if (live + size <= budget) {
@@ -169,3 +169,9 @@ export function sizeClass(bytes: number): number {
 }
 
 export const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
+/** Two sizes for people, in bytes where mebibytes would be the same. */
+export function toldApart(a: number, b: number): [a: string, b: string] {
+  const inMebibytes = [mebibytes(a), mebibytes(b)] as [string, string];
+  return inMebibytes[0] === inMebibytes[1] ? [`${a} bytes`, `${b} bytes`] : inMebibytes;
+}

@@ -14,7 +14,7 @@ import { invariant, UsageError } from "./errors.ts";
 import { Faults } from "./faults.ts";
 import { LanewiseFusion } from "./fusion.ts";
 import { GraphNode } from "./graph.ts";
-import { describeHardware } from "./hardware.ts";
+import { describeHardware, largestBinding, largestBuffer } from "./hardware.ts";
 import { fromHost } from "./host-data.ts";
 import { Launcher } from "./launcher.ts";
 import { Releases, usesOf } from "./lifetimes.ts";
@@ -79,19 +79,14 @@ export class Engine {
     this.#poison = poison;
     this.choices = choices;
     this.#cache = cache;
-    const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = device.limits;
-    this.maxBinding = Math.min(maxStorageBufferBindingSize, limits.maxStorageBufferBindingSize ?? Infinity);
+    const { maxStorageBuffersPerShaderStage } = device.limits;
+    this.maxBinding = largestBinding(device, limits);
     this.hardware = describeHardware(device, adapter, driver, this.maxBinding);
     this.#faults = new Faults(device);
     this.programs = new ProgramCache(device, (error) => this.#faults.add(error), withoutDirective);
     this.#fusion = new LanewiseFusion(this.programs, maxStorageBuffersPerShaderStage);
     this.stream = new CommandStream(device, this.programs, this.#fusion, collect);
-    this.#memory = new Memory(
-      device,
-      this.stream,
-      budget,
-      Math.min(maxBufferSize, limits.maxBufferSize ?? Infinity),
-    );
+    this.#memory = new Memory(device, this.stream, budget, largestBuffer(device, limits));
     this.#launcher = new Launcher(this, this.programs, this.stream, this.maxBinding);
   }
 

@@ -57,12 +57,21 @@ export function wishesOf({ limits = {}, features = "all" }: DeviceOptions): Wish
   };
 }
 
+/** The smallest piece in which a tensor goes to a kernel: see ranges.ts. */
+const LEAST_BYTES = 4096;
+
 function requireLimits(limits: LimitOverrides): LimitOverrides {
   const known = Object.keys(defaultLimits);
   for (const [name, value] of Object.entries(limits))
     if (!known.includes(name) || !(Number.isSafeInteger(value) && value > 0))
       throw new UsageError(
         `engine: got limits { ${name}: ${value} }, expected "default" or whole numbers from 1 for ${known.join(", ")}`,
+      );
+  for (const name of ["maxBufferSize", "maxStorageBufferBindingSize"] as const)
+    if ((limits[name] ?? Infinity) < LEAST_BYTES)
+      throw new UsageError(
+        `engine: got limits { ${name}: ${limits[name]} }, expected at least ${LEAST_BYTES} bytes: larger tensors go to ` +
+          "kernels in pieces of so many",
       );
   return limits;
 }
@@ -74,6 +83,22 @@ function requireFeatures(features: readonly OptionalFeature[]): readonly Optiona
     );
   return features;
 }
+
+const roundedDown = (bytes: number, to: number): number => Math.floor(bytes / to) * to;
+
+/**
+ * Bytes of a tensor that a kernel can see at once, in whole vec4s: of a limit such as 2 GiB - 1, which adapters have, the
+ * last bytes would be none that a binding may have or that a kernel finds.
+ */
+export const largestBinding = ({ limits }: GPUDevice, wished: LimitOverrides): number =>
+  roundedDown(
+    Math.min(limits.maxStorageBufferBindingSize, wished.maxStorageBufferBindingSize ?? Infinity),
+    16,
+  );
+
+/** Bytes of the largest buffer, in steps of the pool's sizes. */
+export const largestBuffer = ({ limits }: GPUDevice, wished: LimitOverrides): number =>
+  roundedDown(Math.min(limits.maxBufferSize, wished.maxBufferSize ?? Infinity), 256);
 
 /**
  * Opens a device with what the adapter has of all that is wished, be it listed or not. Throws DeviceError when the adapter
@@ -106,10 +131,12 @@ export function describeHardware(
   driver: DriverReport,
   maxBinding: number,
 ): Hardware {
+  const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX, maxComputeWorkgroupStorageSize } =
+    device.limits;
   return {
     kind: driver.software ? "cpu" : "gpu",
-    maxWorkgroupSize: device.limits.maxComputeInvocationsPerWorkgroup,
-    maxWorkgroupStorage: device.limits.maxComputeWorkgroupStorageSize,
+    maxWorkgroupSize: Math.min(maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX), // all stand in one line
+    maxWorkgroupStorage: maxComputeWorkgroupStorageSize,
     maxBinding,
     subgroups: device.features.has("subgroups"),
     subgroupSize: subgroupSize(adapter),

@@ -1,4 +1,4 @@
-import { mebibytes } from "./buffers.ts";
+import { toldApart } from "./buffers.ts";
 import { DeviceError } from "./errors.ts";
 import { showShape } from "./shapes.ts";
 import type { BlockRange } from "./stream.ts";
@@ -17,12 +17,13 @@ export function wholeRanges(kernel: string, bindings: object, tensors: ByName, l
   return ranges;
 }
 
-const tooLarge = (kernel: string, name: string, { shape, storage }: Tensor, limit: number): DeviceError =>
-  new DeviceError(
-    `${kernel}: ${name} ${showShape(shape)} takes ${mebibytes(storage.bytes)}, this adapter binds ` +
-      `at most ${mebibytes(limit)} at once; use a smaller batch`,
+function tooLarge(kernel: string, name: string, { shape, storage }: Tensor, limit: number): DeviceError {
+  const [takes, most] = toldApart(storage.bytes, limit);
+  return new DeviceError(
+    `${kernel}: ${name} ${showShape(shape)} takes ${takes}, this adapter binds at most ${most} at once; use a smaller batch`,
     { kernel },
   );
+}
 
 /** Elements of each piece in which `count` fit into a binding. */
 export const pieceOf = (count: number, limit: number): number =>

@@ -33,6 +33,28 @@ export const SLAB = 32;
 /** Channels in a row, by eights as they are read. */
 export const rowVecs = (ci: number): number => (SLAB / 8) * Math.ceil(ci / SLAB);
 
+/** Lines and pitch of an image's pixels that a convolution reads. */
+export function matrixSize({ oh, ow, kernel: [kh, kw], attrs: { stride, dilation } }: MatrixGeometry): Pair {
+  return [
+    (oh - 1) * stride[0] + (kh - 1) * dilation[0] + 1,
+    (ow - 1) * stride[1] + (kw - 1) * dilation[1] + 1,
+  ];
+}
+
+type Pair = readonly [y: number, x: number];
+interface MatrixGeometry {
+  readonly oh: number;
+  readonly ow: number;
+  readonly kernel: Pair;
+  readonly attrs: { readonly stride: Pair; readonly dilation: Pair };
+}
+
+/** Whether an image's pixels in rows of channels, and all weights, can each be bound. */
+export const matrixHeld = (
+  { maxBinding }: Pick<Hardware, "maxBinding">,
+  { ci, co, taps, pixels }: { ci: number; co: number; taps: number; pixels: number },
+): boolean => 16 * rowVecs(ci) * Math.max(pixels, taps * co) <= maxBinding;
+
 /** WGSL: eight values as one vec4u of f16. */
 const packed = (value: (i: number) => string): string =>
   `vec4u(${range(4).map((i) => `pack2x16float(vec2f(${value(2 * i)}, ${value(2 * i + 1)}))`)})`;

@@ -1,5 +1,6 @@
 import { broadcasts } from "./broadcast.ts";
-import { type MatrixWay, matrixWays } from "./conv-matrix.ts";
+import { rowsBytes, up4, weightRowsBytes } from "./conv-copies.ts";
+import { type MatrixWay, matrixHeld, matrixSize, matrixWays } from "./conv-matrix.ts";
 import { type ConvRowsVariant, convTileSizes, tallTileSizes } from "./conv2d.ts";
 import type { Hardware } from "./kernel.ts";
 import type { Tile } from "./tile.ts";
@@ -16,6 +17,9 @@ import { type WinogradTile, winogradTileSizes } from "./winograd-matrices.ts";
  * | matrix   | the same on matrix units, inputs in f16   | GPUs with such units, in mixed precision           |
  * | winograd | 3x3 of stride 1, 16 products for 36, or   | about 16 channels, by tiles of 4x4 as a rule; on   |
  * |          | 36 for 144                                | GPUs 64, by tiles of 2x2                           |
+ *
+ * Where an adapter cannot bind what a way makes of one image, or of the weights, that way is left out; the gemm makes
+ * nothing of images.
  */
 
 const lanesOf = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 64);
@@ -89,9 +93,9 @@ const tilesOf = (tile: WinogradTile, { oh, ow, attrs: { dilation } }: Tiled, ima
 export const winogradBytes = (tile: WinogradTile, p: Tiled): number =>
   4 * winogradPlaces(tile) * tilesOf(tile, p) * Math.max(p.ci, p.co);
 
-/** Whether the transforms of one image, and of all weights, can be bound. */
+/** Whether the transforms of one image, packed in fours as a product may want them, and of all weights can be bound. */
 const winogradHeld = (hw: Hardware, tile: WinogradTile, p: Tiled): boolean =>
-  Math.max(winogradBytes(tile, p), 4 * winogradPlaces(tile) * p.ci * 4 * Math.ceil(p.co / 4)) <=
+  4 * winogradPlaces(tile) * Math.max(up4(tilesOf(tile, p)) * Math.max(p.ci, p.co), p.ci * up4(p.co)) <=
   hw.maxBinding;
 
 /** Whether Winograd's kernels can compute it. */
@@ -128,18 +132,21 @@ function winogradShare(hw: Hardware, tile: WinogradTile, p: ConvProblem): number
 const winogradSumsShare = (tile: WinogradTile, { n, ...p }: Tiled & { n: number }): number =>
   (winogradTime(tile, p, n, SUM) * ROWS_TO_WEIGHT) / (9 * p.ci * p.co * n * p.oh * p.ow);
 
-/** The tile whose way takes the smallest share of the direct way's time, where that is less than all of it. */
-function quickest(share: (tile: WinogradTile) => number): WinogradWay | undefined {
+/** The tile whose way takes the smallest share of the direct way's time, where that is less than `direct`, all of it. */
+function quickest(share: (tile: WinogradTile) => number, direct = 1): WinogradWay | undefined {
   const [best] = winogradTileSizes
     .map((tile) => ({ tile, time: share(tile) }))
-    .filter(({ time }) => time < 1)
+    .filter(({ time }) => time < direct)
     .toSorted((x, y) => x.time - y.time);
   return best && { kernel: "winograd", tile: best.tile };
 }
 
 /** Of a convolution in f16: rounding weights too is within what it asks for. */
 function convMatrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
-  if (!p.half || p.flip || p.stuffing[0] * p.stuffing[1] > 1 || Math.min(p.ci, p.co) < FULL) return [];
+  const { half, flip, stuffing, ci, co, kernel } = p;
+  if (!half || flip || stuffing[0] * stuffing[1] > 1 || Math.min(ci, co) < FULL) return [];
+  const [lines, pitch] = matrixSize(p);
+  if (!matrixHeld(hw, { ci, co, taps: kernel[0] * kernel[1], pixels: lines * pitch })) return [];
   return matrixWays(hw, { m: p.co, n: p.n * p.oh * p.ow });
 }
 
@@ -158,22 +165,34 @@ function winogradPays(p: Tiled): boolean {
   return Math.min(p.ci, p.co) >= MANY && p.oh * p.ow >= USED * 4 * tilesOf(2, p);
 }
 
+/** Whether an image's padded copy can be bound. */
+const rowsHeld = (hw: Hardware, p: ConvProblem, { columns }: ConvTile): boolean =>
+  rowsBytes(p, columns, p.half ? 2 : 4) <= hw.maxBinding;
+
 /** The usual way. */
 export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
-  const work = p.n * p.ci * p.co * p.oh * p.ow * p.kernel[0] * p.kernel[1];
-  const rows = { kernel: "rows", ...convTile(hw, { ...p, work }) } as const;
-  if (hw.kind === "cpu")
-    return quickest((tile) => (winogradFits(hw, tile, p) ? winogradShare(hw, tile, p) : Infinity)) ?? rows;
-  if (Math.min(p.ci, p.co) < FULL) return { ...rows, rows: 4, columns: 4 }; // half the large tile's time on an H100
+  const gemm = () =>
+    ({ kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) }) as const;
+  if (hw.kind === "cpu") {
+    const work = p.n * p.ci * p.co * p.oh * p.ow * p.kernel[0] * p.kernel[1];
+    const rows = { kernel: "rows", ...convTile(hw, { ...p, work }) } as const;
+    const held = rowsHeld(hw, p, rows);
+    const share = (tile: WinogradTile) => (winogradFits(hw, tile, p) ? winogradShare(hw, tile, p) : Infinity);
+    return quickest(share, held ? 1 : Infinity) ?? (held ? rows : gemm());
+  }
+  const small = { kernel: "rows", rows: 4, columns: 4, lanes: lanesOf(hw) } as const; // half the large tile's time on an H100
+  if (Math.min(p.ci, p.co) < FULL && rowsHeld(hw, p, small)) return small;
   const [byMatrix] = convMatrixWays(hw, p);
   if (byMatrix) return byMatrix;
   if (winogradFits(hw, 2, p) && winogradPays(p)) return { kernel: "winograd", tile: 2 };
-  return { kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) };
+  return gemm();
 }
 
 /** What is worth measuring. Winograd's way rounds differently from the others. */
 export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
-  ...convTiles(hw, p).map((tile): ConvWay => ({ kernel: "rows", ...tile })),
+  ...convTiles(hw, p)
+    .filter((tile) => rowsHeld(hw, p, tile))
+    .map((tile): ConvWay => ({ kernel: "rows", ...tile })),
   ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
   ...convMatrixWays(hw, p),
   ...winogradTileSizes
@@ -227,26 +246,34 @@ function weightTiles(
   return fits ? p : undefined;
 }
 
+/** Whether an image's padded copies can be bound. */
+const weightRowsHeld = (hw: Hardware, problem: WeightProblem, { columns }: ConvTile): boolean =>
+  weightRowsBytes(problem, columns) <= hw.maxBinding;
+
 /** The usual way. */
 export function convWeightWay(hw: Hardware, problem: WeightProblem): ConvWeightWay {
   const { ci, co, kh, kw } = problem;
   const rows = { kernel: "rows", ...convWeightTile(hw, problem) } as const;
+  const gemm = () =>
+    ({ kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) }) as const;
+  const held = weightRowsHeld(hw, problem, rows);
   if (hw.kind === "cpu") {
     const share = (tile: WinogradTile): number => {
       const tiles = weightTiles(hw, tile, problem);
       return tiles ? winogradSumsShare(tile, tiles) : Infinity;
     };
-    return quickest(share) ?? rows;
+    return quickest(share, held ? 1 : Infinity) ?? (held ? rows : gemm());
   }
   const tiles = weightTiles(hw, 2, problem);
   if (tiles && winogradPays(tiles)) return { kernel: "winograd", tile: 2 };
-  if (co >= FULL) return { kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) };
-  return rows;
+  return co >= FULL || !held ? gemm() : rows;
 }
 
 /** What is worth measuring. */
 export const convWeightWays = (hw: Hardware, problem: WeightProblem): ConvWeightWay[] => [
-  ...convWeightTiles(hw, problem).map((tile): ConvWeightWay => ({ kernel: "rows", ...tile })),
+  ...convWeightTiles(hw, problem)
+    .filter((tile) => weightRowsHeld(hw, problem, tile))
+    .map((tile): ConvWeightWay => ({ kernel: "rows", ...tile })),
   ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWeightWay => ({ kernel: "gemm", ...v })) : []),
   ...winogradTileSizes
     .filter((tile) => weightTiles(hw, tile, problem))

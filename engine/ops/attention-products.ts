@@ -6,9 +6,10 @@ import {
 } from "../../kernels/attention-weights.ts";
 import { runVariant } from "../../kernels/runs.ts";
 import type { Engine } from "../engine.ts";
-import { copyStrided } from "../strided.ts";
+import type { Inputs } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { multiplyInto } from "./matmul.ts";
+import { inTurns } from "./turns.ts";
 
 /*
  * Attention by matrix products, its weights in memory while an op runs. Every product sums over what both its operands
@@ -19,9 +20,6 @@ import { multiplyInto } from "./matmul.ts";
  *              dv = dy P,  dk = q D,  dq = k D^T
  */
 
-/** Values of samples, the first axis. */
-type Part = readonly Tensor[];
-
 /** y [n,c,t] and lse [n,t] of q [n,c,t], k and v [n,c,s]. */
 export function attendByProducts(
   engine: Engine,
@@ -29,7 +27,7 @@ export function attendByProducts(
   outputs: readonly [y: Tensor, lse: Tensor],
   { scale, ...variant }: { scale: number } & AttentionWeightsVariant,
 ): void {
-  inTurns(engine, inputs, outputs, ([q, k, v], [y, lse]) => {
+  weighed(engine, inputs, outputs, ([q, k, v], [y, lse]) => {
     const [batch, t, s] = [q!.dim(0), q!.dim(2), k!.dim(2)];
     const weights = engine.empty([batch, s, t]);
     multiplyInto(weights, k!, q!, { transposeA: true });
@@ -45,7 +43,7 @@ export function attendBackByProducts(
   gradients: readonly [dq: Tensor, dk: Tensor, dv: Tensor],
   { scale, wants }: { scale: number; wants: readonly boolean[] },
 ): void {
-  inTurns(engine, inputs, gradients, ([q, k, v, dy, lse, delta], [dq, dk, dv]) => {
+  weighed(engine, inputs, gradients, ([q, k, v, dy, lse, delta], [dq, dk, dv]) => {
     const [batch, t, s] = [q!.dim(0), q!.dim(2), k!.dim(2)];
     const [weights, slopes] = [engine.empty([batch, t, s]), engine.empty([batch, t, s])];
     multiplyInto(weights, q!, k!, { transposeA: true });
@@ -63,28 +61,14 @@ export function attendBackByProducts(
 }
 
 /** Runs `run` for as many samples at once as their weights may take memory; what it allocates is f32. */
-function inTurns(
+function weighed(
   engine: Engine,
-  inputs: Part,
-  outputs: Part,
-  run: (inputs: Part, outputs: Part) => void,
+  inputs: readonly [q: Tensor, k: Tensor, ...others: Tensor[]],
+  outputs: readonly Tensor[],
+  run: (inputs: Inputs, outputs: readonly Tensor[]) => void,
 ): void {
-  const [q, k] = inputs as [Tensor, Tensor];
-  const samples = q.dim(0);
+  const [q, k] = inputs;
   const atOnce = samplesAtOnce(engine.hardware, { t: q.dim(2), s: k.dim(2) });
-  const turn = (from: number, count: number) => {
-    if (count === samples) return run(inputs, outputs);
-    const parts = (all: Part) => all.map((x) => engine.empty([count, ...x.shape.slice(1)], x.dtype));
-    const start = (x: Tensor) => from * (x.size / samples);
-    const [given, made] = [parts(inputs), parts(outputs)];
-    given.forEach((part, i) => {
-      copyStrided(engine, inputs[i]!, part, [part.size], [1], [1], start(inputs[i]!), 0);
-    });
-    run(given, made);
-    made.forEach((part, i) => {
-      copyStrided(engine, part, outputs[i]!, [part.size], [1], [1], 0, start(outputs[i]!));
-    });
-  };
-  for (let from = 0; from < samples; from += atOnce)
-    engine.autocast(() => engine.forward(() => turn(from, Math.min(atOnce, samples - from))), false);
+  const turns = () => inTurns(engine, { samples: q.dim(0), atOnce }, inputs, outputs, run);
+  engine.autocast(() => engine.forward(turns), false);
 }

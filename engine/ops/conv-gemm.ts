@@ -1,3 +1,4 @@
+import { heldAtOnce, up4 } from "../../kernels/conv-copies.ts";
 import { convGemm, convGemmWeight } from "../../kernels/conv-gemm.ts";
 import { convWeightGemm, convWeightSum } from "../../kernels/conv-weight-gemm.ts";
 import { type Tile, tileCount } from "../../kernels/tile.ts";
@@ -5,7 +6,7 @@ import type { Engine } from "../engine.ts";
 import type { Inputs } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Convolution, WeightSums } from "./conv-problems.ts";
-import { sizeOf, up4 } from "./conv-shapes.ts";
+import { sizeOf } from "./conv-shapes.ts";
 
 // Convolutions as matrix products of gathered inputs.
 
@@ -53,7 +54,10 @@ export function weightsByGemm(engine: Engine, [dy, x]: Inputs, sums: WeightSums,
   const { n, ci, co, kh, kw, size, stride, dilation, padding } = sums;
   const [[oh, ow], [height, width]] = [size, sizeOf(x!)];
   const [k, columns] = [n * oh * ow, kh * kw * up4(ci)];
-  const most = Math.max(1, Math.ceil(BUSY / tileCount(1, co, columns, tile)));
+  const most = Math.min(
+    Math.ceil(BUSY / tileCount(1, co, columns, tile)),
+    heldAtOnce(engine.hardware, 4 * co * columns),
+  );
   const slabs = Math.max(LEAST_SLABS, Math.ceil(k / most / tile.slab));
   const span = slabs * tile.slab;
   const splits = Math.ceil(k / span);

@@ -1,12 +1,23 @@
+import { accumulate } from "../../kernels/accumulate.ts";
 import { broadcasts } from "../../kernels/broadcast.ts";
+import {
+  heldAtOnce,
+  paddedSize,
+  rowsBytes,
+  up4,
+  weightCopies,
+  weightRowsBytes,
+} from "../../kernels/conv-copies.ts";
 import type { ConvTile, ConvWeightTile } from "../../kernels/conv-ways.ts";
-import { convPackWeight, convPad, convRows, convWeightRows, rowSpan } from "../../kernels/conv2d.ts";
+import { convPackWeight, convPad, convRows, convWeightRows } from "../../kernels/conv2d.ts";
+import { vecsPerThread } from "../../kernels/lanewise.ts";
 import type { Engine } from "../engine.ts";
 import type { Inputs } from "../op.ts";
-import type { Tensor } from "../tensor.ts";
+import { bytesOf, type Tensor } from "../tensor.ts";
 import type { Convolution, WeightSums } from "./conv-problems.ts";
-import { type ConvAttrs, type Pair, sizeOf, up4 } from "./conv-shapes.ts";
+import { type Pair, sizeOf } from "./conv-shapes.ts";
 import { reduceAxes } from "./reduce.ts";
+import { inTurns } from "./turns.ts";
 
 // Convolutions by rows of a padded copy: convRows and convWeightRows.
 
@@ -35,35 +46,38 @@ function padded(
   return y;
 }
 
-/** Lines and pitch of a padded input that outputs of `size` read. */
-function extent(
-  size: Pair,
-  [kh, kw]: Pair,
-  { stride, dilation }: Pick<ConvAttrs, "stride" | "dilation">,
-  columns: number,
-): Pair {
-  const lines = (size[0] - 1) * stride[0] + (kh - 1) * dilation[0] + 1;
-  const tiles = Math.ceil(size[1] / columns);
-  const last = { kw, strideX: stride[1], dilationX: dilation[1], columns };
-  return [lines, up4((tiles - 1) * columns * stride[1] + up4(rowSpan(last)))];
-}
-
-/** The packed weights and the tiles over a padded copy of x. */
+/** The packed weights and the tiles over a padded copy of x, of as many images at once as a binding holds. */
 export function byRows(
   engine: Engine,
   [x, w, bias, residual]: Inputs,
   problem: Convolution,
   tile: ConvTile,
 ): Tensor {
-  const { n, ci, co, oh, ow, kernel, attrs, flip, stuffing, rescale } = problem;
+  const { n, ci, co, oh, ow, kernel, flip } = problem;
   const [kh, kw] = kernel;
-  const [lines, pitch] = extent([oh, ow], kernel, attrs, tile.columns);
-  const xp = padded(engine, x!, lines, pitch, attrs.padding[0], attrs.padding[2], stuffing);
-  const coVecs = Math.ceil(co / 4);
-  const wp = engine.empty([ci, kh, kw, coVecs * 4], w!.dtype);
+  const wp = engine.empty([ci, kh, kw, up4(co)], w!.dtype);
   const [outer, inner] = w!.shape as [number, number];
   engine.launch(convPackWeight, { flip }, { w: w!, y: wp }, { co: outer, ci: inner, kh, kw });
   const y = engine.empty([n, co, oh, ow]);
+  const atOnce = heldAtOnce(engine.hardware, rowsBytes(problem, tile.columns, bytesOf(x!.dtype)));
+  const own = bias?.rank === 2 ? bias : undefined; // of each image
+  inTurns(engine, { samples: n, atOnce }, [x, own, residual], [y], ([x, own, residual], [y]) =>
+    tilesOver(engine, [x, wp, own ?? bias, residual], y!, problem, tile),
+  );
+  return y;
+}
+
+/** y from x and packed weights, of some images. */
+function tilesOver(
+  engine: Engine,
+  [x, wp, bias, residual]: Inputs,
+  y: Tensor,
+  { ci, co, oh, ow, kernel, attrs, stuffing, rescale }: Convolution,
+  tile: ConvTile,
+): void {
+  const [kh, kw] = kernel;
+  const [lines, pitch] = paddedSize([oh, ow], kernel, attrs, tile.columns);
+  const xp = padded(engine, x!, lines, pitch, attrs.padding[0], attrs.padding[2], stuffing);
   engine.launch(
     convRows,
     {
@@ -71,16 +85,16 @@ export function byRows(
       broadcast: broadcasts(engine.hardware),
       residual: residual !== undefined,
     },
-    { x: xp, w: wp, bias: bias ?? wp, residual: residual ?? wp, y },
+    { x: xp, w: wp!, bias: bias ?? wp!, residual: residual ?? wp!, y },
     {
-      n,
+      n: y.dim(0),
       ci,
       co,
       oh,
       ow,
       lines,
       pitch,
-      coVecs,
+      coVecs: Math.ceil(co / 4),
       kh,
       strideY: attrs.stride[0],
       dilationY: attrs.dilation[0],
@@ -89,37 +103,52 @@ export function byRows(
       rescale,
     },
   );
-  return y;
 }
 
-/** Parts of the batch apart, and their sum. */
+/** Parts of the batch apart, and their sum; beyond what a binding holds of the images, the sums of some after the other. */
 export function weightsByRows(
   engine: Engine,
   [dy, x]: Inputs,
-  attrs: WeightSums,
+  sums: WeightSums,
+  tile: ConvWeightTile,
+): Tensor {
+  const { n, ci, co, kh, kw } = sums;
+  const atOnce = heldAtOnce(engine.hardware, weightRowsBytes(sums, tile.columns));
+  if (atOnce >= n) return engine.track(someWeights(engine, [dy, x], sums, tile).alias([co, ci, kh, kw]));
+  const dw = engine.empty([co, ci, kh, kw], "f32");
+  const vecs = vecsPerThread(engine.hardware);
+  let begin = 1;
+  inTurns(engine, { samples: n, atOnce }, [dy, x], [], (part) => {
+    const some = someWeights(engine, part, sums, tile);
+    engine.launchLinear(accumulate, { vecs }, { x: some, sum: dw }, { share: 1, begin }, dw.size);
+    begin = 0;
+  });
+  return dw;
+}
+
+/** dw of some images. */
+function someWeights(
+  engine: Engine,
+  [dy, x]: Inputs,
+  sums: WeightSums,
   { khs, ...tile }: ConvWeightTile,
 ): Tensor {
-  const { n, ci, co, kh, kw, size } = attrs;
-  // Columns dealt out by their place modulo the dilation turn it into neighbours, and dilated rows into farther ones.
-  const phases = attrs.stride[0] * attrs.stride[1] === 1 ? attrs.dilation[1] : 1;
-  const dilation: Pair = [attrs.dilation[0], attrs.dilation[1] / phases];
-  const columns = Math.ceil(size[1] / phases);
-  const [lines, pitch] = extent(
-    [size[0], columns],
-    attrs.kernelSize,
-    { stride: attrs.stride, dilation },
-    tile.columns,
-  );
-  const dyPitch = Math.ceil(columns / tile.columns) * tile.columns;
-  const xp = padded(engine, x!, lines * phases, pitch, attrs.padding[0], attrs.padding[2], [1, 1], phases);
-  const dyp = padded(engine, dy!, size[0] * phases, dyPitch, 0, 0, [1, 1], phases);
+  const { ci, co, kh, kw, padding, stride } = sums;
+  const n = x!.dim(0);
+  const copies = weightCopies(sums, tile.columns);
+  const { phases, dilation } = copies;
+  const [lines, pitch] = copies.x;
+  const [oh, dyPitch] = copies.dy;
+  const xp = padded(engine, x!, lines, pitch, padding[0], padding[2], [1, 1], phases);
+  const dyp = padded(engine, dy!, oh, dyPitch, 0, 0, [1, 1], phases);
   const groups = Math.ceil((ci * kh) / khs / tile.lanes) * Math.ceil(co / tile.rows);
-  const splits = Math.min(n, Math.max(1, Math.ceil((engine.hardware.kind === "cpu" ? 16 : 512) / groups)));
+  const busy = Math.ceil((engine.hardware.kind === "cpu" ? 16 : 512) / groups);
+  const splits = Math.min(n, busy, heldAtOnce(engine.hardware, 4 * co * ci * kh * kw));
   const parts = engine.empty([splits, co, ci, kh, kw], "f32");
   engine.launch(
     convWeightRows,
     {
-      ...{ kw, strideX: attrs.stride[1], dilationX: dilation[1], khs, ...tile },
+      ...{ kw, strideX: stride[1], dilationX: dilation[1], khs, ...tile },
       broadcast: broadcasts(engine.hardware),
     },
     { x: xp, dy: dyp, dw: parts },
@@ -127,16 +156,15 @@ export function weightsByRows(
       n,
       ci,
       co,
-      oh: size[0] * phases,
-      lines: lines * phases,
+      oh,
+      lines,
       pitch,
       dyPitch,
       kh,
-      strideY: attrs.stride[0],
+      strideY: stride[0],
       dilationY: dilation[0] * phases,
       splits,
     },
   );
-  const total = splits === 1 ? parts : reduceAxes(engine, "sum", parts, [0]);
-  return engine.track(total.alias([co, ci, kh, kw]));
+  return splits === 1 ? parts : reduceAxes(engine, "sum", parts, [0]);
 }

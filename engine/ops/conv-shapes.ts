@@ -44,7 +44,6 @@ export function outSize(
 }
 
 export const sizeOf = (t: Tensor): Pair => [t.dim(2), t.dim(3)];
-export const up4 = (n: number): number => Math.ceil(n / 4) * 4;
 
 export const pair = (v: number | Pair): Pair => (typeof v === "number" ? [v, v] : v);
 

@@ -1,4 +1,5 @@
 import { broadcasts } from "../../kernels/broadcast.ts";
+import { heldAtOnce, up4 } from "../../kernels/conv-copies.ts";
 import { winogradBytes } from "../../kernels/conv-ways.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { matmulWay, registerTile } from "../../kernels/matmul.ts";
@@ -18,17 +19,18 @@ import type { Inputs } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { BUSY } from "./conv-gemm.ts";
 import type { Convolution, WeightSums } from "./conv-problems.ts";
-import { sizeOf, up4 } from "./conv-shapes.ts";
+import { sizeOf } from "./conv-shapes.ts";
 import { multiply } from "./matmul.ts";
 
 /** Bytes of transformed inputs at once: more images at once are no faster, and take memory. */
 const AT_ONCE = 2 ** 25;
 
+/** Parts of a weight gradient's images, filled up, may come to almost twice as many. */
 const imagesAtOnce = (
-  engine: Engine,
+  { hardware: { maxBinding } }: Engine,
   tile: WinogradTile,
   problem: Parameters<typeof winogradBytes>[1],
-): number => Math.max(1, Math.floor(Math.min(engine.maxBinding, AT_ONCE) / winogradBytes(tile, problem)));
+): number => Math.max(1, Math.floor(Math.min(maxBinding / 2, AT_ONCE) / winogradBytes(tile, problem)));
 
 /**
  * Whether the product computes M with the tiles as rows, where a CPU driver's register tiles waste less beyond the edges or
@@ -149,4 +151,9 @@ export function weightsByWinograd(
 
 /** Parts that keep a GPU busy with small tiles: each part's products are written and read once more. */
 const splits = ({ hardware }: Engine, { ci, co }: WeightSums, places: number): number =>
-  hardware.kind === "cpu" ? 1 : Math.ceil(BUSY / tileCount(places, co, ci, { rows: 64, columns: 64 }));
+  hardware.kind === "cpu"
+    ? 1
+    : Math.min(
+        Math.ceil(BUSY / tileCount(places, co, ci, { rows: 64, columns: 64 })),
+        heldAtOnce(hardware, 4 * places * co * ci),
+      );

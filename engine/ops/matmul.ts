@@ -1,18 +1,23 @@
 import { broadcasts } from "../../kernels/broadcast.ts";
-import { type MatrixWay, matrixWays } from "../../kernels/conv-matrix.ts";
-import type { Hardware } from "../../kernels/kernel.ts";
+import { heldAtOnce, up4 } from "../../kernels/conv-copies.ts";
+import { type MatrixWay, matrixHeld, matrixWays } from "../../kernels/conv-matrix.ts";
+import { type Hardware, range } from "../../kernels/kernel.ts";
 import { type MatmulWay, matmulRegister, matmulShared, matmulWay, matmulWays } from "../../kernels/matmul.ts";
 import { pack } from "../../kernels/pack.ts";
+import type { Tile } from "../../kernels/tile.ts";
+import { usualTile } from "../../kernels/tile-choice.ts";
 import { bucket, chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
 import { invariant, UsageError } from "../errors.ts";
 import { defineOp, type Inputs } from "../op.ts";
 import * as oracle from "../oracle/matmul.ts";
 import { broadcastShapes, sameShape, shapeSize, showShape } from "../shapes.ts";
-import type { Tensor } from "../tensor.ts";
+import { bytesOf, type Shape, type Tensor } from "../tensor.ts";
+import { add } from "./binary.ts";
 import { byMatrix } from "./conv-matrix.ts";
 import { broadcastTo, reshape, sumTo } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
+import { narrow } from "./shape.ts";
 
 /** Which operands are read with their last two axes swapped; none unless told. */
 export interface MatmulOptions {
@@ -34,25 +39,37 @@ const op = defineOp<Required<MatmulOptions>>({
   // dA = dY B^T and dB = A^T dY, each transposed once more where the operand was given transposed.
   vjp: ({ inputs: [a, b], dy, shapes, wants, attrs: { transposeA, transposeB } }) => [
     wants[0]
-      ? sumTo(
-          transposeA
-            ? matmul(b!, dy, { transposeA: transposeB, transposeB: true })
-            : matmul(dy, b!, { transposeB: !transposeB }),
-          shapes[0]!,
-        )
+      ? transposeA
+        ? summedProduct(shapes[0]!, b!, dy, { transposeA: transposeB, transposeB: true })
+        : summedProduct(shapes[0]!, dy, b!, { transposeB: !transposeB })
       : undefined,
     wants[1]
-      ? sumTo(
-          transposeB
-            ? matmul(dy, a!, { transposeA: true, transposeB: transposeA })
-            : matmul(a!, dy, { transposeA: !transposeA }),
-          shapes[1]!,
-        )
+      ? transposeB
+        ? summedProduct(shapes[1]!, dy, a!, { transposeA: true, transposeB: transposeA })
+        : summedProduct(shapes[1]!, a!, dy, { transposeA: !transposeA })
       : undefined,
   ],
   saves: { inputs: [0, 1] },
   oracle: ([a, b], attrs) => oracle.matmul(a!, b!, attrs),
 });
+
+/**
+ * The gradient of an operand: a product, summed over the batch where the operand is one matrix for all of it. A binding
+ * may hold the matrices of some of the batch only: then the sums of these are added up.
+ */
+function summedProduct(shape: Shape, a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
+  const batch = shapeSize(a.shape.slice(0, -2));
+  const atOnce = heldAtOnce(a.engine.hardware, 4 * shapeSize(shape.slice(-2)));
+  if (shape.length > 2 || atOnce >= batch) return sumTo(matmul(a, b, options), shape);
+  const [as, bs] = [a, b].map((t) => reshape(t, [batch, ...t.shape.slice(-2)])) as [Tensor, Tensor];
+  const sumOf = (from: number) => {
+    const count = Math.min(atOnce, batch - from);
+    return sumTo(matmul(narrow(as, 0, from, count), narrow(bs, 0, from, count), options), shape);
+  };
+  return range(Math.ceil(batch / atOnce))
+    .map((turn) => sumOf(turn * atOnce))
+    .reduce((total, part) => add(total, part));
+}
 
 const sides = (t: Tensor, transposed: boolean): [number, number] =>
   transposed ? [t.dim(-1), t.dim(-2)] : [t.dim(-2), t.dim(-1)];
@@ -84,9 +101,11 @@ type ProductWay = MatmulWay | MatrixWay;
 /** Fewer rows or terms leave most of a unit's slab or tile empty. */
 const FULL = 8;
 
-/** Ways on matrix units, the usual first. */
+/** Ways on matrix units, the usual first: those of a class are the same, where a sample's rows of channels can be bound. */
 const unitWays = (hw: Hardware, { half, batch, m, n, k }: Problem): MatrixWay[] =>
-  half && Math.min(m, k) >= FULL ? matrixWays(hw, { m, n: batch * n }) : [];
+  half && Math.min(m, k) >= FULL && matrixHeld(hw, { ci: k, co: bucket(m), taps: 1, pixels: n })
+    ? matrixWays(hw, { m, n: batch * n })
+    : [];
 
 function problemOf([a, b]: Inputs, { transposeA, transposeB }: Required<MatmulOptions>): Problem {
   const [m, k] = sides(a!, transposeA);
@@ -152,76 +171,105 @@ export function multiplyInto(
   multiply(engine, matrices(a, transposeA), matrices(b, transposeB), y, problem, way);
 }
 
-/** Multiplies matrices that lie inside tensors. */
+/** Multiplies matrices that lie inside tensors; by shared tiles, which read any layout, where a binding holds no packed copy. */
 export function multiply(
   engine: Engine,
   a: Matrices,
   b: Matrices,
   c: Tensor,
-  { batch, m, n, k }: Sizes,
+  sizes: Sizes,
   way: MatmulWay,
 ): void {
-  if (way.kernel === "shared") {
-    const { kernel: _, ...tile } = way;
-    const [aAlongK, bAlongK] = [a.row !== 1, b.column !== 1];
-    const fours = [
-      n,
-      aAlongK ? k : m,
-      bAlongK ? k : n,
-      a.batch,
-      b.batch,
-      aAlongK ? a.row : a.column,
-      bAlongK ? b.column : b.row,
-    ];
+  const { batch, m, n, k } = sizes;
+  const left: Packing = { of: a, batch, rows: k, columns: m, rowStride: a.column, columnStride: a.row };
+  const right: Packing = { of: b, batch, rows: k, columns: n, rowStride: b.row, columnStride: b.column };
+  const { hardware } = engine;
+  const held = [left, right].every((p) => isPacked(p) || packedBytes(p) <= hardware.maxBinding);
+  if (way.kernel === "shared") byShared(engine, a, b, c, sizes, way);
+  else if (!held) byShared(engine, a, b, c, sizes, usualTile(hardware, sizes));
+  else {
+    const { rows, columns } = way;
+    const [aVecs, bVecs] = [Math.ceil(m / 4), Math.ceil(n / 4)];
     engine.launch(
-      matmulShared,
-      { ...tile, aAlongK, bAlongK, vec: fours.every((length) => length % 4 === 0) },
-      { a: a.t, b: b.t, c },
-      {
-        ...{ batch, m, n, k },
-        ...{
-          aBatch: a.batch,
-          aRow: a.row,
-          aColumn: a.column,
-          bBatch: b.batch,
-          bRow: b.row,
-          bColumn: b.column,
-        },
-      },
+      matmulRegister,
+      { rows, columns, broadcast: broadcasts(hardware) },
+      { a: packed(engine, left), b: packed(engine, right), c },
+      { ...sizes, aVecs, bVecs, aBatch: a.batch ? k * aVecs : 0, bBatch: b.batch ? k * bVecs : 0 },
     );
-    return;
   }
-  const { kernel: _, ...tile } = way;
-  const left = packed(engine, a.t, a.batch && batch, k, m, a.batch, a.column, a.row);
-  const right = packed(engine, b.t, b.batch && batch, k, n, b.batch, b.row, b.column);
-  const [aVecs, bVecs] = [Math.ceil(m / 4), Math.ceil(n / 4)];
+}
+
+function byShared(
+  engine: Engine,
+  a: Matrices,
+  b: Matrices,
+  c: Tensor,
+  { batch, m, n, k }: Sizes,
+  { rows, columns, slab, eachRows, eachColumns, prefetch }: Tile,
+): void {
+  const [aAlongK, bAlongK] = [a.row !== 1, b.column !== 1];
+  const fours = [
+    n,
+    aAlongK ? k : m,
+    bAlongK ? k : n,
+    a.batch,
+    b.batch,
+    aAlongK ? a.row : a.column,
+    bAlongK ? b.column : b.row,
+  ];
   engine.launch(
-    matmulRegister,
-    { ...tile, broadcast: broadcasts(engine.hardware) },
-    { a: left, b: right, c },
-    { batch, m, n, k, aVecs, bVecs, aBatch: a.batch ? k * aVecs : 0, bBatch: b.batch ? k * bVecs : 0 },
+    matmulShared,
+    {
+      ...{ rows, columns, slab, eachRows, eachColumns, prefetch },
+      ...{ aAlongK, bAlongK, vec: fours.every((length) => length % 4 === 0) },
+    },
+    { a: a.t, b: b.t, c },
+    {
+      ...{ batch, m, n, k },
+      ...{
+        aBatch: a.batch,
+        aRow: a.row,
+        aColumn: a.column,
+        bBatch: b.batch,
+        bRow: b.row,
+        bColumn: b.column,
+      },
+    },
   );
 }
 
-/** [batch, rows, columns in vec4s], the tensor itself where it lies so already. */
-function packed(
-  engine: Engine,
-  x: Tensor,
-  batch: number,
-  rows: number,
-  columns: number,
-  batchStride: number,
-  rowStride: number,
-  columnStride: number,
-): Tensor {
-  if (columnStride === 1 && rowStride === columns && columns % 4 === 0) return x;
-  const y = engine.empty([Math.max(1, batch), rows, Math.ceil(columns / 4) * 4], x.dtype); // rounds nothing
-  const turned = rowStride === 1 && [rows, columnStride, batchStride].every((length) => length % 4 === 0);
+/** Matrices as a register kernel reads them, [batch, rows, columns in vec4s], rows along the sum. */
+interface Packing {
+  readonly of: Matrices;
+  readonly batch: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly rowStride: number;
+  readonly columnStride: number;
+}
+
+/** Whether they lie so already. */
+const isPacked = ({ columns, rowStride, columnStride }: Packing): boolean =>
+  columnStride === 1 && rowStride === columns && columns % 4 === 0;
+
+/** One matrix for all is packed once. */
+const packedShape = ({ of, batch, rows, columns }: Packing) =>
+  [of.batch === 0 ? 1 : batch, rows, up4(columns)] as const;
+
+const packedBytes = (p: Packing): number => bytesOf(p.of.t.dtype) * shapeSize(packedShape(p));
+
+/** The tensor itself where it lies so, else a copy. */
+function packed(engine: Engine, p: Packing): Tensor {
+  const { of, rows, columns, rowStride, columnStride } = p;
+  if (isPacked(p)) return of.t;
+  const shape = packedShape(p);
+  const y = engine.empty(shape, of.t.dtype); // rounds nothing
+  const turned = rowStride === 1 && [rows, columnStride, of.batch].every((length) => length % 4 === 0);
   engine.launch(
     pack,
     { turned },
-    { x, y },
-    { batch: Math.max(1, batch), rows, columns, batchStride, rowStride, columnStride },
+    { x: of.t, y },
+    { batch: shape[0], rows, columns, batchStride: of.batch, rowStride, columnStride },
   );
   return y;
 }

@@ -1,9 +1,10 @@
+import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/shape.ts";
 import { normalAxes, showShape, stridesOf } from "../shapes.ts";
 import { copyStrided } from "../strided.ts";
-import type { Shape, Tensor } from "../tensor.ts";
+import type { Dtype, Shape, Tensor } from "../tensor.ts";
 
 // All of these copy along strides. Slice and pad with zeros are each other's adjoint; a permutation's is its inverse.
 
@@ -110,14 +111,19 @@ export function chunk(x: Tensor, parts: number, axis: number): Tensor[] {
 /** For each axis, how many values are put before and after. */
 export type Pads = readonly (readonly [before: number, after: number])[];
 
+/** A number in f16 comes about on the device alone. */
+function filled(engine: Engine, shape: Shape, value: number, dtype: Dtype): Tensor {
+  if (dtype !== "f16") return engine.full(shape, value, dtype);
+  const y = engine.empty(shape, dtype);
+  engine.copy(engine.full(shape, value), y);
+  return y;
+}
+
 const padOp = defineOp<{ pads: Pads; value: number }>({
   name: "pad",
   forward: (engine, [x], { pads, value }) => {
-    const y = engine.full(
-      x!.shape.map((d, i) => d + pads[i]![0] + pads[i]![1]),
-      value,
-      x!.dtype,
-    );
+    const shape = x!.shape.map((d, i) => d + pads[i]![0] + pads[i]![1]);
+    const y = filled(engine, shape, value, x!.dtype);
     const strides = stridesOf(y.shape);
     const first = pads.reduce((at, [before], i) => at + before * strides[i]!, 0);
     copyStrided(engine, x!, y, x!.shape, stridesOf(x!.shape), strides, 0, first);

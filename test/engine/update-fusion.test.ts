@@ -88,8 +88,8 @@ describe("a convolution and the update that takes its sums become one kernel", (
     const { kernels } = await replayed((p) => update(p.x, div(net(p), p.each)), [2, 3, 8, 8], true);
     expect(kernels.filter((name) => name !== "fill")).toEqual([
       "binary_scalar",
-      "conv_pad",
       "conv_pack_weight",
+      "conv_pad",
       "conv_update",
     ]);
   });

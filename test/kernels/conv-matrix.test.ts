@@ -2,11 +2,12 @@
 import { describe, expect, test } from "vitest";
 import { create } from "webgpu";
 import { byMatrix } from "../../engine/ops/conv-matrix.ts";
+import { outSize } from "../../engine/ops/conv-shapes.ts";
 import { matmul } from "../../engine/ops/matmul.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import { matmul as matmulOracle } from "../../engine/oracle/matmul.ts";
-import { convMatrix, matrixFits, matrixTiles } from "../../kernels/conv-matrix.ts";
+import { convMatrix, matrixFits, matrixSize, matrixTiles, rowVecs } from "../../kernels/conv-matrix.ts";
 import { source } from "../../kernels/kernel.ts";
 import { upload } from "../support/check-op.ts";
 import { type ConvCase, convCase, lopsided, productCases } from "../support/conv-cases.ts";
@@ -98,12 +99,41 @@ describe.skipIf(slow).each(tiles)(
   },
 );
 
+/** Runs `fn` where a binding holds one image's rows of channels and no more. */
+async function oneAtOnce(c: ConvCase, fn: () => Promise<void>): Promise<void> {
+  const given = engine.hardware;
+  const { kernel, stride, dilation, size } = c;
+  const [oh, ow] = outSize(size, kernel, c);
+  const [lines, pitch] = matrixSize({ oh, ow, kernel, attrs: { stride, dilation } });
+  Object.assign(engine, { hardware: { ...given, maxBinding: 16 * rowVecs(c.ci) * lines * pitch } });
+  const images: number[] = [];
+  const { dispatch } = engine.stream;
+  engine.stream.dispatch = (command) => {
+    if (command.program.kernel.name === "matrix_pixels") images.push(Number(command.params[0]));
+    dispatch.call(engine.stream, command);
+  };
+  try {
+    await fn();
+  } finally {
+    Object.assign(engine, { hardware: given });
+    engine.stream.dispatch = dispatch;
+  }
+  expect(images).toEqual(images.map(() => 1));
+  expect(images.length).toBe(2 * c.n); // without its end and with it
+}
+
+const inTurns = convCase({ n: 3, ci: 35, co: 9, size: [5, 6], ...lopsided });
+test.skipIf(slow)("images in turns", () =>
+  oneAtOnce(inTurns, () => check(inTurns, { ...unit, ...tiles[0]! }, stands)),
+);
+
 const { matrix } = engine.hardware;
 describe.runIf(matrix)("on this adapter's units", () => {
   const ways = matrixTiles
     .map((tile) => ({ ...matrix!, ...tile }))
     .filter((way) => matrixFits(engine.hardware, way));
   test("some tile fits", () => expect(ways.length).toBeGreaterThan(0));
+  test("images in turns", () => oneAtOnce(inTurns, () => check(inTurns, ways[0]!)));
   test.each(ways.flatMap((way) => cases.map((c) => ({ ...way, c }))))(
     "$unitRows x $unitColumns units, $groupRows x $groupColumns subgroups, $c.ci -> $c.co",
     ({ c, ...way }) => check(c, way),

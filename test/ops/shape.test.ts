@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { cast } from "../../engine/ops/cast.ts";
 import { chunk, concat, flip, narrow, pad, permute, slice, transpose } from "../../engine/ops/shape.ts";
 import * as oracle from "../../engine/oracle/shape.ts";
 import { checkOp, upload } from "../support/check-op.ts";
@@ -78,6 +79,23 @@ test("narrow takes part of one axis, chunk equal parts", async () => {
     expect([...(await part.data())]).toEqual([...oracle.slice(x, [0, 2 * i, 0], [3, 2, 2]).data]);
     part.dispose();
   }
+});
+
+test.runIf(engine.device.features.has("shader-f16"))("pad of values stored as f16", async () => {
+  const x = { shape: [2, 3], data: Float64Array.from([1, 2, 3, 4, 5, 0.1]) };
+  const pads = [
+    [1, 0],
+    [0, 2],
+  ] as const;
+  const y = engine.scope(() => pad(cast(upload(x), "f16"), pads, -0.5));
+  expect(y.dtype).toBe("f16");
+  const expected = oracle.pad(
+    { ...x, data: x.data.map((v) => (v === 0.1 ? 0.0999755859375 : v)) },
+    pads,
+    -0.5,
+  );
+  expect([...(await y.data())]).toEqual([...expected.data]);
+  y.dispose();
 });
 
 test("pad puts a value around", () =>
