@@ -10,8 +10,8 @@ export type SquareSumsVariant = {
   by: "group" | "thread";
 };
 const PART = { group: 4 * THREADS * EACH, thread: 256 } as const;
-/** Tensors of a launch: where a thread takes a sum, with the sums as many arrays as the smallest devices bind. */
-const TENSORS = { group: 1, thread: 7 } as const;
+/** Tensors of a launch. Four have three quarters of what seven gain on llvmpipe, and compile in half the time. */
+const TENSORS = { group: 1, thread: 4 } as const;
 
 export const squareSumsVariant = ({ kind }: Hardware): SquareSumsVariant => ({
   by: kind === "gpu" ? "group" : "thread",
@@ -24,15 +24,7 @@ export const squareSumsOf = (count: number, { by }: SquareSumsVariant): number =
 export const squareSumsTensors = ({ by }: SquareSumsVariant): number => TENSORS[by];
 
 /** Names of the tensors' counts among the parameters. */
-export const squareSumsCounts = [
-  "count0",
-  "count1",
-  "count2",
-  "count3",
-  "count4",
-  "count5",
-  "count6",
-] as const;
+export const squareSumsCounts = ["count0", "count1", "count2", "count3"] as const;
 type Count = (typeof squareSumsCounts)[number];
 
 // Of vec4 i what lies below the count.

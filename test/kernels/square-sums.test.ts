@@ -52,8 +52,8 @@ describe.each(squareSums.variants)("by $by", (variant) => {
   );
 });
 
-test.each([2, 7])("of %d tensors at once, what they are one by one", async (tensors) => {
-  const sizes = [257, 1, 40_001, 8, 256, 515, 3].slice(0, tensors);
+test.each([2, 4])("of %d tensors at once, what they are one by one", async (tensors) => {
+  const sizes = [257, 1, 40_001, 8].slice(0, tensors);
   const xs = sizes.map((size, i) => normal([size], i + 1));
   const apart = await Promise.all(xs.map((x) => summed({ by: "thread" }, [x])));
   expect([...(await summed({ by: "thread" }, xs))]).toEqual(apart.flatMap((sums) => [...sums]));
