@@ -3,22 +3,20 @@ import { defineKernel, type Hardware, linearGroups, linearMain, unroll } from ".
 /*
  * The padded copy that convolutions by rows read: see conv2d.ts.
  *
- * | by    | a thread writes                                   | taken                                    |
- * | vec   | a vec4                                            | GPUs                                     |
- * | line  | a line, and reads x float by float                | CPU drivers, where x's neighbours part   |
- * | lines | four lines, and reads x by vec4s, each of them    | CPU drivers, where they stay neighbours  |
- * |       | once                                              |                                          |
+ * | by    | a thread writes                               | taken                                        |
+ * | vec   | a vec4                                        | GPUs                                         |
+ * | lines | four lines, and reads x float by float        | CPU drivers, where x's neighbours part       |
+ * | fours | four lines, and reads x by vec4s, each once   | CPU drivers, where they stay neighbours      |
  */
 
 export type ConvPadVariant = {
   /** x's neighbours stand apart in the copy, zeros between. */
   stuffed: boolean;
-  by: "vec" | "line" | "lines";
+  by: "vec" | "lines" | "fours";
 };
 
-/** Lines of a thread, for a thread's first place costs some thirty divisions. */
+/** Lines of a thread: finding its place takes a CPU driver some thirty divisions. */
 const LINES = 4;
-const linesOf = (by: ConvPadVariant["by"]): number => (by === "lines" ? LINES : 1);
 
 /** The variant for neighbours that stand so far apart in the copy and are dealt out over so many lines. */
 export function convPadVariant(
@@ -27,14 +25,14 @@ export function convPadVariant(
 ): ConvPadVariant {
   const stuffed = stepX > 1 || stepY > 1;
   if (kind === "gpu") return { stuffed, by: "vec" };
-  return { stuffed, by: stuffed || phases > 1 ? "line" : "lines" };
+  return { stuffed, by: stuffed || phases > 1 ? "lines" : "fours" };
 }
 
 /** How a padded copy is laid out. Lengths in elements; `lines` rows of `pitch` (a multiple of 4). */
 export const convPad = defineKernel({
   name: "conv_pad",
   bindings: ({ by }: ConvPadVariant) =>
-    ({ x: by === "lines" ? "read vec4f" : "read f32", y: "read_write vec4f" }) as const,
+    ({ x: by === "fours" ? "read vec4f" : "read f32", y: "read_write vec4f" }) as const,
   params: {
     planes: "u32",
     height: "u32",
@@ -52,34 +50,29 @@ export const convPad = defineKernel({
   },
   variants: [
     ...[true, false].flatMap((stuffed) =>
-      (["vec", "line"] as const).map((by): ConvPadVariant => ({ stuffed, by })),
+      (["vec", "lines"] as const).map((by): ConvPadVariant => ({ stuffed, by })),
     ),
-    { stuffed: false, by: "lines" },
+    { stuffed: false, by: "fours" },
   ],
-  main: (v: ConvPadVariant) => (v.by === "lines" ? byFours : byFloats(v)),
+  main: ({ stuffed, by }: ConvPadVariant) => ({ vec: byVec, lines: byLines, fours: byFours })[by](stuffed),
   dispatch: ({ planes, lines, pitch }, { by }) =>
-    linearGroups(Math.ceil((planes * lines * (by === "vec" ? pitch / 4 : 1)) / linesOf(by)), 64),
+    linearGroups(by === "vec" ? (planes * lines * pitch) / 4 : Math.ceil((planes * lines) / LINES), 64),
   cost: ({ planes, height, width, lines, pitch }) => ({
     bytes: 4 * planes * (height * width + lines * pitch),
     flops: 0,
   }),
 });
 
-const byFloats = ({ stuffed, by }: ConvPadVariant) => `
-    ${linearMain(64)}
-      let vecs = p.pitch / 4u;
-      let line = ${by === "line" ? "thread" : "thread / vecs"};
-      let plane = line / p.lines;
-      if (plane >= p.planes) { return; }
-      let place = line % p.lines;
-      let row = i32(place / p.phases) - p.top;
-      let phase = i32(place % p.phases) - p.left;
+/** Columns `width` of x's row `base`, none where `row` is outside of it. */
+const rowOf = (stuffed: boolean) => `
       ${stuffed ? "let i = row / i32(p.stepY);" : "let i = row;"}
       let inside = row >= 0 && i < i32(p.height)${stuffed ? " && i * i32(p.stepY) == row" : ""};
       let base = i32(plane * p.height * p.width) + i * i32(p.width);
-      let width = select(0, i32(p.width), inside);
-      ${by === "line" ? "for (var v = 0u; v < vecs; v++) {" : "let v = thread % vecs; {"}
-        let column = i32(v * 4u * p.phases) + phase;
+      let width = select(0, i32(p.width), inside);`;
+
+/** The v-th vec4 of a line, float by float. */
+const gathered = (stuffed: boolean) => `
+        let column = i32(v * 4u * p.phases) + start;
         ${unroll(
           4,
           (q) => `
@@ -88,7 +81,41 @@ const byFloats = ({ stuffed, by }: ConvPadVariant) => `
         let in${q} = c${q} >= 0 && j${q} < width${stuffed ? ` && j${q} * i32(p.stepX) == c${q}` : ""};
         let v${q} = select(0.0, x[select(0, base + j${q}, in${q})], in${q});`,
         )}
-        y[line * vecs + v] = vec4f(v0, v1, v2, v3);
+        y[line * vecs + v] = vec4f(v0, v1, v2, v3);`;
+
+const byVec = (stuffed: boolean) => `
+    ${linearMain(64)}
+      let vecs = p.pitch / 4u;
+      let line = thread / vecs;
+      let plane = line / p.lines;
+      if (plane >= p.planes) { return; }
+      let place = line % p.lines;
+      let row = i32(place / p.phases) - p.top;
+      let start = i32(place % p.phases) - p.left;
+      ${rowOf(stuffed)}
+      let v = thread % vecs;
+      {${gathered(stuffed)}
+      }
+    }`;
+
+const byLines = (stuffed: boolean) => `
+    ${linearMain(64)}
+      let vecs = p.pitch / 4u;
+      let first = thread * ${LINES}u;
+      var plane = first / p.lines;
+      var place = first - plane * p.lines;
+      var whole = place / p.phases;
+      var phase = place - whole * p.phases;
+      for (var line = first; line < min(first + ${LINES}u, p.planes * p.lines); line++) {
+        let row = i32(whole) - p.top;
+        let start = i32(phase) - p.left;
+        ${rowOf(stuffed)}
+        for (var v = 0u; v < vecs; v++) {${gathered(stuffed)}
+        }
+        phase++;
+        if (phase == p.phases) { phase = 0u; whole++; }
+        place++;
+        if (place == p.lines) { place = 0u; phase = 0u; whole = 0u; plane++; }
       }
     }`;
 
@@ -96,7 +123,7 @@ const byFloats = ({ stuffed, by }: ConvPadVariant) => `
  * A line begins anywhere in x's fours: each vec4 of the copy is cut out of two neighbours, and the second is the next one's
  * first. What stands beside x is read with it, and not taken.
  */
-const byFours = `
+const byFours = () => `
     fn cut(a: vec4f, b: vec4f, start: i32) -> vec4f {
       let odd = (start & 1) != 0;
       let v01 = select(a, vec4f(a.y, a.z, a.w, b.x), odd);

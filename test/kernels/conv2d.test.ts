@@ -178,7 +178,7 @@ describe("layouts", () => {
     }
   });
 
-  test.each(["vec", "line"] as const)("columns dealt out over three lines, by %s", async (by) => {
+  test.each(["vec", "lines"] as const)("columns dealt out over three lines, by %s", async (by) => {
     const [lines, pitch, phases] = [5, 8, 3];
     const numbers = { planes: n * ci, height: h, width: w, top: 1, left: 2, stepY: 1, stepX: 1 };
     const variant = { stuffed: false, by };
