@@ -1,5 +1,5 @@
 import { type Binding, defineKernel } from "./kernel.ts";
-import { forEachVec4InTurn, vec4Groups } from "./lanewise.ts";
+import { forEachVec4InTurn, vec4Groups, vecCounts } from "./lanewise.ts";
 
 export type AdamVariant = {
   /** Move the running average of the weights in the same pass. */
@@ -38,7 +38,7 @@ export const adam = defineKernel({
     emaGain: "f32",
   },
   variants: [true, false].flatMap((ema) =>
-    [true, false].flatMap((clip) => [1, 4].map((vecs): AdamVariant => ({ ema, clip, vecs }))),
+    [true, false].flatMap((clip) => vecCounts.map((vecs): AdamVariant => ({ ema, clip, vecs }))),
   ),
   main: (v: AdamVariant) =>
     forEachVec4InTurn(
@@ -73,7 +73,7 @@ export const sgd = defineKernel({
     }) as Record<"grad" | "param" | "m" | "ema" | "clip", Binding>,
   params: { count: "u32", rate: "f32", momentum: "f32", weightDecay: "f32", emaGain: "f32" },
   variants: [true, false].flatMap((ema) =>
-    [true, false].flatMap((clip) => [1, 4].map((vecs): SgdVariant => ({ ema, clip, vecs }))),
+    [true, false].flatMap((clip) => vecCounts.map((vecs): SgdVariant => ({ ema, clip, vecs }))),
   ),
   main: (v: SgdVariant) =>
     forEachVec4InTurn(

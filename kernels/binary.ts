@@ -1,5 +1,5 @@
 import { defineKernel, range, unroll } from "./kernel.ts";
-import { defineLanewise } from "./lanewise.ts";
+import { defineLanewise, vecCounts } from "./lanewise.ts";
 import { math } from "./lib/math.ts";
 import { elementType, forEachInRow, type RunVariant, rowGroups, runVariants } from "./runs.ts";
 
@@ -36,7 +36,7 @@ const lib = (v: { op: BinaryName }) => (v.op === "pow" ? [...math, pow] : math);
 const f = (op: BinaryName) => `fn f(x: f32, y: f32) -> f32 { return ${binaryExpressions[op]}; }`;
 
 export type BinaryVariant = { op: BinaryName; vecs: number };
-const variants = names.flatMap((op) => [1, 4].map((vecs): BinaryVariant => ({ op, vecs })));
+const variants = names.flatMap((op) => vecCounts.map((vecs): BinaryVariant => ({ op, vecs })));
 
 /** z = f(x, y), both of one shape. */
 export const binary = defineLanewise({

@@ -1,5 +1,5 @@
 import { defineKernel, range, unroll } from "./kernel.ts";
-import { forEachVec4, vec4Groups } from "./lanewise.ts";
+import { forEachVec4, vec4Groups, vecCounts } from "./lanewise.ts";
 
 /** Summands of one launch beside x: with x and y, as many arrays as the smallest devices bind. */
 export const MOST_TERMS = 6;
@@ -23,7 +23,9 @@ export const combine = defineKernel({
     y: "read_write vec4f",
   }),
   params: { count: "u32", ...factors },
-  variants: range(MOST_TERMS).flatMap((j) => [1, 4].map((vecs): CombineVariant => ({ terms: j + 1, vecs }))),
+  variants: range(MOST_TERMS).flatMap((j) =>
+    vecCounts.map((vecs): CombineVariant => ({ terms: j + 1, vecs })),
+  ),
   main: ({ terms, vecs }) =>
     forEachVec4(vecs, `y[i] = x[i] + (${unroll(terms, (j) => `p.c${j} * k${j}[i]`, " + ")});`),
   dispatch: ({ count }, { vecs }) => vec4Groups(count, vecs),

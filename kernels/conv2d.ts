@@ -22,69 +22,6 @@ import {
  * all taps of a kernel row.
  */
 
-export type ConvPadVariant = {
-  /** x's neighbours stand apart in the copy, zeros between. */
-  stuffed: boolean;
-  /** A thread writes a whole line: what a CPU driver likes. A GPU wants a vec4 each. */
-  byLine: boolean;
-};
-
-/** How a padded copy is laid out. Lengths in elements; `lines` rows of `pitch` (a multiple of 4). */
-export const convPad = defineKernel({
-  name: "conv_pad",
-  bindings: { x: "read f32", y: "read_write vec4f" },
-  params: {
-    planes: "u32",
-    height: "u32",
-    width: "u32",
-    lines: "u32",
-    pitch: "u32",
-    /** Rows and columns of the copy before x's first; negative crops. */
-    top: "i32",
-    left: "i32",
-    /** x's neighbours stand this far apart in the copy. */
-    stepY: "u32",
-    stepX: "u32",
-    /** Columns are dealt out over so many lines, by their place modulo this: a dilation becomes neighbours. */
-    phases: "u32",
-  },
-  variants: [true, false].flatMap((stuffed) =>
-    [true, false].map((byLine): ConvPadVariant => ({ stuffed, byLine })),
-  ),
-  main: ({ stuffed, byLine }: ConvPadVariant) => `
-    ${linearMain(64)}
-      let vecs = p.pitch / 4u;
-      let line = ${byLine ? "thread" : "thread / vecs"};
-      let plane = line / p.lines;
-      if (plane >= p.planes) { return; }
-      let place = line % p.lines;
-      let row = i32(place / p.phases) - p.top;
-      let phase = i32(place % p.phases) - p.left;
-      ${stuffed ? "let i = row / i32(p.stepY);" : "let i = row;"}
-      let inside = row >= 0 && i < i32(p.height)${stuffed ? " && i * i32(p.stepY) == row" : ""};
-      let base = i32(plane * p.height * p.width) + i * i32(p.width);
-      let width = select(0, i32(p.width), inside);
-      ${byLine ? "for (var v = 0u; v < vecs; v++) {" : "let v = thread % vecs; {"}
-        let column = i32(v * 4u * p.phases) + phase;
-        ${unroll(
-          4,
-          (q) => `
-        let c${q} = column + ${q} * i32(p.phases);
-        ${stuffed ? `let j${q} = c${q} / i32(p.stepX);` : `let j${q} = c${q};`}
-        let in${q} = c${q} >= 0 && j${q} < width${stuffed ? ` && j${q} * i32(p.stepX) == c${q}` : ""};
-        let v${q} = select(0.0, x[select(0, base + j${q}, in${q})], in${q});`,
-        )}
-        y[line * vecs + v] = vec4f(v0, v1, v2, v3);
-      }
-    }`,
-  dispatch: ({ planes, lines, pitch }, { byLine }) =>
-    linearGroups(planes * lines * (byLine ? 1 : pitch / 4), 64),
-  cost: ({ planes, height, width, lines, pitch }) => ({
-    bytes: 4 * planes * (height * width + lines * pitch),
-    flops: 0,
-  }),
-});
-
 /**
  * w [co, ci, kh, kw] -> [ci, kh, kw, co rounded up to 4], or for the input gradient, with `flip`,
  * [co, kh, kw reversed, ci rounded up to 4]: four output channels in one load.

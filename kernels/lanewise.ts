@@ -18,19 +18,25 @@ import {
  * kernel (see fuse).
  */
 
-/** vec4s a thread handles in a row: a CPU driver wants whole cache lines, a GPU neighbours side by side. */
-export const vecsPerThread = (hw: Hardware): number => (hw.kind === "cpu" ? 4 : 1);
+/** vec4s a thread may handle in a row, for a kernel's list of variants. */
+export const vecCounts: readonly number[] = [1, 8];
+/** What it handles: a CPU driver wants long runs, for a thread's place takes it some 24 divisions, a GPU neighbours side by side. */
+export const vecsPerThread = (hw: Hardware): number => (hw.kind === "cpu" ? 8 : 1);
 
 /** WGSL that runs `body` (with `i` a vec4 index) for a thread's vec4s below `p.count` elements. */
-export const forEachVec4 = (vecs: number, body: string): string => `
-  ${linearMain(threadsFor(vecs))}
-    for (var q = 0u; q < ${vecs}u; q++) {
-      let i = thread * ${vecs}u + q;
-      if (i * 4u < p.count) { ${body} }
-    }
+export const forEachVec4 = (vecs: number, body: string): string =>
+  vecs > 1
+    ? forEachVec4InTurn(vecs, body)
+    : `
+  ${linearMain(threadsFor(1))}
+    let i = thread;
+    if (i * 4u < p.count) { ${body} }
   }`;
 
-/** The same, for a long body: in a loop whose length no compiler knows, lest it compiles the body `vecs` times. */
+/**
+ * The same in a loop, with `before` ahead of it. No compiler knows its length, lest it compiles the body `vecs` times: that
+ * takes as much longer, and on llvmpipe it runs slower.
+ */
 export const forEachVec4InTurn = (vecs: number, body: string, before = ""): string => `
   ${linearMain(threadsFor(vecs))}
     ${before}

@@ -1,4 +1,4 @@
-import { defineLanewise } from "./lanewise.ts";
+import { defineLanewise, vecCounts } from "./lanewise.ts";
 import { math } from "./lib/math.ts";
 
 /** y = f(x) as an expression in x; `p.a` is the op's one number (ELU's alpha, LeakyReLU's slope, a scale). */
@@ -45,7 +45,7 @@ export type UnaryVariant = { op: UnaryName; vecs: number };
 export type ActivationGradVariant = { op: ActivationName; vecs: number };
 
 const tuned = <N extends string>(table: Record<N, string>) =>
-  (Object.keys(table) as N[]).flatMap((op) => [1, 4].map((vecs) => ({ op, vecs })));
+  (Object.keys(table) as N[]).flatMap((op) => vecCounts.map((vecs) => ({ op, vecs })));
 
 /** y = f(x), element by element. */
 export const unary = defineLanewise({

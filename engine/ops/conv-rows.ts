@@ -8,8 +8,9 @@ import {
   weightCopies,
   weightRowsBytes,
 } from "../../kernels/conv-copies.ts";
+import { convPad, convPadVariant } from "../../kernels/conv-pad.ts";
 import type { ConvTile, ConvWeightTile } from "../../kernels/conv-ways.ts";
-import { convPackWeight, convPad, convRows, convWeightRows } from "../../kernels/conv2d.ts";
+import { convPackWeight, convRows, convWeightRows } from "../../kernels/conv2d.ts";
 import { vecsPerThread } from "../../kernels/lanewise.ts";
 import type { Engine } from "../engine.ts";
 import type { Inputs } from "../op.ts";
@@ -36,12 +37,13 @@ function padded(
   const [height, width] = sizeOf(x);
   if (lines === height && pitch === width && top === 0 && left === 0 && step[0] * step[1] * phases === 1)
     return x;
+  const apart = { stepY: step[0], stepX: step[1], phases };
   const y = engine.empty([planes, lines, pitch], x.dtype); // a copy rounds nothing, under autocast neither
   engine.launch(
     convPad,
-    { stuffed: step[0] > 1 || step[1] > 1, byLine: engine.hardware.kind === "cpu" },
+    convPadVariant(engine.hardware, apart),
     { x, y },
-    { planes, height, width, lines, pitch, top, left, stepY: step[0], stepX: step[1], phases },
+    { planes, height, width, lines, pitch, top, left, ...apart },
   );
   return y;
 }

@@ -1,5 +1,12 @@
 import { clipFactor } from "../../kernels/clip.ts";
-import { squareSums, squareSumsOf, squareSumsVariant } from "../../kernels/square-sums.ts";
+import { range } from "../../kernels/kernel.ts";
+import {
+  squareSums,
+  squareSumsCounts,
+  squareSumsOf,
+  squareSumsTensors,
+  squareSumsVariant,
+} from "../../kernels/square-sums.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { sum } from "../ops/index.ts";
@@ -22,15 +29,25 @@ export function clipGradients(grads: readonly Tensor[], maxNorm = 3.4e38): Tenso
   );
 }
 
-/** The sums of the squares of the tensors' parts, by one launch for each tensor. */
+/** The sums of the squares of the tensors' parts. */
 function squaresOf(engine: Engine, grads: readonly Tensor[]): Tensor {
   const variant = squareSumsVariant(engine.hardware);
-  const counts = grads.map((g) => squareSumsOf(g.size, variant));
-  const sums = engine.track(engine.empty([counts.reduce((total, count) => total + count, 0)]));
+  const partsOf = (those: readonly Tensor[]): number =>
+    those.reduce((parts, { size }) => parts + squareSumsOf(size, variant), 0);
+  const sums = engine.track(engine.empty([partsOf(grads)]));
+  const most = squareSumsTensors(variant);
   let at = 0;
-  grads.forEach((x, i) => {
-    engine.launch(squareSums, variant, { x, sums }, { count: x.size, at });
-    at += counts[i]!;
-  });
+  for (let i = 0; i < grads.length; i += most) {
+    const those = grads.slice(i, i + most);
+    const tensors = range(most).map((k) => [`x${k}`, those[k] ?? those[0]!] as const);
+    const counts = squareSumsCounts.map((name, k) => [name, those[k]?.size ?? 0] as const);
+    engine.launch(
+      squareSums,
+      variant,
+      { ...Object.fromEntries(tensors), sums },
+      { at, ...(Object.fromEntries(counts) as Record<(typeof squareSumsCounts)[number], number>) },
+    );
+    at += partsOf(those);
+  }
   return sums;
 }

@@ -10,7 +10,7 @@ import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { expectNear } from "../support/near.ts";
 
-const COUNT = 1037; // no multiple of a vec4, of four, or of a workgroup
+const COUNT = 4109; // no multiple of a vec4, of four, or of a workgroup
 const [first, second] = [normal([COUNT], 1), normal([COUNT], 2)];
 
 test.each(accumulate.variants)("accumulate, $vecs vec4s a thread", async (variant) => {

@@ -12,7 +12,7 @@ import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { expectNear } from "../support/near.ts";
 
-const SIZE = 1029;
+const SIZE = 4101;
 const STEPS = 20;
 const gradient = (step: number) => map(normal([SIZE], 100 + step), (g) => Math.fround(g * (1 + 0.1 * step)));
 

@@ -5,7 +5,7 @@ import { normal } from "../support/draw.ts";
 import { launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
-const COUNT = 1037; // no multiple of a vec4, of four, or of a workgroup
+const COUNT = 4109; // no multiple of a vec4, of four, or of a workgroup
 const factors = [0.5, -2, 0, 3.25, -0.125, 1];
 
 test.each(combine.variants)("$terms terms, $vecs vec4s a thread", async (variant) => {

@@ -3,8 +3,9 @@ import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import { sum } from "../../engine/oracle/reduce.ts";
 import { broadcasts, LANES } from "../../kernels/broadcast.ts";
+import { convPad } from "../../kernels/conv-pad.ts";
 import { convWeightTile } from "../../kernels/conv-ways.ts";
-import { convPackWeight, convPad, convRows, convWeightRows, rowSpan } from "../../kernels/conv2d.ts";
+import { convPackWeight, convRows, convWeightRows, rowSpan } from "../../kernels/conv2d.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
@@ -147,7 +148,7 @@ test.each(weightTiles)(
 );
 
 describe("layouts", () => {
-  test.each(convPad.variants)("padded copy, $stuffed, $byLine", async (variant) => {
+  test.each(convPad.variants)("padded copy, stuffed $stuffed, by $by", async (variant) => {
     const [stepY, stepX] = variant.stuffed ? [2, 3] : [1, 1];
     for (const [lines, pitch, top, left] of [
       [9, 24, 2, 1],
@@ -177,10 +178,10 @@ describe("layouts", () => {
     }
   });
 
-  test.each([true, false])("columns dealt out over three lines, by line %s", async (byLine) => {
+  test.each(["vec", "lines"] as const)("columns dealt out over three lines, by %s", async (by) => {
     const [lines, pitch, phases] = [5, 8, 3];
     const numbers = { planes: n * ci, height: h, width: w, top: 1, left: 2, stepY: 1, stepX: 1 };
-    const variant = { stuffed: false, byLine };
+    const variant = { stuffed: false, by };
     const params = { ...numbers, lines: lines * phases, pitch, phases };
     const { y } = await launched(convPad, variant, { x }, { y: [n * ci, lines * phases, pitch] }, params);
     const whole = padded(x, lines, pitch * phases, 1, 2);

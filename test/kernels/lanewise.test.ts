@@ -14,6 +14,7 @@ import {
   binaryExpressions,
   binaryScalar,
 } from "../../kernels/binary.ts";
+import { vecCounts } from "../../kernels/lanewise.ts";
 import { runLengths } from "../../kernels/runs.ts";
 import {
   type ActivationName,
@@ -27,7 +28,7 @@ import { normal, uniform } from "../support/draw.ts";
 import { launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
-const COUNT = 1037; // no multiple of a vec4, of four, or of a workgroup
+const COUNT = 4109; // no multiple of a vec4, of four, or of a workgroup
 
 const mathematics = (op: UnaryName, x: Array64, a: number) =>
   op === "copy" ? x : applyUnary(op as OracleUnary, x, { alpha: a, slope: a });
@@ -37,7 +38,7 @@ const ofTwo = (op: BinaryName, x: Array64, y: Array64): Array64 => {
   return op === "lessEqual" ? applyBinary("greaterEqual", y, x) : applyBinary(op as OracleName, x, y);
 };
 
-describe.each([1, 4])("%d vec4s a thread", (vecs) => {
+describe.each(vecCounts)("%d vec4s a thread", (vecs) => {
   test.each(Object.keys(unaryExpressions) as UnaryName[])("unary %s", async (op) => {
     const x = uniform(0.1, 3)([COUNT], 1);
     const { y } = await launched(unary, { op, vecs }, { x }, { y: [COUNT] }, { count: COUNT, a: 0.3 });

@@ -1,12 +1,37 @@
 import { describe, expect, test } from "vitest";
 import { clipGradients } from "../../engine/optim/clip.ts";
-import { squareSums, squareSumsOf } from "../../kernels/square-sums.ts";
+import type { Array64 } from "../../engine/oracle/array.ts";
+import { range } from "../../kernels/kernel.ts";
+import {
+  type SquareSumsVariant,
+  squareSums,
+  squareSumsCounts,
+  squareSumsOf,
+  squareSumsTensors,
+} from "../../kernels/square-sums.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 const squares = (values: Float64Array) => values.reduce((sum, v) => sum + v * v, 0);
+
+/** The sums of some tensors, after two others. */
+async function summed(
+  variant: SquareSumsVariant,
+  xs: readonly Array64[],
+): Promise<Float32Array<ArrayBuffer>> {
+  const parts = xs.reduce((total, { data }) => total + squareSumsOf(data.length, variant), 0);
+  const names = range(squareSumsTensors(variant));
+  const inputs = Object.fromEntries(names.map((k) => [`x${k}`, xs[k] ?? xs[0]!]));
+  const counts = squareSumsCounts.map((name, k) => [name, xs[k]?.data.length ?? 0]);
+  const params = { at: 2, ...Object.fromEntries(counts) } as Record<
+    "at" | (typeof squareSumsCounts)[number],
+    number
+  >;
+  const { sums } = await launched(squareSums, variant, inputs, { sums: [2 + parts] }, params);
+  return Float32Array.from(sums as Float32Array).subarray(2);
+}
 
 describe.each(squareSums.variants)("by $by", (variant) => {
   const size = { group: 8192, thread: 256 }[variant.by];
@@ -15,14 +40,23 @@ describe.each(squareSums.variants)("by $by", (variant) => {
     async (count) => {
       const x = normal([count], 1);
       const parts = squareSumsOf(count, variant);
-      const { sums } = await launched(squareSums, variant, { x }, { sums: [2 + parts] }, { count, at: 2 });
       const expected = Array.from({ length: parts }, (_, k) =>
         squares(x.data.subarray(k * size, (k + 1) * size)),
       );
-      const got = Float32Array.from(sums as Float32Array).subarray(2);
-      expectNear(got, { shape: [parts], data: Float64Array.from(expected) }, { terms: size });
+      expectNear(
+        await summed(variant, [x]),
+        { shape: [parts], data: Float64Array.from(expected) },
+        { terms: size },
+      );
     },
   );
+});
+
+test.each([2, 4])("of %d tensors at once, what they are one by one", async (tensors) => {
+  const sizes = [257, 1, 40_001, 8].slice(0, tensors);
+  const xs = sizes.map((size, i) => normal([size], i + 1));
+  const apart = await Promise.all(xs.map((x) => summed({ by: "thread" }, [x])));
+  expect([...(await summed({ by: "thread" }, xs))]).toEqual(apart.flatMap((sums) => [...sums]));
 });
 
 test.each(["cpu", "gpu"] as const)(
@@ -31,7 +65,8 @@ test.each(["cpu", "gpu"] as const)(
     const given = engine.hardware;
     Object.assign(engine, { hardware: { ...given, kind } });
     try {
-      const values = [normal([7, 9], 1), normal([5], 2), normal([91, 97], 3)];
+      const sizes = [[7, 9], [5], [91, 97], [1], [300], [2, 3], [17], [1025], [4, 64]]; // more than a launch takes
+      const values = sizes.map((size, i) => normal(size, i + 1));
       const grads = values.map((x) => engine.tensor(Float32Array.from(x.data), x.shape));
       const norm = Math.sqrt(values.reduce((sum, x) => sum + squares(x.data), 0));
       const [factor, own] = (await clipGradients(grads, 2).data()) as Float32Array;

@@ -1,0 +1,154 @@
+import { defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
+
+/*
+ * The padded copy that convolutions by rows read: see conv2d.ts.
+ *
+ * | by    | a thread writes                               | taken                                        |
+ * | vec   | a vec4                                        | GPUs                                         |
+ * | lines | four lines, and reads x float by float        | CPU drivers, where x's neighbours part       |
+ * | fours | four lines, and reads x by vec4s, each once   | CPU drivers, where they stay neighbours      |
+ */
+
+export type ConvPadVariant = {
+  /** x's neighbours stand apart in the copy, zeros between. */
+  stuffed: boolean;
+  by: "vec" | "lines" | "fours";
+};
+
+/** Lines of a thread: finding its place takes a CPU driver some thirty divisions. */
+const LINES = 4;
+
+/** The variant for neighbours that stand so far apart in the copy and are dealt out over so many lines. */
+export function convPadVariant(
+  { kind }: Hardware,
+  { stepX, stepY, phases }: { stepX: number; stepY: number; phases: number },
+): ConvPadVariant {
+  const stuffed = stepX > 1 || stepY > 1;
+  if (kind === "gpu") return { stuffed, by: "vec" };
+  return { stuffed, by: stuffed || phases > 1 ? "lines" : "fours" };
+}
+
+/** How a padded copy is laid out. Lengths in elements; `lines` rows of `pitch` (a multiple of 4). */
+export const convPad = defineKernel({
+  name: "conv_pad",
+  bindings: ({ by }: ConvPadVariant) =>
+    ({ x: by === "fours" ? "read vec4f" : "read f32", y: "read_write vec4f" }) as const,
+  params: {
+    planes: "u32",
+    height: "u32",
+    width: "u32",
+    lines: "u32",
+    pitch: "u32",
+    /** Rows and columns of the copy before x's first; negative crops. */
+    top: "i32",
+    left: "i32",
+    /** x's neighbours stand this far apart in the copy. */
+    stepY: "u32",
+    stepX: "u32",
+    /** Columns are dealt out over so many lines, by their place modulo this: a dilation becomes neighbours. */
+    phases: "u32",
+  },
+  variants: [
+    ...[true, false].flatMap((stuffed) =>
+      (["vec", "lines"] as const).map((by): ConvPadVariant => ({ stuffed, by })),
+    ),
+    { stuffed: false, by: "fours" },
+  ],
+  main: ({ stuffed, by }: ConvPadVariant) => ({ vec: byVec, lines: byLines, fours: byFours })[by](stuffed),
+  dispatch: ({ planes, lines, pitch }, { by }) =>
+    linearGroups(by === "vec" ? (planes * lines * pitch) / 4 : Math.ceil((planes * lines) / LINES), 64),
+  cost: ({ planes, height, width, lines, pitch }) => ({
+    bytes: 4 * planes * (height * width + lines * pitch),
+    flops: 0,
+  }),
+});
+
+/** Columns `width` of x's row `base`, none where `row` is outside of it. */
+const rowOf = (stuffed: boolean) => `
+      ${stuffed ? "let i = row / i32(p.stepY);" : "let i = row;"}
+      let inside = row >= 0 && i < i32(p.height)${stuffed ? " && i * i32(p.stepY) == row" : ""};
+      let base = i32(plane * p.height * p.width) + i * i32(p.width);
+      let width = select(0, i32(p.width), inside);`;
+
+/** The v-th vec4 of a line, float by float. */
+const gathered = (stuffed: boolean) => `
+        let column = i32(v * 4u * p.phases) + start;
+        ${unroll(
+          4,
+          (q) => `
+        let c${q} = column + ${q} * i32(p.phases);
+        ${stuffed ? `let j${q} = c${q} / i32(p.stepX);` : `let j${q} = c${q};`}
+        let in${q} = c${q} >= 0 && j${q} < width${stuffed ? ` && j${q} * i32(p.stepX) == c${q}` : ""};
+        let v${q} = select(0.0, x[select(0, base + j${q}, in${q})], in${q});`,
+        )}
+        y[line * vecs + v] = vec4f(v0, v1, v2, v3);`;
+
+const byVec = (stuffed: boolean) => `
+    ${linearMain(64)}
+      let vecs = p.pitch / 4u;
+      let line = thread / vecs;
+      let plane = line / p.lines;
+      if (plane >= p.planes) { return; }
+      let place = line % p.lines;
+      let row = i32(place / p.phases) - p.top;
+      let start = i32(place % p.phases) - p.left;
+      ${rowOf(stuffed)}
+      let v = thread % vecs;
+      {${gathered(stuffed)}
+      }
+    }`;
+
+const byLines = (stuffed: boolean) => `
+    ${linearMain(64)}
+      let vecs = p.pitch / 4u;
+      let first = thread * ${LINES}u;
+      var plane = first / p.lines;
+      var place = first - plane * p.lines;
+      var whole = place / p.phases;
+      var phase = place - whole * p.phases;
+      for (var line = first; line < min(first + ${LINES}u, p.planes * p.lines); line++) {
+        let row = i32(whole) - p.top;
+        let start = i32(phase) - p.left;
+        ${rowOf(stuffed)}
+        for (var v = 0u; v < vecs; v++) {${gathered(stuffed)}
+        }
+        phase++;
+        if (phase == p.phases) { phase = 0u; whole++; }
+        place++;
+        if (place == p.lines) { place = 0u; phase = 0u; whole = 0u; plane++; }
+      }
+    }`;
+
+/*
+ * A line begins anywhere in x's fours: each vec4 of the copy is cut out of two neighbours, and the second is the next one's
+ * first. What stands beside x is read with it, and not taken.
+ */
+const byFours = () => `
+    fn cut(a: vec4f, b: vec4f, start: i32) -> vec4f {
+      let odd = (start & 1) != 0;
+      let v01 = select(a, vec4f(a.y, a.z, a.w, b.x), odd);
+      let v23 = select(vec4f(a.z, a.w, b.x, b.y), vec4f(a.w, b.x, b.y, b.z), odd);
+      return select(v01, v23, (start & 2) != 0);
+    }
+    ${linearMain(64)}
+      let vecs = p.pitch / 4u;
+      let first = thread * ${LINES}u;
+      var plane = first / p.lines;
+      var place = first - plane * p.lines;
+      for (var line = first; line < min(first + ${LINES}u, p.planes * p.lines); line++) {
+        let row = i32(place) - p.top;
+        let width = select(0u, p.width, row >= 0 && row < i32(p.height));
+        let start = i32(plane * p.height * p.width) + row * i32(p.width) - p.left;
+        var at = start >> 2u;
+        var a = x[at];
+        for (var v = 0u; v < vecs; v++) {
+          at++;
+          let b = x[at];
+          let column = vec4u(4u * v - u32(p.left)) + vec4u(0u, 1u, 2u, 3u);
+          y[line * vecs + v] = select(vec4f(), cut(a, b, start), column < vec4u(width));
+          a = b;
+        }
+        place++;
+        if (place == p.lines) { place = 0u; plane++; }
+      }
+    }`;
