@@ -7,10 +7,10 @@ import {
   openSync,
   readdirSync,
   readSync,
-  renameSync,
   rmSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { rename, syncFolders } from "../engine/platform/replace-file.ts";
 import { readSafetensorsMetadata } from "../engine/safetensors.ts";
 import { writeFileAtomic } from "./pictures/write.ts";
 import { readWhole } from "./whole-file.ts";
@@ -81,7 +81,7 @@ export function rollBack(folder: string, step: number): number | undefined {
   const older = olderCheckpoints(folder);
   const good = older.find((one) => one.step < step);
   if (!good) return undefined;
-  renameSync(good.path, newest);
+  rename(good.path, newest);
   for (const one of older) if (one.step >= step) rmSync(one.path);
   return good.step;
 }
@@ -90,10 +90,12 @@ const fileOf = (step: number): string => `${stepName(step)}.safetensors`;
 
 /** Gives a file a second name, in place of a file that has it; a copy where the file system knows no second names. */
 function name(path: string, second: string): void {
-  mkdirSync(dirname(second), { recursive: true });
+  const folder = dirname(second);
+  const made = mkdirSync(folder, { recursive: true });
   rmSync(second, { force: true });
   try {
     linkSync(path, second);
+    syncFolders(folder, made);
   } catch {
     writeFileAtomic(second, readWhole(path));
   }

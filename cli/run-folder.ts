@@ -20,6 +20,7 @@ export const files = {
   guided: "guided.png",
   guidedNumpy: "guided.npz",
   drawing: "sampling.state.safetensors",
+  lock: "training.lock",
 } as const;
 
 /** The folder of samples along the way, in a run's folder: NNNNNNNN.png after so many steps. */
