@@ -167,7 +167,9 @@ export function openImages(config: AnyConfig): Images {
   const set = open(spec as ImageSetSpec);
   if (heldBack >= set.count)
     throw new UsageError(
-      `data: got heldBack ${heldBack} of ${set.count} images, expected fewer; lower data.heldBack`,
+      set.count === 1
+        ? "data: got one image, expected at least two, one of them to be held back; add images"
+        : `data: got heldBack ${heldBack} of ${set.count} images, expected fewer; lower data.heldBack`,
     );
   if (isClassifier(config)) requireClasses(set, config);
   return split(set, { heldBack });
