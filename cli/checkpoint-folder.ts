@@ -10,6 +10,7 @@ import {
   rmSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { whileBusy } from "../engine/platform/busy.ts";
 import { rename, syncFolders } from "../engine/platform/replace-file.ts";
 import { readSafetensorsMetadata } from "../engine/safetensors.ts";
 import { writeFileAtomic } from "./pictures/write.ts";
@@ -66,7 +67,7 @@ export function writeCheckpoint(
   const kept = new Set(earlier.filter(stays));
   if (before !== undefined && kept.has(before)) name(newest, join(folder, OLDER, fileOf(before)));
   writeFileAtomic(newest, bytes);
-  for (const one of olderCheckpoints(folder)) if (!kept.has(one.step)) rmSync(one.path);
+  for (const one of olderCheckpoints(folder)) if (!kept.has(one.step)) remove(one.path);
 }
 
 /**
@@ -82,9 +83,11 @@ export function rollBack(folder: string, step: number): number | undefined {
   const good = older.find((one) => one.step < step);
   if (!good) return undefined;
   rename(good.path, newest);
-  for (const one of older) if (one.step >= step) rmSync(one.path);
+  for (const one of older) if (one.step >= step) remove(one.path);
   return good.step;
 }
+
+const remove = (path: string): void => whileBusy(() => rmSync(path, { force: true }));
 
 const fileOf = (step: number): string => `${stepName(step)}.safetensors`;
 
@@ -92,7 +95,7 @@ const fileOf = (step: number): string => `${stepName(step)}.safetensors`;
 function name(path: string, second: string): void {
   const folder = dirname(second);
   const made = mkdirSync(folder, { recursive: true });
-  rmSync(second, { force: true });
+  remove(second);
   try {
     linkSync(path, second);
     syncFolders(folder, made);
