@@ -40,10 +40,12 @@ export async function lockRun(who: string, folder: string): Promise<Disposable> 
 }
 
 function inUse(who: string, folder: string, path: string, { pid, host }: Holder): UsageError {
-  const elsewhere = host === hostname() ? "" : ` on ${host}`;
+  const here = host === hostname();
   return new UsageError(
-    `${who}: process ${pid}${elsewhere} trains in ${folder} already, expected a folder to itself; wait for it, stop it ` +
-      `(${elsewhere ? `there: ` : ""}kill ${pid}), or give another --out; if ${pid} is something else, remove ${path}`,
+    `${who}: process ${pid}${here ? "" : ` on ${host}`} trains in ${folder} already, expected a folder to itself; ` +
+      (here
+        ? `wait for it, stop it (kill ${pid}), or give another --out; if ${pid} is something else, remove ${path}`
+        : "wait for it, stop it there, or give another --out; if it died, try again in two minutes"),
   );
 }
 

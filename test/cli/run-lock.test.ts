@@ -28,7 +28,7 @@ test("on another machine too", async () => {
   const folder = newFolder({ "training.lock": JSON.stringify({ pid: 42, host: `not-${hostname()}` }) });
   await expect(lockRun("train", folder)).rejects.toThrow(
     `train: process 42 on not-${hostname()} trains in ${folder} already, expected a folder to itself; ` +
-      "wait for it, stop it (there: kill 42), or give another --out; if 42 is something else, remove",
+      "wait for it, stop it there, or give another --out; if it died, try again in two minutes",
   );
 });
 
