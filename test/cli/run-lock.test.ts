@@ -14,18 +14,18 @@ test.concurrent.for(["train run.yaml --out run --resume", "demo --config run.yam
     const cwd = newFolder({ "run.yaml": tiny() });
     using _ = await lockRun("train", join(cwd, "run"));
     const { code, stdout, complaints, announced } = await stein(args.split(" "), { cwd });
-    const lock = join("run", "training.lock");
+    const lock = join("run", ".training.lock");
     expect(complaints).toEqual([
       `stein: ${args.split(" ")[0]}: process ${process.pid} trains in run already, expected a folder to itself; wait for it, ` +
         `stop it (kill ${process.pid}), or give another --out; if ${process.pid} is something else, remove ${lock}`,
     ]);
     expect([code, stdout, announced]).toEqual([2, "", []]);
-    expect(readdirSync(join(cwd, "run"))).toEqual(["training.lock"]);
+    expect(readdirSync(join(cwd, "run"))).toEqual([".training.lock"]);
   },
 );
 
 test("on another machine too", async () => {
-  const folder = newFolder({ "training.lock": JSON.stringify({ pid: 42, host: `not-${hostname()}` }) });
+  const folder = newFolder({ ".training.lock": JSON.stringify({ pid: 42, host: `not-${hostname()}` }) });
   await expect(lockRun("train", folder)).rejects.toThrow(
     `train: process 42 on not-${hostname()} trains in ${folder} already, expected a folder to itself; ` +
       "wait for it, stop it there, or give another --out; if it died, try again in two minutes",
@@ -54,6 +54,6 @@ test("what is no folder, and cannot become one, is told", async () => {
     /^train: got --out .*file, which is a file, /,
   );
   await expect(lockRun("train", join(cwd, "file", "below"))).rejects.toThrow(
-    /^write: cannot write .*below.training\.lock \(E.*\), expected a writable place; check the folder and its space$/,
+    /^write: cannot write .*below.\.training\.lock \(E.*\), expected a writable place; check the folder and its space$/,
   );
 });
