@@ -62,7 +62,7 @@ export class MetricsLog {
   flush(): void {
     if (this.#all.length === 0) return;
     this.#write(() => {
-      const file = openSync(this.#path, "r+"); // Windows syncs no file that is open for reading alone
+      const file = openSync(this.#path, "a"); // Windows syncs no file that is open for reading alone
       try {
         fsyncSync(file);
       } finally {
