@@ -7,10 +7,11 @@ import {
   openSync,
   readdirSync,
   readSync,
-  renameSync,
   rmSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { whileBusy } from "../engine/platform/busy.ts";
+import { rename, syncFolders } from "../engine/platform/replace-file.ts";
 import { readSafetensorsMetadata } from "../engine/safetensors.ts";
 import { writeFileAtomic } from "./pictures/write.ts";
 import { readWhole } from "./whole-file.ts";
@@ -66,7 +67,7 @@ export function writeCheckpoint(
   const kept = new Set(earlier.filter(stays));
   if (before !== undefined && kept.has(before)) name(newest, join(folder, OLDER, fileOf(before)));
   writeFileAtomic(newest, bytes);
-  for (const one of olderCheckpoints(folder)) if (!kept.has(one.step)) rmSync(one.path);
+  for (const one of olderCheckpoints(folder)) if (!kept.has(one.step)) remove(one.path);
 }
 
 /**
@@ -81,19 +82,23 @@ export function rollBack(folder: string, step: number): number | undefined {
   const older = olderCheckpoints(folder);
   const good = older.find((one) => one.step < step);
   if (!good) return undefined;
-  renameSync(good.path, newest);
-  for (const one of older) if (one.step >= step) rmSync(one.path);
+  rename(good.path, newest);
+  for (const one of older) if (one.step >= step) remove(one.path);
   return good.step;
 }
+
+const remove = (path: string): void => whileBusy(() => rmSync(path, { force: true }));
 
 const fileOf = (step: number): string => `${stepName(step)}.safetensors`;
 
 /** Gives a file a second name, in place of a file that has it; a copy where the file system knows no second names. */
 function name(path: string, second: string): void {
-  mkdirSync(dirname(second), { recursive: true });
-  rmSync(second, { force: true });
+  const folder = dirname(second);
+  const made = mkdirSync(folder, { recursive: true });
+  remove(second);
   try {
     linkSync(path, second);
+    syncFolders(folder, made);
   } catch {
     writeFileAtomic(second, readWhole(path));
   }

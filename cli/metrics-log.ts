@@ -1,4 +1,13 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  truncateSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { UsageError } from "../engine/errors.ts";
 
@@ -47,6 +56,19 @@ export class MetricsLog {
     if (metrics.length === 0) return;
     for (const one of metrics) this.#all.push(one);
     this.#write(() => appendFileSync(this.#path, metrics.map((m) => `${JSON.stringify(m)}\n`).join("")));
+  }
+
+  /** Returns when the lines are on the disk: a checkpoint of their steps may not outlive them. */
+  flush(): void {
+    if (this.#all.length === 0) return;
+    this.#write(() => {
+      const file = openSync(this.#path, "a"); // Windows syncs no file that is open for reading alone
+      try {
+        fsyncSync(file);
+      } finally {
+        closeSync(file);
+      }
+    });
   }
 
   /** Mean loss of the last `count` steps. */

@@ -1,12 +1,13 @@
 import { UsageError } from "../engine/errors.ts";
 
-/** Parses the value of an option as a whole number. Throws UsageError below `least`. */
+/** Parses the value of an option as a whole number. Throws UsageError below `least`, and above 2^53 - 1. */
 export const wholeFrom =
   (least: number, option: string) =>
   (text: string): number => {
     const n = Number(text);
     if (text.trim() !== "" && Number.isSafeInteger(n) && n >= least) return n;
-    throw new UsageError(`got ${option} ${text}, expected a whole number from ${least}`);
+    const most = n > Number.MAX_SAFE_INTEGER ? ` to ${Number.MAX_SAFE_INTEGER}, 2^53 - 1` : "";
+    throw new UsageError(`got ${option} ${text}, expected a whole number from ${least}${most}`);
   };
 
 /** Parses the value of an option as a number. Throws UsageError unless it lies between the two. */

@@ -20,6 +20,7 @@ export const files = {
   guided: "guided.png",
   guidedNumpy: "guided.npz",
   drawing: "sampling.state.safetensors",
+  lock: ".training.lock", // hidden, so that it is no part of a folder of images
 } as const;
 
 /** The folder of samples along the way, in a run's folder: NNNNNNNN.png after so many steps. */

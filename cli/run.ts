@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Augmentation, augment } from "../data/augment.ts";
 import { type ImageSet, imageSize, order, split } from "../data/dataset.ts";
@@ -167,7 +167,9 @@ export function openImages(config: AnyConfig): Images {
   const set = open(spec as ImageSetSpec);
   if (heldBack >= set.count)
     throw new UsageError(
-      `data: got heldBack ${heldBack} of ${set.count} images, expected fewer; lower data.heldBack`,
+      set.count === 1
+        ? "data: got one image, expected at least two, one of them to be held back; add images"
+        : `data: got heldBack ${heldBack} of ${set.count} images, expected fewer; lower data.heldBack`,
     );
   if (isClassifier(config)) requireClasses(set, config);
   return split(set, { heldBack });
@@ -214,14 +216,10 @@ export function openCheckpoint(path: string): Checkpoint {
 
 /**
  * Looks at a run's folder before any GPU work: the checkpoint to go on from, none when training begins. Throws
- * UsageError when there is a run and `resume` is not asked for, a run without its newest checkpoint, a run of another
- * network or other data, or no folder.
+ * UsageError when there is a run and `resume` is not asked for, a run without its newest checkpoint, or a run of another
+ * network or other data.
  */
 export function checkFolder(folder: string, config: AnyConfig, resume: boolean): Checkpoint | undefined {
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false)
-    throw new UsageError(
-      `train: got --out ${folder}, which is a file, expected a folder; give another --out`,
-    );
   if (!existsSync(join(folder, files.checkpoint))) {
     const [last] = olderCheckpoints(folder);
     if (!last) return undefined;

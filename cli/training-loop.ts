@@ -86,7 +86,7 @@ function noiseOf({ sigmas, sde }: AnyConfig): string {
   return `on the ${sdeNames[sde.name]} SDE${sde.continuous ? "" : ` in ${sde.numScales} steps`}`;
 }
 
-/** What a process that died while it wrote left behind: see writeFileAtomic. */
+/** What a process that died while it wrote left behind: see replaceFile. */
 function removeLeftovers(folder: string): void {
   for (const inside of [folder, join(folder, OLDER), join(folder, SAMPLES)])
     for (const name of existsSync(inside) ? readdirSync(inside) : [])
@@ -175,6 +175,7 @@ async function record(run: Run, log: MetricsLog, clock: () => number, evaluated:
 }
 
 async function save(run: Run, log: MetricsLog): Promise<void> {
+  log.flush();
   await saveCheckpoint(run);
   const title = isClassifier(run.config) ? "Cross-entropy of noisy images" : "Score matching";
   writeFileAtomic(join(run.folder, files.loss), lossPlot(log.rows, title));

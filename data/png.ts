@@ -10,10 +10,11 @@ export interface Raster {
 
 /**
  * A PNG file as grey (1) or RGB (3) in [0, 1]; whatever is transparent lies on white. Throws fast-png's
- * errors.
+ * errors, and its own for what fast-png takes though it cannot be read.
  */
 export function decodePng(bytes: Uint8Array): Raster {
   const png = decode(bytes, { checkCrc: true });
+  requireReadable(png, bytes);
   const { samples, channels, most } = unpack(png);
   const alpha = channels === 2 || channels === 4;
   const colours = alpha ? channels - 1 : channels;
@@ -27,6 +28,18 @@ export function decodePng(bytes: Uint8Array): Raster {
       values[c * pixels + p] = 1 - opacity + opacity * (samples[at + c] / most);
   }
   return { channels: colours, height: png.height, width: png.width, values };
+}
+
+/** Where the header says it, and what it says there: PNG specification, 11.2.1. */
+const COLOUR_TYPE = 25;
+const INTERLACE = 28;
+const INDEXED = 3;
+
+function requireReadable({ width, height, depth, palette }: DecodedPng, bytes: Uint8Array): void {
+  if (width === 0 || height === 0) throw new Error(`${width}x${height} pixels`);
+  if (bytes[COLOUR_TYPE] === INDEXED && !palette) throw new Error("a palette's indices without the palette");
+  if (bytes[INTERLACE] !== 0 && depth < 8)
+    throw new Error("interlaced samples of less than a byte, which are not known here; save it otherwise");
 }
 
 /**

@@ -29,12 +29,16 @@ export class Batches {
   readonly #order: BatchesOptions["order"];
   readonly #epochs = new Map<number, Uint32Array>();
 
-  /** Throws UsageError unless the parts are equal. */
+  /** Throws UsageError unless there are images, the parts are equal, and the seed is a whole number below 2^53. */
   constructor({ count, size, parts = 1, seed, order }: BatchesOptions) {
     if (!Number.isInteger(parts) || parts < 1 || size % parts !== 0)
       throw new UsageError(
         `Batches: got parts ${parts} of batches of ${size}, expected a divisor of ${size}`,
       );
+    if (!Number.isSafeInteger(count) || count < 1)
+      throw new UsageError(`Batches: got count ${count}, expected a whole number of images from 1`);
+    if (!Number.isSafeInteger(seed) || seed < 0)
+      throw new UsageError(`Batches: got seed ${seed}, expected a whole number from 0 to 2^53 - 1`);
     this.count = count;
     this.size = size;
     this.parts = parts;

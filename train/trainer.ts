@@ -93,9 +93,13 @@ export class Trainer<P extends Output = "score" | "eps"> {
   readonly #captures = new Map<Stretch, Capture<void>>();
   #unread = 0;
 
-  /** Throws UsageError for optimizer options out of range. */
+  /** Throws UsageError for optimizer options and a gradClip out of range. */
   constructor(engine: Engine, options: TrainerOptions<P>) {
-    const { network, batches, shape } = options;
+    const { network, batches, shape, gradClip = Infinity } = options;
+    if (!(gradClip > 0))
+      throw new UsageError(
+        `train: got gradClip ${gradClip}, expected a positive number; leave it out for no limit`,
+      );
     this.engine = engine;
     this.#options = options;
     this.#mixed = options.precision === "mixed";

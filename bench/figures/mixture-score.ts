@@ -1,19 +1,7 @@
 import type { Component } from "../../data/mixture.ts";
 import type { Engine } from "../../engine/engine.ts";
-import {
-  add,
-  div,
-  embedding,
-  log,
-  mul,
-  neg,
-  reshape,
-  softmax,
-  square,
-  sub,
-  sum,
-} from "../../engine/ops/index.ts";
 import { asScore, type ScoreFunction } from "../../samplers/index.ts";
+import { blurByLabel, mixtureInOps, type RoundMixture } from "./mixture-in-ops.ts";
 
 export interface ExactScore extends Disposable {
   readonly score: ScoreFunction;
@@ -28,36 +16,20 @@ export function exactScore(
   components: readonly Component[],
   sigmas: readonly number[],
 ): ExactScore {
-  const k = components.length;
-  const keep = (values: number[], shape: number[]) => engine.untrack(engine.tensor(values, shape));
-  const logWeights = keep(
-    components.map((c) => Math.log(c.weight)),
-    [1, k],
-  );
-  const own = keep(
-    components.map((c) => c.sigma ** 2),
-    [1, k],
-  );
-  const centres = keep(
-    components.flatMap((c) => [...c.mean]),
-    [1, k, 2],
-  );
-  const added = keep(
-    sigmas.map((sigma) => sigma ** 2),
-    [sigmas.length, 1],
-  );
-  const score = asScore((x, labels) => {
-    const n = x.dim(0);
-    const variance = add(own, reshape(embedding(added, labels), [n, 1])); // [n,k]
-    const away = sub(reshape(x, [n, 1, 2]), centres); // [n,k,2]
-    const exponent = div(sum(square(away), { axis: -1 }), mul(variance, 2));
-    const shares = softmax(sub(sub(logWeights, log(variance)), exponent)); // of the components in p, [n,k]
-    return neg(sum(mul(away, reshape(div(shares, variance), [n, k, 1])), { axis: 1 }));
-  });
+  const law = mixtureInOps(engine, roundMixture(components));
+  const byLabel = blurByLabel(engine, sigmas);
   return {
-    score,
+    score: asScore((x, labels) => law.score(x, byLabel.blur(labels))),
     [Symbol.dispose]() {
-      for (const t of [logWeights, own, centres, added]) t.dispose();
+      law[Symbol.dispose]();
+      byLabel[Symbol.dispose]();
     },
   };
 }
+
+/** The same parts as the ops take them. */
+export const roundMixture = (components: readonly Component[]): RoundMixture => ({
+  weights: components.map((c) => c.weight),
+  means: components.flatMap((c) => c.mean),
+  stds: components.map((c) => c.sigma),
+});

@@ -13,6 +13,7 @@ import { writeFileAtomic } from "../pictures/write.ts";
 import { duration } from "../progress.ts";
 import { files, openCheckpoint, openImages, openRun } from "../run.ts";
 import { SAMPLES } from "../run-folder.ts";
+import { lockRun } from "../run-lock.ts";
 import { drawSamples } from "../sampler.ts";
 import { train } from "../training-loop.ts";
 import { writePictures } from "./sample.ts";
@@ -30,6 +31,7 @@ export function demoCommand(program: Command): void {
       const file = path ?? packaged("configs/demo.yaml");
       const config = readConfig(file);
       const images = openImages(config);
+      using _ = await lockRun("demo", out);
       beginAfresh(out, config);
       const { channels: c, height: h, width: w } = images.train;
       const shown = Math.min(config.sampling.count, images.train.count);

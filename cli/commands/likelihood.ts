@@ -49,6 +49,10 @@ export function likelihoodCommand(program: Command): void {
       const { config, size } = trained;
       const { probe, batch, tolerance = TOLERANCE, repeats } = options;
       const seed = options.seed ?? config.sampling.seed;
+      if (seed > Number.MAX_SAFE_INTEGER - (repeats - 1))
+        throw new UsageError(
+          `likelihood: got seed ${seed} with --repeats ${repeats}, whose last seed is beyond 2^53 - 1; lower --seed`,
+        );
       const seeds = Array.from({ length: repeats }, (_, r) => seed + r);
       const request = { config, size, given, probe, seeds, batch, tolerance };
       const { measured, nfe } = await withScore(trained, options.raw, (engine, score) =>

@@ -18,6 +18,7 @@ import {
   type Run,
   requireSameImages,
 } from "../run.ts";
+import { lockRun } from "../run-lock.ts";
 import { train } from "../training-loop.ts";
 import { verifyStep } from "../verify.ts";
 
@@ -46,6 +47,7 @@ export function trainCommand(program: Command): void {
       const config = readAnyConfig(path);
       applyMemoryOptions(config, rest);
       const folder = out ?? folderOf(path);
+      using _ = await lockRun("train", folder); // before the checkpoint is read, which another may be about to replace
       const checkpoint = checkFolder(folder, config, resume);
       const { steps } = config.training;
       if (checkpoint && checkpoint.step >= steps) {

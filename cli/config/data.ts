@@ -1,14 +1,14 @@
 import { z } from "zod";
 import { imageSetNames } from "../../data/index.ts";
 import { filterNames } from "../../data/resize.ts";
-import { count, flag, number, section, wholeFrom } from "./values.ts";
+import { count, flag, number, section, seed } from "./values.ts";
 
 /** The images. */
 export const data = section({
   name: z.enum(imageSetNames).default("digits"),
   path: z.string({ error: "expected the path of a folder" }).optional(),
   count: count.optional(),
-  seed: wholeFrom(0).optional(),
+  seed: seed.optional(),
   size: count.optional(),
   channels: number("1 (grey) or 3 (RGB)", (n) => n === 1 || n === 3).optional(),
   /** Side of the centred square that is taken of each file of a folder. */

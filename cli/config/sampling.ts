@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { count, flag, fromZero, number, positive, section, wholeFrom } from "./values.ts";
+import { count, flag, fromZero, number, positive, section, seed } from "./values.ts";
 
 export const ladderMethods = ["annealed", "consistent"] as const;
 export const sdeMethods = ["pc", "ode", "heun", "euler", "ddim", "edm"] as const;
@@ -15,7 +15,7 @@ const common = {
   count: count.default(64),
   /** Images that are drawn at a time. */
   batchSize: count.default(64),
-  seed: wholeFrom(0).default(0),
+  seed: seed.default(0),
 };
 
 /** The samplers of a ladder of noise scales: annealed Langevin dynamics, and consistent annealed sampling. */

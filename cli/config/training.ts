@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { projectionNames } from "../../train/losses/projections.ts";
 import { matchingNames } from "../../train/objectives/matching.ts";
-import { count, flag, fromZero, number, positive, section, share, wholeFrom } from "./values.ts";
+import { count, flag, fromZero, number, positive, section, seed, share, wholeFrom } from "./values.ts";
 
 export const precisions = ["f32", "mixed"] as const;
 
@@ -29,7 +29,7 @@ const bookkeeping = {
   precision: z.enum(precisions).optional(),
   /** Keep only what goes into each block of the network and compute the rest again: less memory, more time. */
   checkpointing: flag.optional(),
-  seed: wholeFrom(0).default(0),
+  seed: seed.default(0),
   checkpointEvery: count.default(500),
   /** How many of the last checkpoints stay. */
   keepLast: count.default(2),

@@ -7,6 +7,10 @@ export const number = (what: string, check: (n: number) => boolean = Number.isFi
 export const wholeFrom = (least: number) =>
   number(`a whole number from ${least}`, (n) => Number.isSafeInteger(n) && n >= least);
 export const count = wholeFrom(1);
+export const seed = number(
+  `a whole number from 0 to ${Number.MAX_SAFE_INTEGER}, 2^53 - 1`,
+  (n) => Number.isSafeInteger(n) && n >= 0,
+);
 export const positive = number("a number above 0", (n) => n > 0);
 export const fromZero = number("a number from 0", (n) => n >= 0);
 /** A share of 1 that leaves something. */

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { createReadStream, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { createReadStream, mkdirSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { UsageError } from "../../engine/errors.ts";
+import { rename } from "../../engine/platform/replace-file.ts";
 
 export interface Download {
   url: string;
@@ -46,7 +47,7 @@ export async function download(job: Download): Promise<void> {
         `it was damaged on the way or is another one: try again, or give another --from`,
     );
   }
-  renameSync(part, job.path);
+  rename(part, job.path);
 }
 
 /** The MD5 sum of a file, in hexadecimal digits. */

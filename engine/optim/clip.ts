@@ -14,11 +14,13 @@ import type { Tensor } from "../tensor.ts";
 
 /**
  * [factor, norm] on the device: the joint norm of all gradients and what to multiply them by, so that it is at most
- * maxNorm (absent: 1). The factor is -1 when the norm is not finite: `apply` then leaves the weights as they are.
+ * maxNorm (absent: 1), a positive number. The factor is -1 when the norm is not finite: `apply` then leaves the weights as they are.
  */
 export function clipGradients(grads: readonly Tensor[], maxNorm = 3.4e38): Tensor {
   const [first] = grads;
   if (!first) throw new UsageError("clipGradients: got no gradients, expected at least one");
+  if (!(maxNorm > 0))
+    throw new UsageError(`clipGradients: got maxNorm ${maxNorm}, expected a positive number`);
   const { engine } = first;
   return engine.noGrad(() =>
     engine.scope(() => {

@@ -1,10 +1,10 @@
-import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
 import type { TextCache } from "./cache.ts";
 import { locked } from "./file-lock.ts";
+import { replaceFile } from "./replace-file.ts";
 
 /** Files in STEIN_CACHE_DIR, or else in this system's folder for caches. */
 export const cache: TextCache = {
@@ -18,7 +18,10 @@ export const cache: TextCache = {
     const path = join(folder(), name);
     try {
       mkdirSync(folder(), { recursive: true });
-      await locked(`${path}.lock`, () => replace(path, change(textOf(path))));
+      await locked(`${path}.lock`, () => {
+        const text = change(textOf(path));
+        replaceFile(path, (file) => writeFileSync(file, text));
+      });
     } catch (cause) {
       throw new UsageError(
         `cache: cannot write ${path} (${(cause as Error).message}), expected a writable folder; ` +
@@ -34,25 +37,6 @@ function textOf(path: string): string | undefined {
     return readFileSync(path, "utf8");
   } catch {
     return undefined;
-  }
-}
-
-function replace(path: string, text: string): void {
-  const temporary = `${path}.${randomUUID()}.tmp`;
-  try {
-    writeFileSync(temporary, text, { flush: true });
-    renameSync(temporary, path);
-  } catch (cause) {
-    discard(temporary);
-    throw cause;
-  }
-}
-
-function discard(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // The error that led here says more.
   }
 }
 

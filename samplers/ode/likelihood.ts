@@ -114,7 +114,10 @@ function withDivergence(
       const [jv] = grad(s, [leaf], { cotangent: v, retainGraph: probes.length > 1 });
       return perSample(mul(jv!, v));
     };
-    const divergence = sumOf(probes.map((v) => engine.scope(() => along(v))));
+    // A score that nothing of x went into has no graph to go back along.
+    const divergence = s.requiresGrad
+      ? sumOf(probes.map((v) => engine.scope(() => along(v))))
+      : engine.zeros([x.dim(0)]);
     return { score: s.detach(), divergence };
   } finally {
     engine.track(leaf);

@@ -60,10 +60,15 @@ export function timeGrid({ name, T, steps }: Sde, eps: number): number[] {
   return linspace(T, eps, steps);
 }
 
-/** The step of Euler and Maruyama's method, T / N long. */
-export function eulerStep({ T, steps, coefficientsAt }: Sde, t: number): Linear<number> {
+/** The step of Euler and Maruyama's method, T / N long. Throws UsageError where it is so long that x would change its sign. */
+export function eulerStep({ name, T, steps, coefficientsAt }: Sde, t: number): Linear<number> {
   const { drift, diffusion } = coefficientsAt(t);
   const dt = T / steps;
+  if (1 + drift * dt < 0)
+    throw new UsageError(
+      `${name}: got ${steps} steps, of which the one from time ${t} takes away more than all of x, expected at least ` +
+        `${Math.ceil(-drift * T)}`,
+    );
   return { drift: drift * dt, diffusion: diffusion * Math.sqrt(dt) };
 }
 
@@ -72,6 +77,13 @@ export function requireSteps(who: string, steps: number): void {
   if (!Number.isInteger(steps) || steps < 1)
     throw new UsageError(`${who}: got steps ${steps}, expected a whole number from 1`);
 }
+
+/**
+ * What a chain's steps have of noise, in equal steps, both ends among them. Of one step the last alone, for it begins at T:
+ * the published tables have the first there, with which it would leave all the noise of the prior in x.
+ */
+export const ascending = (from: number, to: number, steps: number): number[] =>
+  steps === 1 ? [to] : linspace(from, to, steps);
 
 /** `count` numbers in equal steps, both ends among them; the first alone when there is one. */
 export const linspace = (from: number, to: number, count: number): number[] =>

@@ -2,7 +2,7 @@ import { UsageError } from "../../engine/errors.ts";
 import { mul } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { expOf } from "./exp.ts";
-import { linspace, requireSteps, type Sde, stepIndex } from "./sde.ts";
+import { ascending, requireSteps, type Sde, stepIndex } from "./sde.ts";
 
 export interface VeOptions {
   /** Noise at time 0 and at time 1, in units of the data, 0 < sigmaMin < sigmaMax. 0.01 and 50 for CIFAR-10. */
@@ -38,7 +38,7 @@ export function ve({ sigmaMin, sigmaMax, steps = 1000 }: VeOptions): Ve {
   const sigma = (t: Tensor) => mul(expOf(logRatio, t), sigmaMin);
   const sigmaAt = (t: number) => sigmaMin * Math.exp(t * logRatio);
   const growth = Math.sqrt(2 * logRatio); // of sigma(t) to the diffusion
-  const discreteSigmas = linspace(Math.log(sigmaMin), Math.log(sigmaMax), steps).map(Math.exp);
+  const discreteSigmas = ascending(Math.log(sigmaMin), Math.log(sigmaMax), steps).map(Math.exp);
   /** sigma of the step at time t and of the one before it. */
   const neighbours = (t: number): [number, number] => {
     const i = stepIndex({ T, steps }, t);

@@ -1,7 +1,7 @@
 import { UsageError } from "../../engine/errors.ts";
 import { add, exp, expm1, mul, sqrt } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { linspace, requireSteps, type Sde, stepIndex } from "./sde.ts";
+import { ascending, requireSteps, type Sde, stepIndex } from "./sde.ts";
 
 export interface BetaOptions {
   /** beta at time 0 and at time 1, 0 <= betaMin < betaMax. 0.1 and 20 unless told. */
@@ -112,7 +112,7 @@ function ddpmTables(betaMin: number, betaMax: number, steps: number): DdpmTables
       `vp: got betaMax ${betaMax} in ${steps} steps, a beta of ${betaMax}/${steps}, expected at most 1; ` +
         `take at least ${Math.ceil(betaMax)} steps`,
     );
-  const betas = linspace(betaMin / steps, betaMax / steps, steps);
+  const betas = ascending(betaMin / steps, betaMax / steps, steps);
   const alphas = betas.map((beta) => 1 - beta);
   let product = 1;
   const alphasCumprod = alphas.map((alpha) => (product *= alpha));

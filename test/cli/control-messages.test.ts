@@ -138,6 +138,13 @@ const samplers = {
     "predictorCorrector: got neither predictor nor corrector, expected at least one",
   "inpaint subvp --predictor ancestral_sampling": /^ancestral/,
   "inpaint sde --n 0": "got --n 0, expected a whole number from 1",
+  "inpaint sde --seed -1": "got --seed -1, expected a whole number from 0",
+  "inpaint sde --seed 9007199254740993":
+    "got --seed 9007199254740993, expected a whole number from 0 to 9007199254740991, 2^53 - 1",
+  "inpaint subvp --steps 5":
+    "subvp: got 5 steps, of which the one from time 1 takes away more than all of x, expected at least 10",
+  "likelihood sde --repeats 2 --seed 9007199254740991":
+    "likelihood: got seed 9007199254740991 with --repeats 2, whose last seed is beyond 2^53 - 1; lower --seed",
   "likelihood sde --tolerance 1": "got --tolerance 1, expected a number from 1e-7 and below 1, such as 1e-5",
 };
 

@@ -169,6 +169,35 @@ test.each([
   expect(told.at(-1)).toBeCloseTo(least, 9);
 });
 
+test.each(["ode", "heun"])(
+  "the probability flow by %s of a network that knows DDPM's 1000 steps: the law of the images",
+  async (method) => {
+    let product = 1;
+    const alphas = each(1000, (i) => Math.sqrt((product *= 1 - (0.1 + (19.9 * i) / 999) / 1000)));
+    const steps = inTable(
+      alphas,
+      alphas.map((alpha) => Math.sqrt(1 - alpha ** 2)),
+    );
+    const broad = { mean: 0.3, std: 0.25 };
+    const score = asScore((x, condition) => {
+      const [alpha, variance] = steps.of(condition);
+      const spread = add(mul(square(alpha), broad.std ** 2), variance);
+      return div(sub(perSample(mul(alpha, broad.mean), x), x), perSample(spread, x));
+    });
+    const sde = { name: "vp", sigmaMax: undefined, numScales: 1000, continuous: false };
+    const { draw } = methodOf(parseConfig(tinyOnSde({ sde, sampling: { method } }), "test"));
+    const onStep = async () => {};
+    const { x } = await draw(engine, score, { shape: [256, 1, 8, 8], sampleOffset: 0, onStep });
+    const values = (await x.data()) as Float32Array;
+    x.dispose();
+    const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
+    const std = Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length);
+    // Four standard errors, and a step of the chain, of whose times a label names one end.
+    expect(Math.abs(mean - broad.mean)).toBeLessThan((4 * broad.std) / Math.sqrt(values.length) + 1e-3);
+    expect(Math.abs(std / broad.std - 1)).toBeLessThan(4 / Math.sqrt(2 * values.length) + 0.01);
+  },
+);
+
 test("the last time is the published one in the published number of steps, on the VE SDE and on a chain's own steps", () => {
   const last = (yaml: string, steps?: number) => {
     const config = parseConfig(yaml, "test") as SdeConfig;

@@ -48,6 +48,8 @@ test.each([
   ["grey half seen through", plain([0, 51]), [204, 204, 204]],
   ["RGBA not seen at all", plain([10, 20, 30, 0]), [255, 255, 255]],
   ["RGBA opaque", plain([10, 20, 30, 255]), [10, 20, 30]],
+  ["16 bits, seen through in part", plain([65535, 0, 0, 257 * 51], { depth: 16 }), [255, 204, 204]],
+  ["16 bits of grey, not a byte's multiple", plain([256 * 100 + 200], { depth: 16 }), [100, 100, 100]],
   ["16 bits", plain([65535, 257 * 128, 0], { depth: 16 }), [255, 128, 0]],
 ])("%s becomes RGB on white", (_, png, colour) => {
   expect(colourOf(png, 3)).toEqual(colour);
@@ -97,6 +99,16 @@ test("a grey named as transparent is white", () => {
       2,
     ),
   ).toEqual([255, 20, 30, 255]);
+});
+
+test("an interlaced file is its seven passes, in 8 bits and in 16", () => {
+  // In a square of three: (0,0), (2,0), then row 2 by twos, column 1, row 1.
+  const passes = [[1], [3], [7, 9], [2], [8], [4, 5, 6]];
+  const shape = { width: 3, height: 3, colourType: GREY, interlace: 1 } as const;
+  const all = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+  expect(greys(pngFile({ ...shape, depth: 8 }, passes), 3)).toEqual(all);
+  const wide = passes.map((row) => row.flatMap((v) => [v, v]));
+  expect(greys(pngFile({ ...shape, depth: 16 }, wide), 3)).toEqual(all);
 });
 
 test("the centred square is taken, and resized by area", () => {
@@ -187,6 +199,19 @@ test("says which file is wrong, and how to mend it", () => {
   );
   expect(complaint(folder, () => imageFolder(folder, { channels: 4 }))).toMatchInlineSnapshot(
     `"UsageError: image folder: got channels 4, expected 1 (grey) or 3 (RGB); leave it out for the set's own"`,
+  );
+});
+
+test("a file that is none though its parts are whole is a complaint", () => {
+  const shape = { width: 3, height: 1, depth: 8, colourType: GREY };
+  const said = (png: Uint8Array) => /\((.*)\); copy it again/.exec(complain({ "a.png": png }))?.[1];
+  expect(said(pngFile({ ...shape, width: 0 }, [[]]))).toBe("0x1 pixels");
+  expect(said(pngFile({ ...shape, colourType: PALETTE }, [[0, 1, 2]]))).toBe(
+    "a palette's indices without the palette",
+  );
+  // fast-png takes a byte for each sample, which these three pixels have by chance.
+  expect(said(pngFile({ ...shape, depth: 1, interlace: 1 }, [[0x80], [0x80], [0]]))).toBe(
+    "interlaced samples of less than a byte, which are not known here; save it otherwise",
   );
 });
 

@@ -6,7 +6,13 @@ export const PALETTE = 3;
 
 /** A PNG file put together by hand: rows of packed samples, and chunks that come before them. */
 export function pngFile(
-  { width, height, depth, colourType }: { width: number; height: number; depth: number; colourType: number },
+  {
+    width,
+    height,
+    depth,
+    colourType,
+    interlace = 0,
+  }: { width: number; height: number; depth: number; colourType: number; interlace?: 0 | 1 },
   rows: number[][],
   before: [type: string, data: number[]][] = [],
 ): Uint8Array {
@@ -18,7 +24,7 @@ export function pngFile(
   const pixels = Uint8Array.from(rows.flatMap((row) => [0, ...row])); // each row begins with its filter, none
   return Uint8Array.from([
     ...[0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
-    ...chunk("IHDR", [...word(width), ...word(height), depth, colourType, 0, 0, 0]),
+    ...chunk("IHDR", [...word(width), ...word(height), depth, colourType, 0, 0, interlace]),
     ...before.flatMap(([type, data]) => chunk(type, data)),
     ...chunk("IDAT", zlibSync(pixels)),
     ...chunk("IEND", []),

@@ -247,6 +247,10 @@ describe("the optimizers", () => {
     expect(() => clipGradients([])).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: clipGradients: got no gradients, expected at least one]`,
     );
+    for (const most of [0, -1, Number.NaN])
+      expect(() => clipGradients([...params.values()], most)).toThrow(
+        `clipGradients: got maxNorm ${most}, expected a positive number`,
+      );
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { exactScore } from "../../bench/figures/mixture-score.ts";
 import { mixture } from "../../data/mixture.ts";
 import { UsageError } from "../../engine/errors.ts";
 import {
@@ -10,15 +11,7 @@ import {
 import { geometricSigmas } from "../../train/index.ts";
 import { engine } from "../support/engine.ts";
 import { smallRun } from "../train/small-run.ts";
-import {
-  blurred,
-  gaussianScore,
-  inverse,
-  type Matrix,
-  mixtureScore,
-  type Point,
-  times,
-} from "./closed-form.ts";
+import { blurred, gaussianScore, inverse, type Matrix, type Point, times } from "./closed-form.ts";
 import { expectGaussian, expectMixture } from "./moments.ts";
 
 const two = [
@@ -31,7 +24,7 @@ const short = { sigmas: ladder.slice(0, 3), stepsPerLevel: 4, epsilon: 0.02, see
 /** Runs the sampler on the mixture and returns its points. */
 async function draw(n: number, options: Partial<AnnealedLangevinOptions> = {}): Promise<Float32Array> {
   const settings = { ...short, ...options };
-  using target = mixtureScore(engine, two, settings.sigmas);
+  using target = exactScore(engine, two, settings.sigmas);
   const x = await annealedLangevin(engine, target.score, [n, 2], settings);
   const points = (await x.data()) as Float32Array;
   x.dispose();
@@ -39,7 +32,7 @@ async function draw(n: number, options: Partial<AnnealedLangevinOptions> = {}): 
 }
 
 test("the score written in ops is the mixture's own", async () => {
-  using target = mixtureScore(engine, two, ladder);
+  using target = exactScore(engine, two, ladder);
   const points = Float32Array.from({ length: 64 }, (_, i) => Math.sin(7 * i));
   for (const [label, sigma] of ladder.entries()) {
     const got = await engine
@@ -171,7 +164,7 @@ describe("onStep", () => {
   });
 
   test("may throw: the chain is given up and its memory given back", async () => {
-    using target = mixtureScore(engine, two, short.sigmas);
+    using target = exactScore(engine, two, short.sigmas);
     const { live } = engine.memory();
     const stop = () => {
       throw new Error("enough");
@@ -184,7 +177,7 @@ describe("onStep", () => {
 });
 
 test("start is where the chain begins, and what it becomes", async () => {
-  using target = mixtureScore(engine, two, short.sigmas);
+  using target = exactScore(engine, two, short.sigmas);
   using start = engine.tensor([5, 5, -5, -5], [2, 2]);
   let first: ArrayLike<number> = [];
   const onStep = async ({ done, x }: SamplerStep) => {

@@ -1,10 +1,11 @@
 /** Scores in closed form, written in ops: what a sampler can be held against. */
+import { type Blur, mixtureInOps } from "../../bench/figures/mixture-in-ops.ts";
+import { roundMixture } from "../../bench/figures/mixture-score.ts";
 import type { Component } from "../../data/mixture.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { add, concat, embedding, mul, narrow, neg, scale, sub, sum } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { asScore, type Energy, type ScoreFunction } from "../../samplers/index.ts";
-import { type Blur, blurByLabel, mixtureLaw, type RoundMixture } from "../support/mixture-law.ts";
 
 export interface ClosedForm extends Disposable {
   score: ScoreFunction;
@@ -14,32 +15,9 @@ export interface ClosedForm extends Disposable {
 export type Point = readonly [number, number];
 export type Matrix = readonly [Point, Point];
 
-/** grad log of a mixture of round Gaussians on the plane, blurred by N(0, sigma^2 I): x [n,2], labels [n] -> [n,2]. */
-export function mixtureScore(
-  engine: Engine,
-  components: readonly Component[],
-  sigmas: readonly number[],
-): ClosedForm {
-  const law = mixtureLaw(engine, roundMixture(components));
-  const byLabel = blurByLabel(engine, sigmas);
-  return {
-    score: asScore((x, labels) => law.score(x, byLabel.blur(labels))),
-    [Symbol.dispose]() {
-      law[Symbol.dispose]();
-      byLabel[Symbol.dispose]();
-    },
-  };
-}
-
-const roundMixture = (components: readonly Component[]): RoundMixture => ({
-  weights: components.map((c) => c.weight),
-  means: components.flatMap((c) => c.mean),
-  stds: components.map((c) => c.sigma),
-});
-
 /** The energy -log p of the mixture itself. */
 export function mixtureEnergy(engine: Engine, components: readonly Component[]): Energy & Disposable {
-  const law = mixtureLaw(engine, roundMixture(components));
+  const law = mixtureInOps(engine, roundMixture(components));
   const unblurred = (x: Tensor): Blur => ({ a: engine.ones([x.dim(0)]), v: engine.zeros([x.dim(0)]) });
   return {
     energy: (x) => neg(law.logDensity(x, unblurred(x))),

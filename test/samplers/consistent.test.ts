@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { exactScore } from "../../bench/figures/mixture-score.ts";
 import { add, div, embedding, sub } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
 import {
@@ -9,15 +10,7 @@ import {
 } from "../../samplers/index.ts";
 import { geometricSigmas } from "../../train/index.ts";
 import { engine } from "../support/engine.ts";
-import {
-  blurred,
-  gaussianScore,
-  inverse,
-  type Matrix,
-  mixtureScore,
-  type Point,
-  times,
-} from "./closed-form.ts";
+import { blurred, gaussianScore, inverse, type Matrix, type Point, times } from "./closed-form.ts";
 import { expectGaussian, expectMixture, gaussianScores } from "./moments.ts";
 
 const round = (variance: number): Matrix => [
@@ -98,7 +91,7 @@ test("of a mixture, down many scales: shares, means and covariances", async () =
   ] as const;
   const sigmas = geometricSigmas({ begin: 3, end: 0.01, count: 200 });
   const ratio = sigmas[1]! / sigmas[0]!;
-  using target = mixtureScore(engine, parts, sigmas);
+  using target = exactScore(engine, parts, sigmas);
   const options = { sigmas, epsilon: (1 - ratio ** 2) * 0.01 ** 2, seed: 4 };
   const x = await consistentAnnealing(engine, target.score, [10_000, 2], options);
   expectMixture((await x.data()) as Float32Array, parts);

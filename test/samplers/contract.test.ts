@@ -1,5 +1,6 @@
 /** What all samplers promise, whatever they draw. */
 import { describe, expect, test } from "vitest";
+import { exactScore } from "../../bench/figures/mixture-score.ts";
 import { scale } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
@@ -20,7 +21,7 @@ import {
   vp,
 } from "../../samplers/index.ts";
 import { engine } from "../support/engine.ts";
-import { mixtureEnergy, mixtureScore } from "./closed-form.ts";
+import { mixtureEnergy } from "./closed-form.ts";
 import { diffusedMixture } from "./diffused.ts";
 
 const parts = [
@@ -31,7 +32,7 @@ const sigmas = [1, 0.6, 0.36];
 const annealing = { sigmas, stepsPerLevel: 2, epsilon: 0.02 };
 const sde = vp({ steps: 100 });
 
-const scores = mixtureScore(engine, parts, sigmas);
+const scores = exactScore(engine, parts, sigmas);
 const energy = mixtureEnergy(engine, parts);
 const narrow = ve({ sigmaMin: 0.1, sigmaMax: 1, steps: 5 });
 const exploding = diffusedMixture(engine, narrow, parts);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { mixtureInOps } from "../../bench/figures/mixture-in-ops.ts";
 import { add, log, matmul, mul, reshape, scale, softmax, square } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { logProbGrad } from "../../models/classifier.ts";
@@ -16,7 +17,6 @@ import {
 } from "../../samplers/index.ts";
 import { type Plan, planOf } from "../../samplers/pc-options.ts";
 import { engine } from "../support/engine.ts";
-import { mixtureLaw } from "../support/mixture-law.ts";
 import { zScore } from "../support/near.ts";
 import { inverse, type Matrix, type Point, times } from "./closed-form.ts";
 import { diffusedGaussian, diffusedMixture, rowsOf } from "./diffused.ts";
@@ -274,7 +274,7 @@ describe("a class of a mixture", () => {
   function guidance(labels: Tensor) {
     const sde = ve({ sigmaMin: 0.01, sigmaMax: 8, steps: 150 });
     const mixture = diffusedMixture(engine, sde, components);
-    const law = mixtureLaw(engine, {
+    const law = mixtureInOps(engine, {
       weights: components.map((c) => c.weight),
       means: components.flatMap((c) => c.mean),
       stds: components.map((c) => c.sigma),

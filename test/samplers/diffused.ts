@@ -1,9 +1,10 @@
 /** Densities in closed form at every time of a diffusion: what probability flows can be held against. */
+
+import { mixtureInOps } from "../../bench/figures/mixture-in-ops.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { add, div, matmul, mul, reshape, square, sub } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { asScore, type ScoreFunction, type Sde } from "../../samplers/index.ts";
-import { mixtureLaw } from "../support/mixture-law.ts";
 
 /** A density on D-vectors whose score at time t is told t itself. */
 export interface Diffused extends Disposable {
@@ -83,7 +84,7 @@ export interface RoundPart {
 /** A mixture of round Gaussians. */
 export function diffusedMixture(engine: Engine, sde: Sde, parts: readonly RoundPart[]): Diffused {
   const d = parts[0]!.mean.length;
-  const law = mixtureLaw(engine, {
+  const law = mixtureInOps(engine, {
     weights: parts.map((p) => p.weight),
     means: parts.flatMap((p) => p.mean),
     stds: parts.map((p) => p.sigma),

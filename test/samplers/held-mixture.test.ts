@@ -4,6 +4,7 @@
  * without anything known, whose law chain-law and pc-law hold against the mixture.
  */
 import { expect, test } from "vitest";
+import { exactScore } from "../../bench/figures/mixture-score.ts";
 import { mul, narrow } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import {
@@ -18,7 +19,6 @@ import {
 } from "../../samplers/index.ts";
 import { engine } from "../support/engine.ts";
 import { zScore } from "../support/near.ts";
-import { mixtureScore } from "./closed-form.ts";
 import { diffusedMixture } from "./diffused.ts";
 
 const N = 10_000;
@@ -48,7 +48,7 @@ const right = (values: Float32Array): number => values.filter((v) => v > 0.1).le
 
 const sigmas = [1, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12];
 test.each(["level", "step"] as const)("annealed inpainting, redrawn each %s", async (redraw) => {
-  using target = mixtureScore(engine, parts, sigmas);
+  using target = exactScore(engine, parts, sigmas);
   const settings = { sigmas, stepsPerLevel: 20, epsilon: 0.002, seed: 5 };
   const options = { ...settings, known, mask, redraw };
   const [free, held] = await columns(await annealedInpainting(engine, target.score, shape, options));

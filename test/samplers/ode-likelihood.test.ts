@@ -262,6 +262,39 @@ describe("options", () => {
     expect(engine.memory().live).toBe(live);
   });
 
+  test.each(["exact", "rademacher"] as const)(
+    "a score that does not depend on x has no divergence, %s: the densities are those of the drift alone",
+    async (probe) => {
+      const x = [0.3, -0.2, 1.5, 0.7];
+      const constant = asScore((at) => at.engine.full(at.shape, 0.002));
+      const nothing = asScore((at) => at.engine.zeros(at.shape));
+      const densityOf = (std: number) => (logp: number, z: number) =>
+        logp - 0.5 * (z / std) ** 2 - 0.5 * Math.log(2 * Math.PI * std ** 2);
+      const near = (got: Float64Array, exact: number[]) =>
+        got.forEach((value, i) => {
+          expect(Math.abs(value - exact[i]!)).toBeLessThan(1e-4);
+        });
+      const pairs = [x.slice(0, 2), x.slice(2)];
+
+      // VE: dx = -1/2 d(sigma^2) c, and volumes stay.
+      const shift = -0.001 * (100 ** 2 - (0.01 * 10 ** (4 * EPS)) ** 2);
+      const moved = await bits({ score: constant }, x, 2, { sde: sdes[0]!, probe });
+      near(
+        moved.logp,
+        pairs.map((pair) => pair.map((v) => v + shift).reduce(densityOf(100), 0)),
+      );
+      expect([...moved.deltaLogp]).toEqual([0, 0]);
+
+      // VP: x shrinks by alpha, and with it the volume, by alpha in each of two dimensions.
+      const logAlpha = -(0.1 * (1 - EPS) + (19.9 * (1 - EPS ** 2)) / 2) / 2;
+      const shrunk = await bits({ score: nothing }, x, 2, { sde: sdes[1]!, probe });
+      near(
+        shrunk.logp,
+        pairs.map((pair) => pair.map((v) => v * Math.exp(logAlpha)).reduce(densityOf(1), 0) + 2 * logAlpha),
+      );
+    },
+  );
+
   test("images: any shape, any score written in ops, its weights without gradients", async () => {
     using weight = engine.variable([0.3]);
     using x = randn(engine, [2, 1, 3, 3], { seed: 1, purpose: "user" });

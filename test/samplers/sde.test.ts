@@ -218,8 +218,21 @@ describe("times", () => {
   });
 });
 
-test("one step has the first scale", () => {
-  expect(ve({ sigmaMin: 0.01, sigmaMax: 1, steps: 1 }).discreteSigmas).toEqual([expect.closeTo(0.01, 15)]);
+test("one step begins where time ends: it has the last scale, as the last of two", () => {
+  const sigmas = { sigmaMin: 0.01, sigmaMax: 3 };
+  expect(ve({ ...sigmas, steps: 1 }).discreteSigmas).toEqual([expect.closeTo(3, 14)]);
+  expect(ve({ ...sigmas, steps: 2 }).discreteSigmas).toEqual([
+    expect.closeTo(0.01, 15),
+    expect.closeTo(3, 14),
+  ]);
+  expect(vp({ betaMax: 0.8, steps: 1 }).discrete.betas).toEqual([0.8]);
+});
+
+test("a step of the sub-VP SDE that takes away more than all of x is refused", () => {
+  expect(subVp({ steps: 10 }).discretize(1).drift).toBe(-1);
+  expect(() => subVp({ steps: 9 }).discretize(1)).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: subvp: got 9 steps, of which the one from time 1 takes away more than all of x, expected at least 10]`,
+  );
 });
 
 test("what networks are told of the time: sigma, or 999 t", async () => {

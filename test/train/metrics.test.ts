@@ -13,6 +13,13 @@ function normals(n: number, dim: number, { seed = 1, mean = 0, deviation = 1 } =
   });
 }
 
+test("streams differ with all 53 bits of the seed", () => {
+  const first = (seed: number) => uniformStream(seed)();
+  const seeds = [0, 1, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 33, 2 ** 53 - 1];
+  expect(new Set(seeds.map(first)).size).toBe(seeds.length);
+  expect(first(0)).not.toBe(first(2 ** 32));
+});
+
 const w2 = (a: number[], b: number[]) => Math.sqrt(squaredW2(Float64Array.from(a), Float64Array.from(b)));
 
 test("in one dimension equally many points are paired in order", () => {

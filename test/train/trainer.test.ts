@@ -31,6 +31,16 @@ describe("a step", () => {
     expect(together.trainer.step).toBe(6);
   });
 
+  test("clips gradients to a positive norm, or to none", async () => {
+    for (const gradClip of [0, -1, Number.NaN])
+      expect(() => smallRun(engine, { gradClip })).toThrow(
+        `train: got gradClip ${gradClip}, expected a positive number; leave it out for no limit`,
+      );
+    using loose = smallRun(engine, { gradClip: Infinity });
+    using plain = smallRun(engine);
+    expect(await losses(loose, 2)).toEqual(await losses(plain, 2));
+  });
+
   test("is refused when too many are unread", async () => {
     using run = smallRun(engine);
     await losses(run, 1);
@@ -190,6 +200,17 @@ describe("batches", () => {
     expect([...batches.images(1)]).toEqual([3, 4, 10]); // again, as a resumed run asks
     const big = new Batches({ count: 2, size: 5, seed: 0, order: ascending });
     expect([...big.images(1)]).toEqual([21, 30, 31, 40, 41]);
+  });
+
+  test("need images, and a seed that is a whole number below 2^53", () => {
+    const of = (count: number, seed: number) => new Batches({ count, size: 1, seed, order: ascending });
+    for (const seed of [0, 2 ** 32 - 1, 2 ** 53 - 1])
+      for (const label of of(1, seed).labels(0, 4)) expect([0, 1, 2, 3]).toContain(label);
+    for (const seed of [-1, 0.5, 2 ** 53])
+      expect(() => of(1, seed)).toThrow(
+        `Batches: got seed ${seed}, expected a whole number from 0 to 2^53 - 1`,
+      );
+    expect(() => of(0, 0)).toThrow("Batches: got count 0, expected a whole number of images from 1");
   });
 
   test("draw labels evenly, as a function of seed and step", () => {

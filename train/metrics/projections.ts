@@ -1,6 +1,6 @@
 /** Uniform numbers on [0, 1) from a seed, for metrics that must give the same value twice. splitmix32. */
 export function uniformStream(seed: number): () => number {
-  let state = seed | 0;
+  let state = seed ^ Math.imul(Math.floor(seed / 2 ** 32), 0x85ebca6b); // seeds above 32 bits count in full
   return () => {
     state = (state + 0x9e3779b9) | 0;
     let h = state;

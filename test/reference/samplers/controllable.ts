@@ -1,3 +1,4 @@
+import { mixtureInOps } from "../../../bench/figures/mixture-in-ops.ts";
 import type { Engine } from "../../../engine/engine.ts";
 import { add, mul, scale, square, sub } from "../../../engine/ops/index.ts";
 import type { Tensor } from "../../../engine/tensor.ts";
@@ -12,7 +13,6 @@ import {
   type PredictorName,
   predictorCorrector,
 } from "../../../samplers/index.ts";
-import { mixtureLaw } from "../../support/mixture-law.ts";
 import type { ReferenceCase } from "../case.ts";
 import type { NamedValues, Values } from "../compare.ts";
 import { sdeOf } from "../sde.ts";
@@ -99,7 +99,7 @@ async function ofClass(engine: Engine, c: ReferenceCase): Promise<NamedValues> {
 /** grad log p_t(component = label | x) of the case's mixture, by autograd. */
 function componentGrad(c: SamplerContext) {
   const law = c.own(
-    mixtureLaw(c.engine, {
+    mixtureInOps(c.engine, {
       weights: c.numbers("gmm.weights"),
       means: c.numbers("gmm.means"),
       stds: c.numbers("gmm.stds"),

@@ -1,3 +1,4 @@
+import { blurByLabel, mixtureInOps } from "../../../bench/figures/mixture-in-ops.ts";
 import { type Component, mixture } from "../../../data/mixture.ts";
 import type { Engine } from "../../../engine/engine.ts";
 import { add, pad, reshape } from "../../../engine/ops/index.ts";
@@ -12,7 +13,6 @@ import {
   langevin,
   type ScoreFunction,
 } from "../../../samplers/index.ts";
-import { blurByLabel, mixtureLaw } from "../../support/mixture-law.ts";
 import type { ReferenceCase } from "../case.ts";
 import type { NamedValues, Values } from "../compare.ts";
 import { SamplerContext } from "./context.ts";
@@ -167,7 +167,7 @@ const shortened = (c: SamplerContext): Partial<AnnealingOptions> => {
 /** The mixture of the two-dimensional experiment, blurred: its components have no width of their own. */
 function toyScore(c: SamplerContext, sigmas: readonly number[]): ScoreFunction {
   const [weights, means] = [c.numbers("in.mix_probs"), c.numbers("in.means")];
-  const law = c.own(mixtureLaw(c.engine, { weights, means, stds: weights.map(() => 0) }));
+  const law = c.own(mixtureInOps(c.engine, { weights, means, stds: weights.map(() => 0) }));
   const { blur } = c.own(blurByLabel(c.engine, sigmas));
   return asScore((x, labels) => law.score(x, blur(labels)));
 }

@@ -1,12 +1,12 @@
+import { type Blur, blurByLabel, mixtureInOps } from "../../../bench/figures/mixture-in-ops.ts";
 import type { Tensor } from "../../../engine/tensor.ts";
 import { asScore, type ScoreFunction } from "../../../samplers/score.ts";
-import { type Blur, blurByLabel, mixtureLaw } from "../../support/mixture-law.ts";
 import type { SamplerContext } from "./context.ts";
 
 /** The score of the case's mixture, scaled and blurred as the condition says. */
 export function mixtureScore(c: SamplerContext, blurOf: (condition: Tensor) => Blur): ScoreFunction {
   const law = c.own(
-    mixtureLaw(c.engine, {
+    mixtureInOps(c.engine, {
       weights: c.numbers("gmm.weights"),
       means: c.numbers("gmm.means"),
       stds: c.numbers("gmm.stds"),

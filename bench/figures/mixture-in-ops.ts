@@ -29,7 +29,7 @@ export interface Blur {
 }
 
 /** A density in closed form, written in ops. */
-export interface MixtureLaw extends Disposable {
+export interface MixtureInOps extends Disposable {
   /** log p of x [n,...], blurred. -> [n] */
   logDensity(x: Tensor, blur: Blur): Tensor;
   /** log of each component's share in p, [n,k]: logits of whence x came. */
@@ -42,7 +42,7 @@ export interface MixtureLaw extends Disposable {
  * The mixture scaled by a and blurred by v, with components N(a m_k, (a^2 s_k^2 + v) I); its score is
  * -sum_k r_k (x - a m_k) / (a^2 s_k^2 + v) with the responsibilities r_k proportional to the components' densities.
  */
-export function mixtureLaw(engine: Engine, { weights, means, stds }: RoundMixture): MixtureLaw {
+export function mixtureInOps(engine: Engine, { weights, means, stds }: RoundMixture): MixtureInOps {
   const [k, d] = [weights.length, means.length / weights.length];
   const row = (values: number[]) => engine.untrack(engine.tensor(values, [1, k]));
   const logWeights = row(weights.map((w) => Math.log(w) - (d / 2) * Math.log(2 * Math.PI)));

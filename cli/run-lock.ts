@@ -1,0 +1,59 @@
+import { mkdirSync, rmdirSync, statSync } from "node:fs";
+import { hostname } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { UsageError } from "../engine/errors.ts";
+import { type Holder, holdLock } from "../engine/platform/file-lock.ts";
+import { files } from "./run-folder.ts";
+
+/**
+ * Keeps other processes from training in a run's folder until it is disposed of. Makes the folder, and takes it away
+ * again where nothing came into it. That of a process that was killed is taken over. Throws UsageError where another
+ * trains there, for a file in the folder's place, and where nothing can be written.
+ */
+export async function lockRun(who: string, folder: string): Promise<Disposable> {
+  const path = join(folder, files.lock);
+  let made: string | undefined;
+  const removeEmpty = () => made !== undefined && removeEmptyFolders(folder, made);
+  try {
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false)
+      throw new UsageError(
+        `${who}: got --out ${folder}, which is a file, expected a folder; give another --out`,
+      );
+    made = mkdirSync(folder, { recursive: true });
+    const lock = await holdLock(path);
+    if (lock.heldBy) throw inUse(who, folder, path, lock.heldBy);
+    return {
+      [Symbol.dispose]() {
+        lock[Symbol.dispose]();
+        removeEmpty();
+      },
+    };
+  } catch (cause) {
+    removeEmpty();
+    if (cause instanceof UsageError) throw cause;
+    throw new UsageError(
+      `write: cannot write ${path} (${(cause as Error).message}), expected a writable place; ` +
+        "check the folder and its space",
+      { cause },
+    );
+  }
+}
+
+function inUse(who: string, folder: string, path: string, { pid, host }: Holder): UsageError {
+  const here = host === hostname();
+  return new UsageError(
+    `${who}: process ${pid}${here ? "" : ` on ${host}`} trains in ${folder} already, expected a folder to itself; ` +
+      (here
+        ? `wait for it, stop it (kill ${pid}), or give another --out; if ${pid} is something else, remove ${path}`
+        : "wait for it, stop it there, or give another --out; if it died, try again in two minutes"),
+  );
+}
+
+/** From a folder up to the first that was made for it, as long as they are empty. */
+function removeEmptyFolders(folder: string, made: string): void {
+  try {
+    for (let at = resolve(folder); at.length >= resolve(made).length; at = dirname(at)) rmdirSync(at);
+  } catch {
+    // Something is in there.
+  }
+}
