@@ -36,7 +36,8 @@ export type OptionalFeature = (typeof optionalFeatures)[number];
 export interface DeviceOptions {
   /**
    * Stay below these limits, to imitate a smaller adapter; "default": below those that every adapter has. A value below
-   * WebGPU's defaults counts for the sizes of buffers and bindings alone. What the adapter allows unless given.
+   * WebGPU's defaults counts for the sizes of buffers and bindings alone, which are 4096 bytes at least. What the adapter
+   * allows unless given.
    */
   limits?: LimitOverrides | "default";
   /** Which optional features to use, of those the adapter has; "all" unless given. */
