@@ -79,7 +79,7 @@ const images = {
     "inpaint: got --data 0:2 of the 1 images of black.png, expected at most 1",
   "encode moved":
     "mnist: got no images in /nowhere, expected train-images-idx3-ubyte or train-images-idx3-ubyte.gz; " +
-    "download the file there, or use the built-in digits, or give --images of your own",
+    "bring the files there by stein data fetch mnist --to /nowhere, or use the built-in digits, or give --images of your own",
   "encode sde --out @black.png":
     "encode: got --out black.png, which is a file, expected a folder; give another --out",
 };
