@@ -3,6 +3,7 @@ import { parse, stringify } from "yaml";
 import { z } from "zod";
 import { UsageError } from "../engine/errors.ts";
 import { disagreement, type Parts } from "./config/agreement.ts";
+import { withChanges } from "./config/changes.ts";
 import { type ClassifierModel, classifierDisagreement, classifiers } from "./config/classifier.ts";
 import { complaint } from "./config/complaint.ts";
 import { data } from "./config/data.ts";
@@ -64,11 +65,16 @@ function sectionsFor(given: Record<string, unknown>): Record<string, z.ZodObject
     : { data, model, sde: sectionNamed(sdes, given.sde), training: sdeTraining, sampling: sdeSampling };
 }
 
-/** Reads and checks a YAML file. Throws UsageError naming the file, the key, what came and the nearest known key. */
-export const readConfig = (path: string): Config => parseConfig(readText(path), path);
+/**
+ * Reads and checks a YAML file, with the changes of --set. Throws UsageError naming the file, the key, what came and the
+ * nearest known key.
+ */
+export const readConfig = (path: string, changes?: readonly string[]): Config =>
+  parseConfig(readText(path), path, changes);
 
 /** The same for a score network or a classifier. */
-export const readAnyConfig = (path: string): AnyConfig => parseAnyConfig(readText(path), path);
+export const readAnyConfig = (path: string, changes?: readonly string[]): AnyConfig =>
+  parseAnyConfig(readText(path), path, changes);
 
 function readText(path: string): string {
   try {
@@ -81,8 +87,8 @@ function readText(path: string): string {
 }
 
 /** Checks the text of a score network's configuration; `name` stands in messages. */
-export function parseConfig(text: string, name: string): Config {
-  const config = parseAnyConfig(text, name);
+export function parseConfig(text: string, name: string, changes?: readonly string[]): Config {
+  const config = parseAnyConfig(text, name, changes);
   if (isClassifier(config))
     throw new UsageError(
       `config: ${name} is that of a classifier, expected that of a score network; ` +
@@ -103,15 +109,16 @@ export function parseClassifierConfig(text: string, name: string): ClassifierCon
 }
 
 /** Checks the text of a configuration, whatever it trains. */
-export function parseAnyConfig(text: string, name: string): AnyConfig {
+export function parseAnyConfig(text: string, name: string, changes: readonly string[] = []): AnyConfig {
   let value: unknown;
   try {
     value = parse(text, { logLevel: "error" });
   } catch (cause) {
     throw new UsageError(`config: ${name} is not YAML: ${firstLine(cause)}`);
   }
-  const result = check(withoutEmpty(value));
-  if (typeof result === "string") throw new UsageError(`config: ${name}: ${result}`);
+  const result = check(withoutEmpty(withChanges(value, changes)));
+  const whole = [name, ...changes.map((change) => `--set ${change}`)].join(" ");
+  if (typeof result === "string") throw new UsageError(`config: ${whole}: ${result}`);
   return result;
 }
 

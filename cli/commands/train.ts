@@ -18,17 +18,18 @@ import {
   type Run,
   requireSameImages,
 } from "../run.ts";
+import { type SetOption, withSetOption } from "../set-option.ts";
 import { train } from "../training-loop.ts";
 import { verifyStep } from "../verify.ts";
 
-interface TrainOptions extends MemoryOptions {
+interface TrainOptions extends MemoryOptions, SetOption {
   out?: string;
   resume?: boolean;
   verify?: boolean;
 }
 
 export function trainCommand(program: Command): void {
-  withMemoryOptions(program.command("train"))
+  withSetOption(withMemoryOptions(program.command("train")))
     .description("train a score network, or a classifier, as a YAML configuration says")
     .argument("<config>", "configuration, such as configs/demo.yaml")
     .option("-o, --out <folder>", "the run's folder; runs/ and the configuration's path unless given")
@@ -43,7 +44,7 @@ export function trainCommand(program: Command): void {
     )
     .action(async (path: string, options: TrainOptions) => {
       const { out, resume = false, verify, ...rest } = options;
-      const config = readAnyConfig(path);
+      const config = readAnyConfig(path, rest.set);
       applyMemoryOptions(config, rest);
       const folder = out ?? folderOf(path);
       const checkpoint = checkFolder(folder, config, resume);
