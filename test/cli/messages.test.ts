@@ -335,6 +335,13 @@ const samplers: Record<string, Case> = {
     files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
     says: "sample: got --range with snrOver batch, by which images depend on their batch; take --snr-over sample",
   },
+  "settings of a corrector that there is none of": {
+    args: "sample a.safetensors --corrector-steps 2",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
+    says:
+      "sample: got --corrector-steps without a corrector, expected one; " +
+      "give --corrector langevin or ald, or leave it out",
+  },
   "a predictor that the SDE has no form of": {
     args: "sample a.safetensors --predictor ancestral_sampling",
     files: { "a.safetensors": checkpoint(onSde({ sde: { name: "subvp" } })) },
