@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { parse, stringify } from "yaml";
 import { z } from "zod";
 import { UsageError } from "../engine/errors.ts";
@@ -12,6 +12,7 @@ import { type Sde, sdes, sigmas } from "./config/noise.ts";
 import { annealedSampling, sdeSampling } from "./config/sampling.ts";
 import { annealedTraining, classifierTraining, sdeTraining } from "./config/training.ts";
 import { expectedKeys, sectionNamed } from "./config/values.ts";
+import { packaged } from "./packaged.ts";
 
 /** A run on a ladder of noise scales, as written in YAML. */
 export interface AnnealedConfig {
@@ -76,9 +77,12 @@ export const readConfig = (path: string, changes?: readonly string[]): Config =>
 export const readAnyConfig = (path: string, changes?: readonly string[]): AnyConfig =>
   parseAnyConfig(readText(path), path, changes);
 
+/** configs/NAME.yaml is the package's own where there is no such file: its configurations are at hand in any folder. */
 function readText(path: string): string {
+  const own = /^(?:\.\/)?(configs\/.+)$/.exec(path.replaceAll("\\", "/"))?.[1];
+  const there = own === undefined || existsSync(path) ? path : packaged(own);
   try {
-    return readFileSync(path, "utf8");
+    return readFileSync(there, "utf8");
   } catch (cause) {
     throw new UsageError(
       `config: cannot read ${path} (${(cause as NodeJS.ErrnoException).code}); check the path`,

@@ -1,6 +1,12 @@
-/** --set section.key=value: a configuration with other values. */
-import { describe, expect, test } from "vitest";
-import { parseAnyConfig, parseConfig } from "../../cli/config.ts";
+/** Where configurations are found, and --set section.key=value: one with other values. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, test } from "vitest";
+import { parseAnyConfig, parseConfig, readConfig } from "../../cli/config.ts";
+import { tempFolder } from "../data/temp-folder.ts";
+
+const home = process.cwd();
+afterEach(() => process.chdir(home));
 
 const text = `
 data: { name: digits }
@@ -62,5 +68,24 @@ describe("what is wrong with a change is told with it", () => {
     ],
   ])("%s", (change, says) => {
     expect(() => changed(change)).toThrow(expect.objectContaining({ name: "UsageError", message: says }));
+  });
+});
+
+describe("configs/NAME.yaml", () => {
+  const shipped = readConfig(fileURLToPath(new URL("../../configs/demo.yaml", import.meta.url)));
+
+  test("is the package's own in a folder without one", () => {
+    process.chdir(tempFolder());
+    expect(readConfig("configs/demo.yaml")).toEqual(shipped);
+    expect(readConfig("./configs/demo.yaml", ["training.steps=3"]).training.steps).toBe(3);
+    for (const path of ["demo.yaml", "other/configs/demo.yaml", "configs/nowhere.yaml"])
+      expect(() => readConfig(path)).toThrow(`config: cannot read ${path} (ENOENT); check the path`);
+  });
+
+  test("is the folder's where it has one", () => {
+    process.chdir(tempFolder());
+    mkdirSync("configs");
+    writeFileSync("configs/demo.yaml", text);
+    expect(readConfig("configs/demo.yaml")).toEqual(changed());
   });
 });
