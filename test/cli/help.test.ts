@@ -418,18 +418,20 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       layers, parameters, operations, and what a training step needs of this adapter
 
       Arguments:
-        config              configuration, such as
-                            configs/ve/cifar10_ncsnpp_continuous.yaml
+        config                     configuration, such as
+                                   configs/ve/cifar10_ncsnpp_continuous.yaml
 
       Options:
-        --checkpointing     keep only what goes into each block and compute the rest
-                            again; or training.checkpointing
-        --precision <kind>  mixed stores activations as f16; or training.precision
-                            (choices: "f32", "mixed")
-        --batch <n>         images of a step; as configured unless given
-        --full              every module, none folded
-        --json              as JSON
-        -h, --help          display help for command
+        --checkpointing            keep only what goes into each block and compute the
+                                   rest again; or training.checkpointing
+        --precision <kind>         mixed stores activations as f16; or
+                                   training.precision (choices: "f32", "mixed")
+        --set <section.key=value>  another value for a key of the configuration, such
+                                   as training.steps=100; once for each key
+        --batch <n>                images of a step; as configured unless given
+        --full                     every module, none folded
+        --json                     as JSON
+        -h, --help                 display help for command
 
       Nothing is computed: the network is walked through without the device.
       "
