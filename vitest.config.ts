@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 const host = [
   "test/{oracle,data,pictures}/**/*.test.ts",
   "test/bench/peers*.test.ts",
-  "test/cli/{checkpoint-folder,control-messages,help,log,messages,runs,whole-file}.test.ts",
+  "test/cli/{checkpoint-folder,configuration-page,control-messages,help,log,messages,read-config,runs,whole-file}.test.ts",
   "test/bench/{browser-safe,change,html,roofline-plot,roofs,schema}.test.ts",
   "test/figures/{docs,fisher,law,svg}.test.ts",
   "test/engine/{buffers,errors,lowest-first,patience,safetensors,shader-message,shapes}.test.ts",

@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { parse, stringify } from "yaml";
 import { z } from "zod";
 import { UsageError } from "../engine/errors.ts";
 import { disagreement, type Parts } from "./config/agreement.ts";
+import { withChanges } from "./config/changes.ts";
 import { type ClassifierModel, classifierDisagreement, classifiers } from "./config/classifier.ts";
 import { complaint } from "./config/complaint.ts";
 import { data } from "./config/data.ts";
@@ -11,6 +12,7 @@ import { type Sde, sdes, sigmas } from "./config/noise.ts";
 import { annealedSampling, sdeSampling } from "./config/sampling.ts";
 import { annealedTraining, classifierTraining, sdeTraining } from "./config/training.ts";
 import { expectedKeys, sectionNamed } from "./config/values.ts";
+import { packaged } from "./packaged.ts";
 
 /** A run on a ladder of noise scales, as written in YAML. */
 export interface AnnealedConfig {
@@ -64,15 +66,23 @@ function sectionsFor(given: Record<string, unknown>): Record<string, z.ZodObject
     : { data, model, sde: sectionNamed(sdes, given.sde), training: sdeTraining, sampling: sdeSampling };
 }
 
-/** Reads and checks a YAML file. Throws UsageError naming the file, the key, what came and the nearest known key. */
-export const readConfig = (path: string): Config => parseConfig(readText(path), path);
+/**
+ * Reads and checks a YAML file, with the changes of --set. Throws UsageError naming the file, the key, what came and the
+ * nearest known key.
+ */
+export const readConfig = (path: string, changes?: readonly string[]): Config =>
+  parseConfig(readText(path), path, changes);
 
 /** The same for a score network or a classifier. */
-export const readAnyConfig = (path: string): AnyConfig => parseAnyConfig(readText(path), path);
+export const readAnyConfig = (path: string, changes?: readonly string[]): AnyConfig =>
+  parseAnyConfig(readText(path), path, changes);
 
+/** configs/NAME.yaml is the package's own where there is no such file: its configurations are at hand in any folder. */
 function readText(path: string): string {
+  const own = /^(?:\.\/)?(configs\/.+)$/.exec(path.replaceAll("\\", "/"))?.[1];
+  const there = own === undefined || existsSync(path) ? path : packaged(own);
   try {
-    return readFileSync(path, "utf8");
+    return readFileSync(there, "utf8");
   } catch (cause) {
     throw new UsageError(
       `config: cannot read ${path} (${(cause as NodeJS.ErrnoException).code}); check the path`,
@@ -81,8 +91,8 @@ function readText(path: string): string {
 }
 
 /** Checks the text of a score network's configuration; `name` stands in messages. */
-export function parseConfig(text: string, name: string): Config {
-  const config = parseAnyConfig(text, name);
+export function parseConfig(text: string, name: string, changes?: readonly string[]): Config {
+  const config = parseAnyConfig(text, name, changes);
   if (isClassifier(config))
     throw new UsageError(
       `config: ${name} is that of a classifier, expected that of a score network; ` +
@@ -103,15 +113,16 @@ export function parseClassifierConfig(text: string, name: string): ClassifierCon
 }
 
 /** Checks the text of a configuration, whatever it trains. */
-export function parseAnyConfig(text: string, name: string): AnyConfig {
+export function parseAnyConfig(text: string, name: string, changes: readonly string[] = []): AnyConfig {
   let value: unknown;
   try {
     value = parse(text, { logLevel: "error" });
   } catch (cause) {
     throw new UsageError(`config: ${name} is not YAML: ${firstLine(cause)}`);
   }
-  const result = check(withoutEmpty(value));
-  if (typeof result === "string") throw new UsageError(`config: ${name}: ${result}`);
+  const result = check(withoutEmpty(withChanges(value, changes)));
+  const whole = [name, ...changes.map((change) => `--set ${change}`)].join(" ");
+  if (typeof result === "string") throw new UsageError(`config: ${whole}: ${result}`);
   return result;
 }
 

@@ -13,7 +13,7 @@ import { Progress } from "./progress.ts";
 
 /** The largest distance of two images, and how it was found. */
 export interface Measured extends PointPair {
-  /** In words, for people and for the head of schedule.yaml. */
+  /** In words, for people and for the head of schedule.yaml: which images, and how sure that is. */
   readonly how: string;
   readonly exact: boolean;
   /** No two images are farther apart. */
@@ -40,7 +40,7 @@ export async function measureAll(engine: Engine, points: Points): Promise<Measur
     },
   });
   const { pair, distance, compared, total } = found;
-  const how = `images ${pair.join(" and ")}: the largest distance of all pairs, exactly; ${compared} of ${total} pairs of tiles had to be compared`;
+  const how = `images ${pair.join(" and ")}, the largest distance of all pairs, exactly; ${compared} of ${total} pairs of tiles had to be compared`;
   return { pair, distance, how, exact: true, upperBound: distance };
 }
 
@@ -49,7 +49,7 @@ export function measureSome(points: Points, pairs: number, seed: number): Measur
   const { pair, distance, shareBeyond, upperBound } = sampledDistance(points, { pairs, seed });
   const share = `${(100 * shareBeyond).toPrecision(2)} %`;
   const how =
-    `images ${pair.join(" and ")}: the largest distance of ${pairs} random pairs; no pair is beyond ${upperBound.toPrecision(4)}, and at most ${share} ` +
+    `images ${pair.join(" and ")}, the largest distance of ${pairs} random pairs; no pair is beyond ${upperBound.toPrecision(4)}, and at most ${share} ` +
     "of all are farther (95 % confidence)";
   return { pair, distance, how, exact: false, upperBound };
 }

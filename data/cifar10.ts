@@ -18,7 +18,7 @@ export function cifar10(folder: string): ImageSet {
   if (missing.length > 0) {
     const mend = exists(join(home, "data_batch_1"))
       ? `the folder holds the Python version, unpack ${SOURCE} instead`
-      : `unpack ${SOURCE} there`;
+      : `bring them there by stein data fetch cifar10 --to ${home}, or unpack ${SOURCE}`;
     throw new UsageError(
       `cifar10: got no ${missing.join(", ")} in ${home}, ` +
         `expected data_batch_1.bin to data_batch_5.bin; ${mend}`,

@@ -15,7 +15,7 @@ export function mnist(folder: string, { part = "train" }: { part?: "train" | "t1
     throw new UsageError(
       `mnist: got no images in ${folder}, ` +
         `expected ${part}-images-idx3-ubyte or ${part}-images-idx3-ubyte.gz; ` +
-        `download the file there, or use the built-in digits`,
+        `bring the files there by stein data fetch mnist --to ${folder}, or use the built-in digits`,
     );
   }
   const labelsPath = find(folder, [`${part}-labels-idx1-ubyte`, `${part}-labels.idx1-ubyte`]);

@@ -1,11 +1,11 @@
 /** Every example runs as its reader would run it, and says what it should; what it imports is in the package. */
 import { execFile } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { encode } from "fast-png";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { toBatch } from "../data/dataset.ts";
 import { digits } from "../data/digits.ts";
 import { tempFolder } from "./data/temp-folder.ts";
@@ -70,4 +70,34 @@ describe.each(Object.entries(examples))("%s", (name, { args, prints }) => {
     const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: root });
     for (const line of prints) expect(stdout).toMatch(line);
   });
+});
+
+/** The first program of a page, and the numbers that it prints. */
+async function firstProgramOf(page: string): Promise<number[]> {
+  const [, text] = /```ts\n(.*?)```/s.exec(readFileSync(join(root, page), "utf8"))!;
+  mkdirSync(join(root, "out"), { recursive: true });
+  const folder = mkdtempSync(join(root, "out", "page-")); // below the sources, to which "stein" leads in a clone
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, "program.ts"), text!);
+  const command = ["--import", "tsx", join(folder, "program.ts")];
+  const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: root });
+  return stdout.trim().split(" ").map(Number);
+}
+
+test("README.md's program prints the loss that it says", async () => {
+  const side = 32;
+  let sum = 0;
+  for (let i = 0; i < side ** 2; i++) {
+    const taps = [i % side, Math.floor(i / side)].map((at) => (at === 0 || at === side - 1 ? 2 : 3));
+    sum += (3 * taps[0]! * taps[1]! * 0.5 * 0.1) ** 2; // all above 0, where elu changes nothing
+  }
+  const [loss, count] = await firstProgramOf("README.md");
+  expect(loss).toBeCloseTo(sum / side ** 2, 5);
+  expect(count).toBe(216);
+});
+
+test("the first program of docs/library.md draws from N(0, 1)", async () => {
+  const [nfe, deviation] = await firstProgramOf("docs/library.md");
+  expect(nfe).toBe(200);
+  expect(Math.abs(deviation! - 1)).toBeLessThan(4 * Math.sqrt(0.5 / 1000)); // four standard errors
 });

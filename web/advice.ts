@@ -16,7 +16,7 @@ export function advice(reason: string, again: () => void): HTMLElement {
     "section",
     { class: "advice" },
     element("h2", {}, "This page needs WebGPU, and found none"),
-    element("p", { role: "alert" }, reason),
+    element("p", { role: "alert" }, sentence(reason)),
     element("p", {}, "Browsers that have it:"),
     list,
     element(
@@ -31,3 +31,9 @@ export function advice(reason: string, again: () => void): HTMLElement {
     button("Look again", again, { main: true }),
   );
 }
+
+/** The engine's message without the function that it begins with. */
+const sentence = (message: string): string => {
+  const said = message.replace(/^\w+: /, "");
+  return `${said.charAt(0).toUpperCase()}${said.slice(1)}.`;
+};

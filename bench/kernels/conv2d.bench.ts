@@ -24,6 +24,9 @@ const weightShape = ({ ci, co, kernel }: Layer) => [co, ci, kernel, kernel];
 const convolve = (x: Tensor, w: Tensor, { kernel, dilation }: Layer): Tensor =>
   conv2d(x, w, undefined, { padding: (dilation * (kernel - 1)) / 2, dilation });
 
+/** Multiply-adds. */
+const workOf = ({ n, ci, co, size, kernel }: Layer): number => n * co * ci * kernel ** 2 * size ** 2;
+
 /** Fewer channels and images than the layer's own, which the float64 loops can bear, and its tiles. */
 const reduced = (l: Layer): Layer => ({
   ...l,
@@ -69,7 +72,7 @@ const casesOf = (layer: Layer): Case[] =>
       shape: times(inputShape(layer)),
       bound: "compute",
       bytes: 4 * (n * (ci + co) * size * size + co * ci * kernel * kernel),
-      flops: 2 * n * co * ci * kernel * kernel * size * size,
+      flops: 2 * workOf(layer),
       ...passes[pass](layer, reduced(layer)),
     };
   });
@@ -128,7 +131,7 @@ const waysOf = (full: Layer): Case[] => {
   const each = {
     "by rows": (hw: Hardware): ConvWay => ({
       kernel: "rows",
-      ...convTile(hw, { co: full.co, ow: full.size }),
+      ...convTile(hw, { ...full, ow: full.size, work: workOf(full) }),
     }),
     "as a matrix product": (): ConvWay => ({ kernel: "gemm", ...sharedTiles[1]! }),
     "by Winograd 2x2": (): ConvWay => ({ kernel: "winograd", tile: 2 }),

@@ -23,6 +23,10 @@ const rounds = () =>
 
 export function benchCommand(program: Command): void {
   const command = program.command("bench").description("measure kernels and sampling steps on this adapter");
+  command.addHelpText(
+    "after",
+    "\nWithout a command: kernels, whose options are listed by stein bench kernels --help. Guide: docs/bench.md",
+  );
   command
     .command("kernels", { isDefault: true })
     .description("every kernel against this adapter's own limits")

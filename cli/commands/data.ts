@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { Argument, type Command, Option } from "commander";
 import { type CheckReport, checkData, kindOf } from "../../data/check.ts";
 import { type ImageSet, order, toBatch } from "../../data/dataset.ts";
@@ -6,7 +5,7 @@ import { openImageSet } from "../../data/index.ts";
 import { type FilterName, filterNames } from "../../data/resize.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { fetchSet } from "../fetch/fetch-set.ts";
-import { type SourceName, sourceNames, sources } from "../fetch/sources.ts";
+import { homeOf, type SourceName, sourceNames, sources } from "../fetch/sources.ts";
 import { wholeFrom } from "../options.ts";
 import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
@@ -38,7 +37,7 @@ function fetchCommand(data: Command): void {
     .option("--from <address>", "http address of the folder its files lie in; the official one unless given")
     .option("--json", "as JSON")
     .action(async (name: SourceName, { to, from, json }: { to?: string; from?: string; json?: boolean }) => {
-      const folder = to ?? join("datasets", name);
+      const folder = to ?? homeOf(name);
       let shown: { file: string; progress: Progress } | undefined;
       const fetched = await fetchSet(sources[name], {
         to: folder,
@@ -52,7 +51,11 @@ function fetchCommand(data: Command): void {
       if (json) console.log(JSON.stringify({ name, folder, files: fetched }, null, 2));
       else {
         for (const { file, brought } of fetched) console.log(`${file}${brought ? "" : ", was there"}`);
-        console.log(`${name} is in ${folder}: set data.path to it`);
+        console.log(
+          folder === homeOf(name)
+            ? `${name} is in ${folder}, where the configurations look for it`
+            : `${name} is in ${folder}: set data.path to it`,
+        );
       }
     });
 }

@@ -8,8 +8,9 @@ import { type Fit, fitOf } from "../fit.ts";
 import { layerTable } from "../layer-table.ts";
 import { applyMemoryOptions, type MemoryOptions, withMemoryOptions } from "../memory-options.ts";
 import { wholeFrom } from "../options.ts";
+import { type SetOption, withSetOption } from "../set-option.ts";
 
-interface DescribeOptions extends MemoryOptions {
+interface DescribeOptions extends MemoryOptions, SetOption {
   batch?: number;
   full?: boolean;
   json?: boolean;
@@ -17,7 +18,7 @@ interface DescribeOptions extends MemoryOptions {
 
 export function modelCommand(program: Command): void {
   const model = program.command("model").description("describe the network of a configuration");
-  withMemoryOptions(model.command("describe"))
+  withSetOption(withMemoryOptions(model.command("describe")))
     .description("layers, parameters, operations, and what a training step needs of this adapter")
     .argument("<config>", "configuration, such as configs/ve/cifar10_ncsnpp_continuous.yaml")
     .option("--batch <n>", "images of a step; as configured unless given", wholeFrom(1, "--batch"))
@@ -25,7 +26,7 @@ export function modelCommand(program: Command): void {
     .option("--json", "as JSON")
     .addHelpText("after", "\nNothing is computed: the network is walked through without the device.")
     .action(async (path: string, { batch, full, json, ...rest }: DescribeOptions) => {
-      const config = readConfig(path);
+      const config = readConfig(path, rest.set);
       applyMemoryOptions(config, rest);
       const engine = await Engine.create();
       try {

@@ -56,6 +56,11 @@ export function sampleCommand(program: Command): void {
     .option("--epsilon <e>", "annealed, consistent: step size at the smallest scale", positive("--epsilon"))
     .addOption(oneOf("--predictor <name>", "pc", predictorNames))
     .addOption(oneOf("--corrector <name>", "pc", correctorNames))
+    .option(
+      "--corrector-steps <n>",
+      "pc: steps of the corrector at each time",
+      wholeFrom(1, "--corrector-steps"),
+    )
     .option("--snr <r>", "pc: signal to noise of the corrector", positive("--snr"))
     .addOption(oneOf("--snr-over <what>", "pc: norms of each image, or as published", snrRules))
     .option("--temperature <f>", "ode, heun, euler: factor of the latents", positive("--temperature"))

@@ -163,10 +163,7 @@ function write(
   const { begin, end, count, gamma, steps, epsilon, nfe, dimensions, varianceRatio } = schedule;
   const lines: [string, string][] = [
     ["data", `${what}, D = ${dimensions}`],
-    [
-      "sigma 1",
-      `${begin}${measured ? `: images ${measured.pair.join(" and ")}, ${measured.how}` : ", as given"}`,
-    ],
+    ["largest", `sigma ${begin}${measured ? `: ${measured.how}` : ", as given"}`],
     ["ladder", `L = ${count}, gamma ${gamma.toFixed(5)} down to ${end}`],
     ["overlap", `${schedule.overlap.toFixed(4)} at each scale, asked for ${overlap}`],
     ["sampling", `T = ${steps}, epsilon ${epsilon.toExponential()}; ${nfe} evaluations for an image`],

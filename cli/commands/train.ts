@@ -19,17 +19,18 @@ import {
   requireSameImages,
 } from "../run.ts";
 import { lockRun } from "../run-lock.ts";
+import { type SetOption, withSetOption } from "../set-option.ts";
 import { train } from "../training-loop.ts";
 import { verifyStep } from "../verify.ts";
 
-interface TrainOptions extends MemoryOptions {
+interface TrainOptions extends MemoryOptions, SetOption {
   out?: string;
   resume?: boolean;
   verify?: boolean;
 }
 
 export function trainCommand(program: Command): void {
-  withMemoryOptions(program.command("train"))
+  withSetOption(withMemoryOptions(program.command("train")))
     .description("train a score network, or a classifier, as a YAML configuration says")
     .argument("<config>", "configuration, such as configs/demo.yaml")
     .option("-o, --out <folder>", "the run's folder; runs/ and the configuration's path unless given")
@@ -44,7 +45,7 @@ export function trainCommand(program: Command): void {
     )
     .action(async (path: string, options: TrainOptions) => {
       const { out, resume = false, verify, ...rest } = options;
-      const config = readAnyConfig(path);
+      const config = readAnyConfig(path, rest.set);
       applyMemoryOptions(config, rest);
       const folder = out ?? folderOf(path);
       using _ = await lockRun("train", folder); // before the checkpoint is read, which another may be about to replace

@@ -7,11 +7,12 @@ import { readConfig } from "../config.ts";
 import { applyMemoryOptions, type MemoryOptions, withMemoryOptions } from "../memory-options.ts";
 import { wholeFrom } from "../options.ts";
 import { Progress } from "../progress.ts";
+import { type SetOption, withSetOption } from "../set-option.ts";
 import { adapterName, systemOf } from "../system.ts";
 import { table } from "../table.ts";
 import { batchesOf, walkSteps } from "../tune.ts";
 
-interface TuneCommandOptions extends MemoryOptions {
+interface TuneCommandOptions extends MemoryOptions, SetOption {
   batch?: number;
   count?: number;
   budget: number;
@@ -23,7 +24,7 @@ interface TuneCommandOptions extends MemoryOptions {
 const CLOSE = 1.25;
 
 export function tuneCommand(program: Command): void {
-  withMemoryOptions(program.command("tune"))
+  withSetOption(withMemoryOptions(program.command("tune")))
     .description("measure which kernels compute a network's steps the fastest on this adapter, and keep that")
     .argument("<config>", "configuration, such as configs/ncsn/mnist.yaml")
     .option("--batch <n>", "images of a training step; as configured unless given", wholeFrom(1, "--batch"))
@@ -44,7 +45,7 @@ It is kept in the user's cache folder, or in STEIN_CACHE_DIR. STEIN_AUTOTUNE=off
 STEIN_AUTOTUNE=on measures whatever a training run meets before its first step.`,
     )
     .action(async (path: string, { batch, count, budget, compare, json, ...rest }: TuneCommandOptions) => {
-      const config = readConfig(path);
+      const config = readConfig(path, rest.set);
       applyMemoryOptions(config, rest);
       const given = batchesOf(config);
       const batches = { training: batch ?? given.training, sampling: count ?? given.sampling };

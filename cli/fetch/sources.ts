@@ -40,3 +40,6 @@ export const sources: Record<SourceName, Source> = {
 };
 
 export const sourceNames = Object.keys(sources) as SourceName[];
+
+/** The folder that a set is brought to unless told, where the configurations that come with the package look for it. */
+export const homeOf = (name: SourceName): string => `datasets/${name}`;

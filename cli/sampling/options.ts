@@ -25,6 +25,7 @@ export interface DrawOptions {
   epsilon?: number;
   predictor?: (typeof predictorNames)[number];
   corrector?: (typeof correctorNames)[number];
+  correctorSteps?: number;
   snr?: number;
   snrOver?: (typeof snrRules)[number];
   temperature?: number;
@@ -42,6 +43,7 @@ const takenBy = {
   epsilon: ["annealed", "consistent"],
   predictor: ["pc"],
   corrector: ["pc"],
+  correctorSteps: ["pc"],
   snr: ["pc"],
   snrOver: ["pc"],
   temperature: ["ode", "heun", "euler"],
@@ -68,8 +70,9 @@ export function applyOptions(config: Config, options: DrawOptions): void {
     const value = options[name];
     if (value === undefined) continue;
     requireTaken(config, name, method);
-    sampling[name === "steps" && !config.sde ? "stepsPerLevel" : name] = value;
+    sampling[keyOf(name, config)] = value;
   }
+  requireCorrector(config, options);
   const count = range ? range[1] - range[0] : n;
   if (count !== undefined) config.sampling.count = count;
   if (batch !== undefined) config.sampling.batchSize = batch;
@@ -77,6 +80,22 @@ export function applyOptions(config: Config, options: DrawOptions): void {
   const wrong = samplingDisagreement(config);
   if (wrong) throw new UsageError(`sample: ${wrong}`);
   if (range) requireSplittable(config);
+}
+
+/** The key of the sampling section that an option stands for. */
+function keyOf(name: Special, { sde }: Config): string {
+  if (name === "correctorSteps") return "stepsPerLevel";
+  return name === "steps" && !sde ? "stepsPerLevel" : name;
+}
+
+/** Of what use would the settings of a corrector be where there is none? */
+function requireCorrector({ sde, sampling }: Config, options: DrawOptions): void {
+  if (!sde || sampling.method !== "pc" || sampling.corrector !== "none") return;
+  const given = (["correctorSteps", "snr", "snrOver"] as const).find((name) => options[name] !== undefined);
+  if (given)
+    throw new UsageError(
+      `sample: got ${flagOf(given)} without a corrector, expected one; give --corrector langevin or ald, or leave it out`,
+    );
 }
 
 function applyMethod(config: Config, method: Method | undefined): void {

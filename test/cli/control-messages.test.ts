@@ -79,7 +79,7 @@ const images = {
     "inpaint: got --data 0:2 of the 1 images of black.png, expected at most 1",
   "encode moved":
     "mnist: got no images in /nowhere, expected train-images-idx3-ubyte or train-images-idx3-ubyte.gz; " +
-    "download the file there, or use the built-in digits, or give --images of your own",
+    "bring the files there by stein data fetch mnist --to /nowhere, or use the built-in digits, or give --images of your own",
   "encode sde --out @black.png":
     "encode: got --out black.png, which is a file, expected a folder; give another --out",
 };
@@ -141,8 +141,6 @@ const samplers = {
   "inpaint sde --seed -1": "got --seed -1, expected a whole number from 0",
   "inpaint sde --seed 9007199254740993":
     "got --seed 9007199254740993, expected a whole number from 0 to 9007199254740991, 2^53 - 1",
-  "inpaint subvp --steps 5":
-    "subvp: got 5 steps, of which the one from time 1 takes away more than all of x, expected at least 10",
   "likelihood sde --repeats 2 --seed 9007199254740991":
     "likelihood: got seed 9007199254740991 with --repeats 2, whose last seed is beyond 2^53 - 1; lower --seed",
   "likelihood sde --tolerance 1": "got --tolerance 1, expected a number from 1e-7 and below 1, such as 1e-5",

@@ -101,19 +101,22 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       train a score network, or a classifier, as a YAML configuration says
 
       Arguments:
-        config              configuration, such as configs/demo.yaml
+        config                     configuration, such as configs/demo.yaml
 
       Options:
-        --checkpointing     keep only what goes into each block and compute the rest
-                            again; or training.checkpointing
-        --precision <kind>  mixed stores activations as f16; or training.precision
-                            (choices: "f32", "mixed")
-        -o, --out <folder>  the run's folder; runs/ and the configuration's path
-                            unless given
-        --resume            go on from the folder's checkpoint, if there is one yet
-        --verify            first run one step of 2 images beside the float64 oracle
-                            and name any op that departs
-        -h, --help          display help for command
+        --checkpointing            keep only what goes into each block and compute the
+                                   rest again; or training.checkpointing
+        --precision <kind>         mixed stores activations as f16; or
+                                   training.precision (choices: "f32", "mixed")
+        --set <section.key=value>  another value for a key of the configuration, such
+                                   as training.steps=100; once for each key
+        -o, --out <folder>         the run's folder; runs/ and the configuration's
+                                   path unless given
+        --resume                   go on from the folder's checkpoint, if there is one
+                                   yet
+        --verify                   first run one step of 2 images beside the float64
+                                   oracle and name any op that departs
+        -h, --help                 display help for command
 
       Ctrl-C ends it after the step at hand, with a checkpoint and exit code 130;
       once more ends it at once.
@@ -128,38 +131,39 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       draw images from a trained network
 
       Arguments:
-        run                 a run's folder or a checkpoint file
+        run                    a run's folder or a checkpoint file
 
       Options:
-        --n <count>         how many images
-        --range <a:b>       images a to b - 1 of those that the seed gives, to share
-                            the work
-        --batch <count>     how many at a time; the images are the same
-        --seed <seed>       one seed gives one set of images
-        --method <name>     annealed, consistent: of noise scales; others: of an SDE
-                            (choices: "annealed", "consistent", "pc", "ode", "heun",
-                            "euler", "ddim", "edm")
-        --steps <T>         steps at each noise scale, or of the SDE
-        --no-denoise        leave out the last denoising step
-        --epsilon <e>       annealed, consistent: step size at the smallest scale
-        --predictor <name>  pc (choices: "none", "euler_maruyama",
-                            "reverse_diffusion", "ancestral_sampling")
-        --corrector <name>  pc (choices: "none", "langevin", "ald")
-        --snr <r>           pc: signal to noise of the corrector
-        --snr-over <what>   pc: norms of each image, or as published (choices:
-                            "sample", "batch")
-        --temperature <f>   ode, heun, euler: factor of the latents
-        --eta <e>           ddim: noise, from 0 to 1
-        --churn <c>         edm: noise on the way, such as 40
-        --raw               the newest weights instead of their running average
-        --animate           also write sampling.gif and denoised.png
-        --npz               also write samples.npz, for NumPy
-        --json              say what was done as JSON
-        --resume            go on with what was stopped, if anything was, as it was
-                            asked for then
-        --save-every <s>    seconds between two saves of the state (default: 30)
-        -o, --out <folder>  where to write; the run's folder unless given
-        -h, --help          display help for command
+        --n <count>            how many images
+        --range <a:b>          images a to b - 1 of those that the seed gives, to
+                               share the work
+        --batch <count>        how many at a time; the images are the same
+        --seed <seed>          one seed gives one set of images
+        --method <name>        annealed, consistent: of noise scales; others: of an
+                               SDE (choices: "annealed", "consistent", "pc", "ode",
+                               "heun", "euler", "ddim", "edm")
+        --steps <T>            steps at each noise scale, or of the SDE
+        --no-denoise           leave out the last denoising step
+        --epsilon <e>          annealed, consistent: step size at the smallest scale
+        --predictor <name>     pc (choices: "none", "euler_maruyama",
+                               "reverse_diffusion", "ancestral_sampling")
+        --corrector <name>     pc (choices: "none", "langevin", "ald")
+        --corrector-steps <n>  pc: steps of the corrector at each time
+        --snr <r>              pc: signal to noise of the corrector
+        --snr-over <what>      pc: norms of each image, or as published (choices:
+                               "sample", "batch")
+        --temperature <f>      ode, heun, euler: factor of the latents
+        --eta <e>              ddim: noise, from 0 to 1
+        --churn <c>            edm: noise on the way, such as 40
+        --raw                  the newest weights instead of their running average
+        --animate              also write sampling.gif and denoised.png
+        --npz                  also write samples.npz, for NumPy
+        --json                 say what was done as JSON
+        --resume               go on with what was stopped, if anything was, as it was
+                               asked for then
+        --save-every <s>       seconds between two saves of the state (default: 30)
+        -o, --out <folder>     where to write; the run's folder unless given
+        -h, --help             display help for command
 
       What is not given is as the run's configuration says. Ctrl-C ends it after the step at hand,
       all being kept for --resume; once more ends it at once. Guide: docs/sampling.md
@@ -414,18 +418,20 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
       layers, parameters, operations, and what a training step needs of this adapter
 
       Arguments:
-        config              configuration, such as
-                            configs/ve/cifar10_ncsnpp_continuous.yaml
+        config                     configuration, such as
+                                   configs/ve/cifar10_ncsnpp_continuous.yaml
 
       Options:
-        --checkpointing     keep only what goes into each block and compute the rest
-                            again; or training.checkpointing
-        --precision <kind>  mixed stores activations as f16; or training.precision
-                            (choices: "f32", "mixed")
-        --batch <n>         images of a step; as configured unless given
-        --full              every module, none folded
-        --json              as JSON
-        -h, --help          display help for command
+        --checkpointing            keep only what goes into each block and compute the
+                                   rest again; or training.checkpointing
+        --precision <kind>         mixed stores activations as f16; or
+                                   training.precision (choices: "f32", "mixed")
+        --set <section.key=value>  another value for a key of the configuration, such
+                                   as training.steps=100; once for each key
+        --batch <n>                images of a step; as configured unless given
+        --full                     every module, none folded
+        --json                     as JSON
+        -h, --help                 display help for command
 
       Nothing is computed: the network is walked through without the device.
       "

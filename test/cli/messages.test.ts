@@ -335,6 +335,13 @@ const samplers: Record<string, Case> = {
     files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
     says: "sample: got --range with snrOver batch, by which images depend on their batch; take --snr-over sample",
   },
+  "settings of a corrector that there is none of": {
+    args: "sample a.safetensors --corrector-steps 2",
+    files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
+    says:
+      "sample: got --corrector-steps without a corrector, expected one; " +
+      "give --corrector langevin or ald, or leave it out",
+  },
   "a predictor that the SDE has no form of": {
     args: "sample a.safetensors --predictor ancestral_sampling",
     files: { "a.safetensors": checkpoint(onSde({ sde: { name: "subvp" } })) },
@@ -380,7 +387,7 @@ const images: Record<string, Case> = {
   "no MNIST": data(
     { name: "mnist", path: "." },
     {},
-    "mnist: got no images in ., expected train-images-idx3-ubyte or train-images-idx3-ubyte.gz; download the file there, or use the built-in digits",
+    "mnist: got no images in ., expected train-images-idx3-ubyte or train-images-idx3-ubyte.gz; bring the files there by stein data fetch mnist --to ., or use the built-in digits",
   ),
   "MNIST cut short": data(
     { name: "mnist", path: "." },
@@ -395,7 +402,7 @@ const images: Record<string, Case> = {
   "no CIFAR-10": data(
     { name: "cifar10", path: "." },
     {},
-    "cifar10: got no data_batch_1.bin, data_batch_2.bin, data_batch_3.bin, data_batch_4.bin, data_batch_5.bin in ., expected data_batch_1.bin to data_batch_5.bin; unpack cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html there",
+    "cifar10: got no data_batch_1.bin, data_batch_2.bin, data_batch_3.bin, data_batch_4.bin, data_batch_5.bin in ., expected data_batch_1.bin to data_batch_5.bin; bring them there by stein data fetch cifar10 --to ., or unpack cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html",
   ),
   "CIFAR-10 cut short": data(
     { name: "cifar10", path: "." },

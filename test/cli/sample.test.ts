@@ -88,6 +88,7 @@ const methods: readonly [string, string, DrawOptions][] = [
   ["annealed", "ladder.safetensors", {}],
   ["consistent", "ladder.safetensors", { method: "consistent" }],
   ["pc with the Langevin corrector", "sde.safetensors", {}],
+  ["pc with two corrector steps", "sde.safetensors", { correctorSteps: 2 }],
   ["ode", "sde.safetensors", { method: "ode" }],
   ["heun", "sde.safetensors", { method: "heun", steps: 5 }],
   ["euler", "sde.safetensors", { method: "euler", steps: 5, temperature: 0.9 }],
@@ -96,6 +97,14 @@ const methods: readonly [string, string, DrawOptions][] = [
   ["pc of the steps of a chain", "chain.safetensors", { corrector: "langevin" }],
   ["ddim in some of the steps of a chain", "chain.safetensors", { method: "ddim", steps: 7, eta: 1 }],
 ];
+
+test.each([
+  [{}, 2],
+  [{ correctorSteps: 2 }, 3],
+  [{ corrector: "none" as const }, 1],
+])("pc with %j evaluates the score %i times a step", async (options, times) => {
+  expect((await draw("sde.safetensors", { ...options, n: 1 })).nfe).toBe(8 * times);
+});
 
 describe.each(methods)("%s", (name, file, options) => {
   /** Its steps are a batch's own. */

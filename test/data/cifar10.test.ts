@@ -42,7 +42,7 @@ const complain = (files: Record<string, Uint8Array | string>) => {
 test("says what is wrong with the files, and how to mend it", () => {
   const { "data_batch_2.bin": _, "data_batch_5.bin": __, ...some } = batches();
   expect(complain(some)).toMatchInlineSnapshot(
-    `"UsageError: cifar10: got no data_batch_2.bin, data_batch_5.bin in FOLDER, expected data_batch_1.bin to data_batch_5.bin; unpack cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html there"`,
+    `"UsageError: cifar10: got no data_batch_2.bin, data_batch_5.bin in FOLDER, expected data_batch_1.bin to data_batch_5.bin; bring them there by stein data fetch cifar10 --to FOLDER, or unpack cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html"`,
   );
   expect(complain({ data_batch_1: "pickle" })).toMatchInlineSnapshot(
     `"UsageError: cifar10: got no data_batch_1.bin, data_batch_2.bin, data_batch_3.bin, data_batch_4.bin, data_batch_5.bin in FOLDER, expected data_batch_1.bin to data_batch_5.bin; the folder holds the Python version, unpack cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html instead"`,

@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
+import { readAnyConfig } from "../../cli/config.ts";
 import { download } from "../../cli/fetch/download.ts";
 import { fetchSet } from "../../cli/fetch/fetch-set.ts";
-import { type Source, sources } from "../../cli/fetch/sources.ts";
+import { homeOf, type Source, type SourceName, sourceNames, sources } from "../../cli/fetch/sources.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { tempFolder } from "./temp-folder.ts";
 
@@ -216,6 +217,22 @@ function archiveSource(names: readonly string[]): { source: Source; archive: Buf
   };
   return { source, archive };
 }
+
+test("sets are brought to where the configurations of the package look for them", () => {
+  const folder = new URL("../../configs/", import.meta.url);
+  const names = (readdirSync(folder, { recursive: true }) as string[]).filter((name) =>
+    name.endsWith(".yaml"),
+  );
+  const looked = sourceNames.map(() => 0);
+  for (const name of names) {
+    const { data } = readAnyConfig(new URL(name.replaceAll("\\", "/"), folder).pathname);
+    const n = sourceNames.indexOf(data.name as SourceName);
+    if (n < 0) continue;
+    looked[n]!++;
+    expect(data.path, name).toBe(homeOf(sourceNames[n]!));
+  }
+  expect(Math.min(...looked)).toBeGreaterThan(0);
+});
 
 describe("a set", () => {
   test("is brought from another address, file by file; what is there and right is left alone", async () => {

@@ -50,7 +50,7 @@ const complain = (files: Record<string, Uint8Array | string>) => {
 
 test("says what is wrong with the files, and how to mend it", () => {
   expect(complain({})).toMatchInlineSnapshot(
-    `"UsageError: mnist: got no images in FOLDER, expected train-images-idx3-ubyte or train-images-idx3-ubyte.gz; download the file there, or use the built-in digits"`,
+    `"UsageError: mnist: got no images in FOLDER, expected train-images-idx3-ubyte or train-images-idx3-ubyte.gz; bring the files there by stein data fetch mnist --to FOLDER, or use the built-in digits"`,
   );
   expect(complain({ [IMAGES]: images.subarray(0, 60) })).toMatchInlineSnapshot(
     `"UsageError: mnist: got FOLDER/train-images-idx3-ubyte with 60 bytes, expected 76 for [5, 4, 3]; the file is cut short, download it again"`,
@@ -93,6 +93,6 @@ test("names a gzip file that was cut short, wherever it was cut", () => {
 test("a folder in place of a file, and a folder that is not there, are told", () => {
   const folder = tempFolder();
   expect(complaint(folder, () => mnist(join(folder, "nowhere")))).toMatchInlineSnapshot(
-    `"UsageError: mnist: got no images in FOLDER/nowhere, expected train-images-idx3-ubyte or train-images-idx3-ubyte.gz; download the file there, or use the built-in digits"`,
+    `"UsageError: mnist: got no images in FOLDER/nowhere, expected train-images-idx3-ubyte or train-images-idx3-ubyte.gz; bring the files there by stein data fetch mnist --to FOLDER/nowhere, or use the built-in digits"`,
   );
 });

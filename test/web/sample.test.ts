@@ -196,6 +196,9 @@ webTest("refuses what the sampler cannot take, in one line", {}, async ({ page }
   await fill(page, { Images: 65 });
   await start.click();
   await expect(fault.textContent()).resolves.toBe("Images: got 65, expected a whole number from 1 to 64");
+  const border = (label: string) =>
+    page.getByLabel(label, { exact: true }).evaluate((input) => getComputedStyle(input).borderTopColor);
+  expect(await border("Images")).not.toBe(await border("Seed"));
   await fill(page, { Images: 1 });
   await page.getByLabel("Sampler").selectOption("consistent");
   await fill(page, { "Step size ε": 0.5 });

@@ -39,7 +39,7 @@ export class SettingsForm {
     this.#stepsPerLevel = numberField({ label: "Steps a level", value: stepsPerLevel, min: 1, max: 1000 });
     this.#epsilon = numberField({
       ...{ label: "Step size ε", value: epsilon, min: 1e-9, max: 1, step: "any" },
-      hint: "At the smallest σ; larger ones take it times (σ / σ min)²",
+      hint: "At the smallest σ; larger ones take it times (σ\u00a0/\u00a0smallest\u00a0σ)²",
     });
     this.#seed = numberField({
       ...{ label: "Seed", value: seed, min: 0, max: Number.MAX_SAFE_INTEGER },
