@@ -9,7 +9,7 @@ import { fromPyTorch } from "../../models/convert.ts";
 import { countParameters } from "../../models/module.ts";
 import { readCheckpoint } from "../../train/checkpoint.ts";
 import { engine } from "../support/engine.ts";
-import { newFolder, removeFolders, stein, tiny } from "./stein.ts";
+import { newFolder, removeFolders, stein, steinHere, tiny } from "./stein.ts";
 
 type Values = Map<string, WritableEntry>;
 
@@ -320,7 +320,7 @@ describe.concurrent("bad requests end in one line and exit code 2", () => {
       "convert: whole.safetensors holds no running averages; leave --ema out for its weights",
     ],
   ])("stein convert %s", async (args, says) => {
-    const { code, stdout, complaints } = await stein(["convert", ...args.split(" ")], { cwd });
+    const { code, stdout, complaints } = await steinHere(["convert", ...args.split(" ")], { cwd });
     expect(complaints).toEqual([`stein: ${says}`]);
     expect(stdout).toBe("");
     expect(code).toBe(2);

@@ -6,13 +6,13 @@ import { parseConfig } from "../../cli/config.ts";
 import { pointsOf } from "../../cli/schedule.ts";
 import { conform } from "../../data/conform.ts";
 import { digits } from "../../data/digits.ts";
-import { newFolder, removeFolders, stein, tiny, tinyOnSde } from "./stein.ts";
+import { newFolder, removeFolders, stein, steinHere, tiny, tinyOnSde } from "./stein.ts";
 
 afterAll(removeFolders);
 
-const schedule = async (args: string, files: Record<string, string> = {}) => {
+const schedule = async (run: typeof steinHere, args: string, files: Record<string, string> = {}) => {
   const cwd = newFolder(files);
-  return { cwd, ...(await stein(["schedule", ...args.split(" ").filter(Boolean)], { cwd })) };
+  return { cwd, ...(await run(["schedule", ...args.split(" ").filter(Boolean)], { cwd })) };
 };
 
 /** All pairs in float64. */
@@ -31,7 +31,7 @@ function bruteForce(count: number, size: number, centered: boolean): number {
 
 describe("stein schedule", () => {
   test("measures a set exactly and writes what a configuration needs", async () => {
-    const { cwd, code, stdout } = await schedule("digits --count 60 --size 8 --out made");
+    const { cwd, code, stdout } = await schedule(stein, "digits --count 60 --size 8 --out made");
     expect(code).toBe(0);
     const told = JSON.parse(readFileSync(join(cwd, "made/schedule.json"), "utf8"));
     expect(told.measured).toMatchObject({ exact: true });
@@ -49,9 +49,13 @@ describe("stein schedule", () => {
 
   test("takes a configuration's images as its network sees them, and estimates without a GPU", async () => {
     const sampled = async (config: string) => {
-      const { code, stdout, announced } = await schedule("--config run.yaml --sample 3000 --json", {
-        "run.yaml": config,
-      });
+      const { code, stdout, announced } = await schedule(
+        steinHere,
+        "--config run.yaml --sample 3000 --json",
+        {
+          "run.yaml": config,
+        },
+      );
       expect(code).toBe(0);
       expect(announced).toEqual([]);
       return JSON.parse(stdout);
@@ -65,6 +69,7 @@ describe("stein schedule", () => {
 
   test("gives the published ladder of CIFAR-10 from its sigma, its size and its overlap", async () => {
     const { code, stdout, announced } = await schedule(
+      steinHere,
       "--sigma-begin 50 --dimensions 3072 --overlap 0.567 --json",
     );
     expect([code, announced]).toEqual([0, []]);
@@ -91,7 +96,7 @@ describe("stein schedule", () => {
     ["digits --steps 3 --budget 500", "schedule: got --steps 3 and --budget 500, expected one of the two"],
     ["--sigma-begin 0.005 --dimensions 64", "ladder: got begin 0.005, end 0.01, expected begin > end > 0"],
   ])("%s is refused before any GPU work", async (args, says) => {
-    const { code, complaints, announced, stdout } = await schedule(args);
+    const { code, complaints, announced, stdout } = await schedule(steinHere, args);
     expect(complaints).toEqual([`stein: ${says}`]);
     expect([code, announced, stdout]).toEqual([2, [], ""]);
   });
