@@ -65,6 +65,8 @@ export async function steinHere(
   args: readonly string[],
   { cwd = process.cwd() }: { cwd?: string } = {},
 ): Promise<Outcome> {
+  if (vi.isMockFunction(Engine.create))
+    throw new Error("steinHere: another is still running; await it first");
   let [stdout, stderr] = ["", ""];
   const before = process.cwd();
   const spies = [
@@ -73,8 +75,8 @@ export async function steinHere(
     vi.spyOn(globalThis, "console", "get").mockReturnValue(new Console(process.stdout, process.stderr)),
     vi.spyOn(Engine, "create").mockRejectedValue(new Error("a device was opened")),
   ];
-  process.chdir(cwd);
   try {
+    process.chdir(cwd);
     const code = await runProgram(args);
     return { code, stdout, ...sorted(stderr) };
   } finally {
