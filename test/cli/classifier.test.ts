@@ -22,7 +22,7 @@ import type { Tensor } from "../../engine/tensor.ts";
 import { countParameters } from "../../models/index.ts";
 import { packCheckpoint } from "../../train/index.ts";
 import { engine } from "../support/engine.ts";
-import { newFolder, removeFolders, stein, tiny, tinyOnSde } from "./stein.ts";
+import { newFolder, removeFolders, stein, steinHere, tiny, tinyOnSde } from "./stein.ts";
 
 afterAll(removeFolders);
 
@@ -295,7 +295,7 @@ describe("from training to images of a class", () => {
   test("what does not go together is refused before any work", async () => {
     await scoreCheckpoint("large.safetensors", tinyOnSde({ data: { size: 12 } }));
     const says = async (...args: string[]) => {
-      const { code, complaints } = await run("classify-guide", ...args);
+      const { code, complaints } = await steinHere(["classify-guide", ...args], { cwd: folder });
       expect(code).toBe(2);
       return complaints.join("\n");
     };

@@ -28,7 +28,7 @@ import { packCheckpoint, type Trainer } from "../../train/index.ts";
 import { frechetDistance, kernelDistance, momentsOf } from "../../train/metrics/index.ts";
 import { normal, uniform } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
-import { newFolder, removeFolders, stein, tinyOnSde } from "./stein.ts";
+import { newFolder, removeFolders, stein, steinHere, tinyOnSde } from "./stein.ts";
 
 afterAll(removeFolders);
 
@@ -328,6 +328,8 @@ describe("the command", () => {
   const folder = newFolder();
   const at = (name: string) => join(folder, name);
   const evaluate = (...args: string[]) => stein(["evaluate", at("run"), ...args], { cwd: folder });
+  const evaluateHere: typeof evaluate = (...args) =>
+    steinHere(["evaluate", at("run"), ...args], { cwd: folder });
   const classifier = stringify({
     data: { name: "digits", count: 64, heldBack: 16, size: 8 },
     ...{ classifier: { widths: [4, 4, 4], features: 4 }, sde: { name: "ve", sigmaMax: 8 } },
@@ -404,7 +406,7 @@ describe("the command", () => {
 
   test("says in a line what cannot be, before it draws", async () => {
     const complaint = async (...args: string[]) => {
-      const { code, complaints } = await evaluate(...args);
+      const { code, complaints } = await evaluateHere(...args);
       expect(code).toBe(2);
       expect(complaints).toHaveLength(1);
       return complaints[0];
@@ -423,7 +425,7 @@ describe("the command", () => {
 });
 
 test("stein evaluate --help", async () => {
-  const { code, stdout } = await stein(["evaluate", "--help"]);
+  const { code, stdout } = await steinHere(["evaluate", "--help"]);
   expect(stdout).toMatchInlineSnapshot(`
     "Usage: stein evaluate [options] <run>
 

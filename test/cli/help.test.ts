@@ -5,19 +5,19 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import * as kernels from "../../kernels/index.ts";
 import { type Kernel, source } from "../../kernels/kernel.ts";
-import { stein } from "./stein.ts";
+import { stein, steinHere } from "./stein.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What a command says of itself. */
 async function helpOf(...command: string[]): Promise<string> {
-  const { code, stdout } = await stein([...command, "--help"]);
+  const { code, stdout } = await steinHere([...command, "--help"]);
   expect(code, stdout).toBe(0);
   return stdout;
 }
 
-describe.concurrent("help", { timeout: 60_000 }, () => {
-  test("stein --help names the commands and the exit codes", async ({ expect }) => {
+describe("help", { timeout: 60_000 }, () => {
+  test("stein --help names the commands and the exit codes", async () => {
     const { code, stdout, complaints } = await stein(["--help"]);
     expect(stdout).toMatchInlineSnapshot(`
       "Usage: stein [options] [command]
@@ -87,14 +87,14 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     expect(code).toBe(0);
   });
 
-  test("stein alone shows the same, as something is missing", async ({ expect }) => {
-    const { code, stdout, complaints } = await stein([]);
+  test("stein alone shows the same, as something is missing", async () => {
+    const { code, stdout, complaints } = await steinHere([]);
     expect(complaints[0]).toBe("Usage: stein [options] [command]");
     expect(stdout).toBe("");
     expect(code).toBe(2);
   });
 
-  test("stein train --help", async ({ expect }) => {
+  test("stein train --help", async () => {
     expect(await helpOf("train")).toMatchInlineSnapshot(`
       "Usage: stein train [options] <config>
 
@@ -124,7 +124,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     `);
   });
 
-  test("stein sample --help", async ({ expect }) => {
+  test("stein sample --help", async () => {
     expect(await helpOf("sample")).toMatchInlineSnapshot(`
       "Usage: stein sample [options] <run>
 
@@ -171,7 +171,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     `);
   });
 
-  test("stein inpaint --help", async ({ expect }) => {
+  test("stein inpaint --help", async () => {
     expect(await helpOf("inpaint")).toMatchInlineSnapshot(`
       "Usage: stein inpaint [options] <run>
 
@@ -213,7 +213,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     `);
   });
 
-  test("stein colorize --help", async ({ expect }) => {
+  test("stein colorize --help", async () => {
     expect(await helpOf("colorize")).toMatchInlineSnapshot(`
       "Usage: stein colorize [options] <run>
 
@@ -250,7 +250,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     `);
   });
 
-  test("stein restore --help", async ({ expect }) => {
+  test("stein restore --help", async () => {
     expect(await helpOf("restore")).toMatchInlineSnapshot(`
       "Usage: stein restore [options] <run>
 
@@ -289,7 +289,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     `);
   });
 
-  test("stein interpolate --help", async ({ expect }) => {
+  test("stein interpolate --help", async () => {
     expect(await helpOf("interpolate")).toMatchInlineSnapshot(`
       "Usage: stein interpolate [options] <run>
 
@@ -325,7 +325,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     `);
   });
 
-  test("stein encode --help", async ({ expect }) => {
+  test("stein encode --help", async () => {
     expect(await helpOf("encode")).toMatchInlineSnapshot(`
       "Usage: stein encode [options] <run>
 
@@ -353,7 +353,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     `);
   });
 
-  test("stein likelihood --help", async ({ expect }) => {
+  test("stein likelihood --help", async () => {
     expect(await helpOf("likelihood")).toMatchInlineSnapshot(`
       "Usage: stein likelihood [options] <run>
 
@@ -386,7 +386,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     `);
   });
 
-  test("stein convert --help", async ({ expect }) => {
+  test("stein convert --help", async () => {
     expect(await helpOf("convert")).toMatchInlineSnapshot(`
       "Usage: stein convert [options] <file>
 
@@ -411,7 +411,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     `);
   });
 
-  test("stein model describe --help", async ({ expect }) => {
+  test("stein model describe --help", async () => {
     expect(await helpOf("model", "describe")).toMatchInlineSnapshot(`
       "Usage: stein model describe [options] <config>
 
@@ -438,7 +438,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     `);
   });
 
-  test("stein demo --help", async ({ expect }) => {
+  test("stein demo --help", async () => {
     expect(await helpOf("demo")).toMatchInlineSnapshot(`
       "Usage: stein demo [options]
 
@@ -453,7 +453,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     `);
   });
 
-  test("stein doctor --help", async ({ expect }) => {
+  test("stein doctor --help", async () => {
     expect(await helpOf("doctor")).toMatchInlineSnapshot(`
       "Usage: stein doctor [options]
 
@@ -467,7 +467,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     `);
   });
 
-  test("stein kernels --help", async ({ expect }) => {
+  test("stein kernels --help", async () => {
     expect(await helpOf("kernels")).toMatchInlineSnapshot(`
       "Usage: stein kernels [options] [command]
 
@@ -485,7 +485,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     `);
   });
 
-  test("stein kernels show --help", async ({ expect }) => {
+  test("stein kernels show --help", async () => {
     expect(await helpOf("kernels", "show")).toMatchInlineSnapshot(`
       "Usage: stein kernels show [options] <name>
 
@@ -502,7 +502,7 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
     `);
   });
 
-  test("stein --version is that of the package", async ({ expect }) => {
+  test("stein --version is that of the package", async () => {
     const { version } = JSON.parse(readFileSync(`${root}/package.json`, "utf8")) as { version: string };
     const { code, stdout } = await stein(["--version"]);
     expect(stdout).toBe(`${version}\n`);
@@ -510,11 +510,11 @@ describe.concurrent("help", { timeout: 60_000 }, () => {
   });
 });
 
-describe.concurrent("kernels", { timeout: 60_000 }, () => {
+describe("kernels", () => {
   const all = new Map((Object.values(kernels) as unknown as Kernel[]).map((k) => [k.name, k]));
 
-  test("list --json holds every kernel", async ({ expect }) => {
-    const { code, stdout } = await stein(["kernels", "list", "--json"]);
+  test("list --json holds every kernel", async () => {
+    const { code, stdout } = await steinHere(["kernels", "list", "--json"]);
     const rows = JSON.parse(stdout) as { name: string; variants: number; params: string[] }[];
     expect(rows.map(({ name }) => name)).toEqual([...all.keys()].sort());
     for (const { name, variants, params } of rows) {
@@ -524,8 +524,8 @@ describe.concurrent("kernels", { timeout: 60_000 }, () => {
     expect(code).toBe(0);
   });
 
-  test("list has a line for each", async ({ expect }) => {
-    const { stdout } = await stein(["kernels", "list"]);
+  test("list has a line for each", async () => {
+    const { stdout } = await steinHere(["kernels", "list"]);
     const lines = stdout.trimEnd().split("\n");
     expect(lines.length).toBe(all.size);
     expect(lines.find((line) => line.startsWith("clip_factor"))).toMatch(
@@ -536,13 +536,12 @@ describe.concurrent("kernels", { timeout: 60_000 }, () => {
     );
   });
 
-  test("show prints what is compiled: the first variant, another, one that no network has used yet", async ({
-    expect,
-  }) => {
+  test("show prints what is compiled: the first variant, another, one that no network has used yet", async () => {
     const rows = all.get("conv_rows")!;
     const [first, second] = rows.variants;
     const seven = { kw: 7, strideX: 1, dilationX: 1 };
-    const show = async (...args: string[]) => (await stein(["kernels", "show", "conv_rows", ...args])).stdout;
+    const show = async (...args: string[]) =>
+      (await steinHere(["kernels", "show", "conv_rows", ...args])).stdout;
     expect(await show()).toBe(source(rows, first!));
     expect(await show("--variant", JSON.stringify(second))).toBe(source(rows, second!));
     expect(await show("--variant", JSON.stringify(seven))).toBe(source(rows, { ...first, ...seven }));

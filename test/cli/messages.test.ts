@@ -1,12 +1,12 @@
 /** What a user is told who asks for something that cannot be. None of these needs a device. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { parseConfig, writeConfig } from "../../cli/config.ts";
 import { writeSafetensors } from "../../engine/safetensors.ts";
 import { convRows, randomFill } from "../../kernels/index.ts";
-import { newFolder, removeFolders, stein, tiny } from "./stein.ts";
+import { newFolder, removeFolders, stein, steinHere, tiny } from "./stein.ts";
 
 afterAll(removeFolders);
 
@@ -606,31 +606,44 @@ for (const [title, cases] of Object.entries({
   runs,
   options,
 })) {
-  describe.concurrent(title, { timeout: 60_000 }, () => {
-    test.for(Object.entries(cases))("%s", async ([, { args, files, says }], { expect }) => {
-      const cwd = newFolder(files);
-      const { code, stdout, complaints, announced } = await stein(args.split(" "), { cwd });
-      expect(complaints).toEqual([`stein: ${says}`]);
-      expect(announced).toEqual([]); // it was found before a device was opened
-      expect(stdout).toBe("");
-      expect(code).toBe(2);
-    });
+  describe(title, () => {
+    test.each(Object.entries(cases))("%s", (_, refused) => holdTo(refused, steinHere)); // which opens no device
   });
 }
 
-describe.concurrent("beside them", { timeout: 60_000 }, () => {
-  test("a misspelt STEIN_DRIVER", async ({ expect }) => {
+async function holdTo({ args, files, says }: Case, run: typeof steinHere): Promise<void> {
+  const { code, stdout, complaints, announced } = await run(args.split(" "), { cwd: newFolder(files) });
+  expect(complaints).toEqual([`stein: ${says}`]);
+  expect(announced).toEqual([]);
+  expect(stdout).toBe("");
+  expect(code).toBe(2);
+}
+
+describe("beside them", { timeout: 60_000 }, () => {
+  test.each([
+    configurations["a misspelt key"]!,
+    runs["an empty checkpoint"]!,
+    options["a misspelt command"]!,
+  ])("in a process of its own: $args", (refused) => holdTo(refused, stein));
+
+  test("a device opened on the way would be told: the checks above can fail", async () => {
+    const { code, complaints } = await steinHere(["doctor"]);
+    expect(complaints[0]).toBe("Error: a device was opened");
+    expect(code).toBe(1);
+  });
+
+  test("a misspelt STEIN_DRIVER", async () => {
     const { code, complaints } = await stein(["doctor"], { env: { STEIN_DRIVER: "embeded" } });
     expect(complaints).toEqual(["stein: STEIN_DRIVER: got embeded, expected auto, system or embedded"]);
     expect(code).toBe(2);
   });
 
-  test("--debug, before or after the command, shows where an error came from", async ({ expect }) => {
-    for (const args of [
-      ["--debug", "sample", "nowhere"],
-      ["sample", "nowhere", "--debug"],
+  test("--debug, before or after the command, shows where an error came from", async () => {
+    const cwd = newFolder();
+    for (const { code, complaints } of [
+      await stein(["--debug", "sample", "nowhere"], { cwd }),
+      await steinHere(["sample", "nowhere", "--debug"], { cwd }),
     ]) {
-      const { code, complaints } = await stein(args, { cwd: newFolder() });
       expect(complaints[0]).toBe(
         "UsageError: checkpoint: cannot read nowhere (ENOENT); give a run's folder or a checkpoint file",
       );
@@ -639,11 +652,11 @@ describe.concurrent("beside them", { timeout: 60_000 }, () => {
     }
   });
 
-  test("a refused run leaves what was there as it was", async ({ expect }) => {
+  test("a refused run leaves what was there as it was", async () => {
     const cwd = newFolder({ "run.yaml": tiny(), "checkpoint.safetensors": whole });
     mkdirSync(join(cwd, "below"));
     writeFileSync(join(cwd, "metrics.jsonl"), "mine");
-    expect((await stein(["train", "run.yaml", "--out", "."], { cwd })).code).toBe(2);
+    expect((await steinHere(["train", "run.yaml", "--out", "."], { cwd })).code).toBe(2);
     expect(readFileSync(join(cwd, "metrics.jsonl"), "utf8")).toBe("mine");
     expect(readFileSync(join(cwd, "checkpoint.safetensors"))).toEqual(Buffer.from(whole));
   });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Metrics } from "../../cli/metrics-log.ts";
 import { findRuns, type RunSummary } from "../../cli/runs.ts";
-import { newFolder, removeFolders, stein, tiny, tinyOnSde } from "./stein.ts";
+import { newFolder, removeFolders, steinHere, tiny, tinyOnSde } from "./stein.ts";
 
 afterAll(removeFolders);
 
@@ -81,7 +81,7 @@ describe("runs in a folder and in those within it", () => {
 
   test("stand in a table, their losses in a picture", async () => {
     const folder = twoRuns();
-    const { code, stdout, complaints } = await stein(["runs", "."], { cwd: folder });
+    const { code, stdout, complaints } = await steinHere(["runs", "."], { cwd: folder });
     expect(complaints).toEqual([]);
     expect(code).toBe(0);
     expect(stdout).toMatchInlineSnapshot(`
@@ -99,7 +99,7 @@ describe("runs in a folder and in those within it", () => {
 
   test("are JSON for machines, which leaves no picture", async () => {
     const folder = twoRuns();
-    const { code, stdout } = await stein(["runs", ".", "--json"], { cwd: folder });
+    const { code, stdout } = await steinHere(["runs", ".", "--json"], { cwd: folder });
     expect(code).toBe(0);
     const found = JSON.parse(stdout) as RunSummary[];
     expect(found.map(({ name }) => name)).toEqual(["ncsn/first", "second"]);
@@ -116,7 +116,7 @@ describe("runs in a folder and in those within it", () => {
   test("that have not taken a step yet are told, too", async () => {
     const folder = newFolder();
     addRun(folder, "new", tiny(), []);
-    const { code, stdout } = await stein(["runs", "."], { cwd: folder });
+    const { code, stdout } = await steinHere(["runs", "."], { cwd: folder });
     expect(code).toBe(0);
     expect(stdout).toContain("0 of 12");
     expect(findRuns(folder)[0]!.summary).toMatchObject({ lastLoss: null, imagesPerSecond: null });
@@ -134,7 +134,7 @@ describe("what is refused", () => {
       "runs: got ., in which no run is, expected a folder of what stein train writes; train one first",
     ],
   ])("stein %s", async (command, says) => {
-    const { code, stdout, complaints } = await stein(command.split(" "), { cwd: newFolder() });
+    const { code, stdout, complaints } = await steinHere(command.split(" "), { cwd: newFolder() });
     expect(complaints).toEqual([`stein: ${says}`]);
     expect(stdout).toBe("");
     expect(code).toBe(2);
@@ -143,7 +143,7 @@ describe("what is refused", () => {
   test("a run of a configuration that cannot be, by its file's name", async () => {
     const folder = newFolder();
     addRun(folder, "bad", tiny({ training: { lr: -1 } }), []);
-    const { code, complaints } = await stein(["runs", "."], { cwd: folder });
+    const { code, complaints } = await steinHere(["runs", "."], { cwd: folder });
     expect(complaints).toEqual([
       "stein: config: bad/config.yaml: training.lr: got -1, expected a number above 0",
     ]);

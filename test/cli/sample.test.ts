@@ -15,7 +15,7 @@ import { scale } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
 import { packValues } from "../../train/checkpoint.ts";
 import { engine } from "../support/engine.ts";
-import { newFolder, removeFolders, stein, tiny, tinyOnSde } from "./stein.ts";
+import { newFolder, removeFolders, stein, steinHere, tiny, tinyOnSde } from "./stein.ts";
 
 afterAll(removeFolders);
 
@@ -234,7 +234,7 @@ describe("stein sample --resume", () => {
   const soon = ["--save-every", "0.02"];
 
   test("after SIGKILL and after SIGINT: the images of a run that never stopped", async () => {
-    const whole = draw("ladder.safetensors", { steps: 100, n: 5 });
+    const whole = await draw("ladder.safetensors", { steps: 100, n: 5 });
     const killed = await stein([...args, "--out", "cut", ...soon], {
       cwd: folder,
       onStart: endedBy("SIGKILL"),
@@ -242,7 +242,7 @@ describe("stein sample --resume", () => {
     expect(killed.code).toBe(null);
     expect(existsSync(join(folder, "cut", "samples.png"))).toBe(false);
 
-    const refused = await stein([...args, "--out", "cut"], { cwd: folder });
+    const refused = await steinHere([...args, "--out", "cut"], { cwd: folder });
     expect(refused.complaints).toEqual([
       "stein: sample: cut/sampling.state.safetensors holds a drawing that was stopped; pass --resume to go on, or remove that file to begin anew",
     ]);
@@ -264,7 +264,7 @@ describe("stein sample --resume", () => {
       [["--n", "6"], "got count 6, but cut/sampling.state.safetensors was begun with 5"],
       [["--range", "1:6"], "got first 1, but cut/sampling.state.safetensors was begun with 0"],
     ] as const) {
-      const other = await stein(["sample", "ladder.safetensors", "--out", "cut", "--resume", ...option], {
+      const other = await steinHere(["sample", "ladder.safetensors", "--out", "cut", "--resume", ...option], {
         cwd: folder,
       });
       expect(other.complaints).toEqual([
@@ -275,13 +275,13 @@ describe("stein sample --resume", () => {
 
     const ended = await stein(["sample", "ladder.safetensors", "--out", "cut", "--resume"], { cwd: folder });
     expect(ended.stdout).toMatch(/\nwrote cut\/samples.png and cut\/samples.npz\n$/);
-    expect(valuesOf("cut")).toEqual((await whole).samples);
+    expect(valuesOf("cut")).toEqual(whole.samples);
     expect(existsSync(state)).toBe(false);
   });
 
   test("of a file that is no state of it is refused", async () => {
     const cwd = newFolder({ "sampling.state.safetensors": "no" });
-    const { complaints, code } = await stein(
+    const { complaints, code } = await steinHere(
       ["sample", join(folder, "ladder.safetensors"), "--out", ".", "--resume"],
       { cwd },
     );

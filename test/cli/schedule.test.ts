@@ -2,17 +2,24 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { parseConfig } from "../../cli/config.ts";
+import { type AnnealedConfig, parseConfig, writeConfig } from "../../cli/config.ts";
+import { openNetwork, sigmasOf } from "../../cli/network.ts";
+import { objectiveOf } from "../../cli/objective.ts";
 import { pointsOf } from "../../cli/schedule.ts";
 import { conform } from "../../data/conform.ts";
+import { order, toBatch } from "../../data/dataset.ts";
 import { digits } from "../../data/digits.ts";
-import { newFolder, removeFolders, stein, tiny, tinyOnSde } from "./stein.ts";
+import { grad } from "../../engine/autograd.ts";
+import { asPredictor } from "../../models/index.ts";
+import { annealed, Batches, type Objective } from "../../train/index.ts";
+import { engine } from "../support/engine.ts";
+import { newFolder, removeFolders, stein, steinHere, tiny, tinyOnSde } from "./stein.ts";
 
 afterAll(removeFolders);
 
-const schedule = async (args: string, files: Record<string, string> = {}) => {
+const schedule = async (run: typeof steinHere, args: string, files: Record<string, string> = {}) => {
   const cwd = newFolder(files);
-  return { cwd, ...(await stein(["schedule", ...args.split(" ").filter(Boolean)], { cwd })) };
+  return { cwd, ...(await run(["schedule", ...args.split(" ").filter(Boolean)], { cwd })) };
 };
 
 /** All pairs in float64. */
@@ -31,7 +38,7 @@ function bruteForce(count: number, size: number, centered: boolean): number {
 
 describe("stein schedule", () => {
   test("measures a set exactly and writes what a configuration needs", async () => {
-    const { cwd, code, stdout } = await schedule("digits --count 60 --size 8 --out made");
+    const { cwd, code, stdout } = await schedule(stein, "digits --count 60 --size 8 --out made");
     expect(code).toBe(0);
     const told = JSON.parse(readFileSync(join(cwd, "made/schedule.json"), "utf8"));
     expect(told.measured).toMatchObject({ exact: true });
@@ -49,9 +56,13 @@ describe("stein schedule", () => {
 
   test("takes a configuration's images as its network sees them, and estimates without a GPU", async () => {
     const sampled = async (config: string) => {
-      const { code, stdout, announced } = await schedule("--config run.yaml --sample 3000 --json", {
-        "run.yaml": config,
-      });
+      const { code, stdout, announced } = await schedule(
+        steinHere,
+        "--config run.yaml --sample 3000 --json",
+        {
+          "run.yaml": config,
+        },
+      );
       expect(code).toBe(0);
       expect(announced).toEqual([]);
       return JSON.parse(stdout);
@@ -65,6 +76,7 @@ describe("stein schedule", () => {
 
   test("gives the published ladder of CIFAR-10 from its sigma, its size and its overlap", async () => {
     const { code, stdout, announced } = await schedule(
+      steinHere,
       "--sigma-begin 50 --dimensions 3072 --overlap 0.567 --json",
     );
     expect([code, announced]).toEqual([0, []]);
@@ -91,21 +103,49 @@ describe("stein schedule", () => {
     ["digits --steps 3 --budget 500", "schedule: got --steps 3 and --budget 500, expected one of the two"],
     ["--sigma-begin 0.005 --dimensions 64", "ladder: got begin 0.005, end 0.01, expected begin > end > 0"],
   ])("%s is refused before any GPU work", async (args, says) => {
-    const { code, complaints, announced, stdout } = await schedule(args);
+    const { code, complaints, announced, stdout } = await schedule(steinHere, args);
     expect(complaints).toEqual([`stein: ${says}`]);
     expect([code, announced, stdout]).toEqual([2, [], ""]);
   });
 });
 
 describe("training.loss", () => {
-  test("ssm-vr trains and is written down with the run", async () => {
-    const training = { loss: "ssm-vr", projection: "rademacher", particles: 2, steps: 3 };
-    const cwd = newFolder({ "run.yaml": tiny({ training }) });
-    const { code, stdout } = await stein(["train", "run.yaml"], { cwd });
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/^loss -?[\d.]+, mean of the last 3 steps/m);
-    const config = parseConfig(readFileSync(join(cwd, "runs/run/config.yaml"), "utf8"), "test");
-    expect(config.training).toMatchObject(training);
+  const training = { loss: "ssm-vr", projection: "rademacher", particles: 2 } as const;
+  const config = parseConfig(tiny({ training }), "test");
+
+  const images = toBatch(conform(digits({ count: 4 }), { size: 8 }), Uint32Array.of(0, 1, 2, 3));
+
+  /** The loss of a step's batch, and its gradient in all that the network learns. */
+  async function lossOf(objectiveFor: (batches: Batches) => Objective) {
+    const batches = new Batches({ count: 48, size: 4, seed: 1, order });
+    const network = openNetwork(engine, config, { channels: 1, height: 8 });
+    const objective = objectiveFor(batches);
+    objective.feed?.(0, 0);
+    const results = engine.scope(() => {
+      const x = engine.tensor([...images], [4, 1, 8, 8]);
+      const loss = objective.loss(asPredictor(network), x, { seed: 1, step: 0 });
+      return [loss, ...grad(loss, [...network.parameters().values()])];
+    });
+    const values = await engine.readAll(results);
+    for (const t of results) t.dispose();
+    objective.dispose?.();
+    network.dispose();
+    return values;
+  }
+
+  test("ssm-vr and its vectors reach the network, and are written down with the run", async () => {
+    expect(parseConfig(writeConfig(config), "again").training).toMatchObject(training);
+    const configured = await lossOf((batches) => objectiveOf(engine, config, batches));
+    const { annealPower } = config.training as AnnealedConfig["training"];
+    const by = (changes: object) =>
+      lossOf((batches) =>
+        annealed(engine, { sigmas: sigmasOf(config), batches, annealPower, ...training, ...changes }),
+      );
+    expect(configured).toEqual(await by({}));
+    for (const values of configured) expect(values.every(Number.isFinite)).toBe(true);
+    expect(configured.slice(1).some((values) => values.some((v) => v !== 0))).toBe(true);
+    for (const changes of [{ loss: "ssm" }, { projection: "gaussian" }, { particles: 1 }])
+      expect((await by(changes))[0], JSON.stringify(changes)).not.toEqual(configured[0]);
   });
 
   test.each([

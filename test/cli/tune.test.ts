@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import type { Tuning } from "../../engine/autotune.ts";
-import { newFolder, removeFolders, stein, tiny } from "./stein.ts";
+import { newFolder, removeFolders, stein, steinHere, tiny } from "./stein.ts";
 
 afterAll(removeFolders);
 
@@ -48,7 +48,7 @@ test("STEIN_AUTOTUNE is a mode, or nothing is begun", async () => {
 });
 
 test("a budget is a whole number of milliseconds", async () => {
-  const { code, complaints } = await stein(["tune", "run.yaml", "--budget", "0"], { cwd: folder, env });
+  const { code, complaints } = await steinHere(["tune", "run.yaml", "--budget", "0"], { cwd: folder });
   expect(complaints).toEqual(["stein: got --budget 0, expected a whole number from 1"]);
   expect(code).toBe(2);
 });

@@ -3,21 +3,21 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { decode, encode } from "fast-png";
-import { afterAll, describe, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import type { CheckReport } from "../../data/check.ts";
-import { newFolder, removeFolders, stein } from "../cli/stein.ts";
+import { newFolder, removeFolders, steinHere } from "../cli/stein.ts";
 import { jpegFiles } from "./jpeg-files.ts";
 
 const png = (shade: number) =>
   encode({ width: 9, height: 9, channels: 1, depth: 8, data: new Uint8Array(81).fill(shade) });
 const jpeg = Buffer.from(jpegFiles["chroma halved both ways"].file, "base64");
 
-describe.concurrent("stein data", { timeout: 60_000 }, () => {
+describe("stein data", () => {
   afterAll(removeFolders);
 
-  test("check: a report, and exit code 0 where all is well", async ({ expect }) => {
+  test("check: a report, and exit code 0 where all is well", async () => {
     const cwd = newFolder({ "a.png": png(1), "b.jpg": jpeg });
-    const { code, stdout, complaints } = await stein(["data", "check", "."], { cwd });
+    const { code, stdout, complaints } = await steinHere(["data", "check", "."], { cwd });
     expect(stdout).toBe(
       "1 images of 9x9x1\n1 images of 19x11x3\n.: a folder of images, 2 images, no faults\n",
     );
@@ -25,11 +25,9 @@ describe.concurrent("stein data", { timeout: 60_000 }, () => {
     expect(complaints).toEqual([expect.stringMatching(/^checking files 2\/2 \(100 %\)/)]);
   });
 
-  test("check --json: the report for machines, the first bad file in one line, exit code 2", async ({
-    expect,
-  }) => {
+  test("check --json: the report for machines, the first bad file in one line, exit code 2", async () => {
     const cwd = newFolder({ "a.png": png(1), "b.jpg": jpeg.subarray(0, 300), "c.png": "no" });
-    const { code, stdout, complaints } = await stein(["data", "check", ".", "--json"], { cwd });
+    const { code, stdout, complaints } = await steinHere(["data", "check", ".", "--json"], { cwd });
     const report = JSON.parse(stdout) as CheckReport;
     expect([report.images, report.faults.map(({ file }) => file)]).toEqual([1, ["b.jpg", "c.png"]]);
     expect(complaints.slice(1)).toEqual([
@@ -39,10 +37,10 @@ describe.concurrent("stein data", { timeout: 60_000 }, () => {
     expect(code).toBe(2);
   });
 
-  test("show: a picture of a streamed folder's images", async ({ expect }) => {
+  test("show: a picture of a streamed folder's images", async () => {
     const cwd = newFolder({ "a.png": png(50), "b.png": png(100), "c.png": png(150) });
     const args = ["data", "show", ".", "--n", "2", "--size", "3", "--crop", "6", "--channels", "1"];
-    const { code, stdout, complaints } = await stein([...args, "--out", "out/grid.png"], { cwd });
+    const { code, stdout, complaints } = await steinHere([...args, "--out", "out/grid.png"], { cwd });
     expect([code, complaints]).toEqual([0, []]);
     expect(stdout).toBe("out/grid.png: 2 of 3 images 1x3x3\n");
     const { width, height, data } = decode(readFileSync(join(cwd, "out/grid.png")));
@@ -52,10 +50,10 @@ describe.concurrent("stein data", { timeout: 60_000 }, () => {
     expect(new Set(shades).size).toBe(2);
   });
 
-  test("show refuses what it cannot show", async ({ expect }) => {
+  test("show refuses what it cannot show", async () => {
     const cwd = newFolder({ "a.png": png(50) });
     const complaint = async (...args: string[]) => {
-      const { code, complaints } = await stein(["data", "show", ...args], { cwd });
+      const { code, complaints } = await steinHere(["data", "show", ...args], { cwd });
       expect(code).toBe(2);
       return complaints;
     };
@@ -71,24 +69,24 @@ describe.concurrent("stein data", { timeout: 60_000 }, () => {
     ]);
   });
 
-  test("fetch: without a server one line says what, why and where to put the file", async ({ expect }) => {
+  test("fetch: without a server one line says what, why and where to put the file", async () => {
     const cwd = newFolder();
     const args = ["data", "fetch", "mnist", "--from", "http://127.0.0.1:9/"];
-    const { code, complaints } = await stein(args, { cwd });
+    const { code, complaints } = await steinHere(args, { cwd });
     expect(complaints.length).toBe(1);
     expect(complaints[0]).toMatch(
       /^stein: fetch: cannot reach http:\/\/127\.0\.0\.1:9\/train-images-idx3-ubyte\.gz \(.+\), expected a connection; check the network, give another --from, or put the file into datasets\/mnist by hand$/,
     );
     expect(code).toBe(2);
-    expect((await stein(["data", "fetch", "mnits"], { cwd })).code).toBe(2);
+    expect((await steinHere(["data", "fetch", "mnits"], { cwd })).code).toBe(2);
   });
 
-  test("fetch: a wrong file is thrown away", async ({ expect }) => {
+  test("fetch: a wrong file is thrown away", async () => {
     const server = createServer((_, response) => response.end("not MNIST"));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const cwd = newFolder();
     const from = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const { code, complaints } = await stein(["data", "fetch", "mnist", "--from", from, "--to", "here"], {
+    const { code, complaints } = await steinHere(["data", "fetch", "mnist", "--from", from, "--to", "here"], {
       cwd,
     });
     server.closeAllConnections();

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Metrics } from "../../cli/metrics-log.ts";
 import { type Checkpoint, readCheckpoint } from "../../train/index.ts";
-import { newFolder, removeFolders, stein, tiny } from "../cli/stein.ts";
+import { newFolder, removeFolders, stein, steinHere, tiny } from "../cli/stein.ts";
 
 afterAll(removeFolders);
 
@@ -106,9 +106,8 @@ describe("killed and resumed, a run ends in the same bits as one that was left a
     expect(code).toBe(0);
     expectAsWhole(broken);
 
-    const again = await stein(go, { cwd });
+    const again = await steinHere(go, { cwd }); // which opens no device
     expect(again.stdout).toBe("broken has taken 40 of 40 steps: raise training.steps to go on\n");
-    expect(again.announced).toEqual([]);
     expect(again.code).toBe(0);
   });
 
