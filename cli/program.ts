@@ -34,15 +34,18 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
  * caller can mend it; 3: the device cannot; 128 and the signal: stopped; 1: our fault; 0: none of these.
  */
 export async function runProgram(args: readonly string[]): Promise<number> {
+  const [first = "", second = ""] = args.filter((word) => !word.startsWith("-"));
+  const name = first === "help" ? second : first;
+  const asked = Object.hasOwn(commands, name) ? name : undefined;
   const program = new Command("stein")
     .description("Score-based generative models on hand-written WebGPU kernels.")
     .version(version())
     .option("--debug", "show where an error came from")
     .showSuggestionAfterError()
-    .configureOutput({ outputError: (text, write) => write(`stein: ${complaint(text)}\n`) })
+    .configureOutput({ outputError: (text, write) => write(`stein: ${complaint(text, asked)}\n`) })
     .exitOverride();
   try {
-    for (const load of wanted(args)) (await load())(program);
+    for (const load of wanted(args, asked)) (await load())(program);
     program.addHelpText(
       "after",
       `
@@ -66,10 +69,9 @@ Exit codes:
 }
 
 /** The command that is asked for; all where none is, for the help, and where there is no such one, for the nearest name. */
-function wanted(args: readonly string[]) {
-  if (args[0] === "--version" || args[0] === "-V") return [];
-  const asked = args.find((word) => !word.startsWith("-"));
-  return asked !== undefined && Object.hasOwn(commands, asked) ? [commands[asked]!] : Object.values(commands);
+function wanted([first]: readonly string[], asked: string | undefined) {
+  if (first === "--version" || first === "-V") return [];
+  return asked === undefined ? Object.values(commands) : [commands[asked]!];
 }
 
 function exitCode(fault: unknown): number {
@@ -79,8 +81,8 @@ function exitCode(fault: unknown): number {
 }
 
 /** Commander's complaint in one line that ends with a way out. */
-function complaint(text: string): string {
+function complaint(text: string, asked: string | undefined): string {
   const [what = "", hint] = text.trim().split("\n");
-  const mend = hint ? `, ${hint.replace(/^\((D)(.*)\)$/, "d$2")}` : "; see stein --help";
+  const mend = hint ? `, ${hint.replace(/^\((D)(.*)\)$/, "d$2")}` : `; see stein ${asked === undefined ? "" : `${asked} `}--help`;
   return what.replace(/^error: /, "").replace(/\.$/, "") + mend;
 }

@@ -277,11 +277,11 @@ describe("bad requests end in one line and exit code 2", () => {
     ],
     [
       "whole.safetensors --config run.yaml",
-      "required option '-o, --out <file>' not specified; see stein --help",
+      "required option '-o, --out <file>' not specified; see stein convert --help",
     ],
     [
       "whole.safetensors --config run.yaml --ema --raw -o x",
-      "option '--ema' cannot be used with option '--raw'; see stein --help",
+      "option '--ema' cannot be used with option '--raw'; see stein convert --help",
     ],
     [
       "whole.safetensors --config run.yaml -o ./whole.safetensors",

@@ -550,15 +550,15 @@ const options: Record<string, Case> = {
     args: "train run.yaml --reume",
     says: "unknown option '--reume', did you mean --resume?",
   },
-  "an unknown option": { args: "doctor --xyzzy", says: "unknown option '--xyzzy'; see stein --help" },
-  "no argument": { args: "train", says: "missing required argument 'config'; see stein --help" },
+  "an unknown option": { args: "doctor --xyzzy", says: "unknown option '--xyzzy'; see stein doctor --help" },
+  "no argument": { args: "train", says: "missing required argument 'config'; see stein train --help" },
   "no value": {
     args: "train run.yaml --out",
-    says: "option '-o, --out <folder>' argument missing; see stein --help",
+    says: "option '-o, --out <folder>' argument missing; see stein train --help",
   },
   "too many arguments": {
     args: "sample a b",
-    says: "too many arguments for 'sample'. Expected 1 argument but got 2; see stein --help",
+    says: "too many arguments for 'sample'. Expected 1 argument but got 2; see stein sample --help",
   },
   "a misspelt kernel": {
     args: "kernels show conv_row",
