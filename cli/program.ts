@@ -83,6 +83,8 @@ function exitCode(fault: unknown): number {
 /** Commander's complaint in one line that ends with a way out. */
 function complaint(text: string, asked: string | undefined): string {
   const [what = "", hint] = text.trim().split("\n");
-  const mend = hint ? `, ${hint.replace(/^\((D)(.*)\)$/, "d$2")}` : `; see stein ${asked === undefined ? "" : `${asked} `}--help`;
+  const mend = hint
+    ? `, ${hint.replace(/^\((D)(.*)\)$/, "d$2")}`
+    : `; see stein ${asked === undefined ? "" : `${asked} `}--help`;
   return what.replace(/^error: /, "").replace(/\.$/, "") + mend;
 }
