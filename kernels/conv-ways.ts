@@ -28,7 +28,7 @@ export type ConvTile = Pick<ConvRowsVariant, "rows" | "columns" | "lanes">;
 /** `work`: multiply-adds of all images. */
 type TileShape = { ci?: number; co: number; ow: number; work?: number };
 /** Multiply-adds from which on the large tile, a fifth faster, is worth the seconds that a driver takes to compile it. */
-const LARGE = 2 ** 27;
+const LARGE = 2 ** 25;
 
 /**
  * The tile for an output of `co` channels and rows of `ow`: little is wasted at the edges. An image's few channels are
@@ -38,8 +38,8 @@ const LARGE = 2 ** 27;
 export function convTile(hw: Hardware, { ci = Infinity, co, ow, work = 0 }: TileShape): ConvTile {
   const rest = ow % 8;
   const columns = rest > 0 && rest <= 4 && ow <= 12 ? 4 : 8;
-  const few = co <= 4 || (ci <= 4 && hw.kind === "cpu");
   const large = broadcasts(hw) && isTall(co) && work >= LARGE;
+  const few = co <= 4 || (ci <= 4 && hw.kind === "cpu" && !large);
   return { rows: few ? 4 : large ? 16 : 8, columns, lanes: lanesOf(hw) };
 }
 

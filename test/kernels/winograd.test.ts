@@ -585,7 +585,9 @@ describe("which way", () => {
     const eight = { ...cpu, subgroups: true, subgroupSize: 8 } as const;
     const rowsOf = (p: ConvProblem, hw: Hardware) => convWay(hw, p) as { kernel: string; rows: number };
     expect(rowsOf({ ...strided, n: 8 }, eight)).toMatchObject({ kernel: "rows", rows: 16 });
-    expect(rowsOf(strided, eight)).toMatchObject({ kernel: "rows", rows: 8 });
+    expect(rowsOf({ ...strided, oh: 16, ow: 16 }, eight)).toMatchObject({ kernel: "rows", rows: 8 });
+    expect(rowsOf({ ...problem({ ci: 1 }), n: 128 }, eight)).toMatchObject({ kernel: "rows", rows: 16 });
+    expect(rowsOf(problem({ ci: 1 }), eight)).toMatchObject({ kernel: "rows", rows: 4 });
     expect(rowsOf({ ...strided, n: 8, co: 24 }, eight)).toMatchObject({ kernel: "rows", rows: 8 });
     expect(rowsOf({ ...strided, n: 8 }, { ...cpu, subgroups: false })).toMatchObject({ rows: 8 });
   });
