@@ -1,6 +1,5 @@
 /** What ops bind on the way, of tensors that fit into a binding each: walked through, nothing is computed. */
 import { describe, expect, test } from "vitest";
-import { grad } from "../../engine/autograd.ts";
 import { conv2dWeightGrad } from "../../engine/ops/conv2d.ts";
 import {
   add,
@@ -36,6 +35,7 @@ import {
 } from "../../kernels/conv-ways.ts";
 import type { Hardware, Variant } from "../../kernels/kernel.ts";
 import { as, attrs, engine, LIMIT, plain, walked } from "../support/small-binding.ts";
+import { forwardAndBack, type Use } from "../support/walks.ts";
 
 test.each([2, 4] as const)("transforms by tiles of %i, up to the largest that fit", (tile) => {
   const hw = { ...engine.hardware, kind: "gpu" } as const;
@@ -163,134 +163,132 @@ test.each(["cpu", "gpu"] as const)("every way that is worth measuring can be run
 });
 
 /** Tensors of nearly 64 KiB, with odd lengths, and what is done to them. */
-const uses: Record<string, [shapes: (readonly number[])[], op: (...xs: [Tensor, Tensor, Tensor]) => Tensor]> =
-  {
-    sum: [[[16_001]], (x) => sum(x)],
-    "sum of columns": [[[5333, 3]], (x) => sum(x, { axis: 0 })],
-    max: [[[3, 5333]], (x) => max(x, { axis: 1 })],
-    softmax: [[[5333, 3]], softmax],
-    add: [
-      [
-        [3, 5333],
-        [3, 1],
-      ],
-      add,
-    ], // broadcast
-    "outer product": [
-      [
-        [125, 1],
-        [1, 131],
-      ],
-      mul,
-    ], // larger than both
-    permute: [[[127, 129]], (x) => permute(x, [1, 0])],
-    concat: [
-      [
-        [2, 4000],
-        [2, 4000],
-      ],
-      (x, y) => concat([x, y], 1),
+const uses: Record<string, Use> = {
+  sum: [[[16_001]], (x) => sum(x)],
+  "sum of columns": [[[5333, 3]], (x) => sum(x, { axis: 0 })],
+  max: [[[3, 5333]], (x) => max(x, { axis: 1 })],
+  softmax: [[[5333, 3]], softmax],
+  add: [
+    [
+      [3, 5333],
+      [3, 1],
     ],
-    pad: [
-      [[2, 4001]],
-      (x) =>
-        pad(x, [
-          [0, 0],
-          [1, 3000],
-        ]),
+    add,
+  ], // broadcast
+  "outer product": [
+    [
+      [125, 1],
+      [1, 131],
     ],
-    "group norm": [[[5, 8, 20, 20], [8], [8]], (x, gamma, beta) => groupNorm(x, 4, { gamma, beta })],
-    "instance norm": [[[5, 8, 19, 21], [8], [8]], (x, gamma, beta) => instanceNormPlus(x, { gamma, beta })],
-    "average pool": [[[5, 8, 20, 20]], (x) => avgPool2d(x, { kernel: 2 })],
-    "sliding pool": [[[5, 8, 20, 20]], (x) => avgPool2d(x, { kernel: 5, stride: 1, padding: 2 })],
-    "max pool": [[[5, 8, 20, 20]], (x) => maxPool2d(x, { kernel: 5, stride: 1, padding: 2 })],
-    "nearest pixels": [[[5, 8, 10, 10]], (x) => resizeNearest(x, [20, 20])],
-    "bilinear pixels": [[[5, 8, 10, 10]], (x) => resizeBilinear(x, [20, 20])],
-    filter: [[[5, 8, 10, 10]], (x) => upfirdn2d(x, engine.empty([4, 4]), { up: 2, pad: [2, 1] })],
-    "products of a batch": [
-      [
-        [60, 1, 5, 9],
-        [1, 3, 9, 3],
-      ],
-      (a, b) => matmul(a, b),
+    mul,
+  ], // larger than both
+  permute: [[[127, 129]], (x) => permute(x, [1, 0])],
+  concat: [
+    [
+      [2, 4000],
+      [2, 4000],
     ],
-    linear: [
-      [
-        [5000, 3],
-        [3, 3],
-      ],
-      (a, b) => matmul(a, b, { transposeB: true }),
+    (x, y) => concat([x, y], 1),
+  ],
+  pad: [
+    [[2, 4001]],
+    (x) =>
+      pad(x, [
+        [0, 0],
+        [1, 3000],
+      ]),
+  ],
+  "group norm": [[[5, 8, 20, 20], [8], [8]], (x, gamma, beta) => groupNorm(x, 4, { gamma, beta })],
+  "instance norm": [[[5, 8, 19, 21], [8], [8]], (x, gamma, beta) => instanceNormPlus(x, { gamma, beta })],
+  "average pool": [[[5, 8, 20, 20]], (x) => avgPool2d(x, { kernel: 2 })],
+  "sliding pool": [[[5, 8, 20, 20]], (x) => avgPool2d(x, { kernel: 5, stride: 1, padding: 2 })],
+  "max pool": [[[5, 8, 20, 20]], (x) => maxPool2d(x, { kernel: 5, stride: 1, padding: 2 })],
+  "nearest pixels": [[[5, 8, 10, 10]], (x) => resizeNearest(x, [20, 20])],
+  "bilinear pixels": [[[5, 8, 10, 10]], (x) => resizeBilinear(x, [20, 20])],
+  filter: [[[5, 8, 10, 10]], (x) => upfirdn2d(x, engine.empty([4, 4]), { up: 2, pad: [2, 1] })],
+  "products of a batch": [
+    [
+      [60, 1, 5, 9],
+      [1, 3, 9, 3],
     ],
-    attention: [
-      [
-        [2, 3, 125],
-        [2, 3, 130],
-        [2, 3, 130],
-      ],
-      attention,
+    (a, b) => matmul(a, b),
+  ],
+  linear: [
+    [
+      [5000, 3],
+      [3, 3],
     ],
-    "attention to one": [
-      [
-        [2, 3, 2500],
-        [2, 3, 1],
-        [2, 3, 1],
-      ],
-      attention,
+    (a, b) => matmul(a, b, { transposeB: true }),
+  ],
+  attention: [
+    [
+      [2, 3, 125],
+      [2, 3, 130],
+      [2, 3, 130],
     ],
-    "attention of one": [
-      [
-        [2, 3, 1],
-        [2, 3, 2500],
-        [2, 3, 2500],
-      ],
-      attention,
+    attention,
+  ],
+  "attention to one": [
+    [
+      [2, 3, 2500],
+      [2, 3, 1],
+      [2, 3, 1],
     ],
-    embedding: [[[10, 100]], (table) => embedding(table, engine.empty([160], "i32"))],
-    "1x1 convolution": [
-      [
-        [64, 10, 5, 5],
-        [10, 10, 1, 1],
-      ],
-      (x, w) => conv2d(x, w),
+    attention,
+  ],
+  "attention of one": [
+    [
+      [2, 3, 1],
+      [2, 3, 2500],
+      [2, 3, 2500],
     ],
-    "1x1 convolution of a pixel": [
-      [
-        [1600, 10, 1, 1],
-        [10, 10, 1, 1],
-      ],
-      (x, w) => conv2d(x, w),
+    attention,
+  ],
+  embedding: [[[10, 100]], (table) => embedding(table, engine.empty([160], "i32"))],
+  "1x1 convolution": [
+    [
+      [64, 10, 5, 5],
+      [10, 10, 1, 1],
     ],
-    "dilated convolution": [
-      [
-        [4, 8, 22, 22],
-        [8, 8, 3, 3],
-      ],
-      (x, w) => conv2d(x, w, undefined, { padding: 4, dilation: 4 }),
+    (x, w) => conv2d(x, w),
+  ],
+  "1x1 convolution of a pixel": [
+    [
+      [1600, 10, 1, 1],
+      [10, 10, 1, 1],
     ],
-    "transposed convolution": [
-      [
-        [4, 8, 11, 11],
-        [8, 8, 3, 3],
-      ],
-      (x, w) => convTranspose2d(x, w, undefined, { padding: 1, stride: 2 }),
+    (x, w) => conv2d(x, w),
+  ],
+  "dilated convolution": [
+    [
+      [4, 8, 22, 22],
+      [8, 8, 3, 3],
     ],
-    "few channels": [
-      [
-        [1, 3, 70, 70],
-        [3, 3, 3, 3],
-      ],
-      (x, w) => conv2d(x, w, undefined, { padding: 1 }),
+    (x, w) => conv2d(x, w, undefined, { padding: 4, dilation: 4 }),
+  ],
+  "transposed convolution": [
+    [
+      [4, 8, 11, 11],
+      [8, 8, 3, 3],
     ],
-  };
+    (x, w) => convTranspose2d(x, w, undefined, { padding: 1, stride: 2 }),
+  ],
+  "few channels": [
+    [
+      [1, 3, 70, 70],
+      [3, 3, 3, 3],
+    ],
+    (x, w) => conv2d(x, w, undefined, { padding: 1 }),
+  ],
+};
 
 describe.each(["cpu", "gpu"] as const)("what fits goes through forward and back: %s", (kind) => {
-  test.each(Object.entries(uses))("%s", (_, [shapes, op]) => {
+  test.each(Object.entries(uses))("%s", (_, use) => {
     const both = () => {
-      const xs = shapes.map((shape) => engine.asVariable(engine.empty(shape))) as [Tensor, Tensor, Tensor];
-      for (const x of xs) engine.track(x);
-      const y = op(...xs);
+      const y = forwardAndBack(engine, use);
+      expect(y.requiresGrad).toBe(true);
       expect(4 * y.size).toBeLessThanOrEqual(LIMIT);
-      return grad(sum(y), xs);
+      return y;
     };
     expect(as({ kind }, () => walked(() => engine.scope(both))).bound).toBeLessThanOrEqual(LIMIT);
   });

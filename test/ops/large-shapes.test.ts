@@ -3,7 +3,6 @@
  * parameter larger than its type, and no more arrays are bound than every adapter has room for.
  */
 import { describe, expect, test } from "vitest";
-import { grad } from "../../engine/autograd.ts";
 import { defaultLimits } from "../../engine/hardware.ts";
 import {
   add,
@@ -25,16 +24,14 @@ import {
 } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
 import { numberOf } from "../../engine/scalar.ts";
-import type { Tensor } from "../../engine/tensor.ts";
 import { MAX_GROUPS } from "../../kernels/kernel.ts";
 import { engine } from "../support/engine.ts";
+import { forwardAndBack, type Use } from "../support/walks.ts";
 
 const MOST = 2 ** 32 - 16;
 const images = [1023, 1024, 32, 32];
 const half = [1023, 1024, 16, 16];
 const empty = (...shape: number[]) => engine.empty(shape);
-
-type Use = readonly [shapes: number[][], op: (...xs: [Tensor, Tensor, Tensor]) => Tensor];
 
 const uses: Record<string, Use> = {
   elu: [[images], (x) => elu(x)],
@@ -134,19 +131,11 @@ describe.each(["cpu", "gpu"] as const)("%s", (kind) => {
     test.runIf(halves || !name.includes("f16"))(name, () => walk(kind, use));
 });
 
-function walk(kind: "cpu" | "gpu", [shapes, op]: Use): void {
+function walk(kind: "cpu" | "gpu", use: Use): void {
   const given = engine.hardware;
   Object.assign(engine, { hardware: { ...given, kind, maxBinding: MOST } });
   try {
-    const both = () => {
-      const xs = shapes.map((shape) => engine.track(engine.asVariable(engine.empty(shape)))) as [
-        Tensor,
-        Tensor,
-        Tensor,
-      ];
-      const y = op(...xs);
-      return y.requiresGrad ? grad(sum(y), xs) : y;
-    };
+    const both = () => forwardAndBack(engine, use);
     const wrong = new Set<string>();
     engine.dry(both, ({ program: { kernel, variant, label }, params, tensors, inPieces }) => {
       const numbers: Record<string, number> = {};

@@ -49,7 +49,7 @@ describe.each(sdes)("%s", (_, sde) => {
   const options = { sde, seed: 3, corrector: "ald" } as const;
   const plain = async () => taken(await predictorCorrector(engine, score, SHAPE, options));
 
-  test("inpainting: of no known pixel a sample as any, to the bit; of nothing but known ones these", async () => {
+  test("inpainting: without known pixels a plain sample, to the bit; with nothing but known ones these", async () => {
     using known = engine.tensor(picture, SHAPE);
     using none = engine.tensor([0], [1]);
     using all = engine.tensor([1], [1]);
@@ -92,7 +92,7 @@ describe.each(sdes)("%s", (_, sde) => {
       expect((values[p]! + values[16 + p]! + values[32 + p]!) / 3).toBeCloseTo(0.25, 5);
   });
 
-  test("a class that the classifier says nothing of: a sample as any, to the bit", async () => {
+  test("a class that the classifier says nothing of: a plain sample, to the bit", async () => {
     const guided = classConditional(score, (x) => scale(x, 0), { strength: 3 });
     expect(await taken(await predictorCorrector(engine, guided, SHAPE, options))).toEqual(await plain());
   });
