@@ -1,8 +1,11 @@
-import { defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
+import { type Binding, defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
 import {
   eachRun,
+  fourColumns,
   ofRun,
+  oneColumn,
   putRun,
+  type Read,
   runColumns,
   runCost,
   runElement,
@@ -10,7 +13,7 @@ import {
   runParams,
   type Tiled,
   type Turned,
-  turnedVariants,
+  transformVariants,
   winogradPlaces,
 } from "./winograd.ts";
 import { winogradRows, winogradTileSizes } from "./winograd-matrices.ts";
@@ -26,25 +29,28 @@ import { winogradRows, winogradTileSizes } from "./winograd-matrices.ts";
 /** dy [n, co, oh, ow] -> W, as winogradInput writes V. */
 export const winogradOutputGrad = defineKernel({
   name: "winograd_output_grad",
-  bindings: (v: Turned) => ({ dy: "read f32", w: `read_write ${runElement(v)}` }) as const,
+  bindings: (v: Turned & Read) =>
+    ({ dy: v.vec ? "read vec4f" : "read f32", w: `read_write ${runElement(v)}` }) as Record<
+      "dy" | "w",
+      Binding
+    >,
   params: { ...runParams, co: "u32", oh: "u32", ow: "u32" },
-  variants: turnedVariants,
-  main: (v: Turned) => {
-    const { tile } = v;
+  variants: transformVariants,
+  main: (v: Turned & Read) => {
+    const { tile, vec } = v;
     const side = tile + 2;
     const row = winogradRows(tile).outputGrad;
+    const columns = { array: "dy", rows: tile, width: "p.ow", side, row };
+    const all = runColumns(tile, tile);
     return `
     ${eachRun("p.co", v)}
       let plane = ((p.first + image) * p.co + channel) * p.oh;
       ${unroll(tile, (r) => `let y${r} = oh + ${r}u * p.dilationY; let line${r} = (plane + y${r}) * p.ow; let in${r} = kept && y${r} < p.oh;`)}
-      ${unroll(
-        runColumns(tile, tile),
-        (c) => `
-      let x${c} = ow + ${c}u * p.dilationX;
-      let within${c} = x${c} < p.ow;
-      ${unroll(tile, (r) => `let d${r}_${c} = select(0.0, dy[select(0u, line${r} + x${c}, in${r} && within${c})], in${r} && within${c});`)}
-      ${unroll(side, (i) => `let t${i}_${c} = ${row(i, (k) => `d${k}_${c}`)};`, " ")}`,
-      )}
+      ${
+        vec
+          ? unroll(all / 4, (q) => fourColumns(columns, 4 * q, `ow + ${4 * q}u`))
+          : unroll(all, (c) => oneColumn(columns, c, `ow + ${c}u * p.dilationX`))
+      }
       ${unroll(
         side,
         (i) => `{

@@ -7,7 +7,7 @@ import {
   range,
   unroll,
 } from "./kernel.ts";
-import { type WinogradTile, winogradRows, winogradTileSizes } from "./winograd-matrices.ts";
+import { type Row, type WinogradTile, winogradRows, winogradTileSizes } from "./winograd-matrices.ts";
 
 /*
  * Convolution 3x3 of stride 1 by Winograd's minimal filtering F(m x m, 3 x 3) (Lavin & Gray 2016): a tile of m x m outputs
@@ -147,16 +147,58 @@ export const runCost = (
   return { bytes: 4 * (winogradPlaces(tile) + tile ** 2) * tiles, flops: flops * tiles };
 };
 
-/** x [n, ci, h, w] -> V [parts, (m + 2)^2, ci, tiles], or turned. */
+/** Whether images are read by vec4s: their width is a multiple of 4 and nothing is dilated across. */
+export type Read = { vec: boolean };
+
+export const transformVariants: readonly (Turned & Read)[] = turnedVariants.flatMap((v) =>
+  [false, true].map((vec) => ({ ...v, vec })),
+);
+
+/** What is read of rows line{r}, of which those in{r} are within the image, and what becomes of a column of theirs. */
+export interface Columns {
+  readonly array: string;
+  readonly rows: number;
+  readonly width: string;
+  /** Values that a column is transformed to, and each of them. */
+  readonly side: number;
+  readonly row: Row;
+}
+
+/** WGSL: column t{i}_{c}, transformed, of the floats that stand at `x` in their rows. */
+export const oneColumn = (
+  { array, rows, width, side, row }: Columns,
+  c: number,
+  x: string,
+  lane?: string,
+) => `
+      let x${c} = ${x};
+      let within${c} = x${c} >= 0 && x${c} < ${width};
+      ${unroll(rows, (r) => `let d${r}_${c} = select(0.0, ${array}[select(0, line${r} + x${c}, in${r} && within${c})${lane ? ` / 4].${lane}` : "]"}, in${r} && within${c});`)}
+      ${unroll(side, (i) => `let t${i}_${c} = ${row(i, (k) => `d${k}_${c}`)};`, " ")}`;
+
+/** WGSL: four columns from c on, of the vec4s that start at `x`. */
+export const fourColumns = ({ array, rows, width, side, row }: Columns, c: number, x: string) => `
+      let x${c} = ${x};
+      let within${c} = x${c} < ${width};
+      ${unroll(rows, (r) => `let d${r}_${c} = select(vec4f(), ${array}[select(0, line${r} + x${c}, in${r} && within${c}) / 4], in${r} && within${c});`)}
+      ${unroll(side, (i) => `let f${i}_${c} = ${row(i, (k) => `d${k}_${c}`)}; ${unroll(4, (q) => `let t${i}_${c + q} = f${i}_${c}.${"xyzw"[q]};`, " ")}`)}`;
+
+/** x [n, ci, h, w] -> V [parts, (m + 2)^2, ci, tiles], or turned. By vec4s for a `left` of 1. */
 export const winogradInput = defineKernel({
   name: "winograd_input",
-  bindings: (v: Turned) => ({ x: "read f32", v: `read_write ${runElement(v)}` }) as const,
+  bindings: (v: Turned & Read) =>
+    ({ x: v.vec ? "read vec4f" : "read f32", v: `read_write ${runElement(v)}` }) as Record<
+      "x" | "v",
+      Binding
+    >,
   params: { ...runParams, ci: "u32", height: "u32", width: "u32", top: "i32", left: "i32" },
-  variants: turnedVariants,
-  main: (v: Turned) => {
-    const { tile } = v;
+  variants: transformVariants,
+  main: (v: Turned & Read) => {
+    const { tile, vec } = v;
     const side = tile + 2;
     const row = winogradRows(tile).input;
+    const columns = { array: "x", rows: side, width: "i32(p.width)", side, row };
+    const last = runColumns(tile, side) - 1;
     return `
     ${eachRun("p.ci", v)}
       let plane = i32(((p.first + image) * p.ci + channel) * p.height * p.width);
@@ -165,14 +207,13 @@ export const winogradInput = defineKernel({
       let dy = i32(p.dilationY);
       let dx = i32(p.dilationX);
       ${unroll(side, (r) => `let y${r} = row + ${r} * dy; let line${r} = plane + y${r} * i32(p.width); let in${r} = kept && y${r} >= 0 && y${r} < i32(p.height);`)}
-      ${unroll(
-        runColumns(tile, side),
-        (c) => `
-      let x${c} = column + ${c} * dx;
-      let within${c} = x${c} >= 0 && x${c} < i32(p.width);
-      ${unroll(side, (r) => `let d${r}_${c} = select(0.0, x[select(0, line${r} + x${c}, in${r} && within${c})], in${r} && within${c});`)}
-      ${unroll(side, (i) => `let t${i}_${c} = ${row(i, (k) => `d${k}_${c}`)};`, " ")}`,
-      )}
+      ${
+        vec
+          ? `${oneColumn(columns, 0, "column", "w")}
+      ${unroll((last - 1) / 4, (q) => fourColumns(columns, 4 * q + 1, `column + ${4 * q + 1}`))}
+      ${oneColumn(columns, last, `column + ${last}`, "x")}`
+          : unroll(last + 1, (c) => oneColumn(columns, c, `column + ${c} * dx`))
+      }
       ${unroll(
         side,
         (i) => `{

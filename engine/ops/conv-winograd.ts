@@ -50,6 +50,10 @@ function tilesFirst(
   return sums(tiles, co) < sums(co, tiles);
 }
 
+/** Whether rows are read by vec4s: one starts where a run of tiles has its first output, `left` columns from its first input. */
+const readsFours = (width: number, dilationX: number, left = 1): boolean =>
+  width % 4 === 0 && dilationX === 1 && left === 1;
+
 /** Transforms of some images after the other, and the products of all their tiles at once. */
 export function byWinograd(
   engine: Engine,
@@ -65,7 +69,7 @@ export function byWinograd(
   const u = engine.empty([places, ci, coPitch], "f32");
   engine.launch(winogradWeight, { tile, flip }, { w: w!, u }, { ci, co });
   const y = engine.empty([n, co, oh, ow]);
-  const vec = engine.hardware.kind === "gpu" && dilationX === 1 && ow % 4 === 0;
+  const storesFours = engine.hardware.kind === "gpu" && dilationX === 1 && ow % 4 === 0;
   const most = imagesAtOnce(engine, tile, problem);
   for (let first = 0; first < n; first += most) {
     const images = Math.min(most, n - first);
@@ -76,7 +80,7 @@ export function byWinograd(
     const [top, , left] = attrs.padding;
     engine.launch(
       winogradInput,
-      { tile, turned: false },
+      { tile, turned: false, vec: readsFours(width, dilationX, left) },
       { x: x!, v },
       { ...part, ci, height, width, top, left },
     );
@@ -91,7 +95,7 @@ export function byWinograd(
     multiply(engine, a, b, m, sizes, matmulWay(engine.hardware, sizes));
     engine.launch(
       winogradOutput,
-      { tile, turned, residual: residual !== undefined, vec },
+      { tile, turned, residual: residual !== undefined, vec: storesFours },
       { m, bias: bias ?? u, residual: residual ?? u, y },
       { ...part, co, oh, ow, useBias: bias ? 1 : 0, biasPitch: bias?.rank === 2 ? co : 0, rescale },
     );
@@ -127,9 +131,19 @@ export function weightsByWinograd(
     const tiles = winogradTiles(tile, { images: each, lines, runs });
     const v = engine.empty([parts * places, ci, tiles], "f32");
     const [top, , left] = padding;
-    engine.launch(winogradInput, { tile, turned }, { x: x!, v }, { ...part, ci, height, width, top, left });
+    engine.launch(
+      winogradInput,
+      { tile, turned, vec: readsFours(width, dilationX, left) },
+      { x: x!, v },
+      { ...part, ci, height, width, top, left },
+    );
     const w = engine.empty([parts * places, co, tiles], "f32");
-    engine.launch(winogradOutputGrad, { tile, turned }, { dy: dy!, w }, { ...part, co, oh, ow });
+    engine.launch(
+      winogradOutputGrad,
+      { tile, turned, vec: readsFours(ow, dilationX) },
+      { dy: dy!, w },
+      { ...part, co, oh, ow },
+    );
     const p = engine.empty([parts * places, co, ci], "f32");
     const a = { t: w, batch: co * tiles, row: turned ? 1 : tiles, column: turned ? co : 1 };
     const b = { t: v, batch: ci * tiles, row: turned ? ci : 1, column: turned ? 1 : tiles };

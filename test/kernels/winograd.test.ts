@@ -184,29 +184,34 @@ describe.each(ofTiles)("tiles of $tile, dilation $dilationY, $dilationX, rows of
   const tiles = winogradTiles(tile, { images, lines, runs });
   const params = { images, first, each: images, lines, runs, dilationY, dilationX };
 
-  test.each([
-    [1, 2],
-    [-1, 0],
-  ])("V = B^T d B, %i above and %i before", async (top, left) => {
-    const [height, width] = [6, 17];
-    const x = normal([n, channels, height, width], 1);
-    const shape = [places, channels, tiles];
-    const expected = new Float64Array(places * channels * tiles);
-    for (let c = 0; c < channels; c++)
-      eachTile(layout, (image, y0, x0, place) => {
-        const d = grid(side, side, (i, j) => {
-          const [y, column] = [y0 + i * dilationY - top, x0 + j * dilationX - left];
-          const inside = y >= 0 && y < height && column >= 0 && column < width;
-          return inside ? x.data[(((first + image) * channels + c) * height + y) * width + column]! : 0;
+  const reads = [
+    { top: 1, left: 2, width: 17, vec: false },
+    { top: -1, left: 0, width: 17, vec: false },
+    ...(dilationX === 1 ? [12, 16, 20].map((width) => ({ top: 1, left: 1, width, vec: true })) : []),
+  ];
+  test.each(reads)(
+    "V = B^T d B, $top above and $left before $width, by vec4s $vec",
+    async ({ top, left, width, vec }) => {
+      const height = 6;
+      const x = normal([n, channels, height, width], 1);
+      const shape = [places, channels, tiles];
+      const expected = new Float64Array(places * channels * tiles);
+      for (let c = 0; c < channels; c++)
+        eachTile(layout, (image, y0, x0, place) => {
+          const d = grid(side, side, (i, j) => {
+            const [y, column] = [y0 + i * dilationY - top, x0 + j * dilationX - left];
+            const inside = y >= 0 && y < height && column >= 0 && column < width;
+            return inside ? x.data[(((first + image) * channels + c) * height + y) * width + column]! : 0;
+          });
+          const v = between(B, d);
+          for (let k = 0; k < places; k++)
+            expected[(k * channels + c) * tiles + place] = v[Math.floor(k / side)]![k % side]!;
         });
-        const v = between(B, d);
-        for (let k = 0; k < places; k++)
-          expected[(k * channels + c) * tiles + place] = v[Math.floor(k / side)]![k % side]!;
-      });
-    const inputs = { ...params, ci: channels, height, width, top, left };
-    const { v } = await launched(winogradInput, { tile, turned: false }, { x }, { v: shape }, inputs);
-    expectNear(v!, { shape, data: expected }, { terms: side ** 2 });
-  });
+      const inputs = { ...params, ci: channels, height, width, top, left };
+      const { v } = await launched(winogradInput, { tile, turned: false, vec }, { x }, { v: shape }, inputs);
+      expectNear(v!, { shape, data: expected }, { terms: side ** 2 });
+    },
+  );
 
   const able = winogradOutput.variants.filter(
     (v) => v.tile === tile && (!v.vec || (dilationX === 1 && ow % 4 === 0)),
@@ -258,65 +263,69 @@ describe.each(ofTiles)("tiles of $tile, dilation $dilationY, $dilationX, rows of
   });
 });
 
-describe.each(winogradInput.variants)("parts of the images, tiles of $tile, turned $turned", (variant) => {
-  const { tile, turned } = variant;
-  const { B, A } = matrices[tile];
-  const [side, places] = [tile + 2, winogradPlaces(tile)];
-  const [n, first, images, each, channels] = [4, 1, 3, 2, 3];
-  const [oh, ow, dilationY, dilationX] = [9, 11, 1, 3];
-  const layout = { tile, images, oh, ow, dilationY, dilationX };
-  const { lines, runs } = winogradRuns(tile, layout);
-  const params = { images, first, each, lines, runs, dilationY, dilationX };
-  const tiles = winogradTiles(tile, { images: each, lines, runs });
-  const ofImage = lines * runs * (tile === 2 ? 4 : 1);
-  const shape = turned ? [2, places, tiles, channels] : [2, places, channels, tiles];
+describe.each(winogradInput.variants)(
+  "parts of the images, tiles of $tile, turned $turned, by vec4s $vec",
+  (variant) => {
+    const { tile, turned, vec } = variant;
+    const { B, A } = matrices[tile];
+    const [side, places] = [tile + 2, winogradPlaces(tile)];
+    const [n, first, images, each, channels] = [4, 1, 3, 2, 3];
+    const [oh, ow, dilationY, dilationX] = vec ? [9, 12, 2, 1] : [9, 11, 1, 3];
+    const layout = { tile, images, oh, ow, dilationY, dilationX };
+    const { lines, runs } = winogradRuns(tile, layout);
+    const params = { images, first, each, lines, runs, dilationY, dilationX };
+    const tiles = winogradTiles(tile, { images: each, lines, runs });
+    const ofImage = lines * runs * (tile === 2 ? 4 : 1);
+    const shape = turned ? [2, places, tiles, channels] : [2, places, channels, tiles];
 
-  /** [2 parts, places, ...] of what `transform` makes of each tile; zeros for the last part's second image and what fills up vec4s. */
-  const expected = (transform: (image: number, c: number, y0: number, x0: number) => number[][]) => {
-    const data = new Float64Array(shape.reduce((a, b) => a * b));
-    for (let c = 0; c < channels; c++)
-      eachTile(layout, (image, y0, x0, place) => {
-        const values = transform(first + image, c, y0, x0);
-        const [part, at] = [Math.floor(image / each), place - (image - (image % each)) * ofImage];
-        for (let k = 0; k < places; k++) {
-          const start = (part * places + k) * channels * tiles;
-          const value = values[Math.floor(k / side)]![k % side]!;
-          data[start + (turned ? at * channels + c : c * tiles + at)] = value;
-        }
-      });
-    return { shape, data };
-  };
-  const at = (t: Array64, image: number, c: number, y: number, x: number): number => {
-    const [, , height, width] = t.shape as [number, number, number, number];
-    const inside = y >= 0 && y < height && x >= 0 && x < width;
-    return inside ? t.data[((image * channels + c) * height + y) * width + x]! : 0;
-  };
+    /** [2 parts, places, ...] of what `transform` makes of each tile; zeros for the last part's second image and what fills up vec4s. */
+    const expected = (transform: (image: number, c: number, y0: number, x0: number) => number[][]) => {
+      const data = new Float64Array(shape.reduce((a, b) => a * b));
+      for (let c = 0; c < channels; c++)
+        eachTile(layout, (image, y0, x0, place) => {
+          const values = transform(first + image, c, y0, x0);
+          const [part, at] = [Math.floor(image / each), place - (image - (image % each)) * ofImage];
+          for (let k = 0; k < places; k++) {
+            const start = (part * places + k) * channels * tiles;
+            const value = values[Math.floor(k / side)]![k % side]!;
+            data[start + (turned ? at * channels + c : c * tiles + at)] = value;
+          }
+        });
+      return { shape, data };
+    };
+    const at = (t: Array64, image: number, c: number, y: number, x: number): number => {
+      const [, , height, width] = t.shape as [number, number, number, number];
+      const inside = y >= 0 && y < height && x >= 0 && x < width;
+      return inside ? t.data[((image * channels + c) * height + y) * width + x]! : 0;
+    };
 
-  test("V = B^T d B", async () => {
-    const x = normal([n, channels, 6, 9], 1);
-    const sizes = { ...params, ci: channels, height: 6, width: 9, top: 1, left: 2 };
-    const { v } = await launched(winogradInput, variant, { x }, { v: shape }, sizes);
-    const values = (image: number, c: number, y0: number, x0: number) =>
-      between(
-        B,
-        grid(side, side, (i, j) => at(x, image, c, y0 + i - 1, x0 + j * dilationX - 2)),
-      );
-    expectNear(v!, expected(values), { terms: side ** 2 });
-  });
+    test("V = B^T d B", async () => {
+      const [width, left] = vec ? [8, 1] : [9, 2];
+      const x = normal([n, channels, 6, width], 1);
+      const sizes = { ...params, ci: channels, height: 6, width, top: 1, left };
+      const { v } = await launched(winogradInput, variant, { x }, { v: shape }, sizes);
+      const values = (image: number, c: number, y0: number, x0: number) =>
+        between(
+          B,
+          grid(side, side, (i, j) => at(x, image, c, y0 + i * dilationY - 1, x0 + j * dilationX - left)),
+        );
+      expectNear(v!, expected(values), { terms: side ** 2 });
+    });
 
-  test("W = A dy A^T", async () => {
-    const dy = normal([n, channels, oh, ow], 1);
-    const sizes = { ...params, co: channels, oh, ow };
-    const { w } = await launched(winogradOutputGrad, variant, { dy }, { w: shape }, sizes);
-    const turnedA = grid(side, tile, (i, j) => A[j]![i]!);
-    const values = (image: number, c: number, y0: number, x0: number) =>
-      between(
-        turnedA,
-        grid(tile, tile, (i, j) => at(dy, image, c, y0 + i, x0 + j * dilationX)),
-      );
-    expectNear(w!, expected(values), { terms: tile ** 2 });
-  });
-});
+    test("W = A dy A^T", async () => {
+      const dy = normal([n, channels, oh, ow], 1);
+      const sizes = { ...params, co: channels, oh, ow };
+      const { w } = await launched(winogradOutputGrad, variant, { dy }, { w: shape }, sizes);
+      const turnedA = grid(side, tile, (i, j) => A[j]![i]!);
+      const values = (image: number, c: number, y0: number, x0: number) =>
+        between(
+          turnedA,
+          grid(tile, tile, (i, j) => at(dy, image, c, y0 + i * dilationY, x0 + j * dilationX)),
+        );
+      expectNear(w!, expected(values), { terms: tile ** 2 });
+    });
+  },
+);
 
 test.each(winogradTileSizes.flatMap((tile) => [0, 1].map((useBefore) => [tile, useBefore] as const)))(
   "kernels, tiles of %i: dg = G^T P G of the sum of parts, and of what came before: %i",
