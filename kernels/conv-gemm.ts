@@ -20,7 +20,7 @@ import {
   tileSums,
   tileThreads,
 } from "./tile.ts";
-import { sharedTiles } from "./tile-choice.ts";
+import { testedTiles } from "./tile-choice.ts";
 
 /** w [co, ci, kh, kw], or, flipped, [ci, co, kh, kw] with its taps backwards -> [kh kw, ci, co rounded up to 4]. */
 export const convGemmWeight = defineKernel({
@@ -73,7 +73,7 @@ export const convGemm = defineKernel({
     stepX: "u32",
   },
   workgroupBytes: tileBytes,
-  variants: sharedTiles.flatMap((v, i) =>
+  variants: testedTiles.flatMap((v, i) =>
     [true, false]
       .flatMap((vec) => [false, true].map((residual): ConvGemmVariant => ({ ...v, residual, vec })))
       .slice(0, i === 0 ? 4 : 1),

@@ -11,7 +11,7 @@ import {
   tileSums,
   tileThreads,
 } from "./tile.ts";
-import { sharedTiles } from "./tile-choice.ts";
+import { testedTiles } from "./tile-choice.ts";
 
 export type ConvWeightGemmVariant = Tile & {
   /** Rows of dy have a multiple of four: dy is read in fours. */
@@ -50,7 +50,7 @@ export const convWeightGemm = defineKernel({
     left: "i32",
   },
   workgroupBytes: tileBytes,
-  variants: sharedTiles.flatMap((v, i) => (i === 0 ? [true, false] : [true]).map((vec) => ({ ...v, vec }))),
+  variants: testedTiles.flatMap((v, i) => (i === 0 ? [true, false] : [true]).map((vec) => ({ ...v, vec }))),
   main: (v: ConvWeightGemmVariant) => `
     ${tileArrays(v)}
     ${linearMain(tileThreads(v))}

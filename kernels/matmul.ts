@@ -12,7 +12,7 @@ import {
   tileSums,
   tileThreads,
 } from "./tile.ts";
-import { heldTiles, sharedTiles, usualTile } from "./tile-choice.ts";
+import { heldTiles, testedTiles, usualTile } from "./tile-choice.ts";
 
 /*
  * C [batch, m, n] = A B. Two kernels, because two kinds of machine want opposite things:
@@ -170,8 +170,6 @@ export const matmulShared = defineKernel({
     ${linearMain(tileThreads(v))}
       ${tilePlace(v)}
       if (batch >= p.batch) { return; }
-      let ab = batch * p.aBatch;
-      let bb = batch * p.bBatch;
       ${tileSums(v)}
       ${tileLoop(
         v,
@@ -179,15 +177,21 @@ export const matmulShared = defineKernel({
           name: "a",
           length: v.rows,
           alongK: v.aAlongK,
-          load: (i, k) =>
-            strided(v, "a", "ab", { i, length: "p.m", step: "p.aRow" }, { k, step: "p.aColumn" }),
+          base: "batch * p.aBatch",
+          step: "p.aRow",
+          stepK: "p.aColumn",
+          end: "p.k",
+          vec: v.vec,
         },
         {
           name: "b",
           length: v.columns,
           alongK: v.bAlongK,
-          load: (i, k) =>
-            strided(v, "b", "bb", { i, length: "p.n", step: "p.bColumn" }, { k, step: "p.bRow" }),
+          base: "batch * p.bBatch",
+          step: "p.bColumn",
+          stepK: "p.bRow",
+          end: "p.k",
+          vec: v.vec,
         },
         { steps: `(p.k + ${v.slab - 1}u) / ${v.slab}u`, next: `k0 += ${v.slab}u;` },
       )}
@@ -208,35 +212,12 @@ export const matmulShared = defineKernel({
   }),
 });
 
-/** WGSL: four floats of a strided matrix, along k or along its other axis, zeros beyond the end of k. */
-function strided(
-  { vec, aAlongK, bAlongK }: SharedVariant,
-  array: "a" | "b",
-  base: string,
-  { i, length, step }: { i: string; length: string; step: string },
-  { k, step: stepK }: { k: string; step: string },
-): string {
-  const alongK = array === "a" ? aAlongK : bAlongK;
-  const inside = (q: number) => `${k} + ${q}u < p.k`;
-  if (vec) {
-    const [last, lastK] = alongK ? [1, 4] : [4, 1];
-    const at = `${base} + min(${i}, ${length} - ${last}u) * ${step} + min(${k}, p.k - ${lastK}u) * ${stepK}`;
-    return `select(vec4f(), ${array}[(${at}) / 4u], ${inside(0)})`;
-  }
-  const one = (q: number) => {
-    const [di, dk] = alongK ? [0, q] : [q, 0];
-    const at = `${base} + min(${i} + ${di}u, ${length} - 1u) * ${step} + min(${k} + ${dk}u, p.k - 1u) * ${stepK}`;
-    return `select(0.0, ${array}[${at}], ${inside(dk)})`;
-  };
-  return `vec4f(${[0, 1, 2, 3].map(one).join(", ")})`;
-}
-
 /** Every tile in one layout, and one tile in every layout. */
 function sharedVariants(): SharedVariant[] {
   const layouts = [false, true].flatMap((vec) =>
     [true, false].flatMap((aAlongK) => [false, true].map((bAlongK) => ({ aAlongK, bAlongK, vec }))),
   );
-  const [smallest, ...others] = sharedTiles;
+  const [smallest, ...others] = testedTiles;
   return [
     ...layouts.map((layout) => ({ ...smallest!, ...layout })),
     ...others.map((tile) => ({ ...tile, aAlongK: true, bAlongK: false, vec: true })),

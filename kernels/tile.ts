@@ -19,8 +19,11 @@ export type Tile = {
   /** Rows and columns of C that a thread computes. */
   eachRows: 4 | 8;
   eachColumns: 4 | 8;
-  /** The next slab is on its way to registers while this one is multiplied. */
-  prefetch: boolean;
+  /**
+   * The products of a slab are written out, for GPUs' drivers unroll such a loop in part: an H200 gains a tenth. LLVM is long
+   * over so much.
+   */
+  written: boolean;
 };
 
 /** Threads of a workgroup. */
@@ -68,14 +71,18 @@ export const tileSums = ({ eachRows, eachColumns }: Tile): string =>
   unroll(eachRows, (r) => unroll(eachColumns / 4, (q) => `var s${r}_${q} = vec4f();`, " "));
 
 /** WGSL: adds a slab's products. */
-export const tileProducts = ({ rows, columns, slab, eachRows, eachColumns }: Tile): string => `
-        for (var k = 0u; k < ${slab}u; k++) {
-          ${unroll(eachRows / 4, (q) => `let a${q} = ta[k * ${pitch(rows)}u + down + ${(q * rows) / eachRows}u];`)}
-          ${unroll(eachColumns / 4, (q) => `let b${q} = tb[k * ${pitch(columns)}u + across + ${(q * columns) / eachColumns}u];`)}
+function tileProducts({ rows, columns, slab, eachRows, eachColumns, written }: Tile): string {
+  const products = (k: (pitch: number) => string) => `{
+          ${unroll(eachRows / 4, (q) => `let a${q} = ta[${k(pitch(rows))} + ${(q * rows) / eachRows}u + down];`)}
+          ${unroll(eachColumns / 4, (q) => `let b${q} = tb[${k(pitch(columns))} + ${(q * columns) / eachColumns}u + across];`)}
           ${unroll(eachRows, (r) =>
             unroll(eachColumns / 4, (q) => `s${r}_${q} += a${r >> 2}.${lanes[r & 3]} * b${q};`, " "),
           )}
         }`;
+  return written
+    ? unroll(slab, (k) => products((pitch) => `${k * pitch}u`))
+    : `for (var k = 0u; k < ${slab}u; k++) ${products((pitch) => `k * ${pitch}u`)}`;
+}
 
 /** WGSL: what becomes of each four of sums within the matrix; `end` gets a row, four columns and their number `q`. */
 export const tileEnds = (
@@ -96,11 +103,15 @@ export const tileEnds = (
  * How one operand comes into its workgroup array. A load brings a vec4 along the tile, or a block of four by four that
  * lies along k and is transposed in registers.
  */
-export interface Side {
+interface Place {
   /** "a": rows of the tile; "b": its columns. */
   readonly name: "a" | "b";
   readonly length: number;
   readonly alongK: boolean;
+}
+
+/** An operand that is put together of what stands anywhere. */
+export interface Gathered extends Place {
   /**
    * WGSL, an expression: four floats from (place of C `i`, k index `k`), along k or along the tile; zeros where k is
    * beyond the end. What lies beyond C's end is never stored and may be anything. `j`: which of four loads, i + j given.
@@ -112,13 +123,23 @@ export interface Side {
   readonly prepare?: string;
 }
 
+/** An operand with even steps, which is walked through by a pointer. */
+export interface Strided extends Place {
+  /** WGSL, expressions: where the matrix begins, the steps from one place of C, and of k, to the next, and the end of k. */
+  readonly base: string;
+  readonly step: string;
+  readonly stepK: string;
+  readonly end: string;
+  /** The array holds vec4s, else floats. */
+  readonly vec: boolean;
+}
+
+export type Side = Gathered | Strided;
+
 /** Where the t-th load of a thread stands: four of the tile `i`, of the slab `k`, both counted in elements. */
-function spot(
-  { length, alongK, gathered }: Side,
-  slab: number,
-  threads: number,
-  t: number,
-): { i: string; k: string } {
+function spot(side: Side, slab: number, threads: number, t: number): { i: string; k: string } {
+  const { length, alongK } = side;
+  const gathered = "gathered" in side && side.gathered;
   const at = `(lane + ${t * threads}u)`;
   const fours = length / 4;
   if (!alongK) return { i: `${at} % ${fours}u`, k: `${at} / ${fours}u` };
@@ -145,7 +166,11 @@ const registers = (side: Side, slab: number, threads: number): string =>
     .map(({ t, parts }) => unroll(parts, (j) => `var ${side.name}${t}_${j}: vec4f;`, " "))
     .join(" ");
 
+/** WGSL: statements that put a slab's loads into registers. */
 const fetches = (side: Side, threads: number, slab: number): string =>
+  "base" in side ? walked(side, threads, slab) : gatheredLoads(side, threads, slab);
+
+const gatheredLoads = (side: Gathered, threads: number, slab: number): string =>
   loadsOf(side, slab, threads)
     .map(
       ({ t, guard, i, k, parts }) => `${guard}{
@@ -156,6 +181,46 @@ const fetches = (side: Side, threads: number, slab: number): string =>
         }`,
     )
     .join("\n");
+
+/** WGSL: where each load stands in the first slab. */
+const pointers = (side: Side, threads: number, slab: number): string =>
+  "base" in side
+    ? loadsOf(side, slab, threads)
+        .map(
+          ({ t, i, k }) =>
+            `var ${side.name}At${t} = (${side.base} + (${i} * 4u + ${side.name === "a" ? "m0" : "n0"}) * ${side.step} + ${k} * ${side.stepK})${side.vec ? " / 4u" : ""};`,
+        )
+        .join("\n")
+    : "";
+
+/** WGSL: loads by pointers. Within k's end nothing is asked; what is read beyond C's end, or a buffer's, is never stored. */
+function walked(side: Strided, threads: number, slab: number): string {
+  const { name, alongK, step, stepK, end, vec } = side;
+  const unit = vec ? " / 4u" : "";
+  const loads = loadsOf(side, slab, threads);
+  const all = (inside: (k: string, q: number) => string | undefined) =>
+    loads
+      .map(({ t, guard, k, parts }) => {
+        const one = (at: string, q: number) => {
+          const float = `${name}[${at}${q > 0 ? ` + ${q}u` : ""}]`;
+          const within = inside(k, alongK ? q : 0);
+          return within ? `select(${vec ? "vec4f()" : "0.0"}, ${float}, ${within})` : float;
+        };
+        const load = (j: number) => {
+          const at = `${name}At${t}${j > 0 ? ` + ${j}u * (${step}${unit})` : ""}`;
+          return vec ? one(at, 0) : `vec4f(${[0, 1, 2, 3].map((q) => one(at, q)).join(", ")})`;
+        };
+        return `${guard}{ ${unroll(parts, (j) => `${name}${t}_${j} = ${load(j)};`, " ")} }`;
+      })
+      .join("\n");
+  return `
+        if (k0 + ${slab}u <= ${end}) {
+          ${all(() => undefined)}
+        } else {
+          ${all((k, q) => `k0 + ${k} + ${q}u < ${end}`)}
+        }
+        ${loads.map(({ t }) => `${name}At${t} += ${slab}u * ${stepK}${unit};`).join(" ")}`;
+}
 
 const stores = (side: Side, slab: number, threads: number): string =>
   loadsOf(side, slab, threads)
@@ -174,7 +239,8 @@ const stores = (side: Side, slab: number, threads: number): string =>
 
 /**
  * WGSL: the products of `steps` slabs, an expression that is the same for the whole workgroup. The k of a load counts from
- * the variable k0; `next` is what leads from one slab's loads to the following one's.
+ * the variable k0; `next` is what leads from one slab's loads to the following one's. While a slab is multiplied the next
+ * one is on its way to registers.
  */
 export function tileLoop(
   v: Tile,
@@ -189,12 +255,14 @@ export function tileLoop(
       var k0 = 0u;
       let steps = ${steps};
       ${both((side) => registers(side, v.slab, threads))}
-      ${v.prefetch ? fetch : ""}
+      ${both((side) => pointers(side, threads, v.slab))}
+      ${fetch}
       for (var step = 0u; step < steps; step++) {
-        ${v.prefetch ? "" : fetch}
         ${both((side) => stores(side, v.slab, threads))}
         workgroupBarrier();
-        ${v.prefetch ? `if (step + 1u < steps) {\n${fetch}\n}` : ""}
+        if (step + 1u < steps) {
+          ${fetch}
+        }
         ${tileProducts(v)}
         workgroupBarrier();
       }`;

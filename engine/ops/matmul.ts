@@ -205,7 +205,7 @@ function byShared(
   b: Matrices,
   c: Tensor,
   { batch, m, n, k }: Sizes,
-  { rows, columns, slab, eachRows, eachColumns, prefetch }: Tile,
+  { rows, columns, slab, eachRows, eachColumns, written }: Tile,
 ): void {
   const [aAlongK, bAlongK] = [a.row !== 1, b.column !== 1];
   const fours = [
@@ -220,7 +220,7 @@ function byShared(
   engine.launch(
     matmulShared,
     {
-      ...{ rows, columns, slab, eachRows, eachColumns, prefetch },
+      ...{ rows, columns, slab, eachRows, eachColumns, written },
       ...{ aAlongK, bAlongK, vec: fours.every((length) => length % 4 === 0) },
     },
     { a: a.t, b: b.t, c },

@@ -82,8 +82,7 @@ describe("a walk", () => {
     const launches = walk(() =>
       conv2d(normal([2, 64, 16, 16]), normal([64, 64, 3, 3]), undefined, { padding: 1 }),
     ).filter(({ program }) => program.kernel.name !== "random_fill");
-    const winograd = launches.some(({ program }) => program.kernel.name === "winograd_input");
-    expect(winograd).toBe(engine.hardware.kind === "cpu");
+    expect(launches.some(({ program }) => program.kernel.name === "winograd_input")).toBe(true);
     expect(launches.reduce((sum, launch) => sum + flopsOf(launch), 0)).toBe(2 * 2 * 64 * 64 * 16 * 16 * 9);
   });
 

@@ -3,7 +3,7 @@ import { type Array64, map } from "../../engine/oracle/array.ts";
 import { matmul } from "../../engine/oracle/matmul.ts";
 import { matmulRegister, matmulShared, registerTile } from "../../kernels/matmul.ts";
 import { pack } from "../../kernels/pack.ts";
-import { sharedTiles } from "../../kernels/tile-choice.ts";
+import { testedTiles } from "../../kernels/tile-choice.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { eachVariant, launched, variantsFor } from "../support/kernels.ts";
@@ -138,7 +138,7 @@ test.each([true, false])("one matrix for a batch in shared tiles, in fours: %s",
   const [batch, m, n, k] = vec ? [3, 8, 12, 4] : [3, 6, 5, 4];
   const [a, b] = [normal([m, k], 1), normal([batch, k, n], 2)];
   const params = { batch, m, n, k, aBatch: 0, aRow: k, aColumn: 1, bBatch: n * k, bRow: n, bColumn: 1 };
-  const variant = { ...sharedTiles[0]!, aAlongK: true, bAlongK: false, vec };
+  const variant = { ...testedTiles[0]!, aAlongK: true, bAlongK: false, vec };
   const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
   near(c!, a, b, k, "broadcast");
 });

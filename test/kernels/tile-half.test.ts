@@ -6,7 +6,7 @@ import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import { matmul as matmulOracle } from "../../engine/oracle/matmul.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
-import { sharedTiles } from "../../kernels/tile-choice.ts";
+import { testedTiles } from "../../kernels/tile-choice.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
@@ -30,7 +30,7 @@ async function check(
   expected: Array64,
 ): Promise<void> {
   const tensors = inputs.map(half);
-  const y = engine.choices.forcing(family, { kernel, ...sharedTiles[0]! }, () =>
+  const y = engine.choices.forcing(family, { kernel, ...testedTiles[0]! }, () =>
     engine.noGrad(() => engine.scope(() => engine.autocast(() => op(...tensors)))),
   );
   expect(y.dtype).toBe("f16");
