@@ -9,13 +9,13 @@ import {
 } from "./conv-product.ts";
 import { defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
 import {
+  gatheredLoop,
   lanes,
   type Tile,
   tileArrays,
   tileBytes,
   tileCount,
   tileEnds,
-  tileLoop,
   tilePlace,
   tileSums,
   tileThreads,
@@ -103,7 +103,7 @@ export const convGemm = defineKernel({
       var tap = 0u;
       ${tapPlaces}
       ${tileSums(v)}
-      ${tileLoop(
+      ${gatheredLoop(
         v,
         {
           name: "a",

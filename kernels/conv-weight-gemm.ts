@@ -1,12 +1,12 @@
 import { type Binding, defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
 import {
+  gatheredLoop,
   lanes,
   type Tile,
   tileArrays,
   tileBytes,
   tileCount,
   tileEnds,
-  tileLoop,
   tilePlace,
   tileSums,
   tileThreads,
@@ -62,7 +62,7 @@ export const convWeightGemm = defineKernel({
       let size = p.height * p.width;
       let channels = (p.ci + 3u) / 4u * 4u;
       ${tileSums(v)}
-      ${tileLoop(
+      ${gatheredLoop(
         v,
         {
           name: "a",

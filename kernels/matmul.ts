@@ -2,12 +2,12 @@ import { broadcasts, common, LANES, ownLane } from "./broadcast.ts";
 import { type Binding, defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
 import {
   lanes,
+  stridedLoop,
   type Tile,
   tileArrays,
   tileBytes,
   tileCount,
   tileEnds,
-  tileLoop,
   tilePlace,
   tileSums,
   tileThreads,
@@ -171,7 +171,7 @@ export const matmulShared = defineKernel({
       ${tilePlace(v)}
       if (batch >= p.batch) { return; }
       ${tileSums(v)}
-      ${tileLoop(
+      ${stridedLoop(
         v,
         {
           name: "a",
@@ -180,7 +180,6 @@ export const matmulShared = defineKernel({
           base: "batch * p.aBatch",
           step: "p.aRow",
           stepK: "p.aColumn",
-          end: "p.k",
           vec: v.vec,
         },
         {
@@ -190,10 +189,9 @@ export const matmulShared = defineKernel({
           base: "batch * p.bBatch",
           step: "p.bColumn",
           stepK: "p.bRow",
-          end: "p.k",
           vec: v.vec,
         },
-        { steps: `(p.k + ${v.slab - 1}u) / ${v.slab}u`, next: `k0 += ${v.slab}u;` },
+        "p.k",
       )}
       ${tileEnds(v, (row, sum, column) =>
         v.vec

@@ -123,13 +123,12 @@ export interface Gathered extends Place {
   readonly prepare?: string;
 }
 
-/** An operand with even steps, which is walked through by a pointer. */
+/** An operand with even steps, through which a pointer walks. */
 export interface Strided extends Place {
-  /** WGSL, expressions: where the matrix begins, the steps from one place of C, and of k, to the next, and the end of k. */
+  /** WGSL, expressions: where the matrix begins, and the steps from one place of C, and of k, to the next. */
   readonly base: string;
   readonly step: string;
   readonly stepK: string;
-  readonly end: string;
   /** The array holds vec4s, else floats. */
   readonly vec: boolean;
 }
@@ -167,14 +166,11 @@ const registers = (side: Side, slab: number, threads: number): string =>
     .join(" ");
 
 /** WGSL: statements that put a slab's loads into registers. */
-const fetches = (side: Side, threads: number, slab: number): string =>
-  "base" in side ? walked(side, threads, slab) : gatheredLoads(side, threads, slab);
-
 const gatheredLoads = (side: Gathered, threads: number, slab: number): string =>
   loadsOf(side, slab, threads)
     .map(
       ({ t, guard, i, k, parts }) => `${guard}{
-          let i = ${i} * 4u + ${side.name === "a" ? "m0" : "n0"};
+          let i = ${i} * 4u + ${originOf(side)};
           let k = ${k} + k0;
           ${side.prepare ?? ""}
           ${unroll(parts, (j) => `${side.name}${t}_${j} = ${side.load(j === 0 ? "i" : `(i + ${j}u)`, "k", j)};`)}
@@ -182,44 +178,44 @@ const gatheredLoads = (side: Gathered, threads: number, slab: number): string =>
     )
     .join("\n");
 
-/** WGSL: where each load stands in the first slab. */
-const pointers = (side: Side, threads: number, slab: number): string =>
-  "base" in side
-    ? loadsOf(side, slab, threads)
-        .map(
-          ({ t, i, k }) =>
-            `var ${side.name}At${t} = (${side.base} + (${i} * 4u + ${side.name === "a" ? "m0" : "n0"}) * ${side.step} + ${k} * ${side.stepK})${side.vec ? " / 4u" : ""};`,
-        )
-        .join("\n")
-    : "";
+const originOf = ({ name }: Place): string => (name === "a" ? "m0" : "n0");
+const unitOf = ({ vec }: Strided): string => (vec ? " / 4u" : "");
 
-/** WGSL: loads by pointers. Within k's end nothing is asked; what is read beyond C's end, or a buffer's, is never stored. */
-function walked(side: Strided, threads: number, slab: number): string {
-  const { name, alongK, step, stepK, end, vec } = side;
-  const unit = vec ? " / 4u" : "";
-  const loads = loadsOf(side, slab, threads);
-  const all = (inside: (k: string, q: number) => string | undefined) =>
-    loads
-      .map(({ t, guard, k, parts }) => {
-        const one = (at: string, q: number) => {
-          const float = `${name}[${at}${q > 0 ? ` + ${q}u` : ""}]`;
-          const within = inside(k, alongK ? q : 0);
-          return within ? `select(${vec ? "vec4f()" : "0.0"}, ${float}, ${within})` : float;
-        };
-        const load = (j: number) => {
-          const at = `${name}At${t}${j > 0 ? ` + ${j}u * (${step}${unit})` : ""}`;
-          return vec ? one(at, 0) : `vec4f(${[0, 1, 2, 3].map((q) => one(at, q)).join(", ")})`;
-        };
-        return `${guard}{ ${unroll(parts, (j) => `${name}${t}_${j} = ${load(j)};`, " ")} }`;
-      })
-      .join("\n");
+/** WGSL: where a thread's first load stands, from place to place and from load to load, and from slab to slab. */
+function pointer(side: Strided, threads: number, slab: number): string {
+  const { name, base, step, stepK } = side;
+  const { i, k } = spot(side, slab, threads, 0);
+  const unit = unitOf(side);
   return `
-        if (k0 + ${slab}u <= ${end}) {
-          ${all(() => undefined)}
-        } else {
-          ${all((k, q) => `k0 + ${k} + ${q}u < ${end}`)}
-        }
-        ${loads.map(({ t }) => `${name}At${t} += ${slab}u * ${stepK}${unit};`).join(" ")}`;
+      var ${name}At = (${base} + (${i} * 4u + ${originOf(side)}) * ${step} + ${k} * ${stepK})${unit};
+      let ${name}Line = ${step}${unit};
+      let ${name}Load = ${kOfLoad(side, threads)}u * ${stepK}${unit};
+      let ${name}Slab = ${slab}u * ${stepK}${unit};`;
+}
+
+/** From a thread's load to its next one along k. Its place along the tile stays. */
+const kOfLoad = ({ length, alongK }: Strided, threads: number): number =>
+  alongK ? (8 * threads) / (length / 2) : threads / (length / 4);
+
+/**
+ * WGSL: loads by a pointer, zeros where k is not below `end`, if that is told. What is read beyond C's end is never stored;
+ * what lies beyond a buffer's is some number.
+ */
+function walkedLoads(side: Strided, threads: number, slab: number, end?: string): string {
+  const { name, alongK, vec } = side;
+  return loadsOf(side, slab, threads)
+    .map(({ t, guard, k, parts }) => {
+      const within = (value: string, q: number) =>
+        end ? `select(${vec ? "vec4f()" : "0.0"}, ${value}, k0 + ${k} + ${alongK ? q : 0}u < ${end})` : value;
+      const load = (j: number) => {
+        const at = `${name}At + ${t}u * ${name}Load + ${j}u * ${name}Line`;
+        return vec
+          ? within(`${name}[${at}]`, 0)
+          : `vec4f(${[0, 1, 2, 3].map((q) => within(`${name}[${at} + ${q}u]`, q)).join(", ")})`;
+      };
+      return `${guard}{ ${unroll(parts, (j) => `${name}${t}_${j} = ${load(j)};`, " ")} }`;
+    })
+    .join("\n");
 }
 
 const stores = (side: Side, slab: number, threads: number): string =>
@@ -237,28 +233,55 @@ const stores = (side: Side, slab: number, threads: number): string =>
     })
     .join("\n");
 
+const both = <S>(a: S, b: S, text: (side: S) => string): string => `${text(a)}\n${text(b)}`;
+
 /**
  * WGSL: the products of `steps` slabs, an expression that is the same for the whole workgroup. The k of a load counts from
- * the variable k0; `next` is what leads from one slab's loads to the following one's. While a slab is multiplied the next
- * one is on its way to registers.
+ * the variable k0; `next` is what leads from one slab's loads to the following one's.
  */
-export function tileLoop(
+export function gatheredLoop(
   v: Tile,
-  a: Side,
-  b: Side,
+  a: Gathered,
+  b: Gathered,
   { steps, next }: { steps: string; next: string },
 ): string {
   const threads = tileThreads(v);
-  const both = (text: (side: Side) => string) => `${text(a)}\n${text(b)}`;
-  const fetch = `${both((side) => fetches(side, threads, v.slab))}\n${next}`;
+  const fetch = `${both(a, b, (side) => gatheredLoads(side, threads, v.slab))}\n${next}`;
   return `
       var k0 = 0u;
       let steps = ${steps};
-      ${both((side) => registers(side, v.slab, threads))}
-      ${both((side) => pointers(side, threads, v.slab))}
-      ${fetch}
+      ${both(a, b, (side) => registers(side, v.slab, threads))}
+      ${slabs(v, a, b, fetch)}`;
+}
+
+/** WGSL: the same of `end` terms of k: whole slabs, of which nothing has to be asked, and what is left. */
+export function stridedLoop(v: Tile, a: Strided, b: Strided, end: string): string {
+  const threads = tileThreads(v);
+  const fetch = `
+          ${both(a, b, (side) => walkedLoads(side, threads, v.slab))}
+          aAt += aSlab;
+          bAt += bSlab;`;
+  return `
+      let steps = ${end} / ${v.slab}u;
+      ${both(a, b, (side) => registers(side, v.slab, threads))}
+      ${both(a, b, (side) => pointer(side, threads, v.slab))}
+      ${slabs(v, a, b, fetch)}
+      if (steps * ${v.slab}u < ${end}) {
+        let k0 = steps * ${v.slab}u;
+        ${both(a, b, (side) => walkedLoads(side, threads, v.slab, end))}
+        ${both(a, b, (side) => stores(side, v.slab, threads))}
+        workgroupBarrier();
+        ${tileProducts({ ...v, written: false })}
+      }`;
+}
+
+/** WGSL: while a slab is multiplied the next one is on its way to registers. */
+const slabs = (v: Tile, a: Side, b: Side, fetch: string): string => `
+      if (steps > 0u) {
+        ${fetch}
+      }
       for (var step = 0u; step < steps; step++) {
-        ${both((side) => stores(side, v.slab, threads))}
+        ${both(a, b, (side) => stores(side, v.slab, tileThreads(v)))}
         workgroupBarrier();
         if (step + 1u < steps) {
           ${fetch}
@@ -266,4 +289,3 @@ export function tileLoop(
         ${tileProducts(v)}
         workgroupBarrier();
       }`;
-}

@@ -23,7 +23,7 @@ import { sizeOf } from "./conv-shapes.ts";
 import { multiply } from "./matmul.ts";
 
 /** Bytes of transformed inputs at once: more images at once are no faster, and take memory. */
-const AT_ONCE = 2 ** 25;
+const AT_ONCE = 2 ** Number(process.env.ATONCE ?? 25);
 
 /** Parts of a weight gradient's images, filled up, may come to almost twice as many. */
 const imagesAtOnce = (
