@@ -15,8 +15,8 @@ import { type WinogradTile, winogradTileSizes } from "./winograd-matrices.ts";
  * | rows     | any, by convRows over a padded copy       | few channels, CPU drivers' strides, small images   |
  * | gemm     | any, as a matrix product of gathered x    | GPUs                                               |
  * | matrix   | the same on matrix units, inputs in f16   | GPUs with such units, in mixed precision           |
- * | winograd | 3x3 of stride 1, 16 products for 36, or   | about 16 channels, by tiles of 4x4 as a rule; on   |
- * |          | 36 for 144                                | GPUs 64, by tiles of 2x2                           |
+ * | winograd | 3x3 of stride 1, 16 products for 36, or   | about 16 channels, on GPUs 64, by tiles of 4x4 as  |
+ * |          | 36 for 144                                | a rule                                             |
  *
  * Where an adapter cannot bind what a way makes of one image, or of the weights, that way is left out; the gemm makes
  * nothing of images.
@@ -153,17 +153,18 @@ function convMatrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
 /** Fewer channels leave most of a slab or of a tile empty. */
 const FULL = 8;
 /**
- * Channels from which on Winograd's transforms, which are memory traffic, pay on a GPU: on an H100 its way by tiles of 2x2
- * takes half to two thirds of the gemm's time with 256, and a little more with 16. Tiles of 4x4 were not measured on one.
+ * Channels from which on Winograd's transforms, which are memory traffic, pay on a GPU for certain. With 64 images of 128 or
+ * 256 channels on an H200 its way by tiles of 4x4 takes half to two thirds of that by 2x2, and that as much of the gemm's.
  */
 const MANY = 64;
-/** What of the outputs that its tiles compute has to lie within the image. */
-const USED = 0.45;
 
-/** Whether Winograd's way by tiles of 2x2 should be the fastest on a GPU. */
-function winogradPays(p: Tiled): boolean {
-  return Math.min(p.ci, p.co) >= MANY && p.oh * p.ow >= USED * 4 * tilesOf(2, p);
-}
+/** Winograd's way on a GPU, by the tile with the fewest products, where these are fewer than the direct way's. */
+const winogradProducts = (p: Tiled, held: (tile: WinogradTile) => boolean): WinogradWay | undefined =>
+  quickest((tile) =>
+    Math.min(p.ci, p.co) >= MANY && held(tile)
+      ? (winogradPlaces(tile) * tilesOf(tile, p, SHARE)) / (SHARE * 9 * p.oh * p.ow)
+      : Infinity,
+  );
 
 /** Whether an image's padded copy can be bound. */
 const rowsHeld = (hw: Hardware, p: ConvProblem, { columns }: ConvTile): boolean =>
@@ -184,8 +185,7 @@ export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
   if (Math.min(p.ci, p.co) < FULL && rowsHeld(hw, p, small)) return small;
   const [byMatrix] = convMatrixWays(hw, p);
   if (byMatrix) return byMatrix;
-  if (winogradFits(hw, 2, p) && winogradPays(p)) return { kernel: "winograd", tile: 2 };
-  return gemm();
+  return winogradProducts(p, (tile) => winogradFits(hw, tile, p)) ?? gemm();
 }
 
 /** What is worth measuring. Winograd's way rounds differently from the others. */
@@ -252,7 +252,7 @@ const weightRowsHeld = (hw: Hardware, problem: WeightProblem, { columns }: ConvT
 
 /** The usual way. */
 export function convWeightWay(hw: Hardware, problem: WeightProblem): ConvWeightWay {
-  const { ci, co, kh, kw } = problem;
+  const { n, ci, co, kh, kw, size, dilation } = problem;
   const rows = { kernel: "rows", ...convWeightTile(hw, problem) } as const;
   const gemm = () =>
     ({ kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) }) as const;
@@ -264,9 +264,9 @@ export function convWeightWay(hw: Hardware, problem: WeightProblem): ConvWeightW
     };
     return quickest(share, held ? 1 : Infinity) ?? (held ? rows : gemm());
   }
-  const tiles = weightTiles(hw, 2, problem);
-  if (tiles && winogradPays(tiles)) return { kernel: "winograd", tile: 2 };
-  return co >= FULL || !held ? gemm() : rows;
+  const asTiles = { n, ci, co, oh: size[0], ow: size[1], attrs: { dilation } };
+  const byWinograd = winogradProducts(asTiles, (tile) => weightTiles(hw, tile, problem) !== undefined);
+  return byWinograd ?? (co >= FULL || !held ? gemm() : rows);
 }
 
 /** What is worth measuring. */

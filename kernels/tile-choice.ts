@@ -3,7 +3,7 @@ import { type Tile, tileBytes, tileCount, tileThreads } from "./tile.ts";
 
 /** Tiles of the kernels for GPUs, the plainest first. */
 export const sharedTiles: readonly Tile[] = [
-  { rows: 32, columns: 32, slab: 32, eachRows: 4, eachColumns: 4, written: true },
+  { rows: 32, columns: 32, slab: 16, eachRows: 4, eachColumns: 4, written: true },
   { rows: 64, columns: 64, slab: 16, eachRows: 8, eachColumns: 8, written: true },
   { rows: 128, columns: 64, slab: 16, eachRows: 8, eachColumns: 8, written: true },
 ];
@@ -20,27 +20,26 @@ export const heldTiles = (hw: Hardware): Tile[] =>
 
 /** Cores of a large GPU, each of which has a workgroup or several. */
 const CORES = 132;
-/** Threads of such tiles that a core has registers for. */
-const RESIDENT = 512;
+/** Threads that keep a core busy. */
+const FULL = 384;
 
-/** The rate of a core full of a tile, as a share of the largest one's: on an H200 46 TFLOP/s. */
+/** The rate of a core full of a tile, as a share of the largest one's: on an H200 47 TFLOP/s. */
 const PACE: Readonly<Record<string, number>> = {
-  "32x32": 0.7,
+  "32x32": 0.6,
   "64x64": 1,
-  "128x64": 1,
+  "128x64": 0.96,
 };
 
 /**
  * The tile that should take the least time for C [batch, m, n]: rounds of workgroups over a large GPU's cores, times a
  * workgroup's work. Few threads on a core leave it waiting for memory. All tiles add in one order, so that the choice may
- * know the batch.
+ * know the batch. Fitted to 39 products on an H200: at worst 1.19 of the fastest tile's time.
  */
 export function usualTile(hw: Hardware, { batch, m, n }: { batch: number; m: number; n: number }): Tile {
   const time = (v: Tile): number => {
     const rounds = Math.ceil(tileCount(batch, m, n, v) / CORES);
-    const threads = Math.min(rounds * tileThreads(v), RESIDENT);
-    const pace = (PACE[`${v.rows}x${v.columns}`] ?? 0) * Math.min(1, 0.3 + threads / 512);
-    return (rounds * v.rows * v.columns) / pace;
+    const busy = Math.min(1, 0.3 + (rounds * tileThreads(v)) / FULL);
+    return (rounds * v.rows * v.columns) / ((PACE[`${v.rows}x${v.columns}`] ?? 0) * busy);
   };
   return heldTiles(hw).reduce((a, b) => (time(b) < time(a) ? b : a));
 }

@@ -22,15 +22,24 @@ import type { Convolution, WeightSums } from "./conv-problems.ts";
 import { sizeOf } from "./conv-shapes.ts";
 import { multiply } from "./matmul.ts";
 
-/** Bytes of transformed inputs at once: more images at once are no faster, and take memory. */
-const AT_ONCE = 2 ** Number(process.env.ATONCE ?? 25);
+/**
+ * Bytes of transformed inputs at once. A processor is no faster with more images; an H200 takes half the time again where 64
+ * images are cut in three (128 channels, 32 x 32), for their products fill it less.
+ */
+const AT_ONCE = { cpu: 2 ** 25, gpu: 2 ** 27 };
 
-/** Parts of a weight gradient's images, filled up, may come to almost twice as many. */
-const imagesAtOnce = (
-  { hardware: { maxBinding } }: Engine,
+/** Images of each turn, as even as can be. Parts of a weight gradient's images, filled up, may come to almost twice as many. */
+function imagesAtOnce(
+  { hardware: { kind, maxBinding } }: Engine,
   tile: WinogradTile,
-  problem: Parameters<typeof winogradBytes>[1],
-): number => Math.max(1, Math.floor(Math.min(maxBinding / 2, AT_ONCE) / winogradBytes(tile, problem)));
+  { n, ...problem }: Parameters<typeof winogradBytes>[1] & { n: number },
+): number {
+  const most = Math.max(
+    1,
+    Math.floor(Math.min(maxBinding / 2, AT_ONCE[kind]) / winogradBytes(tile, problem)),
+  );
+  return Math.ceil(n / Math.ceil(n / most));
+}
 
 /**
  * Whether the product computes M with the tiles as rows, where a CPU driver's register tiles waste less beyond the edges or
@@ -120,7 +129,7 @@ export function weightsByWinograd(
   const { lines, runs } = winogradRuns(tile, { oh, ow, dilationY, dilationX });
   const places = winogradPlaces(tile);
   const turned = engine.hardware.kind === "cpu";
-  const most = imagesAtOnce(engine, tile, { ci, co, oh, ow, attrs: sums });
+  const most = imagesAtOnce(engine, tile, { n, ci, co, oh, ow, attrs: sums });
   const [height, width] = sizeOf(x!);
   let before: Tensor | undefined;
   for (let first = 0; ; first += most) {

@@ -26,7 +26,7 @@ const sizes = [
 
 test("large products take large tiles, small ones so many that a GPU is busy", () => {
   const rows = sizes.map((size) => usualTile(large, size).rows);
-  expect(rows).toEqual([32, 32, 128, 128, 128, 128]);
+  expect(rows).toEqual([32, 32, 64, 64, 64, 64]);
   expect(tileCount(1, 512, 512, usualTile(large, sizes[1]!))).toBe(256);
 });
 

@@ -549,9 +549,18 @@ describe("which way", () => {
     expect(usual(problem({ oh: 2, ow: 2 }))).toBe("rows");
   });
 
-  test("on a GPU tiles of 2x2", () => {
-    expect(usual(problem(), gpu)).toBe("winograd2");
-    expect(usualSums(sums(), gpu)).toBe("winograd2");
+  test("on a GPU the tiles with the fewest products", () => {
+    expect(usual(problem(), gpu)).toBe("winograd4");
+    expect(usualSums(sums(), gpu)).toBe("winograd4");
+    for (const [side, way] of [
+      [2, "gemm"],
+      [3, "winograd4"],
+      [4, "winograd4"],
+    ] as const) {
+      expect(usual(problem({ oh: side, ow: side }), gpu)).toBe(way);
+      expect(usualSums(sums({ size: [side, side] }), gpu)).toBe(way);
+    }
+    expect(usual(problem({ ci: 1024, co: 1024 }), gpu)).toBe("winograd2");
     expect(usual(problem({ ci: 32, co: 32 }), gpu)).toBe("gemm");
   });
 
