@@ -49,14 +49,68 @@ export const convGemmWeight = defineKernel({
   cost: ({ co, ci, taps }) => ({ bytes: 8 * co * ci * taps, flops: 0 }),
 });
 
+/**
+ * WGSL: the sums of a tile of products of weights and gathered inputs, over `taps` taps, the first of them `tap` and the
+ * others by `next`; `places` finds at{q} and in{q} of a tap. Taps are walked through outside and channels inside, so that
+ * a tap's place and its bounds are found once for all its channels.
+ */
+export const gatheredSums = (
+  v: Tile,
+  { taps, tap, next, places }: Record<"taps" | "tap" | "next" | "places", string>,
+): string => `
+      ${unroll(4, (q) => `var at${q} = 0u; var in${q} = false;`, " ")}
+      var tap = ${tap};
+      ${places}
+      ${tileSums(v)}
+      ${gatheredLoop(
+        v,
+        {
+          name: "a",
+          length: v.rows,
+          alongK: false,
+          load: (i, k) =>
+            `select(vec4f(), w[(tap * p.ci + min(${k}, p.ci - 1u)) * vecs + min(${i} / 4u, vecs - 1u)], ${k} < p.ci)`,
+        },
+        {
+          name: "b",
+          length: v.columns,
+          alongK: false,
+          load: (_, k) => {
+            const one = (q: number) =>
+              `select(0.0, x[at${q} + min(${k}, p.ci - 1u) * size], in${q} && ${k} < p.ci)`;
+            return `vec4f(${[0, 1, 2, 3].map(one).join(", ")})`;
+          },
+        },
+        {
+          steps: `${taps} * ((p.ci + ${v.slab - 1}u) / ${v.slab}u)`,
+          next: `
+          k0 += ${v.slab}u;
+          if (k0 >= p.ci) {
+            k0 = 0u;
+            ${next}
+            ${places}
+          }`,
+        },
+      )}`;
+
+/** WGSL: the places of inputs so far from y{q} and x{q} of image{q}. */
+export const placesAt = (down: string, right: string): string =>
+  unroll(
+    4,
+    (q) => `{
+          let y = y${q} + ${down};
+          let x = x${q} + ${right};
+          in${q} = y >= 0 && x >= 0 && y < i32(p.height) && x < i32(p.width);
+          at${q} = select(0u, image${q} + u32(y) * p.width + u32(x), in${q});
+        }`,
+  );
+
 export type ConvGemmVariant = Tile & ConvEnd;
 
 /**
  * A convolution as the product of weights [co, kh kw ci] and the inputs that each output sees, [kh kw ci, n oh ow], which
  * are gathered slab by slab and never stand in memory: y [n, co, oh, ow] from x [n, ci, height, width] and w as
- * convGemmWeight packs it. Any stride, padding and dilation; x's neighbours may stand apart with zeros between, for the
- * gradient of a stride. Taps are walked through outside and channels inside, so that a tap's place and its bounds are
- * found once for all its channels.
+ * convGemmWeight packs it. Any stride, padding and dilation.
  */
 export const convGemm = defineKernel({
   name: "conv_gemm",
@@ -69,8 +123,6 @@ export const convGemm = defineKernel({
     width: "u32",
     top: "i32",
     left: "i32",
-    stepY: "u32",
-    stepX: "u32",
   },
   workgroupBytes: tileBytes,
   variants: testedTiles.flatMap((v, i) =>
@@ -79,7 +131,7 @@ export const convGemm = defineKernel({
       .slice(0, i === 0 ? 4 : 1),
   ),
   main: (v: ConvGemmVariant) => {
-    const { columns, slab, vec } = v;
+    const { columns, vec } = v;
     return `
     ${tileArrays(v)}
     ${linearMain(tileThreads(v))}
@@ -96,43 +148,9 @@ export const convGemm = defineKernel({
       let spot${q} = min(four + ${q}u, p.n - 1u);
       let y${q} = i32((spot${q} % plane) / p.ow * p.strideY) - p.top;
       let x${q} = i32(spot${q} % p.ow * p.strideX) - p.left;
-      let image${q} = spot${q} / plane * p.ci * size;
-      var at${q} = 0u;
-      var in${q} = false;`,
+      let image${q} = spot${q} / plane * p.ci * size;`,
       )}
-      var tap = 0u;
-      ${tapPlaces}
-      ${tileSums(v)}
-      ${gatheredLoop(
-        v,
-        {
-          name: "a",
-          length: v.rows,
-          alongK: false,
-          load: (i, k) =>
-            `select(vec4f(), w[(tap * p.ci + min(${k}, p.ci - 1u)) * vecs + min(${i} / 4u, vecs - 1u)], ${k} < p.ci)`,
-        },
-        {
-          name: "b",
-          length: columns,
-          alongK: false,
-          load: (_, k) => {
-            const one = (q: number) =>
-              `select(0.0, x[at${q} + min(${k}, p.ci - 1u) * size], in${q} && ${k} < p.ci)`;
-            return `vec4f(${[0, 1, 2, 3].map(one).join(", ")})`;
-          },
-        },
-        {
-          steps: `p.kh * p.kw * ((p.ci + ${slab - 1}u) / ${slab}u)`,
-          next: `
-          k0 += ${slab}u;
-          if (k0 >= p.ci) {
-            k0 = 0u;
-            tap++;
-            ${tapPlaces}
-          }`,
-        },
-      )}
+      ${gatheredSums(v, { taps: "p.kh * p.kw", tap: "0u", next: "tap++;", places: tapPlaces })}
       ${unroll(v.eachColumns / 4, (q) => {
         const column = `(n0 + across * 4u + ${(q * 4 * columns) / v.eachColumns}u)`;
         return vec
@@ -171,19 +189,5 @@ export const convGemm = defineKernel({
 const tapPlaces = `{
         let down = i32(tap / p.kw * p.dilationY);
         let right = i32(tap % p.kw * p.dilationX);
-        ${unroll(
-          4,
-          (q) => `{
-          var y = y${q} + down;
-          var x = x${q} + right;
-          in${q} = y >= 0 && x >= 0;
-          if (p.stepY * p.stepX > 1u) {
-            in${q} = in${q} && y % i32(p.stepY) == 0 && x % i32(p.stepX) == 0;
-            y = y / i32(p.stepY);
-            x = x / i32(p.stepX);
-          }
-          in${q} = in${q} && y < i32(p.height) && x < i32(p.width);
-          at${q} = select(0u, image${q} + u32(y) * p.width + u32(x), in${q});
-        }`,
-        )}
+        ${placesAt("down", "right")}
       }`;

@@ -170,10 +170,14 @@ const winogradProducts = (p: Tiled, held: (tile: WinogradTile) => boolean): Wino
 const rowsHeld = (hw: Hardware, p: ConvProblem, { columns }: ConvTile): boolean =>
   rowsBytes(p, columns, p.half ? 2 : 4) <= hw.maxBinding;
 
+/** Of a stride's gradient each class of outputs is a product of its own. */
+function convProduct({ n, co, oh, ow, stuffing: [stepY, stepX] }: ConvProblem) {
+  return { batch: stepY * stepX, m: co, n: n * Math.ceil(oh / stepY) * Math.ceil(ow / stepX) };
+}
+
 /** The usual way. */
 export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
-  const gemm = () =>
-    ({ kernel: "gemm", ...usualTile(hw, { batch: 1, m: p.co, n: p.n * p.oh * p.ow }) }) as const;
+  const gemm = () => ({ kernel: "gemm", ...usualTile(hw, convProduct(p)) }) as const;
   if (hw.kind === "cpu") {
     const work = p.n * p.ci * p.co * p.oh * p.ow * p.kernel[0] * p.kernel[1];
     const rows = { kernel: "rows", ...convTile(hw, { ...p, work }) } as const;

@@ -1,5 +1,6 @@
 import { heldAtOnce, up4 } from "../../kernels/conv-copies.ts";
 import { convGemm, convGemmWeight } from "../../kernels/conv-gemm.ts";
+import { convPhases, tapStep } from "../../kernels/conv-phases.ts";
 import { convWeightGemm, convWeightSum } from "../../kernels/conv-weight-gemm.ts";
 import { type Tile, tileCount } from "../../kernels/tile.ts";
 import type { Engine } from "../engine.ts";
@@ -10,7 +11,7 @@ import { sizeOf } from "./conv-shapes.ts";
 
 // Convolutions as matrix products of gathered inputs.
 
-/** One matrix product, of inputs gathered as they are needed. */
+/** One matrix product, of inputs gathered as they are needed: of a stride's gradient one for each class of its outputs. */
 export function byGemm(
   engine: Engine,
   [x, w, bias, residual]: Inputs,
@@ -29,13 +30,25 @@ export function byGemm(
   const wp = engine.empty([kh * kw, ci, up4(co)], w!.dtype); // a copy rounds nothing, under autocast neither
   engine.launch(convGemmWeight, { flip }, { w: w!, y: wp }, { co, ci, taps: kh * kw });
   const y = engine.empty([n, co, oh, ow]);
+  const sizes = { m: co, ci, height, width, oh, ow, kh, kw, dilationY, dilationX, top, left };
+  if (stepY * stepX > 1) {
+    const [rows, columns] = [Math.ceil(oh / stepY), Math.ceil(ow / stepX)];
+    const [apartY, apartX] = [tapStep(stepY, dilationY), tapStep(stepX, dilationX)];
+    engine.launch(
+      convPhases,
+      tile,
+      { x: x!, w: wp, y },
+      { ...sizes, n: n * rows * columns, rows, columns, stepY, stepX, apartY, apartX },
+    );
+    return y;
+  }
   engine.launch(
     convGemm,
     { ...tile, residual: residual !== undefined, vec: (oh * ow) % 4 === 0 },
     { x: x!, w: wp, bias: bias ?? wp, residual: residual ?? wp, y },
     {
-      ...{ m: co, n: n * oh * ow, ci, height, width, oh, ow, kh, kw },
-      ...{ strideY, strideX, dilationY, dilationX, top, left, stepY, stepX },
+      ...sizes,
+      ...{ n: n * oh * ow, strideY, strideX },
       useBias: bias ? 1 : 0,
       biasPitch: bias?.rank === 2 ? co : 0,
       rescale,
