@@ -29,7 +29,7 @@ export function tapStep(stride: number, dilation: number): number {
 }
 
 /** WGSL: the i-th class along an axis. Those of most taps come first, those of none last. */
-const phaseOf = `
+export const phaseOf = `
 struct Phase {
   // The first tap, and how many.
   first: u32,
@@ -47,10 +47,31 @@ fn phaseOf(i: u32, step: u32, apart: u32, dilation: u32, before: i32, kernel: u3
   return Phase(first, taps, lead - whole * s, -whole);
 }`;
 
+/** Of x [height, width] and y [oh, ow]. */
+export const phaseParams = {
+  height: "u32",
+  width: "u32",
+  oh: "u32",
+  ow: "u32",
+  /** Places of the largest class. */
+  rows: "u32",
+  columns: "u32",
+  kh: "u32",
+  kw: "u32",
+  /** The stride, and from one tap of a class to its next. */
+  stepY: "u32",
+  stepX: "u32",
+  apartY: "u32",
+  apartX: "u32",
+  dilationY: "u32",
+  dilationX: "u32",
+  top: "i32",
+  left: "i32",
+} as const;
+
 /**
  * conv_gemm for the gradient of a stride: y [images, m, oh, ow] from x [images, ci, height, width] and w as
- * convGemmWeight packs it flipped. Each class of outputs is a product of its own, its columns the places of all images;
- * `rows` and `columns` are the places of the largest class, p.n those of all images.
+ * convGemmWeight packs it flipped. Each class of outputs is a product of its own, its columns p.n places of all images.
  *
  * A thread's four columns stand a quarter of the tile apart, so that neighbouring threads read and write neighbours.
  */
@@ -61,22 +82,7 @@ export const convPhases = defineKernel({
     m: "u32",
     n: "u32",
     ci: "u32",
-    height: "u32",
-    width: "u32",
-    oh: "u32",
-    ow: "u32",
-    rows: "u32",
-    columns: "u32",
-    kh: "u32",
-    kw: "u32",
-    stepY: "u32",
-    stepX: "u32",
-    apartY: "u32",
-    apartX: "u32",
-    dilationY: "u32",
-    dilationX: "u32",
-    top: "i32",
-    left: "i32",
+    ...phaseParams,
   },
   lib: [phaseOf],
   workgroupBytes: tileBytes,

@@ -13,6 +13,7 @@ import { type WinogradTile, winogradTileSizes } from "./winograd-matrices.ts";
  *
  * | way      | computes                                  | taken                                              |
  * | rows     | any, by convRows over a padded copy       | few channels, CPU drivers' strides, small images   |
+ * | fold     | a stride's gradient, by sums of products  | CPU drivers                                        |
  * | gemm     | any, as a matrix product of gathered x    | GPUs                                               |
  * | matrix   | the same on matrix units, inputs in f16   | GPUs with such units, in mixed precision           |
  * | winograd | 3x3 of stride 1, 16 products for 36, or   | about 16 channels, on GPUs 64, by tiles of 4x4 as  |
@@ -57,8 +58,13 @@ export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }):
 /** Kernels of winograd.ts, by tiles of 2x2 or 4x4 outputs. */
 export type WinogradWay = { kernel: "winograd"; tile: WinogradTile };
 
-/** How a convolution is computed: convRows with a tile, convGemm, or the kernels of winograd.ts. */
-export type ConvWay = ({ kernel: "rows" } & ConvTile) | ({ kernel: "gemm" } & Tile) | MatrixWay | WinogradWay;
+/** How a convolution is computed: convRows with a tile, convGemm or convPhases, convFold, or the kernels of winograd.ts. */
+export type ConvWay =
+  | ({ kernel: "rows" } & ConvTile)
+  | ({ kernel: "gemm" } & Tile)
+  | { kernel: "fold" }
+  | MatrixWay
+  | WinogradWay;
 
 export interface ConvProblem {
   /** Images. Tiles may depend on them, for they change no number, but no kernel may. */
@@ -72,8 +78,10 @@ export interface ConvProblem {
     readonly stride: readonly [y: number, x: number];
     readonly dilation: readonly [y: number, x: number];
   };
-  /** The input's neighbours stand so far apart. */
+  /** The input's neighbours stand so far apart: the stride whose gradient in the input this is. */
   readonly stuffing: readonly [y: number, x: number];
+  /** Of the input. */
+  readonly size?: readonly [y: number, x: number] | undefined;
   /** Taps are read backwards. */
   readonly flip: boolean;
   /** The input is stored as f16. */
@@ -132,6 +140,19 @@ function winogradShare(hw: Hardware, tile: WinogradTile, p: ConvProblem): number
 const winogradSumsShare = (tile: WinogradTile, { n, ...p }: Tiled & { n: number }): number =>
   (winogradTime(tile, p, n, SUM) * ROWS_TO_WEIGHT) / (9 * p.ci * p.co * n * p.oh * p.ow);
 
+/** Whether it is the gradient of a stride. */
+export const isStrided = ({ stuffing: [y, x] }: Pick<ConvProblem, "stuffing">): boolean => y * x > 1;
+
+/** Bytes of what the places of one image add through all taps. */
+export const foldBytes = (
+  { co, kernel }: Pick<ConvProblem, "co" | "kernel">,
+  [height, width]: readonly [y: number, x: number],
+): number => 4 * co * kernel[0] * kernel[1] * height * width;
+
+/** Whether convFold can compute it. */
+const foldFits = (hw: Hardware, p: ConvProblem): boolean =>
+  p.flip && isStrided(p) && p.size !== undefined && foldBytes(p, p.size) <= hw.maxBinding;
+
 /** The tile whose way takes the smallest share of the direct way's time, where that is less than `direct`, all of it. */
 function quickest(share: (tile: WinogradTile) => number, direct = 1): WinogradWay | undefined {
   const [best] = winogradTileSizes
@@ -143,8 +164,8 @@ function quickest(share: (tile: WinogradTile) => number, direct = 1): WinogradWa
 
 /** Of a convolution in f16: rounding weights too is within what it asks for. */
 function convMatrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
-  const { half, flip, stuffing, ci, co, kernel } = p;
-  if (!half || flip || stuffing[0] * stuffing[1] > 1 || Math.min(ci, co) < FULL) return [];
+  const { half, flip, ci, co, kernel } = p;
+  if (!half || flip || isStrided(p) || Math.min(ci, co) < FULL) return [];
   const [lines, pitch] = matrixSize(p);
   if (!matrixHeld(hw, { ci, co, taps: kernel[0] * kernel[1], pixels: lines * pitch })) return [];
   return matrixWays(hw, { m: p.co, n: p.n * p.oh * p.ow });
@@ -179,6 +200,7 @@ function convProduct({ n, co, oh, ow, stuffing: [stepY, stepX] }: ConvProblem) {
 export function convWay(hw: Hardware, p: ConvProblem): ConvWay {
   const gemm = () => ({ kernel: "gemm", ...usualTile(hw, convProduct(p)) }) as const;
   if (hw.kind === "cpu") {
+    if (foldFits(hw, p)) return { kernel: "fold" };
     const work = p.n * p.ci * p.co * p.oh * p.ow * p.kernel[0] * p.kernel[1];
     const rows = { kernel: "rows", ...convTile(hw, { ...p, work }) } as const;
     const held = rowsHeld(hw, p, rows);
@@ -198,6 +220,7 @@ export const convWays = (hw: Hardware, p: ConvProblem): ConvWay[] => [
     .filter((tile) => rowsHeld(hw, p, tile))
     .map((tile): ConvWay => ({ kernel: "rows", ...tile })),
   ...(hw.kind === "gpu" ? heldTiles(hw).map((v): ConvWay => ({ kernel: "gemm", ...v })) : []),
+  ...(hw.kind === "cpu" && foldFits(hw, p) ? [{ kernel: "fold" } as const] : []),
   ...convMatrixWays(hw, p),
   ...winogradTileSizes
     .filter((tile) => winogradFits(hw, tile, p) && (hw.kind === "gpu" || winogradShare(hw, tile, p) < 1.5))

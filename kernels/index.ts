@@ -7,6 +7,7 @@ export { binary, binaryBroadcast, binaryScalar } from "./binary.ts";
 export { cast } from "./cast.ts";
 export { clipFactor } from "./clip.ts";
 export { combine } from "./combine.ts";
+export { convFold } from "./conv-fold.ts";
 export { convGemm, convGemmWeight } from "./conv-gemm.ts";
 export { convMatrix, matrixPixels, matrixWeight } from "./conv-matrix.ts";
 export { convPad } from "./conv-pad.ts";

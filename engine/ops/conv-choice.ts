@@ -9,6 +9,7 @@ import {
 import { bucket, type Tunable } from "../choices.ts";
 import { byGemm, weightsByGemm } from "./conv-gemm.ts";
 import { byMatrix } from "./conv-matrix.ts";
+import { byFold } from "./conv-phases.ts";
 import type { Convolution, WeightSums } from "./conv-problems.ts";
 import { byRows, weightsByRows } from "./conv-rows.ts";
 import { byWinograd, weightsByWinograd } from "./conv-winograd.ts";
@@ -28,6 +29,7 @@ export const convolution: Tunable<Convolution, ConvWay> = {
         byWinograd(engine, inputs, problem, way.tile),
       );
     }
+    if (way.kernel === "fold") return byFold(engine, inputs, problem);
     if (way.kernel === "matrix") return byMatrix(engine, inputs, problem, way);
     if (way.kernel === "gemm") {
       const { kernel: _, ...tile } = way;

@@ -1,11 +1,13 @@
 import { heldAtOnce, up4 } from "../../kernels/conv-copies.ts";
 import { convGemm, convGemmWeight } from "../../kernels/conv-gemm.ts";
-import { convPhases, tapStep } from "../../kernels/conv-phases.ts";
+import { convPhases } from "../../kernels/conv-phases.ts";
+import { isStrided } from "../../kernels/conv-ways.ts";
 import { convWeightGemm, convWeightSum } from "../../kernels/conv-weight-gemm.ts";
 import { type Tile, tileCount } from "../../kernels/tile.ts";
 import type { Engine } from "../engine.ts";
 import type { Inputs } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
+import { phasesOf } from "./conv-phases.ts";
 import type { Convolution, WeightSums } from "./conv-problems.ts";
 import { sizeOf } from "./conv-shapes.ts";
 
@@ -18,27 +20,22 @@ export function byGemm(
   problem: Convolution,
   tile: Tile,
 ): Tensor {
-  const { n, ci, co, oh, ow, kernel, attrs, flip, stuffing, rescale } = problem;
+  const { n, ci, co, oh, ow, kernel, attrs, flip, rescale } = problem;
   const [kh, kw] = kernel;
   const [height, width] = sizeOf(x!);
-  const [[strideY, strideX], [dilationY, dilationX], [stepY, stepX]] = [
-    attrs.stride,
-    attrs.dilation,
-    stuffing,
-  ];
+  const [[strideY, strideX], [dilationY, dilationX]] = [attrs.stride, attrs.dilation];
   const [top, , left] = attrs.padding;
   const wp = engine.empty([kh * kw, ci, up4(co)], w!.dtype); // a copy rounds nothing, under autocast neither
   engine.launch(convGemmWeight, { flip }, { w: w!, y: wp }, { co, ci, taps: kh * kw });
   const y = engine.empty([n, co, oh, ow]);
   const sizes = { m: co, ci, height, width, oh, ow, kh, kw, dilationY, dilationX, top, left };
-  if (stepY * stepX > 1) {
-    const [rows, columns] = [Math.ceil(oh / stepY), Math.ceil(ow / stepX)];
-    const [apartY, apartX] = [tapStep(stepY, dilationY), tapStep(stepX, dilationX)];
+  if (isStrided(problem)) {
+    const phases = phasesOf(problem);
     engine.launch(
       convPhases,
       tile,
       { x: x!, w: wp, y },
-      { ...sizes, n: n * rows * columns, rows, columns, stepY, stepX, apartY, apartX },
+      { ...sizes, ...phases, n: n * phases.rows * phases.columns },
     );
     return y;
   }

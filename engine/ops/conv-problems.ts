@@ -20,7 +20,8 @@ export function convolutionOf(
   const [outer, inner] = w!.shape as [number, number];
   const [co, ci] = flip ? [inner, outer] : [outer, inner];
   const half = x!.dtype === "f16";
-  return { n: x!.dim(0), ci, co, oh, ow, kernel: sizeOf(w!), attrs, flip, stuffing, half, rescale };
+  const [size, kernel] = [sizeOf(x!), sizeOf(w!)];
+  return { n: x!.dim(0), ci, co, oh, ow, size, kernel, attrs, flip, stuffing, half, rescale };
 }
 
 /** The geometry of a convolution whose weight gradient is asked for, and its kernel's height and width. */

@@ -17,8 +17,13 @@ import { expectNear } from "../support/near.ts";
 
 const ways = {
   gemm: { kernel: "gemm", ...sharedTiles[0]! },
+  fold: { kernel: "fold" },
 } as const;
-const kernelsOf = { gemm: ["conv_gemm_weight", "conv_phases"] };
+/** Besides copies that a product packs. */
+const kernelsOf = {
+  gemm: ["conv_gemm_weight", "conv_phases"],
+  fold: ["matmul_register", "conv_fold"],
+} as const;
 type Way = keyof typeof ways;
 
 /** What `fn` computes one way, and the operations it tells of. */
@@ -32,7 +37,7 @@ function byWay(way: Way, fn: () => Tensor, tile: Tile = sharedTiles[0]!): { y: T
     });
     return engine.scope(fn);
   });
-  expect(kernels.filter((name) => name !== "fill")).toEqual(kernelsOf[way]);
+  expect(kernels.filter((name) => !["cast", "fill", "pack"].includes(name))).toEqual(kernelsOf[way]);
   return { y, flops };
 }
 
@@ -81,8 +86,11 @@ const cases: ConvCase[] = [
 ];
 
 test.each(cases)(
-  "to $size, kernel $kernel, stride $stride, padding $padding, dilation $dilation: as a product of each class",
-  (c) => check("gemm", c),
+  "to $size, kernel $kernel, stride $stride, padding $padding, dilation $dilation: as a product of each class, and by sums",
+  async (c) => {
+    await check("gemm", c);
+    await check("fold", c);
+  },
 );
 
 /** Beyond one tile of 64 both ways, and beyond a slab. */
