@@ -17,15 +17,20 @@ interface Layer {
   size: number;
   kernel: number;
   dilation: number;
+  /** 1 unless told. */
+  stride?: number;
 }
 
 const inputShape = ({ n, ci, size }: Layer) => [n, ci, size, size];
 const weightShape = ({ ci, co, kernel }: Layer) => [co, ci, kernel, kernel];
-const convolve = (x: Tensor, w: Tensor, { kernel, dilation }: Layer): Tensor =>
-  conv2d(x, w, undefined, { padding: (dilation * (kernel - 1)) / 2, dilation });
+const convolve = (x: Tensor, w: Tensor, { kernel, dilation, stride = 1 }: Layer): Tensor =>
+  conv2d(x, w, undefined, { padding: (dilation * (kernel - 1)) / 2, dilation, stride });
+
+/** Outputs of a channel. */
+const outputsOf = ({ size, stride = 1 }: Layer): number => Math.ceil(size / stride) ** 2;
 
 /** Multiply-adds. */
-const workOf = ({ n, ci, co, size, kernel }: Layer): number => n * co * ci * kernel ** 2 * size ** 2;
+const workOf = (l: Layer): number => l.n * l.co * l.ci * l.kernel ** 2 * outputsOf(l);
 
 /** Fewer channels and images than the layer's own, which the float64 loops can bear, and its tiles. */
 const reduced = (l: Layer): Layer => ({
@@ -59,8 +64,9 @@ const passes = {
 };
 export const convPasses = Object.keys(passes) as (keyof typeof passes)[];
 
-const label = ({ ci, co, size, kernel, dilation }: Layer) =>
-  `conv ${times([kernel, kernel])} ${ci}->${co} ${times([size, size])}${dilation > 1 ? ` dilation ${dilation}` : ""}`;
+const label = ({ ci, co, size, kernel, dilation, stride = 1 }: Layer) =>
+  `conv ${times([kernel, kernel])} ${ci}->${co} ${times([size, size])}` +
+  `${dilation > 1 ? ` dilation ${dilation}` : ""}${stride > 1 ? ` stride ${stride}` : ""}`;
 export const convName = (layer: Layer, pass: keyof typeof passes): string => `${label(layer)} ${pass}`;
 
 const casesOf = (layer: Layer): Case[] =>
@@ -71,7 +77,7 @@ const casesOf = (layer: Layer): Case[] =>
       group: "conv2d",
       shape: times(inputShape(layer)),
       bound: "compute",
-      bytes: 4 * (n * (ci + co) * size * size + co * ci * kernel * kernel),
+      bytes: 4 * (n * (ci * size * size + co * outputsOf(layer)) + co * ci * kernel * kernel),
       flops: 2 * workOf(layer),
       ...passes[pass](layer, reduced(layer)),
     };
@@ -92,6 +98,7 @@ const layers: readonly Layer[] = [
   { n: 8, ci: 128, co: 128, size: 16, kernel: 3, dilation: 1 },
   { n: 32, ci: 16, co: 16, size: 28, kernel: 3, dilation: 1 },
   { n: 8, ci: 64, co: 64, size: 32, kernel: 1, dilation: 1 },
+  { n: 8, ci: 64, co: 64, size: 32, kernel: 3, dilation: 1, stride: 2 },
 ];
 
 /** Layers of NCSN++ for CIFAR-10 that fill a GPU. */
@@ -102,6 +109,9 @@ const sizes: ByKind<readonly Layer[]> = {
     { n: 64, ci: 256, co: 256, size: 16, kernel: 3, dilation: 1 },
     { n: 64, ci: 256, co: 256, size: 8, kernel: 3, dilation: 1 },
     { n: 64, ci: 256, co: 256, size: 16, kernel: 1, dilation: 1 },
+    { n: 64, ci: 256, co: 256, size: 4, kernel: 3, dilation: 1 },
+    { n: 64, ci: 512, co: 512, size: 4, kernel: 3, dilation: 1 },
+    { n: 64, ci: 128, co: 128, size: 32, kernel: 3, dilation: 1, stride: 2 },
   ],
 };
 

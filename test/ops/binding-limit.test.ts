@@ -50,6 +50,17 @@ describe("convolutions by rows take the images in turns", () => {
       { terms: 9 * 14 },
     ));
 
+  test("the same by sums of what each place adds", () =>
+    checkBound(
+      [normal([5, 14, 15, 15], 1), normal([14, 3, 3, 3], 2)],
+      (dy, w) =>
+        engine.choices.forcing("conv2d", { kernel: "fold" }, () =>
+          conv2dInputGrad(dy!, w!, { ...strided, inputSize: [29, 29] }),
+        ),
+      (dy, w) => oracle.conv2dInputGrad(dy!, w!, { ...strided, inputSize: [29, 29] }),
+      { terms: 9 * 14 },
+    ));
+
   test.each([1, 3])("the weight gradient, %i kernel rows a thread", async (khs) => {
     const way = { kernel: "rows", rows: 4, columns: 4, lanes: 8, khs };
     await checkBound(
