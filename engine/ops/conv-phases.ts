@@ -22,12 +22,18 @@ export function phasesOf({ oh, ow, attrs, stuffing: [stepY, stepX] }: Convolutio
   };
 }
 
-/** What each place of dy adds through each tap, one matrix product an image, and the sums of it, of as many images at once as a binding holds. */
+/** Bytes of products at once: of more images at once they are no faster, and take memory. */
+const AT_ONCE = 2 ** 26;
+
+/** What each place of dy adds through each tap, one matrix product an image, and the sums of it. */
 export function byFold(engine: Engine, [dy, w]: Inputs, problem: Convolution): Tensor {
   const { n, ci, co, oh, ow, kernel } = problem;
   const [height, width] = sizeOf(dy!);
   const y = engine.empty([n, co, oh, ow]);
-  const atOnce = heldAtOnce(engine.hardware, foldBytes(problem, [height, width]));
+  const atOnce = heldAtOnce(
+    { maxBinding: Math.min(engine.hardware.maxBinding, AT_ONCE) },
+    foldBytes(problem, [height, width]),
+  );
   const flops = 2 * n * ci * co * kernel[0] * kernel[1] * height * width;
   engine.standingFor(flops, () =>
     inTurns(engine, { samples: n, atOnce }, [dy], [y], ([dy], [y]) =>

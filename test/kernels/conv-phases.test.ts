@@ -7,8 +7,10 @@ import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { tapStep } from "../../kernels/conv-phases.ts";
+import { type ConvProblem, convWay, convWays, foldBytes } from "../../kernels/conv-ways.ts";
+import type { Hardware } from "../../kernels/kernel.ts";
 import type { Tile } from "../../kernels/tile.ts";
-import { sharedTiles } from "../../kernels/tile-choice.ts";
+import { sharedTiles, usualTile } from "../../kernels/tile-choice.ts";
 import { upload } from "../support/check-op.ts";
 import { type ConvCase, convCase, lopsided } from "../support/conv-cases.ts";
 import { normal } from "../support/draw.ts";
@@ -146,6 +148,26 @@ test.runIf(engine.device.features.has("shader-f16")).each(eachWay)(
     for (const t of [stored, ws, y]) t.dispose();
   },
 );
+
+test("a CPU driver takes the sums where it can bind them, a GPU the products, in tiles for what a class has of outputs", () => {
+  const problem: ConvProblem = {
+    ...{ n: 64, ci: 128, co: 128, oh: 32, ow: 32, size: [16, 16], kernel: [3, 3], stuffing: [2, 2] },
+    ...{ attrs: { stride: [1, 1], dilation: [1, 1] }, flip: true, half: false },
+  };
+  const cpu: Hardware = { ...engine.hardware, kind: "cpu", maxBinding: 2 ** 27 };
+  const gpu: Hardware = {
+    ...{ ...cpu, kind: "gpu", maxWorkgroupSize: 1024, maxWorkgroupStorage: 49_152 },
+  };
+  expect(convWay(cpu, problem)).toEqual({ kernel: "fold" });
+  expect(convWays(cpu, problem)).toContainEqual({ kernel: "fold" });
+  expect(convWays(cpu, { ...problem, stuffing: [1, 1] })).not.toContainEqual({ kernel: "fold" });
+  const sums = foldBytes(problem, [16, 16]);
+  expect(sums).toBe(4 * 128 * 9 * 256);
+  expect(convWay({ ...cpu, maxBinding: sums - 16 }, problem).kernel).toBe("rows");
+  const tile = usualTile(gpu, { batch: 4, m: 128, n: 64 * 256 });
+  expect(convWay(gpu, problem)).toEqual({ kernel: "gemm", ...tile });
+  expect(convWays(gpu, problem).map(({ kernel }) => kernel)).not.toContain("fold");
+});
 
 test("taps of one class stand as far apart as the stride, without what it shares with the dilation", () => {
   expect([1, 2, 3, 4, 6].map((stride) => tapStep(stride, 1))).toEqual([1, 2, 3, 4, 6]);
