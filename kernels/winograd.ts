@@ -235,30 +235,62 @@ export const winogradInput = defineKernel({
   cost: (p, { tile }) => runCost(p, p.ci, { tile, flops: tile === 2 ? 32 : 240 }),
 });
 
+export type WeightVariant = Tiled & {
+  flip: boolean;
+  /**
+   * A workgroup's pairs of channels are eight by eight, not 64 of u's neighbours, which stand far apart in w unless flipped:
+   * a GPU then reads and writes whole sectors.
+   */
+  blocks: boolean;
+};
+
+/** The variant for weights that are flipped or not. */
+export const weightVariant = ({ kind }: Pick<Hardware, "kind">, tile: WinogradTile, flip: boolean) => ({
+  ...{ tile, flip, blocks: kind === "gpu" && !flip },
+});
+
 /** w [co, ci, 3, 3], or [ci, co, 3, 3] with its taps backwards, -> U [(m + 2)^2, ci, co rounded up to 4]. */
 export const winogradWeight = defineKernel({
   name: "winograd_weight",
   bindings: { w: "read f32", u: "read_write f32" },
   params: { ci: "u32", co: "u32" },
-  variants: winogradTileSizes.flatMap((tile) => [false, true].map((flip) => ({ tile, flip }))),
-  main: ({ tile, flip }: Tiled & { flip: boolean }) => {
+  variants: winogradTileSizes.flatMap((tile): WeightVariant[] => [
+    { tile, flip: false, blocks: false },
+    { tile, flip: true, blocks: false },
+    { tile, flip: false, blocks: true },
+  ]),
+  main: ({ tile, flip, blocks }: WeightVariant) => {
     const side = tile + 2;
     const row = winogradRows(tile).weight;
     return `
     ${linearMain(64)}
       let pitch = (p.co + 3u) / 4u * 4u;
+      ${
+        blocks
+          ? `
+      let across = (pitch + 7u) / 8u;
+      let co = group % across * 8u + lane % 8u;
+      let ci = group / across * 8u + lane / 8u;
+      if (ci >= p.ci || co >= pitch) { return; }
+      let place = ci * pitch + co;`
+          : `
       let co = thread % pitch;
       let ci = thread / pitch;
       if (ci >= p.ci) { return; }
+      let place = thread;`
+      }
       let kept = co < p.co;
       let at = select(0u, ${flip ? "(ci * p.co + co)" : "(co * p.ci + ci)"} * 9u, kept);
       ${unroll(9, (t) => `let g${Math.floor(t / 3)}_${t % 3} = select(0.0, w[at + ${flip ? 8 - t : t}u], kept);`)}
       ${unroll(side, (i) => unroll(3, (c) => `let t${i}_${c} = ${row(i, (k) => `g${k}_${c}`)};`, " "))}
       let size = p.ci * pitch;
-      ${unroll(side, (i) => unroll(side, (j) => `u[${side * i + j}u * size + thread] = ${row(j, (k) => `t${i}_${k}`)};`))}
+      ${unroll(side, (i) => unroll(side, (j) => `u[${side * i + j}u * size + place] = ${row(j, (k) => `t${i}_${k}`)};`))}
     }`;
   },
-  dispatch: ({ ci, co }) => linearGroups(ci * Math.ceil(co / 4) * 4, 64),
+  dispatch: ({ ci, co }, { blocks }) =>
+    blocks
+      ? linearGroups(Math.ceil(ci / 8) * Math.ceil(co / 8), 1)
+      : linearGroups(ci * Math.ceil(co / 4) * 4, 64),
   cost: ({ ci, co }, { tile }) => ({
     bytes: 4 * (9 + winogradPlaces(tile)) * ci * co,
     flops: (tile === 2 ? 50 : 110) * ci * co,

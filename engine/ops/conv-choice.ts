@@ -5,6 +5,7 @@ import {
   convWays,
   convWeightWay,
   convWeightWays,
+  isStrided,
 } from "../../kernels/conv-ways.ts";
 import { bucket, type Tunable } from "../choices.ts";
 import { byGemm, weightsByGemm } from "./conv-gemm.ts";
@@ -17,9 +18,9 @@ import { byWinograd, weightsByWinograd } from "./conv-winograd.ts";
 /** Without the batch: an image's numbers may not depend on those beside it. */
 export const convolution: Tunable<Convolution, ConvWay> = {
   family: "conv2d",
-  classOf: ({ ci, co, oh, ow, kernel, attrs: { stride, dilation }, stuffing: [stepY, stepX], flip, half }) =>
+  classOf: ({ ci, co, oh, ow, size, kernel, attrs: { stride, dilation }, stuffing, flip, half }) =>
     `${ci}->${co} ${kernel.join("x")} to ${oh}x${ow} stride ${stride} dilation ${dilation}` +
-    `${stepY * stepX > 1 ? ` stuffed ${stepY},${stepX}` : ""}${flip && half ? " flipped" : ""}`,
+    `${isStrided({ stuffing }) ? ` stuffed ${stuffing} from ${size?.join("x")}` : ""}${flip && half ? " flipped" : ""}`,
   heuristic: convWay,
   ways: convWays,
   run: (engine, inputs, problem, way) => {

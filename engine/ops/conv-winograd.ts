@@ -5,6 +5,7 @@ import type { Hardware } from "../../kernels/kernel.ts";
 import { matmulWay, registerTile } from "../../kernels/matmul.ts";
 import { tileCount } from "../../kernels/tile.ts";
 import {
+  weightVariant,
   winogradInput,
   winogradOutput,
   winogradPlaces,
@@ -76,7 +77,7 @@ export function byWinograd(
   const places = winogradPlaces(tile);
   const coPitch = up4(co);
   const u = engine.empty([places, ci, coPitch], "f32");
-  engine.launch(winogradWeight, { tile, flip }, { w: w!, u }, { ci, co });
+  engine.launch(winogradWeight, weightVariant(engine.hardware, tile, flip), { w: w!, u }, { ci, co });
   const y = engine.empty([n, co, oh, ow]);
   const storesFours = engine.hardware.kind === "gpu" && dilationX === 1 && ow % 4 === 0;
   const most = imagesAtOnce(engine, tile, problem);

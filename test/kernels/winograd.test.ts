@@ -116,9 +116,9 @@ describe.each(winogradTileSizes)("the matrices for %i outputs", (tile) => {
 });
 
 test.each(winogradWeight.variants)(
-  "kernels: U = G g G^T, tiles of $tile, flip $flip",
-  async ({ tile, flip }) => {
-    const [ci, co, pitch] = [3, 6, 8];
+  "kernels: U = G g G^T, tiles of $tile, flip $flip, in blocks $blocks",
+  async ({ tile, flip, blocks }) => {
+    const [ci, co, pitch] = [11, 17, 20];
     const [side, places] = [tile + 2, winogradPlaces(tile)];
     const w = normal(flip ? [ci, co, 3, 3] : [co, ci, 3, 3], 1);
     const expected = new Float64Array(places * ci * pitch);
@@ -133,7 +133,7 @@ test.each(winogradWeight.variants)(
           expected[(k * ci + c) * pitch + o] = u[Math.floor(k / side)]![k % side]!;
       }
     const shape = [places, ci, pitch];
-    const { u } = await launched(winogradWeight, { tile, flip }, { w }, { u: shape }, { ci, co });
+    const { u } = await launched(winogradWeight, { tile, flip, blocks }, { w }, { u: shape }, { ci, co });
     expectNear(u!, { shape, data: expected }, { terms: 9 });
   },
 );
