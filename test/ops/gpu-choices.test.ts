@@ -197,6 +197,21 @@ test("convolution", async () => {
   });
 });
 
+test("a convolution with a stride, whose gradient in the input goes by classes of inputs", async () => {
+  const attrs = { stride: [2, 3], padding: [1, 1, 1, 0], dilation: [1, 2] } as const;
+  const inputs = [normal([2, 8, 7, 9], 1), normal([9, 8, 3, 2], 2)];
+  const oracle = (x?: Array64, w?: Array64) => convOracle(x!, w!, null, attrs);
+  const magnitude = oracle(map(inputs[0]!, Math.abs), map(inputs[1]!, Math.abs));
+  await checkOp({
+    op: (x, w) => conv2d(x!, w!, undefined, attrs),
+    oracle,
+    inputs,
+    seed: 3,
+    terms: 48,
+    magnitude,
+  });
+});
+
 test("pools", async () => {
   const [sliding, halving] = [
     { kernel: [3, 2], stride: [1, 1], padding: [1, 1, 0, 1], countIncludePad: true },
