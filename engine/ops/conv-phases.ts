@@ -22,7 +22,7 @@ export function phasesOf({ oh, ow, attrs, stuffing: [stepY, stepX] }: Convolutio
   };
 }
 
-/** Bytes of products at once: of more images at once they are no faster, and take memory. */
+/** Bytes of products at once: those of more images come after. */
 const AT_ONCE = 2 ** 26;
 
 /** What each place of dy adds through each tap, one matrix product an image, and the sums of it. */
