@@ -2,6 +2,7 @@ import {
   type Binding,
   defineKernel,
   type Groups,
+  type Hardware,
   linearGroups,
   linearMain,
   range,
@@ -15,7 +16,7 @@ import { type Row, type WinogradTile, winogradRows, winogradTileSizes } from "./
  *
  *   V = B^T d B   of each tile d of inputs              winogradInput
  *   U = G g G^T   of each kernel g                      winogradWeight
- *   M = U V       for each of (m + 2)^2 places, over ci, perhaps in parts, a matrix product of each place: matmul.ts
+ *   M = U V       for each of (m + 2)^2 places, over ci a matrix product, one for each place: matmul.ts
  *   y = A^T M A   plus bias and residual                winogradOutput
  *
  * | m | products for an output of 9 | transformed inputs for a pixel | a thread's tiles       |
