@@ -12,14 +12,14 @@ import {
   tileSums,
   tileThreads,
 } from "./tile.ts";
-import { heldTiles, testedTiles, usualTile } from "./tile-choice.ts";
+import { heldTiles, type ProductShape, testedTiles, usualTile } from "./tile-choice.ts";
 
 /*
  * C [batch, m, n] = A B. Two kernels, because two kinds of machine want opposite things:
  *
  * | kernel         | tile             | reads                                   | taken on            |
  * | matmulRegister | 4 to 32 rows     | packed A^T and B, no workgroup memory   | CPU drivers         |
- * | matmulShared   | 32 to 128 square | any layout, through workgroup memory    | GPUs                |
+ * | matmulShared   | 32x32 to 128x64  | any layout, through workgroup memory    | GPUs                |
  *
  * On a CPU driver lanes are the eight floats of a vector register: barriers split the program, the whole tile lives in
  * registers and L1, and where subgroups have eight lanes, what lanes share is broadcast.
@@ -222,10 +222,7 @@ function sharedVariants(): SharedVariant[] {
   ];
 }
 
-interface Sizes {
-  readonly batch: number;
-  readonly m: number;
-  readonly n: number;
+interface Sizes extends ProductShape {
   readonly k: number;
 }
 

@@ -99,7 +99,7 @@ export function byWinograd(
     const us = { t: u, columns: co, pitch: coPitch };
     const vs = { t: v, columns: tiles, pitch: tiles };
     const [down, across] = turned ? [vs, us] : [us, vs];
-    const sizes = { batch: places, m: down.columns, n: across.columns, k: ci };
+    const sizes = { batch: places, m: down.columns, n: across.columns, k: ci, alongM: true };
     const a = { t: down.t, batch: ci * down.pitch, row: 1, column: down.pitch };
     const b = { t: across.t, batch: ci * across.pitch, row: across.pitch, column: 1 };
     multiply(engine, a, b, m, sizes, matmulWay(engine.hardware, sizes));

@@ -5,7 +5,7 @@ import { type Hardware, range } from "../../kernels/kernel.ts";
 import { type MatmulWay, matmulRegister, matmulShared, matmulWay, matmulWays } from "../../kernels/matmul.ts";
 import { pack } from "../../kernels/pack.ts";
 import type { Tile } from "../../kernels/tile.ts";
-import { usualTile } from "../../kernels/tile-choice.ts";
+import { type ProductShape, usualTile } from "../../kernels/tile-choice.ts";
 import { bucket, chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
 import { invariant, UsageError } from "../errors.ts";
@@ -85,11 +85,8 @@ function matrices(t: Tensor, transposed: boolean): Matrices {
 }
 
 /** C [batch, m, n] = A B with k terms. */
-interface Sizes {
-  batch: number;
-  m: number;
-  n: number;
-  k: number;
+interface Sizes extends ProductShape {
+  readonly k: number;
 }
 
 interface Problem extends Sizes, Required<MatmulOptions> {
@@ -119,7 +116,7 @@ const product: Tunable<Problem, ProductWay> = {
   family: "matmul",
   classOf: ({ batch, m, n, k, transposeA, transposeB, half }) =>
     `${bucket(batch)} ${bucket(m)}x${k}${transposeA ? "t" : ""} ${k}x${n}${transposeB ? "t" : ""}${half ? " weights" : ""}`,
-  heuristic: (hw, p) => unitWays(hw, p)[0] ?? matmulWay(hw, p),
+  heuristic: (hw, p) => unitWays(hw, p)[0] ?? matmulWay(hw, { ...p, alongM: p.transposeA }),
   ways: (hw, p) => [...matmulWays(hw, p), ...unitWays(hw, p)],
   run: (engine, [a, b], problem, way) => {
     if (way.kernel === "matrix") return byUnits(engine, a!, b!, problem, way);
@@ -194,7 +191,7 @@ export function multiply(
       matmulRegister,
       { rows, columns, broadcast: broadcasts(hardware) },
       { a: packed(engine, left), b: packed(engine, right), c },
-      { ...sizes, aVecs, bVecs, aBatch: a.batch ? k * aVecs : 0, bBatch: b.batch ? k * bVecs : 0 },
+      { batch, m, n, k, aVecs, bVecs, aBatch: a.batch ? k * aVecs : 0, bBatch: b.batch ? k * bVecs : 0 },
     );
   }
 }
