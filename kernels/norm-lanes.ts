@@ -1,6 +1,7 @@
 import { lanewise } from "./folds.ts";
 import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 import { math } from "./lib/math.ts";
+import { nearLib, partsOf, spanOf } from "./neighbours.ts";
 import {
   activationSlope,
   activationValue,
@@ -95,28 +96,6 @@ const variants: readonly (NormLanesVariant & Shared)[] = [
   ...shares.map((v) => ({ act: "silu" as const, ...v })),
 ];
 
-/** Lanes that meet by exchange: a power of two that divides `threads`, and no more than a subgroup often has. */
-const spanOf = (threads: number): number =>
-  range(6)
-    .map((i) => 2 ** i)
-    .filter((span) => threads % span === 0)
-    .at(-1)!;
-/** Subgroups have four lanes and more, so that so many parts of a workgroup's sums are left. */
-const partsOf = (v: NormLanesVariant, span: number): number => normLanesThreads(v) / Math.min(span, 4);
-
-/** WGSL of `near`, which adds over `span` neighbours, or as many of them as a subgroup has. */
-const nearLib = (span: number, type: "f32" | "vec2f"): string => `
-    fn near(value: ${type}, width: u32) -> ${type} {
-      var v = value;
-      ${range(Math.log2(span))
-        .map(
-          (i) =>
-            `{ let other = subgroupShuffleXor(v, ${2 ** i}u); v += select(${type}(), other, ${2 ** i}u < width); }`,
-        )
-        .join("\n      ")}
-      return v;
-    }`;
-
 /** A surplus group repeats the last, for barriers want all threads. `count` parts from `begin` on are of one group. */
 const head = (v: NormLanesVariant, span: number): string => `
     ${linearMain(normLanesThreads(v), "@builtin(subgroup_size) width: u32")}
@@ -142,7 +121,7 @@ export const normLanes = defineKernel({
   main: (v: NormLanesVariant & Shared) => {
     const span = spanOf(v.lanes * v.maps);
     return `
-    var<workgroup> part: array<vec2f, ${partsOf(v, span)}>;
+    var<workgroup> part: array<vec2f, ${partsOf(normLanesThreads(v), span)}>;
     fn act(z: f32) -> f32 { return ${activationValue[v.act]}; }
     ${nearLib(span, "f32")}
     ${head(v, span)}
@@ -207,7 +186,7 @@ export const normLanesGrad = defineKernel({
   main: (v: NormLanesGradVariant & Shared) => {
     const span = spanOf(v.lanes);
     return `
-    var<workgroup> part: array<vec4f, ${partsOf(v, span)}>;
+    var<workgroup> part: array<vec4f, ${partsOf(normLanesThreads(v), span)}>;
     fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }
     ${nearLib(span, "vec2f")}
     ${head(v, span)}

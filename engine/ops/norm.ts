@@ -26,6 +26,15 @@ import {
   normLanesVariants,
   usualLanes,
 } from "../../kernels/norm-lanes.ts";
+import {
+  type NormPiecesVariant,
+  normGradPieces,
+  normGradSplit,
+  normPieces,
+  normPiecesOf,
+  normPiecesVariant,
+  normSplit,
+} from "../../kernels/norm-split.ts";
 import { grad } from "../autograd.ts";
 import { chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
@@ -106,12 +115,14 @@ interface GradProblem extends Problem {
 
 /**
  * Several sweeps over the maps; or one workgroup that keeps a whole group: see kernels/norm-group.ts; or the same with some
- * lanes for each map: see kernels/norm-lanes.ts.
+ * lanes for each map: see kernels/norm-lanes.ts; or two sweeps, of so many MiB in turn or, if 0, of all at once: see
+ * kernels/norm-split.ts.
  */
 type Kept<V> =
   | { readonly kernel: "sweeps" }
   | ({ readonly kernel: "whole" } & GroupNormVariant)
-  | ({ readonly kernel: "lanes" } & V);
+  | ({ readonly kernel: "lanes" } & V)
+  | ({ readonly kernel: "split"; readonly turn: number } & NormPiecesVariant);
 type Way = Kept<NormLanesVariant>;
 type GradWay = Kept<NormLanesGradVariant>;
 const sweeps = { kernel: "sweeps" } as const;
@@ -141,20 +152,83 @@ const lanes = <V extends NormLanesVariant>(
 /** vec4s a thread keeps of x, of x and dy. */
 const KEPT = { forward: 8, gradient: 4 };
 
+/** Maps that share statistics, or the mean of means: see kernels/norm-split.ts. */
+const spanOf = ({ plus, groupSize, params }: Problem): number => (plus ? params.channels : groupSize);
+
+/** vec4s a thread has on their way at once, of x; of x and dy. */
+const AT_ONCE = { forward: 4, gradient: 2 };
+/** MiB that a GPU's cache holds from one sweep to the next beside what is written: of 50, about half. 0: all in one turn. */
+const TURNS = [0, 24];
+
+/** The variants with two sweeps: the usual one first. */
+function split(hw: Hardware, problem: Problem, atOnce: number) {
+  const line = problem.columns / 4;
+  if (hw.kind === "cpu" || !hw.subgroups || !Number.isInteger(line)) return [];
+  return TURNS.flatMap((turn) =>
+    [atOnce, 2 * atOnce].map((most) => {
+      const variant = normPiecesVariant(line, most, spanOf(problem));
+      return { kernel: "split", turn, ...variant } as const;
+    }),
+  );
+}
+
+/** Runs `sweep` for the maps of whole spans in turns of so many MiB, of `bytes` each; for all at once if 0. */
+function eachTurn(
+  problem: Problem,
+  turn: number,
+  bytes: number,
+  sweep: (first: number, count: number) => void,
+) {
+  const [span, maps] = [spanOf(problem), problem.rows];
+  const spans = Math.floor((turn * 2 ** 20) / (span * bytes * problem.columns));
+  const step = turn === 0 ? maps : span * Math.max(1, spans);
+  for (let first = 0; first < maps; first += step) sweep(first, Math.min(step, maps - first));
+}
+
 const byGroup = ({ columns, groupSize, plus }: Problem): string =>
   `${plus ? "++ of" : "groups of"} ${groupSize}x${columns}`;
 const imageBy = ({ hardware: { kind } }: Engine) => ({ by: kind === "cpu" ? "image" : "map" }) as const;
+
+type Split = Extract<Way, { readonly kernel: "split" }>;
+
+/** As `normed`. */
+function normedInTwo(engine: Engine, inputs: readonly Tensor[], problem: Problem, way: Split): Tensor {
+  const [x, gamma, beta, alpha, statistics] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
+  const { rows, columns, act, params, groupSize, eps, plus } = problem;
+  const { kernel: _, turn, ...variant } = way;
+  const pieces = normPiecesOf(columns);
+  const size = columns / 4 / pieces;
+  const reader = normPiecesVariant(size, AT_ONCE.forward);
+  const moments = engine.empty([rows * pieces, 2]);
+  const y = engine.empty(x.shape);
+  const tensors = { x, moments, gamma, beta, alpha, statistics, y };
+  eachTurn(problem, turn, 4, (first, count) => {
+    engine.launch(normPieces, reader, { x, moments }, { first: first * pieces, count: count * pieces, size });
+    const sizes = { ...params, maps: count, firstMap: first, groupSize, pieces, eps };
+    engine.launch(normSplit, { act, plus, ...variant }, tensors, sizes);
+  });
+  return y;
+}
 
 /** y of x, gamma, beta and alpha; the statistics are written into the last input. */
 const normed: Tunable<Problem, Way> = {
   family: "norm",
   classOf: byGroup,
   heuristic: (hw, problem) =>
-    usualLanes(lanes(hw, problem, normLanesVariants), KEPT.forward) ?? whole(hw, problem, false)[0] ?? sweeps,
-  ways: (hw, problem) => [sweeps, ...whole(hw, problem, false), ...lanes(hw, problem, normLanesVariants)],
+    usualLanes(lanes(hw, problem, normLanesVariants), KEPT.forward) ??
+    whole(hw, problem, false)[0] ??
+    split(hw, problem, AT_ONCE.forward)[0] ??
+    sweeps,
+  ways: (hw, problem) => [
+    sweeps,
+    ...whole(hw, problem, false),
+    ...lanes(hw, problem, normLanesVariants),
+    ...split(hw, problem, AT_ONCE.forward),
+  ],
   run: (engine, inputs, problem, way) => {
     const [x, gamma, beta, alpha, statistics] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
     const { rows, columns, act, params, groupSize, eps, plus } = problem;
+    if (way.kernel === "split") return normedInTwo(engine, inputs as Tensor[], problem, way);
     if (way.kernel !== "sweeps") {
       const y = engine.empty(x.shape);
       const tensors = { x, gamma, beta, alpha, statistics, y };
@@ -194,6 +268,27 @@ function factorsOf(
   return factors;
 }
 
+/** As `normedBack`. */
+function backInTwo(engine: Engine, inputs: readonly Tensor[], problem: GradProblem, way: Split): Tensor {
+  const [x, dy, statistics, ...parameters] = inputs as [Tensor, Tensor, Tensor, ...Tensor[]];
+  const [gamma, beta, alpha, grads] = parameters as [Tensor, Tensor, Tensor, Tensor];
+  const { rows, columns, act, params, groupSize, plus, places } = problem;
+  const { kernel: _, turn, ...variant } = way;
+  const pieces = normPiecesOf(columns);
+  const size = columns / 4 / pieces;
+  const reader = { act, ...normPiecesVariant(size, AT_ONCE.gradient) };
+  const told = engine.empty([rows * (pieces + 1), 4]);
+  const dx = engine.empty(x.shape);
+  const read = { x, dy, gamma, beta, alpha, told };
+  eachTurn(problem, turn, 8, (first, count) => {
+    const cut = { ...params, first: first * pieces, count: count * pieces, size, pieces, plus: plus ? 1 : 0 };
+    engine.launch(normGradPieces, reader, { ...read, statistics }, cut);
+    const sizes = { ...params, maps: count, firstMap: first, groupSize, pieces, statisticsAt: rows * pieces };
+    engine.launch(normGradSplit, { act, plus, ...variant }, { ...read, dx, grads }, { ...sizes, ...places });
+  });
+  return dx;
+}
+
 /** dx of x, dy, the statistics and parameters; the parameters' gradients are written into the last input. */
 const normedBack: Tunable<GradProblem, GradWay> = {
   family: "norm_grad",
@@ -201,13 +296,20 @@ const normedBack: Tunable<GradProblem, GradWay> = {
   heuristic: (hw, problem) =>
     usualLanes(lanes(hw, problem, normLanesGradVariants), KEPT.gradient) ??
     whole(hw, problem, true)[0] ??
+    split(hw, problem, AT_ONCE.gradient)[0] ??
     sweeps,
-  ways: (hw, problem) => [sweeps, ...whole(hw, problem, true), ...lanes(hw, problem, normLanesGradVariants)],
+  ways: (hw, problem) => [
+    sweeps,
+    ...whole(hw, problem, true),
+    ...lanes(hw, problem, normLanesGradVariants),
+    ...split(hw, problem, AT_ONCE.gradient),
+  ],
   agree: (engine, [x, , statistics, ...parameters], problem) =>
     engine.scope(() => void normed.run(engine, [x, ...parameters.slice(0, 3), statistics], problem, sweeps)),
   run: (engine, inputs, problem, way) => {
     const all = inputs as Tensor[];
     const [x, dy, statistics, gamma, beta, alpha, grads] = all as [Tensor, ...Tensor[]];
+    if (way.kernel === "split") return backInTwo(engine, all, problem, way);
     if (way.kernel === "sweeps") {
       const factors = factorsOf(engine, all, problem);
       return chosen(engine, gradApplied, [x, dy, statistics, gamma, beta, alpha, factors], problem);

@@ -2,7 +2,8 @@
  * Ops choose their kernels by the kind of adapter. These are the choices for GPUs, run on whatever adapter there is:
  * shared tiles, a workgroup for each row or map, a vec4 a thread.
  */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { grad } from "../../engine/autograd.ts";
 import { conv2d } from "../../engine/ops/conv2d.ts";
 import {
   add,
@@ -178,6 +179,71 @@ test.runIf(given.subgroups)("norms by lanes for each map", async () => {
       }),
     ),
   );
+});
+describe.runIf(given.subgroups)("norms in two sweeps", () => {
+  const attrs = { eps: 1e-5, activation: "silu" } as const;
+  const kernels = (fn: () => unknown): string[] => {
+    const names: string[] = [];
+    engine.dry(fn, ({ program }) => names.push(program.kernel.name));
+    return names;
+  };
+  const rows = [{ gammaAt: 0, alphaAt: 5, betaAt: 10 }, ["gamma", "alpha", "beta"]] as const;
+
+  test("++ takes two launches each way", () => {
+    const walk = () => {
+      const x = engine.asVariable(engine.empty([3, 5, 4, 6]));
+      return grad(instanceNormPlus(x, attrs), [x], { cotangent: engine.empty(x.shape) });
+    };
+    const [forward, back] = [
+      ["norm_pieces", "norm_split"],
+      ["norm_grad_pieces", "norm_grad_split"],
+    ];
+    expect(kernels(walk)).toEqual([...forward!, ...back!]);
+  });
+
+  test.each([
+    ["at once", 0],
+    ["image by image", 2 ** -16],
+    ["two images in turn", 2 * 5 * 24 * 2 ** -18],
+  ])("++ with parameters of each sample: %s", async (_, turn) => {
+    const way = { kernel: "split", turn, lanes: 4, each: 2, rows: 4 };
+    const [places, order] = rows;
+    const part = (values: Array64, at: number) => shape.slice(values, [0, at], [3, 5]);
+    await engine.choices.forcing("norm", way, () =>
+      engine.choices.forcing("norm_grad", way, () =>
+        checkOp({
+          op: (x, values) => instanceNormPlus(x!, { rows: { values: values!, order }, ...attrs }),
+          oracle: (x, v) =>
+            norm(
+              x!,
+              { ...attrs, groups: 5, plus: true },
+              part(v!, places.gammaAt),
+              part(v!, places.betaAt),
+              part(v!, places.alphaAt),
+            ),
+          inputs: [normal([3, 5, 4, 6], 1), normal([3, 15], 2)],
+          seed: 3,
+          terms: 24,
+        }),
+      ),
+    );
+  });
+
+  test("groups that no workgroup can hold, of maps in several pieces", async () => {
+    const inputs = [normal([1, 4, 128, 136], 1), normal([4], 2), normal([4], 3)];
+    expect(kernels(() => groupNorm(engine.empty(inputs[0]!.shape), 2, attrs))).toEqual([
+      "norm_pieces",
+      "norm_split",
+    ]);
+    await checkOp({
+      op: (x, gamma, beta) => groupNorm(x!, 2, { gamma, beta, ...attrs }),
+      oracle: (x, gamma, beta) => norm(x!, { ...attrs, groups: 2, plus: false }, gamma!, beta!, null),
+      inputs,
+      seed: 4,
+      terms: 2 * 128 * 136,
+      derivatives: 1,
+    });
+  });
 });
 /** Four columns from one on. */
 const slice = (x: Array64, from: number) => shape.slice(x, [0, from], [x.shape[0]!, 4]);
