@@ -18,6 +18,7 @@ import {
   groupNormVariants,
 } from "../../kernels/norm-group.ts";
 import {
+  type NormLanesForwardVariant,
   type NormLanesGradVariant,
   type NormLanesVariant,
   normLanes,
@@ -123,7 +124,7 @@ type Kept<V> =
   | ({ readonly kernel: "whole" } & GroupNormVariant)
   | ({ readonly kernel: "lanes" } & V)
   | ({ readonly kernel: "split"; readonly turn: number } & NormPiecesVariant);
-type Way = Kept<NormLanesVariant>;
+type Way = Kept<NormLanesForwardVariant>;
 type GradWay = Kept<NormLanesGradVariant>;
 const sweeps = { kernel: "sweeps" } as const;
 
@@ -148,9 +149,6 @@ const lanes = <V extends NormLanesVariant>(
   { columns, groupSize, plus }: Problem,
   variants: (hw: Hardware, maps: number, columns: number) => V[],
 ) => (plus ? [] : variants(hw, groupSize, columns).map((v) => ({ kernel: "lanes", ...v }) as const));
-
-/** vec4s a thread keeps of x, of x and dy. */
-const KEPT = { forward: 8, gradient: 4 };
 
 /** Maps that share statistics, or the mean of means: see kernels/norm-split.ts. */
 const spanOf = ({ plus, groupSize, params }: Problem): number => (plus ? params.channels : groupSize);
@@ -215,7 +213,7 @@ const normed: Tunable<Problem, Way> = {
   family: "norm",
   classOf: byGroup,
   heuristic: (hw, problem) =>
-    usualLanes(lanes(hw, problem, normLanesVariants), KEPT.forward) ??
+    usualLanes(lanes(hw, problem, normLanesVariants)) ??
     whole(hw, problem, false)[0] ??
     split(hw, problem, AT_ONCE.forward)[0] ??
     sweeps,
@@ -294,7 +292,7 @@ const normedBack: Tunable<GradProblem, GradWay> = {
   family: "norm_grad",
   classOf: byGroup,
   heuristic: (hw, problem) =>
-    usualLanes(lanes(hw, problem, normLanesGradVariants), KEPT.gradient) ??
+    usualLanes(lanes(hw, problem, normLanesGradVariants)) ??
     whole(hw, problem, true)[0] ??
     split(hw, problem, AT_ONCE.gradient)[0] ??
     sweeps,
