@@ -167,9 +167,7 @@ export const normLanes = defineKernel({
   params: { ...affineParams, eps: "f32" },
   lib: [...math, affineLib],
   subgroups: () => true,
-  variants: variants.flatMap((v) =>
-    [v.each, ...(v.act === "silu" && v.each > 2 ? [1] : [])].map((kept) => ({ ...v, kept })),
-  ),
+  variants: variants.flatMap((v) => [v.each, ...(v.each > 3 ? [1] : [])].map((kept) => ({ ...v, kept }))),
   main: (v: NormLanesForwardVariant & Shared) => {
     const span = spanOf(v.lanes * v.maps);
     return `

@@ -20,7 +20,7 @@ import {
  *   normGradPieces  each piece              S1 and S2, and what of them a span shares
  *   normGradSplit   a tile of a span        joins these itself, then dx
  *
- * Tiles come last first: what was read last is what caches still hold. Maps are multiples of 4.
+ * Spans come last first: what was read last is what caches still hold. Maps are multiples of 4.
  */
 
 export type NormPiecesVariant = {
@@ -135,7 +135,8 @@ export const normPieces = defineKernel({
 /** How a launch of tiles is told which maps are its own. */
 const tileParams = {
   ...affineParams,
-  /** Of the `maps` of this launch. */
+  /** Spans of this launch, and the first's first map. */
+  spans: "u32",
   firstMap: "u32",
   groupSize: "u32",
   pieces: "u32",
@@ -145,12 +146,14 @@ const spanIn = ({ plus }: NormSplitVariant) => (plus ? "p.channels" : "p.groupSi
 const tile = ({ lanes, each }: NormPiecesVariant): number => lanes * each;
 
 function tileGroups(
-  { maps, hw, channels, groupSize }: Record<"maps" | "hw" | "channels" | "groupSize", number>,
+  { spans, hw, channels, groupSize }: Record<"spans" | "hw" | "channels" | "groupSize", number>,
   v: NormSplitVariant,
 ): Groups {
   const span = v.plus ? channels : groupSize;
-  return linearGroups((maps / span) * Math.ceil(span / v.rows) * Math.ceil(hw / 4 / tile(v)), 1);
+  return linearGroups(spans * Math.ceil(span / v.rows) * Math.ceil(hw / 4 / tile(v)), 1);
 }
+const elementsOf = ({ spans, hw, channels, groupSize }: Parameters<typeof tileGroups>[0], plus: boolean) =>
+  spans * hw * (plus ? channels : groupSize);
 
 /**
  * `first` map of the tile's span of so many maps, this thread's `map` and its `column` there; `begins` for one thread of each
@@ -162,10 +165,9 @@ const tileHead = (v: NormSplitVariant): string => `
       let line = p.hw / 4u;
       let across = (line + ${tile(v) - 1}u) / ${tile(v)}u;
       let tiles = (span + ${v.rows - 1}u) / ${v.rows}u * across;
-      let most = p.maps / span * tiles - 1u;
-      let index = most - min(group, most);
-      let rest = index % tiles;
-      let first = p.firstMap + index / tiles * span;
+      let turn = min(group / tiles, p.spans - 1u);
+      let rest = min(group - turn * tiles, tiles - 1u);
+      let first = p.firstMap + (p.spans - 1u - turn) * span;
       let map = first + min(rest / across * ${v.rows}u + lane / ${v.lanes}u, span - 1u);
       let column = rest % across * ${tile(v)}u + lane % ${v.lanes}u;
       let begins = column == 0u;
@@ -183,7 +185,7 @@ fn of_map(map: u32) -> vec2f {
   var squares = 0.0;
   for (var k = map * p.pieces; k < (map + 1u) * p.pieces; k++) {
     let d = moments[2u * k] - mean;
-    squares += moments[2u * k + 1u] + d * d * f32(p.hw / p.pieces);
+    squares += moments[2u * k + 1u] + d * d * (f32(p.hw) / f32(p.pieces));
   }
   return vec2f(mean, squares);
 }`;
@@ -198,7 +200,7 @@ const ofGroup = (v: NormSplitVariant): string => `
       var squares = 0.0;
       for (var e = first * p.pieces + lane; e < parts; e += ${threadsOf(v)}u) {
         let d = moments[2u * e] - mean;
-        squares += moments[2u * e + 1u] + d * d * f32(p.hw / p.pieces);
+        squares += moments[2u * e + 1u] + d * d * (f32(p.hw) / f32(p.pieces));
       }
       ${join(v, "squares")}
       let rstd = 1.0 / sqrt(squares / f32(span * p.hw) + p.eps);
@@ -259,7 +261,7 @@ export const normSplit = defineKernel({
       if (begins) { statistics[map] = vec4f(mean, rstd, u, ustd); }
     }`,
   dispatch: (p, v) => tileGroups(p, v),
-  cost: ({ maps, hw }) => ({ bytes: 8 * maps * hw, flops: 10 * maps * hw }),
+  cost: (p, { plus }) => ({ bytes: 8 * elementsOf(p, plus), flops: 10 * elementsOf(p, plus) }),
 });
 
 /** What of x and dy the gradient is made of, at place k. */
@@ -376,5 +378,5 @@ export const normGradSplit = defineKernel({
       }
     }`,
   dispatch: (p, v) => tileGroups(p, v),
-  cost: ({ maps, hw }) => ({ bytes: 12 * maps * hw, flops: 24 * maps * hw }),
+  cost: (p, { plus }) => ({ bytes: 12 * elementsOf(p, plus), flops: 24 * elementsOf(p, plus) }),
 });

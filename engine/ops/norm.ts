@@ -202,7 +202,7 @@ function normedInTwo(engine: Engine, inputs: readonly Tensor[], problem: Problem
   const tensors = { x, moments, gamma, beta, alpha, statistics, y };
   eachTurn(problem, turn, 4, (first, count) => {
     engine.launch(normPieces, reader, { x, moments }, { first: first * pieces, count: count * pieces, size });
-    const sizes = { ...params, maps: count, firstMap: first, groupSize, pieces, eps };
+    const sizes = { ...params, spans: count / spanOf(problem), firstMap: first, groupSize, pieces, eps };
     engine.launch(normSplit, { act, plus, ...variant }, tensors, sizes);
   });
   return y;
@@ -281,7 +281,8 @@ function backInTwo(engine: Engine, inputs: readonly Tensor[], problem: GradProbl
   eachTurn(problem, turn, 8, (first, count) => {
     const cut = { ...params, first: first * pieces, count: count * pieces, size, pieces, plus: plus ? 1 : 0 };
     engine.launch(normGradPieces, reader, { ...read, statistics }, cut);
-    const sizes = { ...params, maps: count, firstMap: first, groupSize, pieces, statisticsAt: rows * pieces };
+    const spans = { spans: count / spanOf(problem), firstMap: first, statisticsAt: rows * pieces };
+    const sizes = { ...params, ...spans, groupSize, pieces };
     engine.launch(normGradSplit, { act, plus, ...variant }, { ...read, dx, grads }, { ...sizes, ...places });
   });
   return dx;

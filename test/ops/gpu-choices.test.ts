@@ -143,7 +143,7 @@ test("norms", async () => {
 
 test.each([
   ["maps of 16", [2, 4, 4, 4]],
-  ["maps of 48, whose gradient takes several sweeps", [2, 4, 6, 8]],
+  ["maps of 48, whose gradient takes two sweeps", [2, 4, 6, 8]],
 ])("norms that stay in a workgroup: %s", async (_, shape) => {
   const attrs = { eps: 1e-5, activation: "silu" } as const;
   const inputs = [normal(shape, 1), normal([4], 2), normal([4], 3)];
