@@ -1,4 +1,4 @@
-import { lanewise, meet } from "./folds.ts";
+import { lanewise, meet, sumOf } from "./folds.ts";
 import { defineKernel, type Groups, linearGroups, linearMain, unroll } from "./kernel.ts";
 import { math } from "./lib/math.ts";
 import { nearLib, partsOf, spanOf } from "./neighbours.ts";
@@ -10,6 +10,7 @@ import {
   affineParams,
   type NormActivation,
 } from "./norm.ts";
+import { elementType } from "./runs.ts";
 
 /*
  * The norms of norm.ts for GPUs with subgroups in two launches each way, where no workgroup can keep all that shares
@@ -20,16 +21,18 @@ import {
  *   normGradPieces  each piece              S1 and S2, and what of them a span shares
  *   normGradSplit   a tile of a span        joins these itself, then dx
  *
- * Spans come last first: what was read last is what caches still hold. Maps are multiples of 4.
+ * Spans come last first: what was read last is what caches still hold.
  */
 
 export type NormPiecesVariant = {
   /** Threads of a piece, or of a tile's share in a map: a power of two. */
   lanes: number;
-  /** vec4s a thread reads at once. */
+  /** Places a thread reads at once. */
   each: number;
   /** Pieces of a workgroup, or maps of a tile. */
   rows: number;
+  /** Places are vec4s: maps are multiples of 4. */
+  vec: boolean;
 };
 export type NormSplitVariant = NormPiecesVariant & {
   /** Instance norm++: its span is an image. */
@@ -38,36 +41,47 @@ export type NormSplitVariant = NormPiecesVariant & {
 type Shared = { act: NormActivation };
 
 const THREADS = 256;
-/** vec4s of a piece that are worth a workgroup, and pieces that a map is cut into at most: every tile reads those of its span. */
+/** Places of a piece that are worth a workgroup, and pieces that a map is cut into at most: every tile reads those of its span. */
 const PIECE = 1024;
 const MOST_PIECES = [4, 2, 1];
 
-/** Into how many pieces of one length maps of so many numbers are cut. */
-export function normPiecesOf(columns: number): number {
-  const line = columns / 4;
-  return MOST_PIECES.find((pieces) => line % pieces === 0 && line / pieces >= PIECE) ?? 1;
+/** How maps of so many numbers are cut: into `pieces` of `size` places. */
+export function normCut(columns: number): { vec: boolean; pieces: number; size: number } {
+  const vec = columns % 4 === 0;
+  const line = vec ? columns / 4 : columns;
+  const pieces = MOST_PIECES.find((n) => line % n === 0 && line / n >= PIECE) ?? 1;
+  return { vec, pieces, size: line / pieces };
 }
 
 const powerAbove = (n: number): number => 2 ** Math.ceil(Math.log2(n));
 
-/** Threads for lines of so many vec4s, `most` of which a thread reads at once, and no more lines than there are together. */
-export function normPiecesVariant(line: number, most: number, together = THREADS): NormPiecesVariant {
-  const each = Math.max(1, Math.min(most, powerAbove(line) / 4)); // four neighbours read whole sectors of memory
-  const lanes = Math.min(THREADS, powerAbove(line / each));
-  return { lanes, each, rows: Math.min(THREADS / lanes, powerAbove(together)) };
+/** Threads for lines of `size` places, `most` of which a thread reads at once, and no more lines than there are together. */
+export function normPiecesVariant(
+  { vec, size }: Pick<ReturnType<typeof normCut>, "vec" | "size">,
+  most: number,
+  together = THREADS,
+): NormPiecesVariant {
+  const each = Math.max(1, Math.min(most, powerAbove(size) / 4)); // four neighbours read whole sectors of memory
+  const lanes = Math.min(THREADS, powerAbove(size / each));
+  return { lanes, each, rows: Math.min(THREADS / lanes, powerAbove(together)), vec };
 }
 
 const threadsOf = ({ lanes, rows }: NormPiecesVariant): number => lanes * rows;
 
 /** Ways to share out pieces that between them meet in every way; others compile on demand. */
 const shares: readonly NormPiecesVariant[] = [
-  { lanes: 64, each: 4, rows: 1 },
-  { lanes: 4, each: 1, rows: 16 },
+  { lanes: 64, each: 4, rows: 1, vec: true },
+  { lanes: 4, each: 1, rows: 16, vec: true },
+  { lanes: 16, each: 2, rows: 2, vec: false },
 ];
-const usual: NormPiecesVariant = { lanes: 8, each: 2, rows: 4 };
+const usual: NormPiecesVariant = { lanes: 8, each: 2, rows: 4, vec: true };
+
+/** Numbers of a place. */
+const numbersOf = ({ vec }: { vec: boolean }): number => (vec ? 4 : 1);
+const zero = ({ vec }: { vec: boolean }): string => `${elementType(vec)}()`;
 
 /**
- * Lines are `size` vec4s from `base` on, this thread's are `i` and every `lanes`-th from there; `row` is the piece's index.
+ * Lines are `size` places from `base` on, this thread's are `i` and every `lanes`-th from there; `row` is the piece's index.
  * A surplus piece repeats the last, for barriers want all threads.
  */
 const head = (v: NormPiecesVariant): string => `
@@ -87,41 +101,41 @@ const eachPart = (v: NormPiecesVariant, body: string): string =>
   `for (var e = lane / reach; e < (lane + ${v.lanes}u) / reach; e++) { ${body} }`;
 
 /**
- * x -> moments [maps, pieces, 2] of `count` pieces from `first` on, each of `size` vec4s: mean and sum of centred squares, x
- * read once. A thread adds up distances from the mean of its first four numbers, which costs no digits that the sum of
- * squares has: of n numbers four bring at least 4 / n of the square of the way from their mean to that of all. Threads
+ * x -> moments [maps, pieces, 2] of `count` pieces from `first` on, each of `size` places: mean and sum of centred squares, x
+ * read once. A thread adds up distances from the mean of its first place, which costs no digits that the sum of
+ * squares has: of n places one brings at least 1 / n of the square of the way from its mean to that of all. Threads
  * meet as Chan, Golub and LeVeque 1979, their means taken from the piece's first number.
  */
 export const normPieces = defineKernel({
   name: "norm_pieces",
-  bindings: { x: "read vec4f", moments: "read_write f32" },
+  bindings: ({ vec }: NormPiecesVariant) =>
+    ({ x: `read ${elementType(vec)}`, moments: "read_write f32" }) as const,
   params: { first: "u32", count: "u32", size: "u32" },
-  lib: ({ lanes }) => [nearLib(spanOf(lanes), "vec2f")],
+  lib: ({ lanes, vec }) => [sumOf(vec), nearLib(spanOf(lanes), "vec2f")],
   subgroups: () => true,
   variants: [usual, ...shares],
   main: (v: NormPiecesVariant) => `
     var<workgroup> part: array<vec4f, ${partsOf(threadsOf(v), spanOf(v.lanes))}>;
     ${head(v)}
-      let pivot = x[base].x;
-      let own = x[base + min(start, p.size - 1u)];
-      let middle = 0.25 * ((own.x + own.y) + (own.z + own.w));
-      var a = vec4f();
-      var b = vec4f();
-      ${alongPiece(v, (k) => `let d${k} = select(vec4f(), x[at${k}] - middle, inside${k}); a += d${k}; b += d${k} * d${k};`)}
-      let held = f32(4u * ((p.size + ${v.lanes - 1}u - start) / ${v.lanes}u));
-      let total = dot(a, vec4f(1.0));
+      let pivot = x[base]${v.vec ? ".x" : ""};
+      let middle = sum(x[base + min(start, p.size - 1u)]) / ${numbersOf(v)}.0;
+      var a = ${zero(v)};
+      var b = ${zero(v)};
+      ${alongPiece(v, (k) => `let d${k} = select(${zero(v)}, x[at${k}] - middle, inside${k}); a += d${k}; b += d${k} * d${k};`)}
+      let held = f32(${numbersOf(v)}u * ((p.size + ${v.lanes - 1}u - start) / ${v.lanes}u));
+      let total = sum(a);
       let off = total / max(held, 1.0);
       let away = (middle - pivot) + off;
       let weight = near(vec2f(held, held * away), width);
       let joint = weight.y / max(weight.x, 1.0);
       let apart = away - joint;
-      let around = near(vec2f(dot(b, vec4f(1.0)) - total * off + held * apart * apart, 0.0), width).x;
+      let around = near(vec2f(sum(b) - total * off + held * apart * apart, 0.0), width).x;
       if (lane % reach == 0u) { part[lane / reach] = vec4f(weight.x, joint, around, 0.0); }
       workgroupBarrier();
       if (start == 0u) {
         var mean = 0.0;
         ${eachPart(v, "mean += part[e].x * part[e].y;")}
-        mean = mean / f32(4u * p.size);
+        mean = mean / f32(${numbersOf(v)}u * p.size);
         var squares = 0.0;
         ${eachPart(v, "let d = part[e].y - mean; squares += part[e].z + part[e].x * d * d;")}
         moments[2u * row] = pivot + mean;
@@ -129,7 +143,10 @@ export const normPieces = defineKernel({
       }
     }`,
   dispatch: ({ count }, { rows }) => linearGroups(count, rows),
-  cost: ({ count, size }) => ({ bytes: 16 * count * size, flops: 16 * count * size }),
+  cost: ({ count, size }, v) => ({
+    bytes: 4 * numbersOf(v) * count * size,
+    flops: 4 * numbersOf(v) * count * size,
+  }),
 });
 
 /** How a launch of tiles is told which maps are its own. */
@@ -150,7 +167,7 @@ function tileGroups(
   v: NormSplitVariant,
 ): Groups {
   const span = v.plus ? channels : groupSize;
-  return linearGroups(spans * Math.ceil(span / v.rows) * Math.ceil(hw / 4 / tile(v)), 1);
+  return linearGroups(spans * Math.ceil(span / v.rows) * Math.ceil(hw / numbersOf(v) / tile(v)), 1);
 }
 const elementsOf = ({ spans, hw, channels, groupSize }: Parameters<typeof tileGroups>[0], plus: boolean) =>
   spans * hw * (plus ? channels : groupSize);
@@ -162,7 +179,7 @@ const elementsOf = ({ spans, hw, channels, groupSize }: Parameters<typeof tileGr
 const tileHead = (v: NormSplitVariant): string => `
     ${linearMain(threadsOf(v), "@builtin(subgroup_size) width: u32, @builtin(subgroup_invocation_id) place: u32")}
       let span = ${spanIn(v)};
-      let line = p.hw / 4u;
+      let line = p.hw / ${numbersOf(v)}u;
       let across = (line + ${tile(v) - 1}u) / ${tile(v)}u;
       let tiles = (span + ${v.rows - 1}u) / ${v.rows}u * across;
       let turn = min(group / tiles, p.spans - 1u);
@@ -227,19 +244,20 @@ const splits: readonly (NormSplitVariant & Shared)[] = [
   { act: "silu", plus: false, ...usual },
   { act: "relu", plus: true, ...usual },
   { act: "leakyRelu", plus: false, ...usual },
-  ...shares.map((v, i) => ({ act: "silu" as const, plus: i === 0, ...v })),
+  ...shares.map((v, i) => ({ act: "silu" as const, plus: i !== 1, ...v })),
 ];
 
 /** x and the moments of its pieces -> y, and the statistics of each map, as normStatistics writes them. */
 export const normSplit = defineKernel({
   name: "norm_split",
-  bindings: {
-    x: "read vec4f",
-    moments: "read f32",
-    ...affine,
-    statistics: "read_write vec4f",
-    y: "read_write vec4f",
-  },
+  bindings: ({ vec }: NormSplitVariant) =>
+    ({
+      x: `read ${elementType(vec)}`,
+      moments: "read f32",
+      ...affine,
+      statistics: "read_write vec4f",
+      y: `read_write ${elementType(vec)}`,
+    }) as const,
   params: { ...tileParams, eps: "f32" },
   lib: [...math, affineLib, ofMapLib],
   subgroups: () => true,
@@ -255,7 +273,7 @@ export const normSplit = defineKernel({
         v.each,
         (k) => `if (inside${k}) {
         let z = f.x * ((x${k} - mean) * rstd) + shift;
-        y[at${k}] = ${lanewise(true, (lane) => `act(z${lane})`)};
+        y[at${k}] = ${lanewise(v.vec, (lane) => `act(z${lane})`)};
       }`,
       )}
       if (begins) { statistics[map] = vec4f(mean, rstd, u, ustd); }
@@ -265,10 +283,10 @@ export const normSplit = defineKernel({
 });
 
 /** What of x and dy the gradient is made of, at place k. */
-const gradient = (k: number): string => `
+const gradient = (v: NormPiecesVariant, k: number): string => `
       let h${k} = (x[at${k}] - s.x) * s.y;
       let z${k} = f.x * h${k} + shift;
-      let g${k} = select(vec4f(), dy[at${k}] * ${lanewise(true, (lane) => `slope(z${k}${lane})`)}, inside${k});`;
+      let g${k} = select(${zero(v)}, dy[at${k}] * ${lanewise(v.vec, (lane) => `slope(z${k}${lane})`)}, inside${k});`;
 
 /**
  * told [maps pieces + maps] vec4s: for each piece S1, S2, gamma alpha S1 and, for ++, u of its map, else gamma S2; then each
@@ -276,15 +294,16 @@ const gradient = (k: number): string => `
  */
 export const normGradPieces = defineKernel({
   name: "norm_grad_pieces",
-  bindings: {
-    x: "read vec4f",
-    dy: "read vec4f",
-    statistics: "read vec4f",
-    ...affine,
-    told: "read_write vec4f",
-  },
+  bindings: ({ vec }: NormPiecesVariant) =>
+    ({
+      x: `read ${elementType(vec)}`,
+      dy: `read ${elementType(vec)}`,
+      statistics: "read vec4f",
+      ...affine,
+      told: "read_write vec4f",
+    }) as const,
   params: { ...affineParams, first: "u32", count: "u32", size: "u32", pieces: "u32", plus: "u32" },
-  lib: ({ lanes }) => [...math, affineLib, nearLib(spanOf(lanes), "vec2f")],
+  lib: ({ lanes, vec }) => [...math, affineLib, sumOf(vec), nearLib(spanOf(lanes), "vec2f")],
   subgroups: () => true,
   variants: splits.map(({ plus: _, ...v }) => v),
   main: (v: NormPiecesVariant & Shared) => `
@@ -296,7 +315,7 @@ export const normGradPieces = defineKernel({
       let f = affine(map);
       let shift = f.y + f.x * f.z * s.z;
       var sums = vec2f();
-      ${alongPiece(v, (k) => `${gradient(k)} sums += vec2f(dot(g${k}, vec4f(1.0)), dot(g${k}, h${k}));`)}
+      ${alongPiece(v, (k) => `${gradient(v, k)} sums += vec2f(sum(g${k}), sum(g${k} * h${k}));`)}
       sums = near(sums, width);
       if (lane % reach == 0u) { part[lane / reach] = sums; }
       workgroupBarrier();
@@ -309,7 +328,10 @@ export const normGradPieces = defineKernel({
       }
     }`,
   dispatch: ({ count }, { rows }) => linearGroups(count, rows),
-  cost: ({ count, size }) => ({ bytes: 32 * count * size, flops: 40 * count * size }),
+  cost: ({ count, size }, v) => ({
+    bytes: 8 * numbersOf(v) * count * size,
+    flops: 10 * numbersOf(v) * count * size,
+  }),
 });
 
 /** `both`: what dx takes off of g and of xhat of the thread's map, and what it adds to all for ++. */
@@ -336,14 +358,15 @@ const ofImageBack = (v: NormSplitVariant): string => `
  */
 export const normGradSplit = defineKernel({
   name: "norm_grad_split",
-  bindings: {
-    x: "read vec4f",
-    dy: "read vec4f",
-    told: "read vec4f",
-    ...affine,
-    dx: "read_write vec4f",
-    grads: "read_write f32",
-  },
+  bindings: ({ vec }: NormSplitVariant) =>
+    ({
+      x: `read ${elementType(vec)}`,
+      dy: `read ${elementType(vec)}`,
+      told: "read vec4f",
+      ...affine,
+      dx: `read_write ${elementType(vec)}`,
+      grads: "read_write f32",
+    }) as const,
   params: {
     ...tileParams,
     statisticsAt: "u32",
@@ -361,7 +384,7 @@ export const normGradSplit = defineKernel({
     ${tileHead(v)}
       let s = told[p.statisticsAt + map];
       let shift = f.y + f.x * f.z * s.z;
-      ${unroll(v.each, gradient)}
+      ${unroll(v.each, (k) => gradient(v, k))}
       var own = vec2f();
       for (var e = map * p.pieces; e < (map + 1u) * p.pieces; e++) { own += told[e].xy; }
       ${v.plus ? ofImageBack(v) : ofGroupBack(v)}

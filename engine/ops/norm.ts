@@ -29,10 +29,10 @@ import {
 } from "../../kernels/norm-lanes.ts";
 import {
   type NormPiecesVariant,
+  normCut,
   normGradPieces,
   normGradSplit,
   normPieces,
-  normPiecesOf,
   normPiecesVariant,
   normSplit,
 } from "../../kernels/norm-split.ts";
@@ -153,15 +153,16 @@ const lanes = <V extends NormLanesVariant>(
 /** Maps that share statistics, or the mean of means: see kernels/norm-split.ts. */
 const spanOf = ({ plus, groupSize, params }: Problem): number => (plus ? params.channels : groupSize);
 
-/** vec4s a thread has on their way at once, of x; of x and dy. */
+/** Places a thread has on their way at once, of x; of x and dy. */
 const AT_ONCE = { forward: 4, gradient: 2 };
 /** MiB that a GPU's cache holds from one sweep to the next beside what is written: of 50, about half. 0: all in one turn. */
 const TURNS = [0, 24];
 
 /** The variants with two sweeps: the usual one first. */
 function split(hw: Hardware, problem: Problem, atOnce: number) {
-  const line = problem.columns / 4;
-  if (hw.kind === "cpu" || !hw.subgroups || !Number.isInteger(line)) return [];
+  if (hw.kind === "cpu" || !hw.subgroups) return [];
+  const { vec, pieces, size } = normCut(problem.columns);
+  const line = { vec, size: size * pieces };
   return TURNS.flatMap((turn) =>
     [atOnce, 2 * atOnce].map((most) => {
       const variant = normPiecesVariant(line, most, spanOf(problem));
@@ -194,9 +195,8 @@ function normedInTwo(engine: Engine, inputs: readonly Tensor[], problem: Problem
   const [x, gamma, beta, alpha, statistics] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
   const { rows, columns, act, params, groupSize, eps, plus } = problem;
   const { kernel: _, turn, ...variant } = way;
-  const pieces = normPiecesOf(columns);
-  const size = columns / 4 / pieces;
-  const reader = normPiecesVariant(size, AT_ONCE.forward);
+  const { pieces, size } = normCut(columns);
+  const reader = normPiecesVariant({ vec: way.vec, size }, way.each);
   const moments = engine.empty([rows * pieces, 2]);
   const y = engine.empty(x.shape);
   const tensors = { x, moments, gamma, beta, alpha, statistics, y };
@@ -272,9 +272,8 @@ function backInTwo(engine: Engine, inputs: readonly Tensor[], problem: GradProbl
   const [gamma, beta, alpha, grads] = parameters as [Tensor, Tensor, Tensor, Tensor];
   const { rows, columns, act, params, groupSize, plus, places } = problem;
   const { kernel: _, turn, ...variant } = way;
-  const pieces = normPiecesOf(columns);
-  const size = columns / 4 / pieces;
-  const reader = { act, ...normPiecesVariant(size, AT_ONCE.gradient) };
+  const { pieces, size } = normCut(columns);
+  const reader = { act, ...normPiecesVariant({ vec: way.vec, size }, way.each) };
   const told = engine.empty([rows * (pieces + 1), 4]);
   const dx = engine.empty(x.shape);
   const read = { x, dy, gamma, beta, alpha, told };

@@ -7,10 +7,10 @@ import { range } from "../../kernels/kernel.ts";
 import type { NormActivation } from "../../kernels/norm.ts";
 import {
   type NormPiecesVariant,
+  normCut,
   normGradPieces,
   normGradSplit,
   normPieces,
-  normPiecesOf,
   normPiecesVariant,
   normSplit,
 } from "../../kernels/norm-split.ts";
@@ -112,11 +112,11 @@ function problem({ images, channels, groupSize, hw, pieces }: Sizes, act: NormAc
 }
 
 /** Maps that fill tiles, and not; spans that fill bands of maps, and not; one channel alone; maps of several pieces. */
-const sizesOf = ({ lanes, each, rows }: NormPiecesVariant): Sizes[] => {
-  const full = 4 * lanes * each;
+const sizesOf = ({ lanes, each, rows, vec }: NormPiecesVariant): Sizes[] => {
+  const full = (vec ? 4 : 1) * lanes * each;
   return [
     { images: 2, channels: 2 * rows, groupSize: 2 * rows, hw: full, pieces: 1 },
-    { images: 3, channels: 6, groupSize: 3, hw: 2 * full + 12, pieces: 1 },
+    { images: 3, channels: 6, groupSize: 3, hw: 2 * full + (vec ? 12 : 3), pieces: 1 },
     { images: 2, channels: 1, groupSize: 1, hw: 4, pieces: 1 },
     { images: 2, channels: 5, groupSize: 5, hw: 2 * full, pieces: 2 },
   ];
@@ -129,16 +129,16 @@ const ofKind = (sizes: Sizes, plus: boolean): Sizes => (plus ? { ...sizes, group
 const told = (sizes: Sizes) => JSON.stringify(sizes);
 
 describe.runIf(engine.hardware.subgroups)("norms in two sweeps", () => {
-  const count = ({ images, channels, pieces, hw }: Sizes) => ({
+  const count = ({ images, channels, pieces, hw }: Sizes, { vec }: NormPiecesVariant) => ({
     first: 0,
     count: images * channels * pieces,
-    size: hw / 4 / pieces,
+    size: hw / (vec ? 4 : 1) / pieces,
   });
 
   test.each(eachVariant(normPieces))("%s", async (_, v) => {
     for (const sizes of sizesOf(v)) {
       const { x, moments } = problem(sizes, "none", false);
-      const got = await launched(normPieces, v, { x }, { moments: moments.shape }, count(sizes));
+      const got = await launched(normPieces, v, { x }, { moments: moments.shape }, count(sizes, v));
       expectNear(got["moments"]!, moments, { terms: sizes.hw, magnitude: "own" }, told(sizes));
     }
   });
@@ -160,7 +160,7 @@ describe.runIf(engine.hardware.subgroups)("norms in two sweeps", () => {
       for (const any of sizesFor(v)) {
         const sizes = ofKind(any, plus);
         const { x, dy, arrays, params, statistics, told: expected } = problem(sizes, v.act, plus);
-        const all = { ...params, ...count(sizes), plus: plus ? 1 : 0 };
+        const all = { ...params, ...count(sizes, v), plus: plus ? 1 : 0 };
         const inputs = { x, dy, statistics, ...arrays };
         const got = await launched(normGradPieces, v, inputs, { told: expected.shape }, all);
         const tolerance = { terms: sizes.hw, magnitude: 10 * Math.sqrt(sizes.hw) };
@@ -207,7 +207,7 @@ describe.runIf(engine.hardware.subgroups)("norms in two sweeps", () => {
     ["one value throughout", () => 0.1],
   ])("%s costs the squares no digits", async (_, f) => {
     const x = map(normal([3, 4096], 7), (v, i) => Math.fround(f(v, i)));
-    const v = { lanes: 64, each: 4, rows: 1 };
+    const v = { lanes: 64, each: 4, rows: 1, vec: true };
     const { moments } = await launched(
       normPieces,
       v,
@@ -225,7 +225,7 @@ describe.runIf(engine.hardware.subgroups)("norms in two sweeps", () => {
   test("a launch of some of the maps leaves the others alone", async () => {
     const sizes = { images: 4, channels: 3, groupSize: 1, hw: 16, pieces: 1 };
     const { x, arrays, moments, params, statistics, attrs, affine } = problem(sizes, "silu", true);
-    const v = { act: "silu", plus: true, lanes: 64, each: 4, rows: 1 } as const;
+    const v = { act: "silu", plus: true, lanes: 64, each: 4, rows: 1, vec: true } as const;
     const some = { ...params, spans: 2, firstMap: 3 }; // the second and third image
     const outputs = { statistics: statistics.shape, y: x.shape };
     const got = await launched(normSplit, v, { x, moments, ...arrays }, outputs, some);
@@ -235,7 +235,7 @@ describe.runIf(engine.hardware.subgroups)("norms in two sweeps", () => {
     expectNear(got["y"]!, only(norm(x, attrs, ...affine), 16), { magnitude: 10, terms: 16 });
     const given = await launched(
       normPieces,
-      { lanes: 4, each: 1, rows: 16 },
+      { lanes: 4, each: 1, rows: 16, vec: true },
       { x },
       { moments: [12, 2] },
       {
@@ -249,18 +249,24 @@ describe.runIf(engine.hardware.subgroups)("norms in two sweeps", () => {
 });
 
 test.each([
-  [16, 1, { lanes: 4, each: 1, rows: 64 }],
-  [256, 1, { lanes: 16, each: 4, rows: 16 }],
-  [784, 1, { lanes: 64, each: 4, rows: 4 }],
-  [1024, 1, { lanes: 64, each: 4, rows: 4 }],
-  [4096, 1, { lanes: 256, each: 4, rows: 1 }],
-  [8192, 2, { lanes: 256, each: 4, rows: 1 }],
-  [65536, 4, { lanes: 256, each: 4, rows: 1 }],
-  [4 * 2049, 1, { lanes: 256, each: 4, rows: 1 }],
+  [16, 1, { lanes: 4, each: 1, rows: 64, vec: true }],
+  [49, 1, { lanes: 16, each: 4, rows: 16, vec: false }],
+  [256, 1, { lanes: 16, each: 4, rows: 16, vec: true }],
+  [784, 1, { lanes: 64, each: 4, rows: 4, vec: true }],
+  [1024, 1, { lanes: 64, each: 4, rows: 4, vec: true }],
+  [4096, 1, { lanes: 256, each: 4, rows: 1, vec: true }],
+  [8192, 2, { lanes: 256, each: 4, rows: 1, vec: true }],
+  [65536, 4, { lanes: 256, each: 4, rows: 1, vec: true }],
+  [4 * 2049, 1, { lanes: 256, each: 4, rows: 1, vec: true }],
 ])("maps of %d are cut into %d, for workgroups of 256 threads", (columns, pieces, variant) => {
-  expect(normPiecesOf(columns)).toBe(pieces);
-  expect(normPiecesVariant(columns / 4 / pieces, 4)).toEqual(variant);
+  expect(normCut(columns).pieces).toBe(pieces);
+  expect(normPiecesVariant(normCut(columns), 4)).toEqual(variant);
 });
 
 test("a tile has no more rows than maps belong together", () =>
-  expect(normPiecesVariant(16, 4, 3)).toEqual({ lanes: 4, each: 4, rows: 4 }));
+  expect(normPiecesVariant({ vec: true, size: 16 }, 4, 3)).toEqual({
+    lanes: 4,
+    each: 4,
+    rows: 4,
+    vec: true,
+  }));
