@@ -226,6 +226,27 @@ describe.runIf(given.subgroups)("norms in two sweeps", () => {
     );
   });
 
+  test.runIf(engine.device.features.has("shader-f16"))(
+    "stored as f16, ++ departs by its rounding",
+    async () => {
+      const x = engine.variable(Float32Array.from(normal([3, 5, 4, 6], 1).data), [3, 5, 4, 6]);
+      const cotangent = engine.tensor(Float32Array.from(normal([3, 5, 4, 6], 2).data), [3, 5, 4, 6]);
+      const both = (half: boolean) => {
+        const y = engine.autocast(() => instanceNormPlus(exp(x), attrs), half);
+        return [y, ...grad(y, [x], { cotangent, retainGraph: true })];
+      };
+      const [exact, halved] = [both(false), both(true)];
+      expect(halved[0]!.dtype).toBe("f16");
+      for (const [i, t] of exact.entries()) {
+        const [a, b] = [[...(await t.data())], await halved[i]!.data()];
+        const largest = a.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+        const worst = a.reduce((most, v, k) => Math.max(most, Math.abs(v - b[k]!)), 0);
+        expect(worst).toBeLessThan(1e-2 * largest);
+      }
+      for (const t of [x, cotangent, ...exact, ...halved]) t.dispose();
+    },
+  );
+
   test("groups that no workgroup can hold", () => {
     const walk = () => groupNorm(engine.empty([1, 4, 128, 136]), 2, attrs);
     expect(kernels(walk)).toEqual(["norm_pieces", "norm_split"]);
