@@ -67,10 +67,10 @@ function shared(hw: Hardware, maps: number, columns: number): NormLanesVariant[]
 /** A workgroup that keeps more vec4s than this is alone on its core, or nearly. */
 const CROWDED = 2048;
 
-/** Each with all kept and, where that crowds a core, with a half and a quarter. */
+/** Each with all kept and, where one group so crowds a core, with a half and a quarter. */
 export const normLanesVariants = (hw: Hardware, maps: number, columns: number): NormLanesForwardVariant[] =>
   shared(hw, maps, columns).flatMap((v) => {
-    const crowded = v.each >= 8 && v.each * normLanesThreads(v) > CROWDED;
+    const crowded = v.groups === 1 && v.each >= 8 && v.each * normLanesThreads(v) > CROWDED;
     const kept = crowded ? [v.each, v.each / 2, Math.floor(v.each / 4)] : [v.each];
     return kept.filter(Number.isInteger).map((kept) => ({ ...v, kept }));
   });
@@ -99,8 +99,8 @@ export function usualLanes<V extends NormLanesForwardVariant | NormLanesGradVari
   variants: readonly V[],
 ): V | undefined {
   const wide = ({ lanes, maps }: V) => lanes * maps >= BUSY;
-  const whole = variants.filter((v) => ("kept" in v ? v.kept === v.each : v.keep !== "none"));
-  const good = whole.filter((v) =>
+  const plain = variants.filter((v) => ("kept" in v ? v.kept === v.each : v.keep !== "none"));
+  const good = plain.filter((v) =>
     keptOf(v) <= KEPT.few ? v.lanes >= 4 : keptOf(v) <= KEPT.many && wide(v),
   );
   const far = (v: V) => Math.abs(normLanesThreads(v) - BUSY);

@@ -193,6 +193,9 @@ const tileHead = (v: NormSplitVariant): string => `
 const join = (v: NormSplitVariant, name: string): string =>
   meet({ by: "subgroup" }, name, "sum", threadsOf(v));
 
+/** Subgroups of a tile's workgroup at most. */
+const joined = (v: NormSplitVariant): number => Math.max(1, partsOf(threadsOf(v), threadsOf(v)));
+
 /** Mean and centred squares of a whole map, out of those of its pieces. */
 const ofMapLib = `
 fn of_map(map: u32) -> vec2f {
@@ -263,7 +266,7 @@ export const normSplit = defineKernel({
   subgroups: () => true,
   variants: splits,
   main: (v: NormSplitVariant & Shared) => `
-    var<workgroup> part: array<f32, ${threadsOf(v)}>;
+    var<workgroup> part: array<f32, ${joined(v)}>;
     fn act(z: f32) -> f32 { return ${activationValue[v.act]}; }
     ${tileHead(v)}
       ${unroll(v.each, (k) => `let x${k} = x[at${k}];`)}
@@ -379,7 +382,7 @@ export const normGradSplit = defineKernel({
   subgroups: () => true,
   variants: splits,
   main: (v: NormSplitVariant & Shared) => `
-    var<workgroup> part: array<vec2f, ${threadsOf(v)}>;
+    var<workgroup> part: array<vec2f, ${joined(v)}>;
     fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }
     ${tileHead(v)}
       let s = told[p.statisticsAt + map];

@@ -153,8 +153,8 @@ const lanes = <V extends NormLanesVariant>(
 /** Maps that share statistics, or the mean of means: see kernels/norm-split.ts. */
 const spanOf = ({ plus, groupSize, params }: Problem): number => (plus ? params.channels : groupSize);
 
-/** Places a thread has on their way at once, of x; of x and dy. */
-const AT_ONCE = { forward: 4, gradient: 2 };
+/** Places a thread has on their way at once, of x; of x and dy: as many as those that lanes keep. */
+const AT_ONCE = { forward: 8, gradient: 4 };
 /** MiB that a GPU's cache holds from one sweep to the next beside what is written: of 50, about half. 0: all in one turn. */
 const TURNS = [0, 24];
 
@@ -164,7 +164,7 @@ function split(hw: Hardware, problem: Problem, atOnce: number) {
   const { vec, pieces, size } = normCut(problem.columns);
   const line = { vec, size: size * pieces };
   return TURNS.flatMap((turn) =>
-    [atOnce, 2 * atOnce].map((most) => {
+    [atOnce, atOnce / 2].map((most) => {
       const variant = normPiecesVariant(line, most, spanOf(problem));
       return { kernel: "split", turn, ...variant } as const;
     }),

@@ -266,6 +266,20 @@ test("the usual lanes are those that an H100 ran fastest, or within 3 % of it", 
   const back = (maps: number, columns: number) => usualLanes(normLanesGradVariants(hw, maps, columns));
   expect(back(8, 1024)).toEqual({ lanes: 32, each: 8, maps: 8, groups: 1, keep: "both" });
   expect(back(8, 256)).toEqual({ lanes: 16, each: 4, maps: 8, groups: 1, keep: "both" });
-  expect(back(32, 1024)).toEqual({ lanes: 16, each: 16, maps: 32, groups: 1, keep: "slopes" });
   expect(usual(1, 49)).toBeUndefined();
+});
+
+test("groups of which x and dy do not fit a workgroup keep slopes alone", () => {
+  const hw = { ...engine.hardware, kind: "gpu", subgroups: true, maxWorkgroupSize: 1024 } as const;
+  const ways = normLanesGradVariants(hw, 32, 1024);
+  expect(usualLanes(ways)).toEqual({ lanes: 16, each: 16, maps: 32, groups: 1, keep: "slopes" });
+  expect(new Set(ways.map(({ keep }) => keep))).toEqual(new Set(["slopes", "none"]));
+});
+
+test("what crowds a core may keep a share of its numbers", () => {
+  const hw = { ...engine.hardware, kind: "gpu", subgroups: true, maxWorkgroupSize: 1024 } as const;
+  const kept = (maps: number, columns: number) =>
+    new Set(normLanesVariants(hw, maps, columns).map(({ each, kept }) => kept / each));
+  expect(kept(32, 1024)).toEqual(new Set([1, 1 / 2, 1 / 4]));
+  expect(kept(4, 1024)).toEqual(new Set([1]));
 });
