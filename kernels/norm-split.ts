@@ -81,12 +81,13 @@ const numbersOf = ({ vec }: { vec: boolean }): number => (vec ? 4 : 1);
 const zero = ({ vec }: { vec: boolean }): string => `${elementType(vec)}()`;
 
 /**
- * Lines are `size` places from `base` on, this thread's are `i` and every `lanes`-th from there; `row` is the piece's index.
- * A surplus piece repeats the last, for barriers want all threads.
+ * Lines are `size` places from `base` on, this thread's are `i` and every `lanes`-th from there; `row` is the piece's
+ * index, `told_at` that among the pieces of this launch. A surplus piece repeats the last, for barriers want all threads.
  */
 const head = (v: NormPiecesVariant): string => `
     ${linearMain(threadsOf(v), "@builtin(subgroup_size) width: u32")}
-      let row = p.first + min(group * ${v.rows}u + lane / ${v.lanes}u, p.count - 1u);
+      let told_at = min(group * ${v.rows}u + lane / ${v.lanes}u, p.count - 1u);
+      let row = p.first + told_at;
       let base = row * p.size;
       let start = lane % ${v.lanes}u;
       let reach = min(width, ${spanOf(v.lanes)}u);`;
@@ -101,7 +102,7 @@ const eachPart = (v: NormPiecesVariant, body: string): string =>
   `for (var e = lane / reach; e < (lane + ${v.lanes}u) / reach; e++) { ${body} }`;
 
 /**
- * x -> moments [maps, pieces, 2] of `count` pieces from `first` on, each of `size` places: mean and sum of centred squares, x
+ * x -> moments [count, 2] of so many pieces from `first` on, each of `size` places: mean and sum of centred squares, x
  * read once. A thread adds up distances from the mean of its first place, which costs no digits that the sum of
  * squares has: of n places one brings at least 1 / n of the square of the way from its mean to that of all. Threads
  * meet as Chan, Golub and LeVeque 1979, their means taken from the piece's first number.
@@ -138,8 +139,8 @@ export const normPieces = defineKernel({
         mean = mean / f32(${numbersOf(v)}u * p.size);
         var squares = 0.0;
         ${eachPart(v, "let d = part[e].y - mean; squares += part[e].z + part[e].x * d * d;")}
-        moments[2u * row] = pivot + mean;
-        moments[2u * row + 1u] = squares;
+        moments[2u * told_at] = pivot + mean;
+        moments[2u * told_at + 1u] = squares;
       }
     }`,
   dispatch: ({ count }, { rows }) => linearGroups(count, rows),
@@ -173,8 +174,8 @@ const elementsOf = ({ spans, hw, channels, groupSize }: Parameters<typeof tileGr
   spans * hw * (plus ? channels : groupSize);
 
 /**
- * `first` map of the tile's span of so many maps, this thread's `map` and its `column` there; `begins` for one thread of each
- * map. A surplus map repeats the span's last.
+ * `first` map of the tile's span of so many maps and this thread's `own_map`, counted from the launch's first; of all maps it
+ * is `map`; the thread's `column` there, and `begins` for one thread of each map. A surplus map repeats the span's last.
  */
 const tileHead = (v: NormSplitVariant): string => `
     ${linearMain(threadsOf(v), "@builtin(subgroup_size) width: u32, @builtin(subgroup_invocation_id) place: u32")}
@@ -184,8 +185,9 @@ const tileHead = (v: NormSplitVariant): string => `
       let tiles = (span + ${v.rows - 1}u) / ${v.rows}u * across;
       let turn = min(group / tiles, p.spans - 1u);
       let rest = min(group - turn * tiles, tiles - 1u);
-      let first = p.firstMap + (p.spans - 1u - turn) * span;
-      let map = first + min(rest / across * ${v.rows}u + lane / ${v.lanes}u, span - 1u);
+      let first = (p.spans - 1u - turn) * span;
+      let own_map = first + min(rest / across * ${v.rows}u + lane / ${v.lanes}u, span - 1u);
+      let map = p.firstMap + own_map;
       let column = rest % across * ${tile(v)}u + lane % ${v.lanes}u;
       let begins = column == 0u;
       let f = affine(map);
@@ -234,7 +236,7 @@ const ofImage = (v: NormSplitVariant): string => `
       var spread = 0.0;
       for (var c = first + lane; c < first + span; c += ${threadsOf(v)}u) { let d = of_map(c).x - m; spread += d * d; }
       ${join(v, "spread")}
-      let own = of_map(map);
+      let own = of_map(own_map);
       let mean = own.x;
       let rstd = 1.0 / sqrt(own.y / f32(p.hw) + p.eps);
       let ustd = select(0.0, 1.0 / sqrt(spread / f32(max(span, 2u) - 1u) + p.eps), span > 1u);
@@ -292,7 +294,7 @@ const gradient = (v: NormPiecesVariant, k: number): string => `
       let g${k} = select(${zero(v)}, dy[at${k}] * ${lanewise(v.vec, (lane) => `slope(z${k}${lane})`)}, inside${k});`;
 
 /**
- * told [maps pieces + maps] vec4s: for each piece S1, S2, gamma alpha S1 and, for ++, u of its map, else gamma S2; then each
+ * told [count + count / pieces] vec4s: for each piece S1, S2, gamma alpha S1 and, for ++, u of its map, else gamma S2; then each
  * map's statistics, so that the second launch has one array less to bind. Of `count` pieces from `first` on, as normPieces.
  */
 export const normGradPieces = defineKernel({
@@ -326,8 +328,8 @@ export const normGradPieces = defineKernel({
         var total = vec2f();
         ${eachPart(v, "total += part[e];")}
         let scaled = f.x * total * vec2f(f.z, 1.0);
-        told[row] = vec4f(total, scaled.x, select(scaled.y, s.z, p.plus == 1u));
-        if (row % p.pieces == 0u) { told[p.maps * p.pieces + map] = s; }
+        told[told_at] = vec4f(total, scaled.x, select(scaled.y, s.z, p.plus == 1u));
+        if (told_at % p.pieces == 0u) { told[p.count + told_at / p.pieces] = s; }
       }
     }`,
   dispatch: ({ count }, { rows }) => linearGroups(count, rows),
@@ -357,7 +359,7 @@ const ofImageBack = (v: NormSplitVariant): string => `
 
 /**
  * dx of x, dy and what normGradPieces tells, and d(gamma, beta, alpha) of each image side by side as normGradFactors writes
- * them. `statisticsAt`: where these start.
+ * them.
  */
 export const normGradSplit = defineKernel({
   name: "norm_grad_split",
@@ -372,7 +374,6 @@ export const normGradSplit = defineKernel({
     }) as const,
   params: {
     ...tileParams,
-    statisticsAt: "u32",
     width: "u32",
     dGammaAt: "u32",
     dBetaAt: "u32",
@@ -385,11 +386,11 @@ export const normGradSplit = defineKernel({
     var<workgroup> part: array<vec2f, ${joined(v)}>;
     fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }
     ${tileHead(v)}
-      let s = told[p.statisticsAt + map];
+      let s = told[p.spans * span * p.pieces + own_map];
       let shift = f.y + f.x * f.z * s.z;
       ${unroll(v.each, (k) => gradient(v, k))}
       var own = vec2f();
-      for (var e = map * p.pieces; e < (map + 1u) * p.pieces; e++) { own += told[e].xy; }
+      for (var e = own_map * p.pieces; e < (own_map + 1u) * p.pieces; e++) { own += told[e].xy; }
       ${v.plus ? ofImageBack(v) : ofGroupBack(v)}
       ${unroll(
         v.each,

@@ -171,17 +171,17 @@ type Split = Extract<Way, { readonly kernel: "split" }>;
 /** As `normed`. */
 function normedInTwo(engine: Engine, inputs: readonly Tensor[], problem: NormProblem, way: Split): Tensor {
   const [x, gamma, beta, alpha, statistics] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
-  const { rows, columns, act, params, groupSize, eps, plus } = problem;
+  const { columns, act, params, groupSize, eps, plus } = problem;
   const { kernel: _, turn, ...variant } = way;
   const { pieces, size } = normCut(columns);
   const reader = normPiecesVariant({ vec: way.vec, size }, way.each);
-  const moments = engine.empty([rows * pieces, 2]);
   const y = engine.empty(x.shape);
-  const tensors = { x, moments, gamma, beta, alpha, statistics, y };
+  const tensors = { x, gamma, beta, alpha, statistics, y };
   eachTurn(problem, turn, 4, (first, count) => {
+    const moments = engine.empty([count * pieces, 2]); // its own, so that the next turn's need not wait for this one's end
     engine.launch(normPieces, reader, { x, moments }, { first: first * pieces, count: count * pieces, size });
     const sizes = { ...params, spans: count / spanOf(problem), firstMap: first, groupSize, pieces, eps };
-    engine.launch(normSplit, { act, plus, ...variant }, tensors, sizes);
+    engine.launch(normSplit, { act, plus, ...variant }, { ...tensors, moments }, sizes);
   });
   return y;
 }
@@ -248,18 +248,17 @@ export function factorsOf(
 function backInTwo(engine: Engine, inputs: readonly Tensor[], problem: NormGradProblem, way: Split): Tensor {
   const [x, dy, statistics, ...parameters] = inputs as [Tensor, Tensor, Tensor, ...Tensor[]];
   const [gamma, beta, alpha, grads] = parameters as [Tensor, Tensor, Tensor, Tensor];
-  const { rows, columns, act, params, groupSize, plus, places } = problem;
+  const { columns, act, params, groupSize, plus, places } = problem;
   const { kernel: _, turn, ...variant } = way;
   const { pieces, size } = normCut(columns);
   const reader = { act, ...normPiecesVariant({ vec: way.vec, size }, way.each) };
-  const told = engine.empty([rows * (pieces + 1), 4]);
   const dx = engine.empty(x.shape);
-  const read = { x, dy, gamma, beta, alpha, told };
+  const all = { x, dy, gamma, beta, alpha };
   eachTurn(problem, turn, 8, (first, count) => {
+    const read = { ...all, told: engine.empty([count * (pieces + 1), 4]) };
     const cut = { ...params, first: first * pieces, count: count * pieces, size, pieces, plus: plus ? 1 : 0 };
     engine.launch(normGradPieces, reader, { ...read, statistics }, cut);
-    const spans = { spans: count / spanOf(problem), firstMap: first, statisticsAt: rows * pieces };
-    const sizes = { ...params, ...spans, groupSize, pieces };
+    const sizes = { ...params, spans: count / spanOf(problem), firstMap: first, groupSize, pieces };
     engine.launch(normGradSplit, { act, plus, ...variant }, { ...read, dx, grads }, { ...sizes, ...places });
   });
   return dx;
