@@ -15,7 +15,8 @@ import {
 /*
  * Instance norm and group norm for GPUs with subgroups, where maps divide evenly among threads: some neighbouring lanes
  * for each map. A thread has one map's parameters and no index to divide; lanes exchange their sums within a subgroup,
- * and a workgroup meets once, at one barrier. x is read once, as in norm-group.ts, whose numbers these are.
+ * and a workgroup meets once, at one barrier. x is read once, as in norm-group.ts, whose numbers these are, or in
+ * part twice where one group would crowd a core.
  *
  * Moments: neighbours take the mean of what they hold, then their centred squares; these join as Chan, Golub and LeVeque
  * 1979 do, so that no square of a mean is taken from a mean of squares. All hold the same number of values.

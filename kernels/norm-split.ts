@@ -196,7 +196,7 @@ const join = (v: NormSplitVariant, name: string): string =>
   meet({ by: "subgroup" }, name, "sum", threadsOf(v));
 
 /** Subgroups of a tile's workgroup at most. */
-const joined = (v: NormSplitVariant): number => Math.max(1, partsOf(threadsOf(v), threadsOf(v)));
+const joined = (v: NormSplitVariant): number => partsOf(threadsOf(v), threadsOf(v));
 
 /** Mean and centred squares of a whole map, out of those of its pieces. */
 const ofMapLib = `
