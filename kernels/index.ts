@@ -35,6 +35,7 @@ export {
 export { groupNorm, groupNormGrad } from "./norm-group.ts";
 export { normLanes, normLanesGrad } from "./norm-lanes.ts";
 export { drawnNorms, normRatio } from "./norm-ratio.ts";
+export { normGradPieces, normGradSplit, normPieces, normSplit } from "./norm-split.ts";
 export { pack } from "./pack.ts";
 export { averagePool, maxPool, maxPoolGrad, takeIndexed } from "./pool.ts";
 export { randomFill } from "./random.ts";

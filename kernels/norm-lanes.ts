@@ -1,6 +1,7 @@
 import { lanewise } from "./folds.ts";
 import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 import { math } from "./lib/math.ts";
+import { nearLib, partsOf, spanOf } from "./neighbours.ts";
 import {
   activationSlope,
   activationValue,
@@ -14,7 +15,8 @@ import {
 /*
  * Instance norm and group norm for GPUs with subgroups, where maps divide evenly among threads: some neighbouring lanes
  * for each map. A thread has one map's parameters and no index to divide; lanes exchange their sums within a subgroup,
- * and a workgroup meets once, at one barrier. x is read once, as in norm-group.ts, whose numbers these are.
+ * and a workgroup meets once, at one barrier. x is read once, as in norm-group.ts, whose numbers these are, or in
+ * part twice where one group would crowd a core.
  *
  * Moments: neighbours take the mean of what they hold, then their centred squares; these join as Chan, Golub and LeVeque
  * 1979 do, so that no square of a mean is taken from a mean of squares. All hold the same number of values.
@@ -23,15 +25,19 @@ import {
 export type NormLanesVariant = {
   /** Threads of a map, a power of two. */
   lanes: number;
-  /** vec4s a thread keeps: lanes x each are a map. */
+  /** vec4s of a thread: lanes x each are a map. */
   each: number;
   /** Maps of a group, and groups of a workgroup. */
   maps: number;
   groups: number;
 };
+export type NormLanesForwardVariant = NormLanesVariant & {
+  /** vec4s that a thread keeps in registers; the others it reads once more, which leaves room for a second workgroup. */
+  kept: number;
+};
 export type NormLanesGradVariant = NormLanesVariant & {
-  /** Keep what was read of x and dy in registers, or read it once more, for groups that those cannot hold. */
-  keep: boolean;
+  /** What is kept in registers of x and dy; or of these the gradient before gamma, and x is read once more; or both are. */
+  keep: "both" | "slopes" | "none";
 };
 
 export const normLanesThreads = ({ lanes, maps, groups }: NormLanesVariant): number => lanes * maps * groups;
@@ -41,7 +47,7 @@ const HELD = 8192;
 const MOST = { threads: 1024, each: 16 };
 
 /** Every sharing out of groups of `maps` maps of `columns` numbers that fills its threads. */
-export function normLanesVariants(hw: Hardware, maps: number, columns: number): NormLanesVariant[] {
+function shared(hw: Hardware, maps: number, columns: number): NormLanesVariant[] {
   const line = columns / 4;
   if (hw.kind === "cpu" || !hw.subgroups || !Number.isInteger(line)) return [];
   const most = Math.min(MOST.threads, hw.maxWorkgroupSize);
@@ -59,20 +65,45 @@ export function normLanesVariants(hw: Hardware, maps: number, columns: number): 
     });
 }
 
-/** The same for the gradient, which keeps two numbers for each of x. */
+/** A workgroup that keeps more vec4s than this is alone on its core, or nearly. */
+const CROWDED = 2048;
+
+/** Each with all kept and, where one group so crowds a core, with a half and a quarter. */
+export const normLanesVariants = (hw: Hardware, maps: number, columns: number): NormLanesForwardVariant[] =>
+  shared(hw, maps, columns).flatMap((v) => {
+    const crowded = v.groups === 1 && v.each >= 8 && v.each * normLanesThreads(v) > CROWDED;
+    const kept = crowded ? [v.each, v.each / 2, Math.floor(v.each / 4)] : [v.each];
+    return kept.filter(Number.isInteger).map((kept) => ({ ...v, kept }));
+  });
+
+/** The same for the gradient, which keeps two numbers for each of x where those fit. */
 export const normLanesGradVariants = (hw: Hardware, maps: number, columns: number): NormLanesGradVariant[] =>
-  normLanesVariants(hw, maps, columns).map((v) => ({ ...v, keep: 2 * v.each * normLanesThreads(v) <= HELD }));
+  shared(hw, maps, columns).flatMap((v) => {
+    const fits = 2 * v.each * normLanesThreads(v) <= HELD;
+    const kinds = fits ? (["both"] as const) : (["slopes", "none"] as const);
+    return kinds.map((keep) => ({ ...v, keep }));
+  });
 
 /** Threads of a workgroup that keep a core busy. */
 const BUSY = 128;
 
+/** vec4s that a thread keeps, and of a group of many threads. */
+const KEPT = { few: 8, many: 16 };
+const keptOf = (v: NormLanesForwardVariant | NormLanesGradVariant): number =>
+  "kept" in v ? v.kept : { both: 2 * v.each, slopes: v.each, none: 0 }[v.keep];
+
 /**
- * The usual one of some variants, by what an H100 likes: `most` vec4s a thread, of a group of many threads twice that, and
- * groups together until there are enough threads.
+ * The usual one of some variants, by what an H100 likes: eight vec4s kept by a thread, of a group of many threads twice that,
+ * and groups together until there are enough threads.
  */
-export function usualLanes<V extends NormLanesVariant>(variants: readonly V[], most: number): V | undefined {
+export function usualLanes<V extends NormLanesForwardVariant | NormLanesGradVariant>(
+  variants: readonly V[],
+): V | undefined {
   const wide = ({ lanes, maps }: V) => lanes * maps >= BUSY;
-  const good = variants.filter((v) => (v.each <= most ? v.lanes >= 4 : v.each <= 2 * most && wide(v)));
+  const plain = variants.filter((v) => ("kept" in v ? v.kept === v.each : v.keep !== "none"));
+  const good = plain.filter((v) =>
+    keptOf(v) <= KEPT.few ? v.lanes >= 4 : keptOf(v) <= KEPT.many && wide(v),
+  );
   const far = (v: V) => Math.abs(normLanesThreads(v) - BUSY);
   return good.reduce<V | undefined>(
     (a, b) => (!a || b.each > a.each || (b.each === a.each && far(b) < far(a)) ? b : a),
@@ -95,28 +126,6 @@ const variants: readonly (NormLanesVariant & Shared)[] = [
   ...shares.map((v) => ({ act: "silu" as const, ...v })),
 ];
 
-/** Lanes that meet by exchange: a power of two that divides `threads`, and no more than a subgroup often has. */
-const spanOf = (threads: number): number =>
-  range(6)
-    .map((i) => 2 ** i)
-    .filter((span) => threads % span === 0)
-    .at(-1)!;
-/** Subgroups have four lanes and more, so that so many parts of a workgroup's sums are left. */
-const partsOf = (v: NormLanesVariant, span: number): number => normLanesThreads(v) / Math.min(span, 4);
-
-/** WGSL of `near`, which adds over `span` neighbours, or as many of them as a subgroup has. */
-const nearLib = (span: number, type: "f32" | "vec2f"): string => `
-    fn near(value: ${type}, width: u32) -> ${type} {
-      var v = value;
-      ${range(Math.log2(span))
-        .map(
-          (i) =>
-            `{ let other = subgroupShuffleXor(v, ${2 ** i}u); v += select(${type}(), other, ${2 ** i}u < width); }`,
-        )
-        .join("\n      ")}
-      return v;
-    }`;
-
 /** A surplus group repeats the last, for barriers want all threads. `count` parts from `begin` on are of one group. */
 const head = (v: NormLanesVariant, span: number): string => `
     ${linearMain(normLanesThreads(v), "@builtin(subgroup_size) width: u32")}
@@ -128,8 +137,29 @@ const head = (v: NormLanesVariant, span: number): string => `
       let begin = lane / ${v.lanes * v.maps}u * count;
       let f = affine(map);`;
 
-const place = ({ lanes }: NormLanesVariant, k: number): string => `first + ${k * lanes}u`;
+const place = ({ lanes }: NormLanesVariant, k: number, from = "first"): string => `${from} + ${k * lanes}u`;
+/** Where a thread reads once more: a compiler that knew the address again would keep what was read. */
+const again = "let again = first + select(0u, 1u, p.maps == 0u);";
 const sum = (each: number, term: (k: number) => string): string => range(each).map(term).join(" + ");
+
+/** `middle` and centred squares `around` it of what neighbours have, where each keeps all of its own. */
+const momentsOfKept = (v: NormLanesForwardVariant): string => `
+      let middle = near(dot(${sum(v.each, (k) => `x${k}`)}, vec4f(1.0)), width) / held;
+      ${unroll(v.each, (k) => `let d${k} = x${k} - middle;`)}
+      let around = near(${sum(v.each, (k) => `dot(d${k}, d${k})`)}, width);`;
+/**
+ * The same where some are read in passing: a thread adds up distances from the mean of those it keeps, which are a fair share
+ * of all, so that the square of the way from that mean to its own is no more than a few times what its squares add up to.
+ */
+const momentsOfAll = (v: NormLanesForwardVariant): string => `
+      let pivot = dot(${sum(v.kept, (k) => `x${k}`)}, vec4f(1.0)) / ${4 * v.kept}.0;
+      var a = vec4f();
+      var b = vec4f();
+      ${unroll(v.each, (k) => `{ let d = ${k < v.kept ? `x${k}` : `x[${place(v, k)}]`} - pivot; a += d; b += d * d; }`)}
+      let away = dot(a, vec4f(1.0)) / ${4 * v.each}.0;
+      let middle = near(pivot + away, width) / f32(reach);
+      let off = pivot + away - middle;
+      let around = near(dot(b, vec4f(1.0)) + ${4 * v.each}.0 * (off * off - away * away), width);`;
 
 /** As group_norm: x -> y, and the statistics of each map. */
 export const normLanes = defineKernel({
@@ -138,19 +168,17 @@ export const normLanes = defineKernel({
   params: { ...affineParams, eps: "f32" },
   lib: [...math, affineLib],
   subgroups: () => true,
-  variants,
-  main: (v: NormLanesVariant & Shared) => {
+  variants: variants.flatMap((v) => [v.each, ...(v.each > 3 ? [1] : [])].map((kept) => ({ ...v, kept }))),
+  main: (v: NormLanesForwardVariant & Shared) => {
     const span = spanOf(v.lanes * v.maps);
     return `
-    var<workgroup> part: array<vec2f, ${partsOf(v, span)}>;
+    var<workgroup> part: array<vec2f, ${partsOf(normLanesThreads(v), span)}>;
     fn act(z: f32) -> f32 { return ${activationValue[v.act]}; }
     ${nearLib(span, "f32")}
     ${head(v, span)}
-      ${unroll(v.each, (k) => `let x${k} = x[${place(v, k)}];`)}
+      ${unroll(v.kept, (k) => `let x${k} = x[${place(v, k)}];`)}
       let held = f32(${4 * v.each}u * reach);
-      let middle = near(dot(${sum(v.each, (k) => `x${k}`)}, vec4f(1.0)), width) / held;
-      ${unroll(v.each, (k) => `let d${k} = x${k} - middle;`)}
-      let around = near(${sum(v.each, (k) => `dot(d${k}, d${k})`)}, width);
+      ${v.kept === v.each ? momentsOfKept(v) : momentsOfAll(v)}
       if (lane % reach == 0u) { part[lane / reach] = vec2f(middle, around); }
       workgroupBarrier();
       var mean = 0.0;
@@ -162,10 +190,11 @@ export const normLanes = defineKernel({
         squares += part[e].y + held * off * off;
       }
       let rstd = 1.0 / sqrt(squares / ${4 * v.each * v.lanes * v.maps}.0 + p.eps);
+      ${again}
       ${unroll(
         v.each,
         (k) => `{
-        let z = f.x * ((x${k} - mean) * rstd) + f.y;
+        let z = f.x * ((${k < v.kept ? `x${k}` : `x[${place(v, k, "again")}]`} - mean) * rstd) + f.y;
         y[${place(v, k)}] = ${lanewise(true, (lane) => `act(z${lane})`)};
       }`,
       )}
@@ -176,13 +205,36 @@ export const normLanes = defineKernel({
   cost: ({ maps, hw }) => ({ bytes: 8 * maps * hw, flops: 10 * maps * hw }),
 });
 
-/** What dx is made of: place k of xhat and of the derivative before gamma. */
-const gradient = (v: NormLanesGradVariant, k: number): string => `
-      let h${k} = (x[${place(v, k)}] - s.x) * s.y;
-      let z${k} = f.x * h${k} + f.y;
-      let g${k} = dy[${place(v, k)}] * ${lanewise(true, (lane) => `slope(z${k}${lane})`)};`;
-const dx = (v: NormLanesGradVariant, k: number): string =>
+/** What dx is made of at place k: xhat, and the derivative before gamma. */
+const xhat = (v: NormLanesVariant, k: number, from?: string): string =>
+  `let h${k} = (x[${place(v, k, from)}] - s.x) * s.y;`;
+const inside = (k: number): string => `let z${k} = f.x * h${k} + f.y;`;
+const derivative = (v: NormLanesVariant, k: number, from?: string): string =>
+  `dy[${place(v, k, from)}] * ${lanewise(true, (lane) => `slope(z${k}${lane})`)}`;
+const gradient = (v: NormLanesVariant, k: number, from?: string): string => `
+      ${xhat(v, k, from)}
+      ${inside(k)}
+      let g${k} = ${derivative(v, k, from)};`;
+const dx = (v: NormLanesVariant, k: number): string =>
   `dx[${place(v, k)}] = f.x * s.y * g${k} - both.x - both.y * h${k};`;
+
+const added = (k: number): string => `sums += vec2f(dot(g${k}, vec4f(1.0)), dot(g${k}, h${k}));`;
+/** The sums of place k, and its dx, by what is kept. */
+const ways: Record<
+  NormLanesGradVariant["keep"],
+  Record<"first" | "second", (v: NormLanesVariant, k: number) => string>
+> = {
+  both: { first: (v, k) => `${gradient(v, k)} ${added(k)}`, second: dx },
+  slopes: {
+    first: (v, k) =>
+      `var g${k} = vec4f(); { ${xhat(v, k)} ${inside(k)} g${k} = ${derivative(v, k)}; ${added(k)} }`,
+    second: (v, k) => `{ ${xhat(v, k, "again")} ${dx(v, k)} }`,
+  },
+  none: {
+    first: (v, k) => `{ ${gradient(v, k)} ${added(k)} }`,
+    second: (v, k) => `{ ${gradient(v, k, "again")} ${dx(v, k)} }`,
+  },
+};
 
 /** As group_norm_grad: dx, and d(gamma, beta) of each image side by side. */
 export const normLanesGrad = defineKernel({
@@ -199,31 +251,28 @@ export const normLanesGrad = defineKernel({
   lib: [...math, affineLib],
   subgroups: () => true,
   variants: variants.flatMap((v) =>
-    (v.act === "silu" ? [true, false] : [true]).map((keep): NormLanesGradVariant & Shared => ({
-      ...v,
-      keep,
-    })),
+    (v.act === "silu" ? (["both", v.maps > 4 ? "slopes" : "none"] as const) : (["both"] as const)).map(
+      (keep): NormLanesGradVariant & Shared => ({ ...v, keep }),
+    ),
   ),
   main: (v: NormLanesGradVariant & Shared) => {
     const span = spanOf(v.lanes);
     return `
-    var<workgroup> part: array<vec4f, ${partsOf(v, span)}>;
+    var<workgroup> part: array<vec4f, ${partsOf(normLanesThreads(v), span)}>;
     fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }
     ${nearLib(span, "vec2f")}
     ${head(v, span)}
       let s = statistics[map];
       var sums = vec2f();
-      ${unroll(v.each, (k) => {
-        const added = `sums += vec2f(dot(g${k}, vec4f(1.0)), dot(g${k}, h${k}));`;
-        return v.keep ? `${gradient(v, k)} ${added}` : `{ ${gradient(v, k)} ${added} }`;
-      })}
+      ${unroll(v.each, (k) => ways[v.keep].first(v, k))}
       sums = near(sums, width);
       if (lane % reach == 0u) { part[lane / reach] = vec4f(sums, f.x * sums); }
       workgroupBarrier();
       var both = vec2f();
       for (var e = begin; e < begin + count; e++) { both += part[e].zw; }
       both = both * (s.y / ${4 * v.each * v.lanes * v.maps}.0);
-      ${unroll(v.each, (k) => (v.keep ? dx(v, k) : `{ ${gradient(v, k)} ${dx(v, k)} }`))}
+      ${again}
+      ${unroll(v.each, (k) => ways[v.keep].second(v, k))}
       if (lane % ${v.lanes}u == 0u) {
         let at = (map / p.channels) * p.width + map % p.channels;
         var ofMap = vec2f();

@@ -6,8 +6,10 @@ import { drawn, sizeOf, times, variable } from "../inputs.ts";
 import { type ByKind, bySize, type SizedCases } from "../sizes.ts";
 
 type Size = readonly [n: number, c: number, h: number, w: number];
-const sizes: ByKind<Size> = { cpu: [8, 64, 32, 32], gpu: [128, 256, 32, 32] };
-const small: Size = [2, 16, 8, 8];
+type Sizes = ByKind<Size> & { readonly small: Size };
+const usual: Sizes = { cpu: [8, 64, 32, 32], gpu: [128, 256, 32, 32], small: [2, 16, 8, 8] };
+/** Groups that no workgroup of a GPU can hold. */
+const large: Sizes = { cpu: [1, 32, 128, 128], gpu: [16, 128, 256, 256], small: [2, 32, 16, 16] };
 
 type Parameters = (size: Size) => (readonly number[])[];
 const shared =
@@ -18,8 +20,14 @@ const shared =
 const rows: Parameters = ([n, c]) => [[n, 3 * c]];
 const order = ["gamma", "alpha", "beta"] as const;
 
+interface Norm {
+  readonly parameters: Parameters;
+  readonly apply: (x: Tensor, ...p: Tensor[]) => Tensor;
+  readonly sizes?: Sizes;
+}
+
 /** By x and parameters of these shapes. */
-const norms: Record<string, { parameters: Parameters; apply: (x: Tensor, ...p: Tensor[]) => Tensor }> = {
+const norms: Record<string, Norm> = {
   "instance norm, ELU": { parameters: shared(0), apply: (x) => instanceNorm(x, { activation: "elu" }) },
   "instance norm++, ELU": {
     parameters: shared(3),
@@ -33,11 +41,18 @@ const norms: Record<string, { parameters: Parameters; apply: (x: Tensor, ...p: T
     parameters: shared(2),
     apply: (x, gamma, beta) => groupNorm(x, 8, { gamma, beta, activation: "silu" }),
   },
+  "group norm 32 of large maps, SiLU": {
+    parameters: shared(2),
+    apply: (x, gamma, beta) => groupNorm(x, 32, { gamma, beta, activation: "silu" }),
+    sizes: large,
+  },
 };
 
 /** x read and y written once are 8 bytes an element; backward x and dy read and dx written once: 12 more. */
-export const cases: SizedCases = bySize(sizes, (full): readonly Case[] =>
-  Object.entries(norms).flatMap(([name, { parameters, apply }]): Case[] => {
+export const cases: SizedCases = bySize(usual, (_, kind): readonly Case[] =>
+  Object.entries(norms).flatMap(([name, { parameters, apply, sizes = usual }]): Case[] => {
+    const full = sizes[kind];
+    const { small } = sizes;
     const shapes = (size: Size) => [size, ...parameters(size)];
     const common = { group: "norm", shape: times(full), bound: "memory" } as const;
     const elements = sizeOf(full);

@@ -1,34 +1,6 @@
-import type { Hardware } from "../../kernels/kernel.ts";
-import {
-  type NormActivation,
-  normActivations,
-  normApply,
-  normGradApply,
-  normGradFactors,
-  normGradSums,
-  normMoments,
-  normStatistics,
-} from "../../kernels/norm.ts";
-import {
-  type GroupNormVariant,
-  groupNormGrad,
-  groupNormGradStorage,
-  groupNorm as groupNormKernel,
-  groupNormVariant,
-  groupNormVariants,
-} from "../../kernels/norm-group.ts";
-import {
-  type NormLanesGradVariant,
-  type NormLanesVariant,
-  normLanes,
-  normLanesGrad,
-  normLanesGradVariants,
-  normLanesVariants,
-  usualLanes,
-} from "../../kernels/norm-lanes.ts";
+import { type NormActivation, normActivations } from "../../kernels/norm.ts";
 import { grad } from "../autograd.ts";
-import { chosen, type Tunable } from "../choices.ts";
-import type { Engine } from "../engine.ts";
+import { chosen } from "../choices.ts";
 import { nearest, UsageError } from "../errors.ts";
 import { defineOp, type Inputs, type VjpContext } from "../op.ts";
 import * as oracle from "../oracle/norm.ts";
@@ -36,11 +8,11 @@ import * as oracleShape from "../oracle/shape.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add, div, mul, sub } from "./binary.ts";
+import { factorsOf, type NormProblem, normed, normedBack } from "./norm-ways.ts";
 import { identity, mean, reshape, sum } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
 import { narrow } from "./shape.ts";
 import { elu, leakyRelu, relu, rsqrt, silu, sqrt, square } from "./unary.ts";
-import { dealing, folding, type Table } from "./ways.ts";
 
 /** Parameters of a norm. */
 export type AffineName = "gamma" | "beta" | "alpha";
@@ -55,179 +27,6 @@ interface Attrs {
   /** The second input holds these side by side, a row for each sample; else one input for each of `affineNames`. */
   readonly order?: readonly AffineName[];
 }
-
-const momentsOf = folding<Table>("norm_moments", (engine, [x], { rows, columns }, way) => {
-  const moments = engine.empty([rows, 2]);
-  engine.launch(normMoments, way, { x: x!, moments }, { maps: rows, hw: columns });
-  return moments;
-});
-
-/** A launch over maps whose parameters stand beside: see affine. */
-interface Maps extends Table {
-  readonly act: NormActivation;
-  readonly params: ReturnType<typeof affine>["params"] & Record<"maps" | "hw" | "channels", number>;
-}
-
-const applied = dealing<Maps>("norm_apply", (engine, inputs, { act, params }, way) => {
-  const [x, statistics, gamma, beta, alpha] = inputs as Tensor[];
-  const y = engine.empty(x!.shape);
-  const tensors = { x: x!, statistics: statistics!, gamma: gamma!, beta: beta!, alpha: alpha!, y };
-  engine.launch(normApply, { act, ...way }, tensors, params);
-  return y;
-});
-
-const gradSums = folding<Maps>("norm_grad_sums", (engine, inputs, { rows, act, params }, way) => {
-  const [x, dy, statistics, gamma, beta, alpha] = inputs as Tensor[];
-  const sums = engine.empty([rows, 2]);
-  const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
-  const tensors = { x: x!, dy: dy!, statistics: statistics!, ...parameters, sums };
-  engine.launch(normGradSums, { act, ...way }, tensors, params);
-  return sums;
-});
-
-const gradApplied = dealing<Maps>("norm_grad_apply", (engine, inputs, { act, params }, way) => {
-  const [x, dy, statistics, gamma, beta, alpha, factors] = inputs as Tensor[];
-  const dx = engine.empty(x!.shape);
-  const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
-  const tensors = { x: x!, dy: dy!, statistics: statistics!, ...parameters, factors: factors!, dx };
-  engine.launch(normGradApply, { act, ...way }, tensors, params);
-  return dx;
-});
-
-/** A norm whose parameters stand beside, and where the gradients of those go. */
-interface Problem extends Maps {
-  readonly groupSize: number;
-  readonly eps: number;
-  readonly plus: boolean;
-}
-interface GradProblem extends Problem {
-  readonly places: Record<"width" | "dGammaAt" | "dBetaAt" | "dAlphaAt", number>;
-}
-
-/**
- * Several sweeps over the maps; or one workgroup that keeps a whole group: see kernels/norm-group.ts; or the same with some
- * lanes for each map: see kernels/norm-lanes.ts.
- */
-type Kept<V> =
-  | { readonly kernel: "sweeps" }
-  | ({ readonly kernel: "whole" } & GroupNormVariant)
-  | ({ readonly kernel: "lanes" } & V);
-type Way = Kept<NormLanesVariant>;
-type GradWay = Kept<NormLanesGradVariant>;
-const sweeps = { kernel: "sweeps" } as const;
-
-/** The variants that keep whole groups, on a GPU: the usual one first, if any fits. */
-function whole(hw: Hardware, { columns, groupSize, plus }: Problem, gradient: boolean) {
-  if (hw.kind === "cpu" || plus || columns % 4 !== 0) return [];
-  const size = groupSize * columns;
-  const usual = groupNormVariant(hw, size);
-  if (!usual || (gradient && !Number.isInteger(Math.log2(columns)))) return [];
-  const all = [usual, ...groupNormVariants(hw, size)];
-  const fitting = gradient
-    ? all
-        .filter((v) => groupNormGradStorage(v) <= hw.maxWorkgroupStorage)
-        .map((v) => ({ ...v, by: "group" as const }))
-    : all;
-  return fitting.map((v) => ({ kernel: "whole", ...v }) as const);
-}
-
-/** The variants with lanes for each map. */
-const lanes = <V extends NormLanesVariant>(
-  hw: Hardware,
-  { columns, groupSize, plus }: Problem,
-  variants: (hw: Hardware, maps: number, columns: number) => V[],
-) => (plus ? [] : variants(hw, groupSize, columns).map((v) => ({ kernel: "lanes", ...v }) as const));
-
-/** vec4s a thread keeps of x, of x and dy. */
-const KEPT = { forward: 8, gradient: 4 };
-
-const byGroup = ({ columns, groupSize, plus }: Problem): string =>
-  `${plus ? "++ of" : "groups of"} ${groupSize}x${columns}`;
-const imageBy = ({ hardware: { kind } }: Engine) => ({ by: kind === "cpu" ? "image" : "map" }) as const;
-
-/** y of x, gamma, beta and alpha; the statistics are written into the last input. */
-const normed: Tunable<Problem, Way> = {
-  family: "norm",
-  classOf: byGroup,
-  heuristic: (hw, problem) =>
-    usualLanes(lanes(hw, problem, normLanesVariants), KEPT.forward) ?? whole(hw, problem, false)[0] ?? sweeps,
-  ways: (hw, problem) => [sweeps, ...whole(hw, problem, false), ...lanes(hw, problem, normLanesVariants)],
-  run: (engine, inputs, problem, way) => {
-    const [x, gamma, beta, alpha, statistics] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
-    const { rows, columns, act, params, groupSize, eps, plus } = problem;
-    if (way.kernel !== "sweeps") {
-      const y = engine.empty(x.shape);
-      const tensors = { x, gamma, beta, alpha, statistics, y };
-      if (way.kernel === "whole") {
-        const { kernel: _, ...variant } = way;
-        engine.launch(groupNormKernel, { act, ...variant }, tensors, { ...params, groupSize, eps });
-      } else {
-        const { kernel: _, ...variant } = way;
-        engine.launch(normLanes, { act, ...variant }, tensors, { ...params, eps });
-      }
-      return y;
-    }
-    const moments = chosen(engine, momentsOf, [x], { rows, columns });
-    const { maps, channels, hw } = params;
-    const sizes = { maps, channels, groupSize, hw, eps, plus: plus ? 1 : 0 };
-    engine.launch(normStatistics, imageBy(engine), { moments, statistics }, sizes);
-    return chosen(engine, applied, [x, statistics, gamma, beta, alpha], problem);
-  },
-};
-
-/** The gradients' sums of a map, and what its elements' gradient is made of; d(gamma, beta, alpha) are written into `grads`. */
-function factorsOf(
-  engine: Engine,
-  [x, dy, statistics, gamma, beta, alpha, grads]: readonly Tensor[],
-  problem: GradProblem,
-): Tensor {
-  const { rows, params, groupSize, plus, places } = problem;
-  const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
-  const sums = chosen(engine, gradSums, [x, dy, statistics, gamma, beta, alpha], problem);
-  const factors = engine.empty([rows, 4]);
-  engine.launch(
-    normGradFactors,
-    imageBy(engine),
-    { sums, statistics: statistics!, ...parameters, factors, grads: grads! },
-    { ...params, groupSize, plus: plus ? 1 : 0, ...places },
-  );
-  return factors;
-}
-
-/** dx of x, dy, the statistics and parameters; the parameters' gradients are written into the last input. */
-const normedBack: Tunable<GradProblem, GradWay> = {
-  family: "norm_grad",
-  classOf: byGroup,
-  heuristic: (hw, problem) =>
-    usualLanes(lanes(hw, problem, normLanesGradVariants), KEPT.gradient) ??
-    whole(hw, problem, true)[0] ??
-    sweeps,
-  ways: (hw, problem) => [sweeps, ...whole(hw, problem, true), ...lanes(hw, problem, normLanesGradVariants)],
-  agree: (engine, [x, , statistics, ...parameters], problem) =>
-    engine.scope(() => void normed.run(engine, [x, ...parameters.slice(0, 3), statistics], problem, sweeps)),
-  run: (engine, inputs, problem, way) => {
-    const all = inputs as Tensor[];
-    const [x, dy, statistics, gamma, beta, alpha, grads] = all as [Tensor, ...Tensor[]];
-    if (way.kernel === "sweeps") {
-      const factors = factorsOf(engine, all, problem);
-      return chosen(engine, gradApplied, [x, dy, statistics, gamma, beta, alpha, factors], problem);
-    }
-    const { act, params, groupSize } = problem;
-    const { width, dGammaAt, dBetaAt } = problem.places;
-    const places = { width, dGammaAt, dBetaAt };
-    const dx = engine.empty(x.shape);
-    const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
-    const tensors = { x, dy: dy!, statistics: statistics!, ...parameters, dx, grads: grads! };
-    if (way.kernel === "whole") {
-      const { kernel: _, ...variant } = way;
-      engine.launch(groupNormGrad, { act, ...variant }, tensors, { ...params, groupSize, ...places });
-    } else {
-      const { kernel: _, ...variant } = way;
-      engine.launch(normLanesGrad, { act, ...variant }, tensors, { ...params, ...places });
-    }
-    return dx;
-  },
-};
 
 const op = defineOp<Attrs>({
   name: "norm",
@@ -312,7 +111,7 @@ function problemOf(inputs: Inputs, spare: Tensor, attrs: Attrs) {
   const { tensors, params, parts } = affine(inputs, spare, attrs);
   const { activation: act, eps, plus } = attrs;
   const all = { maps, hw, channels, ...params };
-  const problem: Problem = { rows: maps, columns: hw, act, params: all, groupSize, eps, plus };
+  const problem: NormProblem = { rows: maps, columns: hw, act, params: all, groupSize, eps, plus };
   return { tensors, parts, problem };
 }
 

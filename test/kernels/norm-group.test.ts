@@ -180,24 +180,27 @@ describe.runIf(engine.hardware.subgroups)("by lanes for each map", () => {
     }
   });
 
-  test("a mean a thousand deviations off costs no digits", async () => {
-    const v = { act: "none", lanes: 32, each: 4, maps: 2, groups: 1 } as const;
-    const sizes = { images: 2, channels: 4, groupSize: 2, hw: 512 };
-    const { arrays, params } = problem(sizes, "none");
-    const values = normal([8, 512], 7).data.map((n) => Math.fround(1000 + n));
-    const ofGroup = range(4).map((set) => {
-      const own = values.subarray(1024 * set, 1024 * (set + 1));
-      const mean = own.reduce((a, b) => a + b, 0) / own.length;
-      const variance = own.reduce((a, b) => a + (b - mean) ** 2, 0) / own.length;
-      return [mean, 1 / Math.sqrt(variance + EPS), 0, 0];
-    });
-    const x: Array64 = { shape: [8, 512], data: values };
-    const shapes = { statistics: [8, 4], y: x.shape };
-    const got = await launched(normLanes, v, { x, ...arrays }, shapes, params);
-    const scale = got["statistics"]!.filter((_, i) => i % 4 === 1);
-    for (const [map, rstd] of [...scale].entries())
-      expect(Math.abs(rstd / ofGroup[map >> 1]![1]! - 1)).toBeLessThan(1e-5);
-  });
+  test.each([4, 1])(
+    "a mean a thousand deviations off costs no digits where a thread keeps %d",
+    async (kept) => {
+      const v = { act: "none", lanes: 32, each: 4, maps: 2, groups: 1, kept } as const;
+      const sizes = { images: 2, channels: 4, groupSize: 2, hw: 512 };
+      const { arrays, params } = problem(sizes, "none");
+      const values = normal([8, 512], 7).data.map((n) => Math.fround(1000 + n));
+      const ofGroup = range(4).map((set) => {
+        const own = values.subarray(1024 * set, 1024 * (set + 1));
+        const mean = own.reduce((a, b) => a + b, 0) / own.length;
+        const variance = own.reduce((a, b) => a + (b - mean) ** 2, 0) / own.length;
+        return [mean, 1 / Math.sqrt(variance + EPS), 0, 0];
+      });
+      const x: Array64 = { shape: [8, 512], data: values };
+      const shapes = { statistics: [8, 4], y: x.shape };
+      const got = await launched(normLanes, v, { x, ...arrays }, shapes, params);
+      const scale = got["statistics"]!.filter((_, i) => i % 4 === 1);
+      for (const [map, rstd] of [...scale].entries())
+        expect(Math.abs(rstd / ofGroup[map >> 1]![1]! - 1)).toBeLessThan(1e-5);
+    },
+  );
 });
 
 describe("ways to deal maps out to lanes", () => {
@@ -254,15 +257,29 @@ describe("the variant for a group", () => {
 
 test("the usual lanes are those that an H100 ran fastest, or within 3 % of it", () => {
   const hw = { ...engine.hardware, kind: "gpu", subgroups: true, maxWorkgroupSize: 1024 } as const;
-  const usual = (maps: number, columns: number) => usualLanes(normLanesVariants(hw, maps, columns), 8);
-  expect(usual(4, 1024)).toEqual({ lanes: 32, each: 8, maps: 4, groups: 1 });
-  expect(usual(12, 1024)).toEqual({ lanes: 16, each: 16, maps: 12, groups: 1 });
-  expect(usual(8, 256)).toEqual({ lanes: 8, each: 8, maps: 8, groups: 2 });
-  expect(usual(1, 1024)).toEqual({ lanes: 32, each: 8, maps: 1, groups: 4 });
-  expect(usual(8, 64)).toEqual({ lanes: 4, each: 4, maps: 8, groups: 4 });
-  const back = (maps: number, columns: number) => usualLanes(normLanesGradVariants(hw, maps, columns), 4);
-  expect(back(8, 1024)).toEqual({ lanes: 32, each: 8, maps: 8, groups: 1, keep: true });
-  expect(back(8, 256)).toEqual({ lanes: 16, each: 4, maps: 8, groups: 1, keep: true });
-  expect(back(32, 1024)).toEqual({ lanes: 32, each: 8, maps: 32, groups: 1, keep: false });
+  const usual = (maps: number, columns: number) => usualLanes(normLanesVariants(hw, maps, columns));
+  expect(usual(4, 1024)).toEqual({ lanes: 32, each: 8, maps: 4, groups: 1, kept: 8 });
+  expect(usual(12, 1024)).toEqual({ lanes: 16, each: 16, maps: 12, groups: 1, kept: 16 });
+  expect(usual(8, 256)).toEqual({ lanes: 8, each: 8, maps: 8, groups: 2, kept: 8 });
+  expect(usual(1, 1024)).toEqual({ lanes: 32, each: 8, maps: 1, groups: 4, kept: 8 });
+  expect(usual(8, 64)).toEqual({ lanes: 4, each: 4, maps: 8, groups: 4, kept: 4 });
+  const back = (maps: number, columns: number) => usualLanes(normLanesGradVariants(hw, maps, columns));
+  expect(back(8, 1024)).toEqual({ lanes: 32, each: 8, maps: 8, groups: 1, keep: "both" });
+  expect(back(8, 256)).toEqual({ lanes: 16, each: 4, maps: 8, groups: 1, keep: "both" });
   expect(usual(1, 49)).toBeUndefined();
+});
+
+test("groups of which x and dy do not fit a workgroup keep slopes alone", () => {
+  const hw = { ...engine.hardware, kind: "gpu", subgroups: true, maxWorkgroupSize: 1024 } as const;
+  const ways = normLanesGradVariants(hw, 32, 1024);
+  expect(usualLanes(ways)).toEqual({ lanes: 16, each: 16, maps: 32, groups: 1, keep: "slopes" });
+  expect(new Set(ways.map(({ keep }) => keep))).toEqual(new Set(["slopes", "none"]));
+});
+
+test("what crowds a core may keep a share of its numbers", () => {
+  const hw = { ...engine.hardware, kind: "gpu", subgroups: true, maxWorkgroupSize: 1024 } as const;
+  const kept = (maps: number, columns: number) =>
+    new Set(normLanesVariants(hw, maps, columns).map(({ each, kept }) => kept / each));
+  expect(kept(32, 1024)).toEqual(new Set([1, 1 / 2, 1 / 4]));
+  expect(kept(4, 1024)).toEqual(new Set([1]));
 });

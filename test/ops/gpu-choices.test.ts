@@ -2,7 +2,8 @@
  * Ops choose their kernels by the kind of adapter. These are the choices for GPUs, run on whatever adapter there is:
  * shared tiles, a workgroup for each row or map, a vec4 a thread.
  */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { grad } from "../../engine/autograd.ts";
 import { conv2d } from "../../engine/ops/conv2d.ts";
 import {
   add,
@@ -142,7 +143,7 @@ test("norms", async () => {
 
 test.each([
   ["maps of 16", [2, 4, 4, 4]],
-  ["maps of 48, whose gradient takes several sweeps", [2, 4, 6, 8]],
+  ["maps of 48, whose gradient takes two sweeps", [2, 4, 6, 8]],
 ])("norms that stay in a workgroup: %s", async (_, shape) => {
   const attrs = { eps: 1e-5, activation: "silu" } as const;
   const inputs = [normal(shape, 1), normal([4], 2), normal([4], 3)];
@@ -167,8 +168,8 @@ test.each([
 test.runIf(given.subgroups)("norms by lanes for each map", async () => {
   const attrs = { eps: 1e-5, activation: "elu" } as const;
   const share = { lanes: 2, each: 2, maps: 2, groups: 8 };
-  await engine.choices.forcing("norm", { kernel: "lanes", ...share }, () =>
-    engine.choices.forcing("norm_grad", { kernel: "lanes", ...share, keep: true }, () =>
+  await engine.choices.forcing("norm", { kernel: "lanes", ...share, kept: 2 }, () =>
+    engine.choices.forcing("norm_grad", { kernel: "lanes", ...share, keep: "both" }, () =>
       checkOp({
         op: (x, gamma, beta) => groupNorm(x!, 2, { gamma, beta, ...attrs }),
         oracle: (x, gamma, beta) => norm(x!, { ...attrs, groups: 2, plus: false }, gamma!, beta!, null),
@@ -178,6 +179,94 @@ test.runIf(given.subgroups)("norms by lanes for each map", async () => {
       }),
     ),
   );
+});
+describe.runIf(given.subgroups)("norms in two sweeps", () => {
+  const attrs = { eps: 1e-5, activation: "silu" } as const;
+  const kernels = (fn: () => unknown): string[] => {
+    const names: string[] = [];
+    engine.dry(fn, ({ program }) => names.push(program.kernel.name));
+    return names.filter((name) => name !== "fill"); // what poisons new tensors
+  };
+  const rows = [{ gammaAt: 0, alphaAt: 5, betaAt: 10 }, ["gamma", "alpha", "beta"]] as const;
+
+  test("++ takes two launches each way", () => {
+    const walk = () => {
+      const x = engine.asVariable(engine.empty([3, 5, 4, 6]));
+      return grad(instanceNormPlus(x, attrs), [x], { cotangent: engine.empty(x.shape) });
+    };
+    const expected = ["norm_pieces", "norm_split", "norm_grad_pieces", "norm_grad_split"];
+    expect(kernels(walk)).toEqual(expected);
+  });
+
+  test.each([
+    ["at once", 0],
+    ["image by image", 2 ** -16],
+    ["two images in turn", 2 * 5 * 24 * 2 ** -18],
+  ])("++ with parameters of each sample: %s", async (_, turn) => {
+    const way = { kernel: "split", turn, lanes: 4, each: 2, rows: 4, vec: true };
+    const [places, order] = rows;
+    const part = (values: Array64, at: number) => shape.slice(values, [0, at], [3, 5]);
+    await engine.choices.forcing("norm", way, () =>
+      engine.choices.forcing("norm_grad", way, () =>
+        checkOp({
+          op: (x, values) => instanceNormPlus(x!, { rows: { values: values!, order }, ...attrs }),
+          oracle: (x, v) =>
+            norm(
+              x!,
+              { ...attrs, groups: 5, plus: true },
+              part(v!, places.gammaAt),
+              part(v!, places.betaAt),
+              part(v!, places.alphaAt),
+            ),
+          inputs: [normal([3, 5, 4, 6], 1), normal([3, 15], 2)],
+          seed: 3,
+          terms: 24,
+        }),
+      ),
+    );
+  });
+
+  test.runIf(engine.device.features.has("shader-f16"))(
+    "stored as f16, ++ departs by its rounding",
+    async () => {
+      const x = engine.variable(Float32Array.from(normal([3, 5, 4, 6], 1).data), [3, 5, 4, 6]);
+      const cotangent = engine.tensor(Float32Array.from(normal([3, 5, 4, 6], 2).data), [3, 5, 4, 6]);
+      const both = (half: boolean) => {
+        const y = engine.autocast(() => instanceNormPlus(exp(x), attrs), half);
+        return [y, ...grad(y, [x], { cotangent, retainGraph: true })];
+      };
+      const [exact, halved] = [both(false), both(true)];
+      expect(halved[0]!.dtype).toBe("f16");
+      for (const [i, t] of exact.entries()) {
+        const [a, b] = [[...(await t.data())], await halved[i]!.data()];
+        const largest = a.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+        const worst = a.reduce((most, v, k) => Math.max(most, Math.abs(v - b[k]!)), 0);
+        expect(worst).toBeLessThan(1e-2 * largest);
+      }
+      for (const t of [x, cotangent, ...exact, ...halved]) t.dispose();
+    },
+  );
+
+  test("groups that no workgroup can hold", () => {
+    const walk = () => groupNorm(engine.empty([1, 4, 128, 136]), 2, attrs);
+    expect(kernels(walk)).toEqual(["norm_pieces", "norm_split"]);
+  });
+
+  test("groups of maps in several pieces", async () => {
+    const way = { kernel: "split", turn: 0, lanes: 256, each: 4, rows: 1, vec: true };
+    await engine.choices.forcing("norm", way, () =>
+      engine.choices.forcing("norm_grad", way, () =>
+        checkOp({
+          op: (x, gamma, beta) => groupNorm(x!, 1, { gamma, beta, ...attrs }),
+          oracle: (x, gamma, beta) => norm(x!, { ...attrs, groups: 1, plus: false }, gamma!, beta!, null),
+          inputs: [normal([1, 2, 64, 132], 1), normal([2], 2), normal([2], 3)],
+          seed: 4,
+          terms: 2 * 64 * 132,
+          derivatives: 1,
+        }),
+      ),
+    );
+  });
 });
 /** Four columns from one on. */
 const slice = (x: Array64, from: number) => shape.slice(x, [0, from], [x.shape[0]!, 4]);

@@ -1,0 +1,307 @@
+import type { Hardware } from "../../kernels/kernel.ts";
+import {
+  type affineParams,
+  type NormActivation,
+  normApply,
+  normGradApply,
+  normGradFactors,
+  normGradSums,
+  normMoments,
+  normStatistics,
+} from "../../kernels/norm.ts";
+import {
+  type GroupNormVariant,
+  groupNormGrad,
+  groupNormGradStorage,
+  groupNorm as groupNormKernel,
+  groupNormVariant,
+  groupNormVariants,
+} from "../../kernels/norm-group.ts";
+import {
+  type NormLanesForwardVariant,
+  type NormLanesGradVariant,
+  type NormLanesVariant,
+  normLanes,
+  normLanesGrad,
+  normLanesGradVariants,
+  normLanesVariants,
+  usualLanes,
+} from "../../kernels/norm-lanes.ts";
+import {
+  type NormPiecesVariant,
+  normCut,
+  normGradPieces,
+  normGradSplit,
+  normPieces,
+  normPiecesVariant,
+  normSplit,
+} from "../../kernels/norm-split.ts";
+import { chosen, type Tunable } from "../choices.ts";
+import type { Engine } from "../engine.ts";
+import type { Tensor } from "../tensor.ts";
+import { dealing, folding, type Table } from "./ways.ts";
+
+/*
+ * Which kernels compute a norm, forward and back: several sweeps over the maps; or one workgroup that keeps a whole group
+ * (kernels/norm-group.ts); or the same with some lanes for each map (kernels/norm-lanes.ts); or two sweeps that join what
+ * they need themselves (kernels/norm-split.ts).
+ */
+
+const momentsOf = folding<Table>("norm_moments", (engine, [x], { rows, columns }, way) => {
+  const moments = engine.empty([rows, 2]);
+  engine.launch(normMoments, way, { x: x!, moments }, { maps: rows, hw: columns });
+  return moments;
+});
+
+/** A launch over maps whose parameters stand beside. */
+interface Maps extends Table {
+  readonly act: NormActivation;
+  readonly params: Readonly<Record<keyof typeof affineParams, number>>;
+}
+
+const applied = dealing<Maps>("norm_apply", (engine, inputs, { act, params }, way) => {
+  const [x, statistics, gamma, beta, alpha] = inputs as Tensor[];
+  const y = engine.empty(x!.shape);
+  const tensors = { x: x!, statistics: statistics!, gamma: gamma!, beta: beta!, alpha: alpha!, y };
+  engine.launch(normApply, { act, ...way }, tensors, params);
+  return y;
+});
+
+const gradSums = folding<Maps>("norm_grad_sums", (engine, inputs, { rows, act, params }, way) => {
+  const [x, dy, statistics, gamma, beta, alpha] = inputs as Tensor[];
+  const sums = engine.empty([rows, 2]);
+  const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
+  const tensors = { x: x!, dy: dy!, statistics: statistics!, ...parameters, sums };
+  engine.launch(normGradSums, { act, ...way }, tensors, params);
+  return sums;
+});
+
+const gradApplied = dealing<Maps>("norm_grad_apply", (engine, inputs, { act, params }, way) => {
+  const [x, dy, statistics, gamma, beta, alpha, factors] = inputs as Tensor[];
+  const dx = engine.empty(x!.shape);
+  const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
+  const tensors = { x: x!, dy: dy!, statistics: statistics!, ...parameters, factors: factors!, dx };
+  engine.launch(normGradApply, { act, ...way }, tensors, params);
+  return dx;
+});
+
+/** A norm as its kernels are told of it. */
+export interface NormProblem extends Maps {
+  readonly groupSize: number;
+  readonly eps: number;
+  readonly plus: boolean;
+}
+/** The same, and where the gradients of its parameters go. */
+export interface NormGradProblem extends NormProblem {
+  readonly places: Record<"width" | "dGammaAt" | "dBetaAt" | "dAlphaAt", number>;
+}
+
+/** `turn`: MiB of what is read that both sweeps pass over before they go on; 0: all at once. */
+type Kept<V> =
+  | { readonly kernel: "sweeps" }
+  | ({ readonly kernel: "whole" } & GroupNormVariant)
+  | ({ readonly kernel: "lanes" } & V)
+  | ({ readonly kernel: "split"; readonly turn: number } & NormPiecesVariant);
+type Way = Kept<NormLanesForwardVariant>;
+type GradWay = Kept<NormLanesGradVariant>;
+const sweeps = { kernel: "sweeps" } as const;
+
+/** The variants that keep whole groups, on a GPU: the usual one first, if any fits. */
+function whole(hw: Hardware, { columns, groupSize, plus }: NormProblem, gradient: boolean) {
+  if (hw.kind === "cpu" || plus || columns % 4 !== 0) return [];
+  const size = groupSize * columns;
+  const usual = groupNormVariant(hw, size);
+  if (!usual || (gradient && !Number.isInteger(Math.log2(columns)))) return [];
+  const all = [usual, ...groupNormVariants(hw, size)];
+  const fitting = gradient
+    ? all
+        .filter((v) => groupNormGradStorage(v) <= hw.maxWorkgroupStorage)
+        .map((v) => ({ ...v, by: "group" as const }))
+    : all;
+  return fitting.map((v) => ({ kernel: "whole", ...v }) as const);
+}
+
+/** The variants with lanes for each map. */
+const lanes = <V extends NormLanesVariant>(
+  hw: Hardware,
+  { columns, groupSize, plus }: NormProblem,
+  variants: (hw: Hardware, maps: number, columns: number) => V[],
+) => (plus ? [] : variants(hw, groupSize, columns).map((v) => ({ kernel: "lanes", ...v }) as const));
+
+/** Maps that share statistics, or the mean of means: see kernels/norm-split.ts. */
+const spanOf = ({ plus, groupSize, params }: NormProblem): number => (plus ? params.channels : groupSize);
+
+/** Places a thread has on their way at once, of x; of x and dy: as many as those that lanes keep. */
+const AT_ONCE = { forward: 8, gradient: 4 };
+/** MiB that a GPU's cache holds from one sweep to the next beside what is written: of 50, about half. 0: all in one turn. */
+const TURNS = [0, 24];
+
+/** The variants with two sweeps: the usual one first. */
+function split(hw: Hardware, problem: NormProblem, atOnce: number) {
+  if (hw.kind === "cpu" || !hw.subgroups) return [];
+  const { vec, pieces, size } = normCut(problem.columns);
+  const line = { vec, size: size * pieces };
+  return TURNS.flatMap((turn) =>
+    [atOnce, atOnce / 2].map((most) => {
+      const variant = normPiecesVariant(line, most, spanOf(problem));
+      return { kernel: "split", turn, ...variant } as const;
+    }),
+  );
+}
+
+/** Runs `sweep` for the maps of whole spans in turns of so many MiB, of `bytes` each; for all at once if 0. */
+function eachTurn(
+  problem: NormProblem,
+  turn: number,
+  bytes: number,
+  sweep: (first: number, count: number) => void,
+) {
+  const [span, maps] = [spanOf(problem), problem.rows];
+  const spans = Math.floor((turn * 2 ** 20) / (span * bytes * problem.columns));
+  const step = turn === 0 ? maps : span * Math.max(1, spans);
+  for (let first = 0; first < maps; first += step) sweep(first, Math.min(step, maps - first));
+}
+
+const byGroup = ({ columns, groupSize, plus }: NormProblem): string =>
+  `${plus ? "++ of" : "groups of"} ${groupSize}x${columns}`;
+const imageBy = ({ hardware: { kind } }: Engine) => ({ by: kind === "cpu" ? "image" : "map" }) as const;
+
+type Split = Extract<Way, { readonly kernel: "split" }>;
+
+/** As `normed`. */
+function normedInTwo(engine: Engine, inputs: readonly Tensor[], problem: NormProblem, way: Split): Tensor {
+  const [x, gamma, beta, alpha, statistics] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
+  const { columns, act, params, groupSize, eps, plus } = problem;
+  const { kernel: _, turn, ...variant } = way;
+  const { pieces, size } = normCut(columns);
+  const reader = normPiecesVariant({ vec: way.vec, size }, way.each);
+  const y = engine.empty(x.shape);
+  const tensors = { x, gamma, beta, alpha, statistics, y };
+  eachTurn(problem, turn, 4, (first, count) => {
+    const moments = engine.empty([count * pieces, 2]); // its own, so that the next turn's need not wait for this one's end
+    engine.launch(normPieces, reader, { x, moments }, { first: first * pieces, count: count * pieces, size });
+    const sizes = { ...params, spans: count / spanOf(problem), firstMap: first, groupSize, pieces, eps };
+    engine.launch(normSplit, { act, plus, ...variant }, { ...tensors, moments }, sizes);
+  });
+  return y;
+}
+
+/** y of x, gamma, beta and alpha; the statistics are written into the last input. */
+export const normed: Tunable<NormProblem, Way> = {
+  family: "norm",
+  classOf: byGroup,
+  heuristic: (hw, problem) =>
+    usualLanes(lanes(hw, problem, normLanesVariants)) ??
+    whole(hw, problem, false)[0] ??
+    split(hw, problem, AT_ONCE.forward)[0] ??
+    sweeps,
+  ways: (hw, problem) => [
+    sweeps,
+    ...whole(hw, problem, false),
+    ...lanes(hw, problem, normLanesVariants),
+    ...split(hw, problem, AT_ONCE.forward),
+  ],
+  run: (engine, inputs, problem, way) => {
+    const [x, gamma, beta, alpha, statistics] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const { rows, columns, act, params, groupSize, eps, plus } = problem;
+    if (way.kernel === "split") return normedInTwo(engine, inputs as Tensor[], problem, way);
+    if (way.kernel !== "sweeps") {
+      const y = engine.empty(x.shape);
+      const tensors = { x, gamma, beta, alpha, statistics, y };
+      if (way.kernel === "whole") {
+        const { kernel: _, ...variant } = way;
+        engine.launch(groupNormKernel, { act, ...variant }, tensors, { ...params, groupSize, eps });
+      } else {
+        const { kernel: _, ...variant } = way;
+        engine.launch(normLanes, { act, ...variant }, tensors, { ...params, eps });
+      }
+      return y;
+    }
+    const moments = chosen(engine, momentsOf, [x], { rows, columns });
+    const { maps, channels, hw } = params;
+    const sizes = { maps, channels, groupSize, hw, eps, plus: plus ? 1 : 0 };
+    engine.launch(normStatistics, imageBy(engine), { moments, statistics }, sizes);
+    return chosen(engine, applied, [x, statistics, gamma, beta, alpha], problem);
+  },
+};
+
+/** The gradients' sums of a map, and what its elements' gradient is made of; d(gamma, beta, alpha) are written into `grads`. */
+export function factorsOf(
+  engine: Engine,
+  [x, dy, statistics, gamma, beta, alpha, grads]: readonly Tensor[],
+  problem: NormGradProblem,
+): Tensor {
+  const { rows, params, groupSize, plus, places } = problem;
+  const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
+  const sums = chosen(engine, gradSums, [x, dy, statistics, gamma, beta, alpha], problem);
+  const factors = engine.empty([rows, 4]);
+  engine.launch(
+    normGradFactors,
+    imageBy(engine),
+    { sums, statistics: statistics!, ...parameters, factors, grads: grads! },
+    { ...params, groupSize, plus: plus ? 1 : 0, ...places },
+  );
+  return factors;
+}
+
+/** As `normedBack`. */
+function backInTwo(engine: Engine, inputs: readonly Tensor[], problem: NormGradProblem, way: Split): Tensor {
+  const [x, dy, statistics, ...parameters] = inputs as [Tensor, Tensor, Tensor, ...Tensor[]];
+  const [gamma, beta, alpha, grads] = parameters as [Tensor, Tensor, Tensor, Tensor];
+  const { columns, act, params, groupSize, plus, places } = problem;
+  const { kernel: _, turn, ...variant } = way;
+  const { pieces, size } = normCut(columns);
+  const reader = { act, ...normPiecesVariant({ vec: way.vec, size }, way.each) };
+  const dx = engine.empty(x.shape);
+  const all = { x, dy, gamma, beta, alpha };
+  eachTurn(problem, turn, 8, (first, count) => {
+    const read = { ...all, told: engine.empty([count * (pieces + 1), 4]) };
+    const cut = { ...params, first: first * pieces, count: count * pieces, size, pieces, plus: plus ? 1 : 0 };
+    engine.launch(normGradPieces, reader, { ...read, statistics }, cut);
+    const sizes = { ...params, spans: count / spanOf(problem), firstMap: first, groupSize, pieces };
+    engine.launch(normGradSplit, { act, plus, ...variant }, { ...read, dx, grads }, { ...sizes, ...places });
+  });
+  return dx;
+}
+
+/** dx of x, dy, the statistics and parameters; the parameters' gradients are written into the last input. */
+export const normedBack: Tunable<NormGradProblem, GradWay> = {
+  family: "norm_grad",
+  classOf: byGroup,
+  heuristic: (hw, problem) =>
+    usualLanes(lanes(hw, problem, normLanesGradVariants)) ??
+    whole(hw, problem, true)[0] ??
+    split(hw, problem, AT_ONCE.gradient)[0] ??
+    sweeps,
+  ways: (hw, problem) => [
+    sweeps,
+    ...whole(hw, problem, true),
+    ...lanes(hw, problem, normLanesGradVariants),
+    ...split(hw, problem, AT_ONCE.gradient),
+  ],
+  agree: (engine, [x, , statistics, ...parameters], problem) =>
+    engine.scope(() => void normed.run(engine, [x, ...parameters.slice(0, 3), statistics], problem, sweeps)),
+  run: (engine, inputs, problem, way) => {
+    const all = inputs as Tensor[];
+    const [x, dy, statistics, gamma, beta, alpha, grads] = all as [Tensor, ...Tensor[]];
+    if (way.kernel === "split") return backInTwo(engine, all, problem, way);
+    if (way.kernel === "sweeps") {
+      const factors = factorsOf(engine, all, problem);
+      return chosen(engine, gradApplied, [x, dy, statistics, gamma, beta, alpha, factors], problem);
+    }
+    const { act, params, groupSize } = problem;
+    const { width, dGammaAt, dBetaAt } = problem.places;
+    const places = { width, dGammaAt, dBetaAt };
+    const dx = engine.empty(x.shape);
+    const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
+    const tensors = { x, dy: dy!, statistics: statistics!, ...parameters, dx, grads: grads! };
+    if (way.kernel === "whole") {
+      const { kernel: _, ...variant } = way;
+      engine.launch(groupNormGrad, { act, ...variant }, tensors, { ...params, groupSize, ...places });
+    } else {
+      const { kernel: _, ...variant } = way;
+      engine.launch(normLanesGrad, { act, ...variant }, tensors, { ...params, ...places });
+    }
+    return dx;
+  },
+};
