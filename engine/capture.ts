@@ -1,6 +1,7 @@
 import type { Hardware } from "../kernels/kernel.ts";
 import type { BufferPool } from "./buffers.ts";
-import { type Command, type CommandStream, isDynamic, ParamArena } from "./stream.ts";
+import { ParamArena } from "./param-arena.ts";
+import { type Command, type CommandStream, isDynamic } from "./stream.ts";
 
 /** Dispatches of a submit: a GPU is at work on them while the host writes the next. */
 const PER_SUBMIT = 128;
@@ -19,7 +20,8 @@ export class Capture<T> {
   readonly #pools: readonly BufferPool[];
   readonly #params: ParamArena;
   readonly #groups: readonly GPUBindGroup[];
-  readonly #dynamic: readonly number[];
+  /** Commands whose parameters change. */
+  readonly #dynamic: readonly Command[];
   readonly #perSubmit: number;
 
   constructor(
@@ -36,14 +38,16 @@ export class Capture<T> {
     this.commands = commands;
     this.result = result;
     this.#perSubmit = kind === "gpu" ? PER_SUBMIT : commands.length;
-    const params = new ParamArena(device, Math.max(1, commands.length));
+    this.#dynamic = commands.filter(isDynamic);
+    // Their slots come first, so that a replay sends them in one piece.
+    let [first, other] = [0, this.#dynamic.length];
+    const slots = commands.map((c) => (isDynamic(c) ? first++ : other++));
+    this.#params = new ParamArena(device, Math.max(1, commands.length));
     commands.forEach((c, i) => {
-      params.set(i, c);
+      this.#params.set(slots[i]!, c);
     });
-    params.upload(0, commands.length);
-    this.#params = params;
-    this.#groups = commands.map((c) => stream.bindGroup(c, params));
-    this.#dynamic = commands.flatMap((c, i) => (isDynamic(c) ? [i] : []));
+    this.#params.upload();
+    this.#groups = stream.bindGroups(commands, this.#params, slots);
   }
 
   /** Runs the step again. */
@@ -54,7 +58,7 @@ export class Capture<T> {
       const encoder = this.#device.createCommandEncoder();
       const pass = encoder.beginComputePass(this.#stream.stopwatch?.pass());
       const to = Math.min(from + this.#perSubmit, this.commands.length);
-      for (let i = from; i < to; i++) this.#stream.encode(pass, this.commands[i]!, this.#groups[i]!, i);
+      this.#stream.encode(pass, this.commands, this.#groups, from, to);
       pass.end();
       this.#submit(encoder);
     }
@@ -67,7 +71,7 @@ export class Capture<T> {
     const encoder = this.#device.createCommandEncoder();
     for (let i = from; i < to; i++) {
       const pass = encoder.beginComputePass(around(i));
-      this.#stream.encode(pass, this.commands[i]!, this.#groups[i]!, i);
+      this.#stream.encode(pass, this.commands, this.#groups, i, i + 1);
       pass.end();
     }
     this.#submit(encoder);
@@ -79,7 +83,7 @@ export class Capture<T> {
     this.#refresh();
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (const i of indices) this.#stream.encode(pass, this.commands[i]!, this.#groups[i]!, i);
+    for (const i of indices) this.#stream.encode(pass, this.commands, this.#groups, i, i + 1);
     pass.end();
     this.#submit(encoder);
   }
@@ -88,14 +92,14 @@ export class Capture<T> {
   dispose(): void {
     this.#params.destroy();
     for (const pool of this.#pools) pool.close("its capture was disposed; read or copy it before");
-    this.#stream.forgetBindGroups();
+    this.#stream.forgetBindGroups(this.#groups.length);
   }
 
   #refresh(): void {
-    for (const i of this.#dynamic) this.#params.set(i, this.commands[i]!);
-    const [first] = this.#dynamic;
-    const last = this.#dynamic.at(-1);
-    if (first !== undefined && last !== undefined) this.#params.upload(first, last - first + 1);
+    this.#dynamic.forEach((c, slot) => {
+      this.#params.set(slot, c);
+    });
+    this.#params.upload();
   }
 
   #submit(encoder: GPUCommandEncoder): void {

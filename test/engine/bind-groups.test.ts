@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { grad } from "../../engine/autograd.ts";
+import { BindGroups, KEPT } from "../../engine/bind-groups.ts";
 import { add, conv2d, elu, instanceNorm, mul, square, sub, sum } from "../../engine/ops/index.ts";
-import { ParamArena } from "../../engine/stream.ts";
+import { ParamArena } from "../../engine/param-arena.ts";
+import { collect } from "../../engine/platform/collect.ts";
 import { engine } from "../support/engine.ts";
 
 afterEach(() => vi.restoreAllMocks());
@@ -52,7 +54,8 @@ describe.runIf(engine.driver.software)("bind groups that do not come again", () 
     const [x, y] = [engine.ones([64 * 256]), engine.ones([64 * 256])];
     const recorded = engine.capture(() => add(x, y));
     const command = recorded.commands.at(-1)!;
-    const params = new ParamArena(engine.device, 1);
+    const params = new ParamArena(engine.device, KEPT);
+    const groups = new BindGroups(engine.device, params, collect);
 
     let alive = 0;
     const registry = new FinalizationRegistry(() => alive--);
@@ -62,7 +65,8 @@ describe.runIf(engine.driver.software)("bind groups that do not come again", () 
       const ranges = command.ranges.map((range, k) =>
         k < 2 ? { ...range, offset: 256 * (k === 0 ? i % 256 : i >> 8), size: 256 } : range,
       );
-      registry.register(engine.stream.bindGroup({ ...command, ranges }, params), undefined);
+      groups.begin(1);
+      registry.register(groups.of({ ...command, ranges }).group, undefined);
       alive++;
     };
     const before = mappings();
