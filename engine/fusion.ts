@@ -111,12 +111,18 @@ function madePart({ kernel, variant }: Program): Part | undefined {
   };
 }
 
-const isLanewise = ({ program, ranges }: Command): boolean =>
-  partOf(program) !== undefined && ranges.every((r) => r.offset === 0);
+function isLanewise({ program, ranges }: Command): boolean {
+  if (partOf(program) === undefined) return false;
+  for (const { offset } of ranges) if (offset !== 0) return false;
+  return true;
+}
 
 /** The elements that a lanewise command walks. */
-const countOf = ({ program, params }: Command): number =>
-  partOf(program)!.count.reduce((product, i) => product * numberOf(params[i]!), 1);
+function countOf({ program, params }: Command): number {
+  let count = 1;
+  for (const i of partOf(program)!.count) count *= numberOf(params[i]!);
+  return count;
+}
 
 const sampleSizeOf = ({ program, params }: Command): ScalarLike | undefined => {
   const { sampleSize } = partOf(program)!;
@@ -161,9 +167,10 @@ class Run {
     const weight = this.#weight + part.weight;
     const words = this.#words + part.own.length;
     const sampleSize = this.sampleSize ?? sampleSizeOf(next);
-    const isLike = () =>
-      countOf(first!) === countOf(next) && sampleSize === (sampleSizeOf(next) ?? sampleSize);
-    if (first && !(isLike() && weight <= heaviest && words * 4 <= SLOT)) return false;
+    if (first) {
+      const isLike = countOf(first) === countOf(next) && sampleSize === (sampleSizeOf(next) ?? sampleSize);
+      if (!(isLike && weight <= heaviest && words * 4 <= SLOT)) return false;
+    }
     const after = this.#after(next);
     if (!after) return false;
     let bound = this.#bound;
@@ -189,12 +196,12 @@ class Run {
   #after(next: Command): Map<Block, Held> | undefined {
     const { program, ranges } = next;
     const { inPlace = false } = partOf(program)!.lanewise;
-    const names = program.halves.length > 0 ? Object.keys(program.kernel.bindings(program.variant)) : [];
     const after = new Map<Block, Held>();
     let place = this.arrays.size;
-    for (const [k, { block }] of ranges.entries()) {
+    for (let k = 0; k < ranges.length; k++) {
+      const { block } = ranges[k]!;
       const before = after.get(block) ?? this.arrays.get(block);
-      const half = names.length > 0 && program.halves.includes(names[k]!);
+      const half = program.halves.length > 0 && program.halves.includes(program.bindings[k]!);
       const isOutput = k === ranges.length - 1;
       if (before && (before.half !== half || (isOutput && before.unread))) return undefined;
       if (after.has(block)) continue; // an input twice
