@@ -1,10 +1,6 @@
-import type { Hardware } from "../kernels/kernel.ts";
 import type { BufferPool } from "./buffers.ts";
 import { ParamArena } from "./param-arena.ts";
 import { type Command, type CommandStream, isDynamic } from "./stream.ts";
-
-/** Dispatches of a submit: a GPU is at work on them while the host writes the next. */
-const PER_SUBMIT = 128;
 
 /**
  * A step recorded once and replayed: the same dispatches on the same buffers, with every Scalar read anew.
@@ -22,7 +18,6 @@ export class Capture<T> {
   readonly #groups: readonly GPUBindGroup[];
   /** Commands whose parameters change. */
   readonly #dynamic: readonly Command[];
-  readonly #perSubmit: number;
 
   constructor(
     device: GPUDevice,
@@ -30,14 +25,12 @@ export class Capture<T> {
     pools: readonly BufferPool[],
     commands: readonly Command[],
     result: T,
-    kind: Hardware["kind"],
   ) {
     this.#device = device;
     this.#stream = stream;
     this.#pools = pools;
     this.commands = commands;
     this.result = result;
-    this.#perSubmit = kind === "gpu" ? PER_SUBMIT : commands.length;
     this.#dynamic = commands.filter(isDynamic);
     // Their slots come first, so that a replay sends them in one piece.
     let [first, other] = [0, this.#dynamic.length];
@@ -52,16 +45,8 @@ export class Capture<T> {
 
   /** Runs the step again. */
   replay(): void {
-    this.#stream.flush();
     this.#refresh();
-    for (let from = 0; from < this.commands.length; from += this.#perSubmit) {
-      const encoder = this.#device.createCommandEncoder();
-      const pass = encoder.beginComputePass(this.#stream.stopwatch?.pass());
-      const to = Math.min(from + this.#perSubmit, this.commands.length);
-      this.#stream.encode(pass, this.commands, this.#groups, from, to);
-      pass.end();
-      this.#submit(encoder);
-    }
+    this.#stream.replay(this.commands, this.#groups);
   }
 
   /** Runs the commands from `from` up to `to` with a pass each, `around` giving each pass its timestamps. */

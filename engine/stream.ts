@@ -1,8 +1,9 @@
-import type { Groups } from "../kernels/kernel.ts";
+import type { Groups, Hardware } from "../kernels/kernel.ts";
 import { BindGroups, bindGroup, KEPT } from "./bind-groups.ts";
 import type { Block } from "./buffers.ts";
 import type { LanewiseFusion } from "./fusion.ts";
 import { Releases, usesOf } from "./lifetimes.ts";
+import { Pace } from "./pace.ts";
 import { ParamArena } from "./param-arena.ts";
 import type { Program, ProgramCache } from "./programs.ts";
 import { numberOf, type ScalarLike } from "./scalar.ts";
@@ -23,9 +24,6 @@ export interface Command {
   readonly groups: Groups;
 }
 
-/** Commands after which a submit goes out, so that the device works while the host still encodes. */
-const FLUSH_AFTER = 256;
-
 /**
  * Collects dispatches into few submits of one pass each, neighbouring lanewise kernels that were met before as one.
  * Bind groups are cached, parameters live in one uniform buffer, of which only what changed is sent.
@@ -36,6 +34,7 @@ export class CommandStream {
   readonly #params: ParamArena;
   readonly #bindGroups: BindGroups;
   readonly #fusion: LanewiseFusion;
+  readonly #pace: Pace;
   #pending: Command[] = [];
   /** Of blocks that pending commands touch. */
   readonly #releases = new Releases();
@@ -47,16 +46,23 @@ export class CommandStream {
   stopwatch: Stopwatch | undefined;
 
   /** `collect`: where the platform gives it, see BindGroups. */
-  constructor(device: GPUDevice, programs: ProgramCache, fusion: LanewiseFusion, collect?: () => void) {
+  constructor(
+    device: GPUDevice,
+    programs: ProgramCache,
+    fusion: LanewiseFusion,
+    kind: Hardware["kind"],
+    collect?: () => void,
+  ) {
     this.#device = device;
     this.#params = new ParamArena(device, KEPT);
     this.#bindGroups = new BindGroups(device, this.#params, collect);
     this.#programs = programs;
     this.#fusion = fusion;
+    this.#pace = new Pace(kind);
   }
 
   dispatch(command: Command): void {
-    if (this.#pending.length === FLUSH_AFTER) this.flush();
+    if (this.#pending.length >= this.#pace.most("eager")) this.flush();
     const { program, ranges, params, groups } = command;
     this.#pending.push(
       isDynamic(command) ? { program, ranges, params: params.map(numberOf), groups } : command,
@@ -110,12 +116,22 @@ export class CommandStream {
       groups.push(group);
     }
     this.#params.upload();
-    const encoder = this.#device.createCommandEncoder();
-    const pass = encoder.beginComputePass(this.stopwatch?.pass());
-    this.encode(pass, commands, groups);
-    pass.end();
-    this.#device.queue.submit([encoder.finish()]);
-    this.serial++;
+    this.#submit(commands, groups, 0, commands.length);
+  }
+
+  /** Submits commands that the caller keeps, with their groups, after what is pending. */
+  replay(commands: readonly Command[], groups: readonly GPUBindGroup[]): void {
+    this.flush();
+    for (let from = 0; from < commands.length; ) {
+      const to = Math.min(from + this.#pace.most("replayed"), commands.length);
+      this.#submit(commands, groups, from, to);
+      from = to;
+    }
+  }
+
+  /** To be called when the host has waited for the device. */
+  waited(): void {
+    this.#pace.waited();
   }
 
   /** Host data into a block, after every dispatch that uses it now. */
@@ -125,17 +141,28 @@ export class CommandStream {
     this.#device.queue.writeBuffer(block.buffer, 0, data.buffer, data.byteOffset, whole);
   }
 
-  /** Submits what is pending and, after it, a copy of the block's first bytes into `target`. */
-  copyOut(block: Block, target: GPUBuffer, bytes: number): void {
+  /** Submits what is pending and, after it, copies of the blocks' first bytes, as many as the buffers hold. */
+  copyOut(copies: readonly { readonly block: Block; readonly target: GPUBuffer }[]): void {
     this.flush();
     const encoder = this.#device.createCommandEncoder();
-    encoder.copyBufferToBuffer(block.buffer, 0, target, 0, bytes);
+    for (const { block, target } of copies)
+      encoder.copyBufferToBuffer(block.buffer, 0, target, 0, target.size);
     this.#device.queue.submit([encoder.finish()]);
   }
 
   /** Bind groups name buffers: call after buffers were destroyed. `others`: how many that the caller kept. */
   forgetBindGroups(others = 0): void {
     this.#bindGroups.forget(others);
+  }
+
+  #submit(commands: readonly Command[], groups: readonly GPUBindGroup[], from: number, to: number): void {
+    const encoder = this.#device.createCommandEncoder();
+    const pass = encoder.beginComputePass(this.stopwatch?.pass());
+    this.encode(pass, commands, groups, from, to);
+    pass.end();
+    this.#device.queue.submit([encoder.finish()]);
+    this.#pace.sent();
+    this.serial++;
   }
 }
 

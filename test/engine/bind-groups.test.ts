@@ -5,6 +5,7 @@ import { BindGroups, KEPT } from "../../engine/bind-groups.ts";
 import { add, conv2d, elu, instanceNorm, mul, square, sub, sum } from "../../engine/ops/index.ts";
 import { ParamArena } from "../../engine/param-arena.ts";
 import { collect } from "../../engine/platform/collect.ts";
+import { accumulate } from "../../engine/updates.ts";
 import { engine } from "../support/engine.ts";
 
 afterEach(() => vi.restoreAllMocks());
@@ -42,6 +43,39 @@ describe("a step that comes again", () => {
     }
     expect(made).not.toHaveBeenCalled();
     for (const t of [x, ...weights]) t.dispose();
+  });
+});
+
+describe("a kernel that comes several times to the same arrays", () => {
+  test("finds its own parameters each time, in one submit and in those after it", async () => {
+    const [total, x] = [engine.zeros([4]), engine.tensor([1, 10, 100, 1000])];
+    await engine.sync();
+    const made = vi.spyOn(engine.device, "createBindGroup");
+    let shares = 0;
+    for (const submit of [1, 2, 3]) {
+      for (let i = 0; i < 5; i++) accumulate(total, x, { share: submit + i, begin: 0 });
+      engine.stream.flush();
+      shares += 5 * submit + 10;
+    }
+    expect(made).toHaveBeenCalledTimes(5);
+    expect([...(await total.data())]).toEqual([1, 10, 100, 1000].map((v) => v * shares));
+    for (const t of [total, x]) t.dispose();
+  });
+
+  test("takes no slot twice in a submit, though there are few", () => {
+    const [total, x] = [engine.zeros([4]), engine.tensor([1, 2, 3, 4])];
+    const recorded = engine.capture(() => accumulate(total, x, { share: 1, begin: 0 }));
+    const params = new ParamArena(engine.device, 4);
+    const groups = new BindGroups(engine.device, params);
+    for (let submit = 0; submit < 10; submit++) {
+      groups.begin(3);
+      const slots = [1, 2, 3].map(() => groups.of(recorded.commands[0]!).slot);
+      expect(new Set(slots).size).toBe(3);
+      expect(Math.max(...slots)).toBeLessThan(params.slots);
+    }
+    params.destroy();
+    recorded.dispose();
+    for (const t of [total, x]) t.dispose();
   });
 });
 
