@@ -205,7 +205,9 @@ export class Engine {
 
   /** Runs an op's forward: under `autocast` what it allocates for activations is f16. */
   forward<T>(fn: () => T): T {
-    return this.#modes.with("halving", this.#modes.autocast, () => this.scope(fn));
+    const { autocast, halving } = this.#modes;
+    if (autocast === halving) return this.scope(fn);
+    return this.#modes.with("halving", autocast, () => this.scope(fn));
   }
 
   /** Runs `fn` as if inside these modules. */
