@@ -74,7 +74,7 @@ export abstract class Optimizer {
         kernel,
         { ema: ema !== undefined, clip: clip !== undefined, vecs: vecsPerThread(engine.hardware) },
         { grad, param, ...sums, ema: ema ?? param, clip: clip ?? param },
-        { emaGain: this.ema?.gain ?? 0, ...numbers },
+        { ...numbers, emaGain: this.ema?.gain ?? 0 },
         param.size,
       );
     }
