@@ -7,7 +7,7 @@ const host = [
   "test/cli/{checkpoint-folder,configuration-page,control-messages,help,log,messages,read-config,runs,whole-file}.test.ts",
   "test/bench/{browser-safe,change,html,roofline-plot,roofs,schema}.test.ts",
   "test/figures/{docs,fisher,law,svg}.test.ts",
-  "test/engine/{buffers,errors,lowest-first,patience,safetensors,shader-message,shapes}.test.ts",
+  "test/engine/{buffers,errors,lowest-first,param-arena,patience,safetensors,shader-message,shapes}.test.ts",
   "test/kernels/{half,source}.test.ts",
   "test/platform/{advice,platform}.test.ts",
   "test/reference/compare.test.ts",

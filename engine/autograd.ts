@@ -42,9 +42,15 @@ export function grad(y: Tensor, wrt: readonly Tensor[], options: GradOptions = {
     for (const { node, wants } of nodesBetween(y.node, targets)) {
       const dy = sums.get(node);
       if (!dy || !node.record) continue;
-      const run = () => accumulate(node, wants, dy, sums, createGraph);
       // In f32, within `autocast` too: halves lose small gradients and overflow with large ones.
-      engine.autocast(() => engine.scope(() => (createGraph ? run() : engine.noGrad(run))), false);
+      engine.autocast(
+        () =>
+          engine.scope(() => {
+            if (createGraph) accumulate(node, wants, dy, sums, true);
+            else engine.noGrad(() => accumulate(node, wants, dy, sums, false));
+          }),
+        false,
+      );
       if (!retainGraph) node.freeSaved();
       if (!targets.has(node)) {
         sums.delete(node);

@@ -91,7 +91,7 @@ export class BufferPool {
   }
 
   /** Throws DeviceError when the adapter or the budget cannot hold it, naming who asked for how much. */
-  acquire(bytes: number, who: string): Block {
+  acquire(bytes: number, who: () => string): Block {
     const size = Math.min(sizeClass(bytes), Math.max(bytes, this.#maxBufferSize));
     const reused = this.#free.get(size)?.take();
     if (reused) {
@@ -102,7 +102,7 @@ export class BufferPool {
     }
     this.#refuse(size, who);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const buffer = this.#device.createBuffer({ label: who, size, usage });
+    const buffer = this.#device.createBuffer({ label: who(), size, usage });
     this.#ledger.created++;
     this.#ledger.take(size);
     const block = { buffer, bytes: size, id: BufferPool.#nextId++, serial: -1 };
@@ -142,11 +142,11 @@ export class BufferPool {
     this.#closed = why;
   }
 
-  #refuse(size: number, who: string): void {
+  #refuse(size: number, who: () => string): void {
     const [asked, most] = toldApart(size, this.#maxBufferSize);
     if (size > this.#maxBufferSize)
       throw new DeviceError(
-        `${who}: out of memory: asked for ${asked}, one buffer of this adapter holds at most ${most}; use a smaller ` +
+        `${who()}: out of memory: asked for ${asked}, one buffer of this adapter holds at most ${most}; use a smaller ` +
           "batch or image",
       );
     const { live, budget } = this.#ledger;
@@ -155,7 +155,7 @@ export class BufferPool {
       return;
     }
     throw new DeviceError(
-      `${who}: out of memory: asked for ${mebibytes(size)} with ${mebibytes(live)} in use, the budget is ` +
+      `${who()}: out of memory: asked for ${mebibytes(size)} with ${mebibytes(live)} in use, the budget is ` +
         `${mebibytes(budget)}; use a smaller batch, or raise Engine.create({ memoryBudget })`,
     );
   }

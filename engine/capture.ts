@@ -1,9 +1,6 @@
-import type { Hardware } from "../kernels/kernel.ts";
 import type { BufferPool } from "./buffers.ts";
-import { type Command, type CommandStream, isDynamic, ParamArena } from "./stream.ts";
-
-/** Dispatches of a submit: a GPU is at work on them while the host writes the next. */
-const PER_SUBMIT = 128;
+import { ParamArena } from "./param-arena.ts";
+import { type Command, type CommandStream, isDynamic } from "./stream.ts";
 
 /**
  * A step recorded once and replayed: the same dispatches on the same buffers, with every Scalar read anew.
@@ -19,8 +16,8 @@ export class Capture<T> {
   readonly #pools: readonly BufferPool[];
   readonly #params: ParamArena;
   readonly #groups: readonly GPUBindGroup[];
-  readonly #dynamic: readonly number[];
-  readonly #perSubmit: number;
+  /** Commands whose parameters change. */
+  readonly #dynamic: readonly Command[];
 
   constructor(
     device: GPUDevice,
@@ -28,36 +25,28 @@ export class Capture<T> {
     pools: readonly BufferPool[],
     commands: readonly Command[],
     result: T,
-    kind: Hardware["kind"],
   ) {
     this.#device = device;
     this.#stream = stream;
     this.#pools = pools;
     this.commands = commands;
     this.result = result;
-    this.#perSubmit = kind === "gpu" ? PER_SUBMIT : commands.length;
-    const params = new ParamArena(device, Math.max(1, commands.length));
+    this.#dynamic = commands.filter(isDynamic);
+    // Their slots come first, so that a replay sends them in one piece.
+    let [first, other] = [0, this.#dynamic.length];
+    const slots = commands.map((c) => (isDynamic(c) ? first++ : other++));
+    this.#params = new ParamArena(device, Math.max(1, commands.length));
     commands.forEach((c, i) => {
-      params.set(i, c);
+      this.#params.set(slots[i]!, c);
     });
-    params.upload(0, commands.length);
-    this.#params = params;
-    this.#groups = commands.map((c) => stream.bindGroup(c, params));
-    this.#dynamic = commands.flatMap((c, i) => (isDynamic(c) ? [i] : []));
+    this.#params.upload();
+    this.#groups = stream.bindGroups(commands, this.#params, slots);
   }
 
   /** Runs the step again. */
   replay(): void {
-    this.#stream.flush();
     this.#refresh();
-    for (let from = 0; from < this.commands.length; from += this.#perSubmit) {
-      const encoder = this.#device.createCommandEncoder();
-      const pass = encoder.beginComputePass(this.#stream.stopwatch?.pass());
-      const to = Math.min(from + this.#perSubmit, this.commands.length);
-      for (let i = from; i < to; i++) this.#stream.encode(pass, this.commands[i]!, this.#groups[i]!, i);
-      pass.end();
-      this.#submit(encoder);
-    }
+    this.#stream.replay(this.commands, this.#groups);
   }
 
   /** Runs the commands from `from` up to `to` with a pass each, `around` giving each pass its timestamps. */
@@ -67,7 +56,7 @@ export class Capture<T> {
     const encoder = this.#device.createCommandEncoder();
     for (let i = from; i < to; i++) {
       const pass = encoder.beginComputePass(around(i));
-      this.#stream.encode(pass, this.commands[i]!, this.#groups[i]!, i);
+      this.#stream.encode(pass, this.commands, this.#groups, i, i + 1);
       pass.end();
     }
     this.#submit(encoder);
@@ -79,7 +68,7 @@ export class Capture<T> {
     this.#refresh();
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (const i of indices) this.#stream.encode(pass, this.commands[i]!, this.#groups[i]!, i);
+    for (const i of indices) this.#stream.encode(pass, this.commands, this.#groups, i, i + 1);
     pass.end();
     this.#submit(encoder);
   }
@@ -88,14 +77,14 @@ export class Capture<T> {
   dispose(): void {
     this.#params.destroy();
     for (const pool of this.#pools) pool.close("its capture was disposed; read or copy it before");
-    this.#stream.forgetBindGroups();
+    this.#stream.forgetBindGroups(this.#groups.length);
   }
 
   #refresh(): void {
-    for (const i of this.#dynamic) this.#params.set(i, this.commands[i]!);
-    const [first] = this.#dynamic;
-    const last = this.#dynamic.at(-1);
-    if (first !== undefined && last !== undefined) this.#params.upload(first, last - first + 1);
+    this.#dynamic.forEach((c, slot) => {
+      this.#params.set(slot, c);
+    });
+    this.#params.upload();
   }
 
   #submit(encoder: GPUCommandEncoder): void {

@@ -88,7 +88,8 @@ export class Choices {
     const { mode } = this;
     const forced = this.#forced.get(tunable.family);
     if (forced) return forced as W;
-    if (mode === "off" && !this.#onMet) return tunable.heuristic(engine.hardware, problem);
+    const nothingKnown = mode === "off" || this.known.size === 0;
+    if (nothingKnown && !this.#onMet) return tunable.heuristic(engine.hardware, problem);
     const { autocasting } = engine;
     const key = keyOf(tunable, problem, inputs, autocasting);
     this.#onMet?.({

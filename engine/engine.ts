@@ -85,7 +85,7 @@ export class Engine {
     this.#faults = new Faults(device);
     this.programs = new ProgramCache(device, (error) => this.#faults.add(error), withoutDirective);
     this.#fusion = new LanewiseFusion(this.programs, maxStorageBuffersPerShaderStage);
-    this.stream = new CommandStream(device, this.programs, this.#fusion, collect);
+    this.stream = new CommandStream(device, this.programs, this.#fusion, this.hardware.kind, collect);
     this.#memory = new Memory(device, this.stream, budget, largestBuffer(device, limits));
     this.#launcher = new Launcher(this, this.programs, this.stream, this.maxBinding);
   }
@@ -205,7 +205,9 @@ export class Engine {
 
   /** Runs an op's forward: under `autocast` what it allocates for activations is f16. */
   forward<T>(fn: () => T): T {
-    return this.#modes.with("halving", this.#modes.autocast, () => this.scope(fn));
+    const { autocast, halving } = this.#modes;
+    if (autocast === halving) return this.scope(fn);
+    return this.#modes.with("halving", autocast, () => this.scope(fn));
   }
 
   /** Runs `fn` as if inside these modules. */
@@ -283,7 +285,7 @@ export class Engine {
         forEachTensor(result, (t) => this.untrack(t));
         const commands = fuseUpdates ? withFusedUpdates(recorded, releases, this.programs) : recorded;
         const fused = this.#fusion.captured(commands, usesOf(recorded, releases));
-        return new Capture(this.device, this.stream, pools, fused, result, this.hardware.kind);
+        return new Capture(this.device, this.stream, pools, fused, result);
       },
     );
   }
@@ -415,15 +417,20 @@ export class Engine {
   }
 
   /** Beside the threads of a software driver a poller must not keep a core busy; on a GPU nothing else needs it. */
-  #wait<T>(wait: Promise<T>): Promise<T> {
-    return this.#poller && this.hardware.kind === "cpu" ? patiently(wait, this.#poller) : wait;
+  async #wait<T>(wait: Promise<T>): Promise<T> {
+    const poller = this.hardware.kind === "cpu" ? this.#poller : undefined;
+    try {
+      return await (poller ? patiently(wait, poller) : wait);
+    } finally {
+      this.stream.waited();
+    }
   }
 
   #allocate(shape: Shape, dtype: Dtype, from: "host" | "kernels" = "kernels"): Tensor {
     this.#faults.requireDevice();
     const bytes = shapeSize(shape) * bytesOf(dtype);
-    const who = `tensor ${showShape(shape)}`;
-    const storage = from === "host" ? this.#memory.hostStorage(bytes, who) : this.#memory.storage(bytes, who);
+    const storage =
+      from === "host" ? this.#memory.hostStorage(bytes, shape) : this.#memory.storage(bytes, shape);
     return this.track(new Tensor(this, storage, shape, dtype));
   }
 

@@ -3,7 +3,7 @@ import { type FusedArray, type FusedStep, fuse, ownParams } from "../kernels/lan
 import type { Block } from "./buffers.ts";
 import { type Program, type ProgramCache, SLOT } from "./programs.ts";
 import { numberOf, type ScalarLike } from "./scalar.ts";
-import type { Command } from "./stream.ts";
+import type { BlockRange, Command } from "./stream.ts";
 
 /**
  * What one kernel may weigh: longer ones only take longer to compile. A step that calls a function, such as an
@@ -80,6 +80,8 @@ export class LanewiseFusion {
 
 /** What a program's commands are to a run. */
 interface Part {
+  /** The same for programs of one label, on whatever engine. */
+  readonly id: number;
   readonly lanewise: Lanewise;
   readonly weight: number;
   /** Places of the parameters it brings. */
@@ -90,6 +92,7 @@ interface Part {
 }
 
 const parts = new WeakMap<Program, Part | "none">();
+const ids = new Map<string, number>();
 
 function partOf(program: Program): Part | undefined {
   let part = parts.get(program);
@@ -97,12 +100,14 @@ function partOf(program: Program): Part | undefined {
   return part === "none" ? undefined : part;
 }
 
-function madePart({ kernel, variant }: Program): Part | undefined {
+function madePart({ kernel, variant, label }: Program): Part | undefined {
   const lanewise = kernel.lanewise?.(variant);
   if (!lanewise) return undefined;
   const names = Object.keys(kernel.params);
   const { expression, draw } = lanewise;
+  if (!ids.has(label)) ids.set(label, ids.size);
   return {
+    id: ids.get(label)!,
     lanewise,
     weight: (draw ? DRAW : 0) + (/_\(|logistic\(/.test(expression) ? CALL : 1),
     own: ownParams(kernel, lanewise).map((name) => names.indexOf(name)),
@@ -111,12 +116,18 @@ function madePart({ kernel, variant }: Program): Part | undefined {
   };
 }
 
-const isLanewise = ({ program, ranges }: Command): boolean =>
-  partOf(program) !== undefined && ranges.every((r) => r.offset === 0);
+function isLanewise({ program, ranges }: Command): boolean {
+  if (partOf(program) === undefined) return false;
+  for (const { offset } of ranges) if (offset !== 0) return false;
+  return true;
+}
 
 /** The elements that a lanewise command walks. */
-const countOf = ({ program, params }: Command): number =>
-  partOf(program)!.count.reduce((product, i) => product * numberOf(params[i]!), 1);
+function countOf({ program, params }: Command): number {
+  let count = 1;
+  for (const i of partOf(program)!.count) count *= numberOf(params[i]!);
+  return count;
+}
 
 const sampleSizeOf = ({ program, params }: Command): ScalarLike | undefined => {
   const { sampleSize } = partOf(program)!;
@@ -127,6 +138,7 @@ const sampleSizeOf = ({ program, params }: Command): ScalarLike | undefined => {
 interface Held {
   /** Its place among the run's arrays. */
   readonly place: number;
+  readonly range: BlockRange;
   readonly read: boolean;
   readonly written: boolean;
   readonly half: boolean;
@@ -161,9 +173,10 @@ class Run {
     const weight = this.#weight + part.weight;
     const words = this.#words + part.own.length;
     const sampleSize = this.sampleSize ?? sampleSizeOf(next);
-    const isLike = () =>
-      countOf(first!) === countOf(next) && sampleSize === (sampleSizeOf(next) ?? sampleSize);
-    if (first && !(isLike() && weight <= heaviest && words * 4 <= SLOT)) return false;
+    if (first) {
+      const isLike = countOf(first) === countOf(next) && sampleSize === (sampleSizeOf(next) ?? sampleSize);
+      if (!(isLike && weight <= heaviest && words * 4 <= SLOT)) return false;
+    }
     const after = this.#after(next);
     if (!after) return false;
     let bound = this.#bound;
@@ -178,29 +191,33 @@ class Run {
 
   /** What it is made of: each command's arrays by place among the run's, and which of those are in memory. */
   key(): string {
-    const steps = this.commands.map(
-      (c) => `${c.program.label}:${c.ranges.map((r) => this.arrays.get(r.block)!.place)}`,
-    );
-    const arrays = [...this.arrays.values()].map((held) => (held.read ? 2 : 0) + (isStored(held) ? 1 : 0));
-    return `${steps.join(";")} ${arrays.join("")}`;
+    let key = "";
+    for (const { program, ranges } of this.commands) {
+      key += partOf(program)!.id;
+      for (const { block } of ranges) key += `:${this.arrays.get(block)!.place}`;
+      key += ";";
+    }
+    for (const held of this.arrays.values()) key += (held.read ? 2 : 0) + (isStored(held) ? 1 : 0);
+    return key;
   }
 
   /** The arrays that a command touches, as it would leave them; undefined where one must not be changed. */
   #after(next: Command): Map<Block, Held> | undefined {
     const { program, ranges } = next;
     const { inPlace = false } = partOf(program)!.lanewise;
-    const names = program.halves.length > 0 ? Object.keys(program.kernel.bindings(program.variant)) : [];
     const after = new Map<Block, Held>();
     let place = this.arrays.size;
-    for (const [k, { block }] of ranges.entries()) {
+    for (let k = 0; k < ranges.length; k++) {
+      const { block } = ranges[k]!;
       const before = after.get(block) ?? this.arrays.get(block);
-      const half = names.length > 0 && program.halves.includes(names[k]!);
+      const half = program.halves.length > 0 && program.halves.includes(program.bindings[k]!);
       const isOutput = k === ranges.length - 1;
       if (before && (before.half !== half || (isOutput && before.unread))) return undefined;
       if (after.has(block)) continue; // an input twice
       const uses = isOutput ? this.#uses.get(next) : undefined;
       after.set(block, {
         place: before?.place ?? place++,
+        range: ranges[k]!,
         read: before?.read ?? (!isOutput || inPlace),
         written: isOutput || before?.written === true,
         half,
@@ -219,20 +236,18 @@ function fused(run: Run, key: string, programs: ProgramCache): Command {
   const { commands, arrays } = run;
   let kernel = known.get(key);
   if (!kernel) known.set(key, (kernel = kernelOf(run)));
-  const bound = [...arrays].filter(([, held]) => isBound(held));
-  const halves = bound.flatMap(([, { half, place }]) => (half ? [`t${place}`] : []));
-  const ranges = new Map(commands.flatMap((c) => c.ranges.map((r) => [r.block, r])));
+  const ranges: BlockRange[] = [];
+  const halves: string[] = [];
+  for (const held of arrays.values()) {
+    if (!isBound(held)) continue;
+    ranges.push(held.range);
+    if (held.half) halves.push(`t${held.place}`);
+  }
   const count = countOf(commands[0]!);
-  return {
-    program: programs.find(kernel, {}, halves),
-    ranges: bound.map(([block]) => ranges.get(block)!),
-    params: [
-      count,
-      ...(run.sampleSize === undefined ? [] : [run.sampleSize]),
-      ...commands.flatMap((c) => partOf(c.program)!.own.map((i) => c.params[i]!)),
-    ],
-    groups: kernel.dispatch({ count }, {}),
-  };
+  const params: ScalarLike[] = run.sampleSize === undefined ? [count] : [count, run.sampleSize];
+  for (const c of commands) for (const i of partOf(c.program)!.own) params.push(c.params[i]!);
+  const program = programs.find(kernel, {}, halves);
+  return { program, ranges, params, groups: kernel.dispatch({ count }, {}) };
 }
 
 /** vec4s of a thread of a lanewise kernel. */

@@ -4,7 +4,7 @@ import type { Engine } from "./engine.ts";
 import { invariant, UsageError } from "./errors.ts";
 import type { Program, ProgramCache } from "./programs.ts";
 import { pieceOf, pieceRanges, wholeRanges } from "./ranges.ts";
-import { numberOf, type ScalarLike } from "./scalar.ts";
+import type { ScalarLike } from "./scalar.ts";
 import { showShape } from "./shapes.ts";
 import type { BlockRange, Command, CommandStream } from "./stream.ts";
 import type { Tensor } from "./tensor.ts";
@@ -43,31 +43,31 @@ export class Launcher {
 
   /** See Engine.launch. */
   launch(kernel: Kernel, variant: Variant, tensors: Tensors, params: Params): void {
-    const bindings = kernel.bindings(variant);
-    this.#requireOwn(kernel, bindings, tensors);
-    const program = this.#programs.find(kernel, variant, halvesOf(bindings, tensors));
+    const program = this.#program(kernel, variant, tensors);
     if (this.#onLaunch) {
       this.#onLaunch({ program, tensors, params, inPieces: false, asked: this.#asked });
       if (this.#asked !== undefined) this.#asked = 0;
       return;
     }
-    this.#dispatch(program, wholeRanges(kernel.name, bindings, tensors, this.#limit), params);
+    this.#dispatch(program, wholeRanges(program, tensors, this.#limit), params);
   }
 
   /** See Engine.launchLinear. */
   launchLinear(kernel: Kernel, variant: Variant, tensors: Tensors, params: Params, count: number): void {
-    const bindings = kernel.bindings(variant);
-    this.#requireOwn(kernel, bindings, tensors);
-    const program = this.#programs.find(kernel, variant, halvesOf(bindings, tensors));
+    const program = this.#program(kernel, variant, tensors);
     if (this.#onLaunch) {
-      this.#onLaunch({ program, tensors, params: { ...params, count, start: 0 }, inPieces: true });
+      this.#onLaunch({ program, tensors, params: { count, start: 0, ...params }, inPieces: true });
       return;
     }
     const piece = pieceOf(count, this.#limit);
     for (let start = 0; start < count; start += piece) {
       const here = Math.min(piece, count - start);
-      const ranges = pieceRanges(kernel.name, bindings, tensors, { start, here, count }, this.#limit);
-      this.#dispatch(program, ranges, { ...params, count: here, start });
+      const ranges = pieceRanges(program, tensors, { start, here, count }, this.#limit);
+      // Not { ...params, count: here, start }: V8 takes microseconds to add a property to a copy.
+      const named: Record<string, ScalarLike> = { count: 0, start: 0, ...params };
+      named.count = here;
+      named.start = start;
+      this.#dispatch(program, ranges, named);
     }
   }
 
@@ -103,32 +103,42 @@ export class Launcher {
     }
   }
 
-  #requireOwn(kernel: Kernel, bindings: object, tensors: Tensors): void {
-    for (const name in bindings)
-      if (tensors[name]!.engine !== this.#engine)
+  /** The program for these tensors, with their types. */
+  #program(kernel: Kernel, variant: Variant, tensors: Tensors): Program {
+    const program = this.#programs.find(kernel, variant);
+    let half = false;
+    for (const name of program.bindings) {
+      const { engine, dtype, shape } = tensors[name]!;
+      if (engine !== this.#engine)
         throw new UsageError(
-          `${kernel.name}: got ${name} ${showShape(tensors[name]!.shape)} of another engine, expected all of one; ` +
+          `${kernel.name}: got ${name} ${showShape(shape)} of another engine, expected all of one; ` +
             "make it on this engine",
         );
+      half ||= dtype === "f16";
+    }
+    if (!half) return program;
+    return this.#programs.find(
+      kernel,
+      variant,
+      program.bindings.filter((name) => tensors[name]!.dtype === "f16"),
+    );
   }
 
   #dispatch(program: Program, ranges: BlockRange[], named: Params): void {
     const { kernel, variant } = program;
     const params: ScalarLike[] = [];
-    const numbers: Record<string, number> = {};
-    for (const name in kernel.params) {
+    let numbers = named;
+    for (const name of program.params) {
       const value = named[name];
-      invariant(value !== undefined, `${kernel.name}: parameter ${name} is missing`);
+      if (value === undefined) invariant(false, `${kernel.name}: parameter ${name} is missing`);
       params.push(value);
-      numbers[name] = numberOf(value);
+      if (typeof value === "number") continue;
+      if (numbers === named) numbers = { ...named };
+      (numbers as Record<string, number>)[name] = value.value;
     }
-    const command = { program, ranges, params, groups: kernel.dispatch(numbers, variant) };
+    const groups = kernel.dispatch(numbers as Record<string, number>, variant);
+    const command = { program, ranges, params, groups };
     this.#recorder?.push(command);
     this.#stream.dispatch(command);
   }
-}
-
-/** The bindings whose tensors are stored as f16. */
-function halvesOf(bindings: object, tensors: Tensors): string[] {
-  return Object.keys(bindings).filter((name) => tensors[name]!.dtype === "f16");
 }

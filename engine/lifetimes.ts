@@ -1,5 +1,5 @@
 import type { Block } from "./buffers.ts";
-import type { Command } from "./stream.ts";
+import type { BlockRange, Command } from "./stream.ts";
 
 /** When blocks came back to their pool while commands were gathered: so many were there by then. */
 export class Releases {
@@ -45,15 +45,20 @@ export function usesOf(commands: readonly Command[], releases: Releases): Map<Co
   for (let i = commands.length; i > 0; i--) {
     for (const block of released.get(i) ?? []) touches.set(block, 0);
     const command = commands[i - 1]!;
-    const seen = touches.get(command.ranges.at(-1)!.block);
+    const { ranges } = command;
+    const seen = touches.get(ranges[ranges.length - 1]!.block);
     if (seen !== undefined) uses.set(command, seen);
-    for (const block of blocksOf(command)) {
+    for (let k = 0; k < ranges.length; k++) {
+      const { block } = ranges[k]!;
       const before = touches.get(block);
-      if (before !== undefined) touches.set(block, before + 1);
+      if (before !== undefined && isFirst(ranges, k)) touches.set(block, before + 1);
     }
   }
   return uses;
 }
 
-/** The blocks a command touches, each once. */
-export const blocksOf = ({ ranges }: Command): Set<Block> => new Set(ranges.map((r) => r.block));
+/** Whether a range's block is in none of those before it. */
+function isFirst(ranges: readonly BlockRange[], k: number): boolean {
+  for (let before = 0; before < k; before++) if (ranges[before]!.block === ranges[k]!.block) return false;
+  return true;
+}

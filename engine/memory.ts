@@ -1,7 +1,7 @@
 import { type Block, BufferPool, MemoryLedger, type MemoryReport } from "./buffers.ts";
 import { phantomPool } from "./dry.ts";
 import type { CommandStream } from "./stream.ts";
-import { Storage } from "./tensor.ts";
+import { type Shape, Storage } from "./tensor.ts";
 
 /** The pools of a capture: what its commands use, and what its host values live in. */
 export type CapturePools = readonly [used: BufferPool, constants: BufferPool];
@@ -27,14 +27,14 @@ export class Memory {
   }
 
   /** For what is computed. */
-  storage(bytes: number, who: string): Storage {
-    return new Storage(this.#pool, bytes, who);
+  storage(bytes: number, shape: Shape): Storage {
+    return new Storage(this.#pool, bytes, shape);
   }
 
   /** For what the host gives. In a capture it stays until the capture goes. */
-  hostStorage(bytes: number, who: string): Storage {
-    if (!this.#constants) return this.storage(bytes, who);
-    return new Storage(this.#constants, bytes, who).retain();
+  hostStorage(bytes: number, shape: Shape): Storage {
+    if (!this.#constants) return this.storage(bytes, shape);
+    return new Storage(this.#constants, bytes, shape).retain();
   }
 
   report(): MemoryReport {

@@ -52,16 +52,16 @@ export interface OpEvent {
 /** An op as it is applied: its inputs and attributes -> y. */
 export type Op<A> = (engine: Engine, inputs: Inputs, attrs: A) => Tensor;
 
+const none: readonly Tensor[] = [];
+
 /** Applies ops: runs the forward and, where a gradient may be asked for, records it. */
 export function defineOp<A>(spec: OpSpec<A>): Op<A> {
   return (engine, inputs, attrs) => {
-    const { y, extras } = engine.forward(() => {
-      const result = spec.forward(engine, inputs, attrs);
-      return "y" in result ? result : { y: result, extras: [] };
-    });
+    const result = engine.forward(() => spec.forward(engine, inputs, attrs));
+    const [y, extras] = result instanceof Tensor ? [result, none] : [result.y, result.extras];
     engine.observer?.({ spec: spec as OpSpec<unknown>, inputs, attrs, y, path: engine.path.join(".") });
     if (engine.recording && inputs.some((x) => x?.node)) {
-      invariant(!y.node, `${spec.name}: a forward must return a fresh tensor`);
+      if (y.node) invariant(false, `${spec.name}: a forward must return a fresh tensor`);
       const { inputs: kept = [], output = false } = spec.saves ?? {};
       y.node = new GraphNode(y.shape, {
         spec: spec as OpSpec<unknown>,

@@ -1,4 +1,4 @@
-import { type Binding, type Kernel, source, type Variant } from "../kernels/kernel.ts";
+import { type Binding, type Kernel, type ParamType, source, type Variant } from "../kernels/kernel.ts";
 import { DeviceError } from "./errors.ts";
 import { shaderMessage } from "./shader-message.ts";
 
@@ -9,6 +9,11 @@ export interface Program {
   /** Bindings stored as f16. */
   readonly halves: readonly string[];
   readonly label: string;
+  /** Names of its bindings. */
+  readonly bindings: readonly string[];
+  /** Names and types of its parameters. */
+  readonly params: readonly string[];
+  readonly types: readonly ParamType[];
   readonly layout: Layout;
   pipeline: GPUComputePipeline | undefined;
 }
@@ -44,14 +49,9 @@ export class ProgramCache {
   find(kernel: Kernel, variant: Variant, halves: readonly string[] = []): Program {
     let variants = this.#programs.get(kernel);
     if (!variants) this.#programs.set(kernel, (variants = new Map()));
-    const key = JSON.stringify(variant) + (halves.length > 0 ? ` f16 ${halves}` : "");
+    const key = keyOf(variant, halves);
     let program = variants.get(key);
-    if (!program) {
-      const label = key === "{}" ? kernel.name : `${kernel.name} ${key}`;
-      const layout = this.#layout(Object.values<Binding>(kernel.bindings(variant)));
-      program = { kernel, variant, halves, label, layout, pipeline: undefined };
-      variants.set(key, program);
-    }
+    if (!program) variants.set(key, (program = this.#program(kernel, variant, halves)));
     return program;
   }
 
@@ -89,6 +89,22 @@ export class ProgramCache {
     this.compiled += cold.length;
   }
 
+  #program(kernel: Kernel, variant: Variant, halves: readonly string[]): Program {
+    const named = JSON.stringify(variant) + (halves.length > 0 ? ` f16 ${halves}` : "");
+    const bindings = kernel.bindings(variant);
+    return {
+      kernel,
+      variant,
+      halves,
+      label: named === "{}" ? kernel.name : `${kernel.name} ${named}`,
+      bindings: Object.keys(bindings),
+      params: Object.keys(kernel.params),
+      types: Object.values<ParamType>(kernel.params),
+      layout: this.#layout(Object.values<Binding>(bindings)),
+      pipeline: undefined,
+    };
+  }
+
   #descriptor(program: Program): GPUComputePipelineDescriptor {
     const { kernel, variant, halves, label, layout } = program;
     const text = source(kernel, variant, halves);
@@ -113,7 +129,7 @@ export class ProgramCache {
     entries.push({
       binding: bindings.length,
       visibility: GPUShaderStage.COMPUTE,
-      buffer: { type: "uniform", hasDynamicOffset: true },
+      buffer: { type: "uniform" },
     });
     const bindGroup = this.#device.createBindGroupLayout({ label: key, entries });
     const pipeline = this.#device.createPipelineLayout({ label: key, bindGroupLayouts: [bindGroup] });
@@ -121,6 +137,16 @@ export class ProgramCache {
     this.#layouts.set(key, layout);
     return layout;
   }
+}
+
+/** A variant as a key, for launch after launch: JSON takes several times as long. */
+function keyOf(variant: Variant, halves: readonly string[]): string {
+  let key = "";
+  for (const name in variant) {
+    const value = variant[name];
+    if (value !== undefined) key += `${name} ${value},`;
+  }
+  return halves.length > 0 ? `${key} f16 ${halves}` : key;
 }
 
 /** A text without "enable subgroups;", its lines where they were. */

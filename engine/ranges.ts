@@ -1,5 +1,6 @@
 import { toldApart } from "./buffers.ts";
 import { DeviceError } from "./errors.ts";
+import type { Program } from "./programs.ts";
 import { showShape } from "./shapes.ts";
 import type { BlockRange } from "./stream.ts";
 import { bytesOf, type Tensor } from "./tensor.ts";
@@ -7,11 +8,11 @@ import { bytesOf, type Tensor } from "./tensor.ts";
 type ByName = Readonly<Record<string, Tensor>>;
 
 /** Whole tensors. Throws DeviceError when one exceeds what a binding may hold. */
-export function wholeRanges(kernel: string, bindings: object, tensors: ByName, limit: number): BlockRange[] {
+export function wholeRanges({ kernel, bindings }: Program, tensors: ByName, limit: number): BlockRange[] {
   const ranges: BlockRange[] = [];
-  for (const name in bindings) {
+  for (const name of bindings) {
     const { block, bytes } = tensors[name]!.storage;
-    if (bytes > limit) throw tooLarge(kernel, name, tensors[name]!, limit);
+    if (bytes > limit) throw tooLarge(kernel.name, name, tensors[name]!, limit);
     ranges.push({ block, offset: 0, size: Math.min(block.bytes, limit) });
   }
   return ranges;
@@ -34,19 +35,18 @@ export const pieceOf = (count: number, limit: number): number =>
  * DeviceError when one of those exceeds what a binding may hold.
  */
 export function pieceRanges(
-  kernel: string,
-  bindings: object,
+  { kernel, bindings }: Program,
   tensors: ByName,
   { start, here, count }: { start: number; here: number; count: number },
   limit: number,
 ): BlockRange[] {
   const ranges: BlockRange[] = [];
-  for (const name in bindings) {
+  for (const name of bindings) {
     const { dtype, storage } = tensors[name]!;
     const { block, bytes } = storage;
     const each = bytesOf(dtype);
     const shorter = bytes < count * each;
-    if (shorter && bytes > limit) throw tooLarge(kernel, name, tensors[name]!, limit);
+    if (shorter && bytes > limit) throw tooLarge(kernel.name, name, tensors[name]!, limit);
     const whole = shorter || here === count;
     ranges.push(
       whole

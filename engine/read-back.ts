@@ -17,13 +17,15 @@ export async function readBack(
   tensors: readonly Tensor[],
 ): Promise<HostData[]> {
   const blocks = tensors.map((t) => t.storage.block); // one that was disposed throws before any buffer is made
-  const staging = tensors.map((t, i) => {
-    const bytes = Math.ceil((t.size * bytesOf(t.dtype)) / 4) * 4;
-    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
-    const buffer = device.createBuffer({ label: "read", size: bytes, usage });
-    stream.copyOut(blocks[i]!, buffer, bytes);
-    return buffer;
+  const staging = tensors.map((t) => {
+    const size = Math.ceil((t.size * bytesOf(t.dtype)) / 4) * 4;
+    return device.createBuffer({
+      label: "read",
+      size,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
   });
+  stream.copyOut(blocks.map((block, i) => ({ block, target: staging[i]! })));
   try {
     await wait(Promise.all(staging.map((b) => b.mapAsync(GPUMapMode.READ))));
     faults.check();

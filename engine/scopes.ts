@@ -18,9 +18,12 @@ export class Scopes {
       requirePlain("scope", result);
     } finally {
       this.#open.pop();
-      forEachTensor(result, (t) => {
-        if (made.delete(t)) this.add(t);
-      });
+      if (result instanceof Tensor) {
+        if (made.delete(result)) this.add(result); // what most return
+      } else
+        forEachTensor(result, (t) => {
+          if (made.delete(t)) this.add(t);
+        });
       for (const t of made) t.dispose();
     }
     return result;

@@ -2,12 +2,19 @@ import { UsageError } from "./errors.ts";
 
 type Shape = readonly number[];
 
-export const shapeSize = (shape: Shape): number => shape.reduce((n, d) => n * d, 1);
+export function shapeSize(shape: Shape): number {
+  let size = 1;
+  for (let i = 0; i < shape.length; i++) size *= shape[i]!;
+  return size;
+}
 
 export const showShape = (shape: Shape): string => `[${shape.join(",")}]`;
 
-export const sameShape = (a: Shape, b: Shape): boolean =>
-  a.length === b.length && a.every((d, i) => d === b[i]);
+export function sameShape(a: Shape, b: Shape): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
 
 /** Row-major strides in elements. */
 export function stridesOf(shape: Shape): number[] {

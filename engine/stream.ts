@@ -1,10 +1,12 @@
-import type { Groups } from "../kernels/kernel.ts";
-import { BindGroups } from "./bind-groups.ts";
+import type { Groups, Hardware } from "../kernels/kernel.ts";
+import { BindGroups, bindGroup, KEPT } from "./bind-groups.ts";
 import type { Block } from "./buffers.ts";
 import type { LanewiseFusion } from "./fusion.ts";
 import { Releases, usesOf } from "./lifetimes.ts";
-import { type Program, type ProgramCache, SLOT } from "./programs.ts";
-import { numberOf, Scalar, type ScalarLike } from "./scalar.ts";
+import { Pace } from "./pace.ts";
+import { ParamArena } from "./param-arena.ts";
+import type { Program, ProgramCache } from "./programs.ts";
+import { numberOf, type ScalarLike } from "./scalar.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 
 /** Part of a block, for tensors larger than one binding may be. Offset and size in bytes. */
@@ -22,12 +24,9 @@ export interface Command {
   readonly groups: Groups;
 }
 
-/** Commands after which a submit goes out, so that the device works while the host still encodes. */
-const FLUSH_AFTER = 256;
-
 /**
  * Collects dispatches into few submits of one pass each, neighbouring lanewise kernels that were met before as one.
- * Bind groups are cached, parameters live in one uniform buffer.
+ * Bind groups are cached, parameters live in one uniform buffer, of which only what changed is sent.
  */
 export class CommandStream {
   readonly #device: GPUDevice;
@@ -35,6 +34,7 @@ export class CommandStream {
   readonly #params: ParamArena;
   readonly #bindGroups: BindGroups;
   readonly #fusion: LanewiseFusion;
+  readonly #pace: Pace;
   #pending: Command[] = [];
   /** Of blocks that pending commands touch. */
   readonly #releases = new Releases();
@@ -46,18 +46,28 @@ export class CommandStream {
   stopwatch: Stopwatch | undefined;
 
   /** `collect`: where the platform gives it, see BindGroups. */
-  constructor(device: GPUDevice, programs: ProgramCache, fusion: LanewiseFusion, collect?: () => void) {
+  constructor(
+    device: GPUDevice,
+    programs: ProgramCache,
+    fusion: LanewiseFusion,
+    kind: Hardware["kind"],
+    collect?: () => void,
+  ) {
     this.#device = device;
-    this.#bindGroups = new BindGroups(device, collect);
+    this.#params = new ParamArena(device, KEPT);
+    this.#bindGroups = new BindGroups(device, this.#params, collect);
     this.#programs = programs;
     this.#fusion = fusion;
-    this.#params = new ParamArena(device, FLUSH_AFTER);
+    this.#pace = new Pace(kind);
   }
 
   dispatch(command: Command): void {
-    if (this.#pending.length === FLUSH_AFTER) this.flush();
-    this.#pending.push({ ...command, params: command.params.map(numberOf) });
-    for (const { block } of command.ranges) block.serial = this.serial;
+    if (this.#pending.length >= this.#pace.most("eager")) this.flush();
+    const { program, ranges, params, groups } = command;
+    this.#pending.push(
+      isDynamic(command) ? { program, ranges, params: params.map(numberOf), groups } : command,
+    );
+    for (const { block } of ranges) block.serial = this.serial;
   }
 
   /** Tells that a block came back to its pool: nobody reads what pending commands leave there. */
@@ -65,15 +75,31 @@ export class CommandStream {
     if (block.serial === this.serial) this.#releases.add(block, this.#pending.length);
   }
 
-  encode(pass: GPUComputePassEncoder, command: Command, group: GPUBindGroup, slot: number): void {
-    pass.setPipeline(this.#programs.pipeline(command.program));
-    pass.setBindGroup(0, group, [slot * SLOT]);
-    pass.dispatchWorkgroups(...command.groups);
-    this.dispatches++;
+  /** Writes the commands from `from` up to `to` into a pass, each with its group. */
+  encode(
+    pass: GPUComputePassEncoder,
+    commands: readonly Command[],
+    bound: readonly GPUBindGroup[],
+    from = 0,
+    to = commands.length,
+  ): void {
+    let latest: GPUComputePipeline | undefined;
+    for (let i = from; i < to; i++) {
+      const { program, groups } = commands[i]!;
+      const pipeline = program.pipeline ?? this.#programs.pipeline(program);
+      if (pipeline !== latest) pass.setPipeline(pipeline);
+      latest = pipeline;
+      pass.setBindGroup(0, bound[i]!);
+      // Every number that a binding has to take over costs: most dispatches are lines.
+      if (groups[1] === 1 && groups[2] === 1) pass.dispatchWorkgroups(groups[0]);
+      else pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
+    }
+    this.dispatches += Math.max(0, to - from);
   }
 
-  bindGroup(command: Command, params: ParamArena): GPUBindGroup {
-    return this.#bindGroups.of(command, params);
+  /** For commands that come again by themselves: groups that the caller keeps. */
+  bindGroups(commands: readonly Command[], params: ParamArena, slots: readonly number[]): GPUBindGroup[] {
+    return commands.map((c, i) => bindGroup(this.#device, c, params, slots[i]!));
   }
 
   /** Submits what is pending. */
@@ -82,16 +108,30 @@ export class CommandStream {
     const commands = this.#fusion.eager(this.#pending, usesOf(this.#pending, this.#releases));
     this.#pending = [];
     this.#releases.clear();
-    const encoder = this.#device.createCommandEncoder();
-    const pass = encoder.beginComputePass(this.stopwatch?.pass());
-    commands.forEach((c, slot) => {
+    this.#bindGroups.begin(commands.length);
+    const groups: GPUBindGroup[] = [];
+    for (const c of commands) {
+      const { group, slot } = this.#bindGroups.of(c);
       this.#params.set(slot, c);
-      this.encode(pass, c, this.bindGroup(c, this.#params), slot);
-    });
-    pass.end();
-    this.#params.upload(0, commands.length);
-    this.#device.queue.submit([encoder.finish()]);
-    this.serial++;
+      groups.push(group);
+    }
+    this.#params.upload();
+    this.#submit(commands, groups, 0, commands.length);
+  }
+
+  /** Submits commands that the caller keeps, with their groups, after what is pending. */
+  replay(commands: readonly Command[], groups: readonly GPUBindGroup[]): void {
+    this.flush();
+    for (let from = 0; from < commands.length; ) {
+      const to = Math.min(from + this.#pace.most("replayed"), commands.length);
+      this.#submit(commands, groups, from, to);
+      from = to;
+    }
+  }
+
+  /** To be called when the host has waited for the device. */
+  waited(): void {
+    this.#pace.waited();
   }
 
   /** Host data into a block, after every dispatch that uses it now. */
@@ -101,57 +141,33 @@ export class CommandStream {
     this.#device.queue.writeBuffer(block.buffer, 0, data.buffer, data.byteOffset, whole);
   }
 
-  /** Submits what is pending and, after it, a copy of the block's first bytes into `target`. */
-  copyOut(block: Block, target: GPUBuffer, bytes: number): void {
+  /** Submits what is pending and, after it, copies of the blocks' first bytes, as many as the buffers hold. */
+  copyOut(copies: readonly { readonly block: Block; readonly target: GPUBuffer }[]): void {
     this.flush();
     const encoder = this.#device.createCommandEncoder();
-    encoder.copyBufferToBuffer(block.buffer, 0, target, 0, bytes);
+    for (const { block, target } of copies)
+      encoder.copyBufferToBuffer(block.buffer, 0, target, 0, target.size);
     this.#device.queue.submit([encoder.finish()]);
   }
 
-  /** Bind groups name buffers: call after buffers were destroyed. */
-  forgetBindGroups(): void {
-    this.#bindGroups.forget();
+  /** Bind groups name buffers: call after buffers were destroyed. `others`: how many that the caller kept. */
+  forgetBindGroups(others = 0): void {
+    this.#bindGroups.forget(others);
+  }
+
+  #submit(commands: readonly Command[], groups: readonly GPUBindGroup[], from: number, to: number): void {
+    const encoder = this.#device.createCommandEncoder();
+    const pass = encoder.beginComputePass(this.stopwatch?.pass());
+    this.encode(pass, commands, groups, from, to);
+    pass.end();
+    this.#device.queue.submit([encoder.finish()]);
+    this.#pace.sent();
+    this.serial++;
   }
 }
 
-/** Parameter slots of one uniform buffer with their host copy. */
-export class ParamArena {
-  static #nextId = 1;
-  readonly id = ParamArena.#nextId++;
-  readonly buffer: GPUBuffer;
-  readonly #device: GPUDevice;
-  readonly #bytes: ArrayBuffer;
-  readonly #view: DataView;
-
-  constructor(device: GPUDevice, slots: number) {
-    this.#device = device;
-    this.#bytes = new ArrayBuffer(slots * SLOT);
-    this.#view = new DataView(this.#bytes);
-    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
-    this.buffer = device.createBuffer({ label: "params", size: slots * SLOT, usage });
-  }
-
-  set(slot: number, { program, params }: Command): void {
-    let at = slot * SLOT;
-    let i = 0;
-    for (const name in program.kernel.params) {
-      const value = numberOf(params[i++]!);
-      const type = program.kernel.params[name];
-      if (type === "f32") this.#view.setFloat32(at, value, true);
-      else if (type === "u32") this.#view.setUint32(at, value, true);
-      else this.#view.setInt32(at, value, true);
-      at += 4;
-    }
-  }
-
-  upload(slot: number, count: number): void {
-    this.#device.queue.writeBuffer(this.buffer, slot * SLOT, this.#bytes, slot * SLOT, count * SLOT);
-  }
-
-  destroy(): void {
-    this.buffer.destroy();
-  }
+/** Whether a replay has to read some of a command's parameters anew. */
+export function isDynamic({ params }: Command): boolean {
+  for (let i = 0; i < params.length; i++) if (typeof params[i] !== "number") return true;
+  return false;
 }
-
-export const isDynamic = (command: Command): boolean => command.params.some((p) => p instanceof Scalar);

@@ -31,21 +31,22 @@ export function dtypeOf(who: string, data: ArrayBufferView): Exclude<Dtype, "f16
 export class Storage {
   readonly bytes: number;
   readonly #pool: BufferPool;
-  readonly #who: string;
+  readonly #shape: Shape;
   #block: Block | undefined;
   #users = 1;
 
-  constructor(pool: BufferPool, bytes: number, who: string) {
+  /** `shape`: its first tensor's, for complaints. */
+  constructor(pool: BufferPool, bytes: number, shape: Shape) {
     this.#pool = pool;
     this.bytes = bytes;
-    this.#who = who;
+    this.#shape = shape;
   }
 
   get block(): Block {
     if (this.#users === 0)
-      throw new UsageError(`${this.#who}: its tensor was disposed; keep it out of the scope`);
-    if (this.#pool.closed !== undefined) throw new UsageError(`${this.#who}: ${this.#pool.closed}`);
-    this.#block ??= this.#pool.acquire(this.bytes, this.#who);
+      throw new UsageError(`${nameOf(this.#shape)}: its tensor was disposed; keep it out of the scope`);
+    if (this.#pool.closed !== undefined) throw new UsageError(`${nameOf(this.#shape)}: ${this.#pool.closed}`);
+    this.#block ??= this.#pool.acquire(this.bytes, () => nameOf(this.#shape));
     return this.#block;
   }
 
@@ -63,6 +64,8 @@ export class Storage {
     if (--this.#users === 0 && this.#block) this.#pool.release(this.#block);
   }
 }
+
+const nameOf = (shape: Shape): string => `tensor ${showShape(shape)}`;
 
 /**
  * A contiguous array on the device. A Tensor is a handle: `dispose` gives back the memory when no other

@@ -1,8 +1,11 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { grad } from "../../engine/autograd.ts";
+import { BindGroups, KEPT } from "../../engine/bind-groups.ts";
 import { add, conv2d, elu, instanceNorm, mul, square, sub, sum } from "../../engine/ops/index.ts";
-import { ParamArena } from "../../engine/stream.ts";
+import { ParamArena } from "../../engine/param-arena.ts";
+import { collect } from "../../engine/platform/collect.ts";
+import { accumulate } from "../../engine/updates.ts";
 import { engine } from "../support/engine.ts";
 
 afterEach(() => vi.restoreAllMocks());
@@ -43,6 +46,39 @@ describe("a step that comes again", () => {
   });
 });
 
+describe("a kernel that comes several times to the same arrays", () => {
+  test("finds its own parameters each time, in one submit and in those after it", async () => {
+    const [total, x] = [engine.zeros([4]), engine.tensor([1, 10, 100, 1000])];
+    await engine.sync();
+    const made = vi.spyOn(engine.device, "createBindGroup");
+    let shares = 0;
+    for (const submit of [1, 2, 3]) {
+      for (let i = 0; i < 5; i++) accumulate(total, x, { share: submit + i, begin: 0 });
+      engine.stream.flush();
+      shares += 5 * submit + 10;
+    }
+    expect(made).toHaveBeenCalledTimes(5);
+    expect([...(await total.data())]).toEqual([1, 10, 100, 1000].map((v) => v * shares));
+    for (const t of [total, x]) t.dispose();
+  });
+
+  test("takes no slot twice in a submit, though there are few", () => {
+    const [total, x] = [engine.zeros([4]), engine.tensor([1, 2, 3, 4])];
+    const recorded = engine.capture(() => accumulate(total, x, { share: 1, begin: 0 }));
+    const params = new ParamArena(engine.device, 4);
+    const groups = new BindGroups(engine.device, params);
+    for (let submit = 0; submit < 10; submit++) {
+      groups.begin(3);
+      const slots = [1, 2, 3].map(() => groups.of(recorded.commands[0]!).slot);
+      expect(new Set(slots).size).toBe(3);
+      expect(Math.max(...slots)).toBeLessThan(params.slots);
+    }
+    params.destroy();
+    recorded.dispose();
+    for (const t of [total, x]) t.dispose();
+  });
+});
+
 /** Groups that are kept and, on a software driver, those dropped that may wait to be collected. */
 const MOST = 8192 + 4096;
 const TURN = 1000;
@@ -52,7 +88,8 @@ describe.runIf(engine.driver.software)("bind groups that do not come again", () 
     const [x, y] = [engine.ones([64 * 256]), engine.ones([64 * 256])];
     const recorded = engine.capture(() => add(x, y));
     const command = recorded.commands.at(-1)!;
-    const params = new ParamArena(engine.device, 1);
+    const params = new ParamArena(engine.device, KEPT);
+    const groups = new BindGroups(engine.device, params, collect);
 
     let alive = 0;
     const registry = new FinalizationRegistry(() => alive--);
@@ -62,7 +99,8 @@ describe.runIf(engine.driver.software)("bind groups that do not come again", () 
       const ranges = command.ranges.map((range, k) =>
         k < 2 ? { ...range, offset: 256 * (k === 0 ? i % 256 : i >> 8), size: 256 } : range,
       );
-      registry.register(engine.stream.bindGroup({ ...command, ranges }, params), undefined);
+      groups.begin(1);
+      registry.register(groups.of({ ...command, ranges }).group, undefined);
       alive++;
     };
     const before = mappings();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { grad } from "../../engine/autograd.ts";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
@@ -157,6 +157,30 @@ describe("replays", () => {
     expect(await total.item()).toBe(111);
     capture.dispose();
     for (const t of [x, total]) t.dispose();
+  });
+
+  test("send what changed of their Scalars in one piece, and nothing where nothing did", async () => {
+    const x = engine.tensor([1, 2, 3, 4]);
+    const [first, last] = [new Scalar(1), new Scalar(2)];
+    const capture = engine.capture(() => {
+      let y = add(x, first);
+      for (let i = 0; i < 20; i++) y = add(y, 1);
+      return mul(y, last);
+    });
+    await engine.sync();
+    const write = vi.spyOn(engine.device.queue, "writeBuffer");
+    try {
+      capture.replay();
+      expect(write).not.toHaveBeenCalled();
+      [first.value, last.value] = [5, 10];
+      capture.replay();
+      expect(write).toHaveBeenCalledTimes(1);
+    } finally {
+      write.mockRestore();
+    }
+    expect([...(await capture.result.data())]).toEqual([260, 270, 280, 290]);
+    capture.dispose();
+    x.dispose();
   });
 
   test("in pieces are the whole", async () => {

@@ -63,14 +63,7 @@ async function time(c: ReferenceCase): Promise<Row> {
     if (!own.has(keyOf(command)))
       own.set(
         keyOf(command),
-        new Capture(
-          engine.device,
-          engine.stream,
-          [],
-          new Array(REPEATS).fill(command),
-          undefined,
-          engine.hardware.kind,
-        ),
+        new Capture(engine.device, engine.stream, [], new Array(REPEATS).fill(command), undefined),
       );
   const forward: number[] = [];
   const kernels = new Map([...own.keys()].map((key) => [key, [] as number[]]));
