@@ -259,6 +259,20 @@ test("permuting, slicing, looking up", async () => {
   labels.dispose();
 });
 
+test("gradients of tables whose entries come in several chunks", async () => {
+  const at = { shape: [2900], data: Float64Array.from({ length: 2900 }, (_, i) => (i * i) % 5) };
+  const labels = upload(at, "i32");
+  for (const width of [3, 8])
+    await checkOp({
+      op: (table) => embedding(table!, labels),
+      oracle: (table) => embeddingOracle(table!, at),
+      inputs: [normal([5, width], 1)],
+      seed: 3,
+      terms: 2900,
+    });
+  labels.dispose();
+});
+
 test("the pretence is known to the engine", () => {
   expect(engine.hardware.kind).toBe("gpu");
 });
