@@ -41,6 +41,7 @@ export { resizeBilinear, resizeBilinearGrad, resizeNearest } from "./resize.ts";
 export { multiplyAdd } from "./roofline.ts";
 export { slidingMax, slidingMean } from "./sliding-pool.ts";
 export { softmax, softmaxGrad } from "./softmax.ts";
+export { softmaxByLanes } from "./softmax-lanes.ts";
 export { squareSums } from "./square-sums.ts";
 export { transposedCopy } from "./transpose.ts";
 export { activationGrad, unary } from "./unary.ts";
