@@ -32,7 +32,7 @@ export {
 } from "./norm.ts";
 export { groupNorm, groupNormGrad } from "./norm-group.ts";
 export { normLanes, normLanesGrad } from "./norm-lanes.ts";
-export { drawnNorms, normRatio } from "./norm-ratio.ts";
+export { drawnNorms, normRatio, sampleNorms } from "./norm-ratio.ts";
 export { pack } from "./pack.ts";
 export { averagePool, maxPool, maxPoolGrad, takeIndexed } from "./pool.ts";
 export { randomFill } from "./random.ts";
