@@ -70,7 +70,7 @@ function asSquares({ dims, strides: [s, t] }: Collapsed) {
   const other = s!.indexOf(1);
   const rest = dims.flatMap((_, k) => (k === last || k === other ? [] : [k]));
   if (t![last] !== 1 || other < 0 || other === last || rest.length > 1) return undefined;
-  if (dims[last]! < LEAST || dims[other]! < LEAST) return undefined;
+  if (s![last] === 0 || dims[last]! < LEAST || dims[other]! < LEAST) return undefined;
   const [b] = rest;
   return {
     batch: b === undefined ? 1 : dims[b]!,
