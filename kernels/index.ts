@@ -1,6 +1,6 @@
 // Every kernel, for the tests and `stein kernels`.
 export { accumulate } from "./accumulate.ts";
-export { adam, sgd } from "./adam.ts";
+export { adam, adamSeveral, sgd, sgdSeveral } from "./adam.ts";
 export { attention, attentionDelta, attentionGradKey, attentionGradQuery } from "./attention.ts";
 export { attentionSlopes, attentionWeights } from "./attention-weights.ts";
 export { binary, binaryBroadcast, binaryScalar } from "./binary.ts";
