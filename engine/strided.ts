@@ -1,6 +1,7 @@
 import { MAX_RANK } from "../kernels/binary.ts";
 import { stridedCopy } from "../kernels/copy.ts";
 import { runLength } from "../kernels/runs.ts";
+import { transposedCopy } from "../kernels/transpose.ts";
 import type { Engine } from "./engine.ts";
 import { UsageError } from "./errors.ts";
 import type { ScalarLike } from "./scalar.ts";
@@ -25,6 +26,11 @@ export function copyStrided(
       `copy: got ${rank} axes in different order, expected at most ${MAX_RANK}; reshape first`,
     );
   const fours = inFours(walk, xStart, yStart);
+  const turned = fours || engine.hardware.kind === "cpu" ? undefined : asSquares(walk);
+  if (turned) {
+    engine.launch(transposedCopy, {}, { x, y }, { ...turned, xStart, yStart });
+    return;
+  }
   const vec = fours !== undefined;
   const { dims: d, strides, starts } = fours ?? { ...walk, starts: [xStart, yStart] };
   const params: Record<string, ScalarLike> = { count: shapeSize(d), xStart: starts[0]!, yStart: starts[1]! };
@@ -52,5 +58,27 @@ function inFours({ dims, strides }: Collapsed, ...starts: readonly ScalarLike[])
     dims: dims.map((d, k) => (k === last ? d / 4 : d)),
     strides: strides.map((s) => s.map((step, k) => (k === last ? 1 : step / 4))),
     starts: starts.map((at) => Number(at) / 4),
+  };
+}
+
+/** Fewer neighbours than this fill no square, and are found in the caches. */
+const LEAST = 16;
+
+/** The walk as squares to be turned around: x's neighbours lie along another axis than y's, with one more axis at most. */
+function asSquares({ dims, strides: [s, t] }: Collapsed) {
+  const last = dims.length - 1;
+  const other = s!.indexOf(1);
+  const rest = dims.flatMap((_, k) => (k === last || k === other ? [] : [k]));
+  if (t![last] !== 1 || other < 0 || other === last || rest.length > 1) return undefined;
+  if (s![last] === 0 || dims[last]! < LEAST || dims[other]! < LEAST) return undefined;
+  const [b] = rest;
+  return {
+    batch: b === undefined ? 1 : dims[b]!,
+    m: dims[other]!,
+    n: dims[last]!,
+    xBatch: b === undefined ? 0 : s![b]! >>> 0,
+    xPitch: s![last]! >>> 0,
+    yBatch: b === undefined ? 0 : t![b]!,
+    yPitch: t![other]!,
   };
 }

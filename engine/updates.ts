@@ -2,7 +2,7 @@ import { accumulate as accumulateKernel } from "../kernels/accumulate.ts";
 import { exchange as exchangeKernel } from "../kernels/exchange.ts";
 import { vecsPerThread } from "../kernels/lanewise.ts";
 import { linearUpdate as updateKernel } from "../kernels/linear-update.ts";
-import { drawnNorms, normRatio as ratioKernel } from "../kernels/norm-ratio.ts";
+import { drawnNorms, normRatio as ratioKernel, ratioVariant, sampleNorms } from "../kernels/norm-ratio.ts";
 import { blockVariant } from "../kernels/random.ts";
 import { requireApart } from "./apart.ts";
 import { UsageError } from "./errors.ts";
@@ -72,7 +72,13 @@ export function normRatio(score: Tensor, draw: Draw, over: NormsOver = "batch"):
   const sums = engine.empty([samples, segments, 2], "f32");
   engine.launch(drawnNorms, { by, vec: sampleSize % 4 === 0 }, { score, sums }, { ...numbers, segments });
   const ratio = engine.empty([over === "sample" ? samples : 1]);
-  engine.launch(ratioKernel, { over }, { sums, ratio }, { samples, segments });
+  const variant = ratioVariant(engine.hardware, over, { samples, segments });
+  if (over === "batch" && variant.by === "group") {
+    const norms = engine.empty([samples, 2], "f32");
+    engine.launch(sampleNorms, {}, { sums, norms }, { samples, segments });
+    engine.launch(ratioKernel, variant, { sums: norms, ratio }, { samples, segments: 1 });
+    norms.dispose();
+  } else engine.launch(ratioKernel, variant, { sums, ratio }, { samples, segments });
   sums.dispose();
   return ratio;
 }

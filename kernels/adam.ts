@@ -1,4 +1,12 @@
-import { type Binding, defineKernel } from "./kernel.ts";
+import {
+  type Binding,
+  defineKernel,
+  type Hardware,
+  linearGroups,
+  linearMain,
+  range,
+  unroll,
+} from "./kernel.ts";
 import { forEachVec4InTurn, vec4Groups, vecCounts } from "./lanewise.ts";
 
 export type AdamVariant = {
@@ -8,6 +16,30 @@ export type AdamVariant = {
   clip: boolean;
   vecs: number;
 };
+
+const adamParams = {
+  rate: "f32",
+  rootScale: "f32",
+  beta1: "f32",
+  beta2: "f32",
+  gain1: "f32",
+  gain2: "f32",
+  eps: "f32",
+  weightDecay: "f32",
+  emaGain: "f32",
+} as const;
+
+const adamStep = (v: Pick<AdamVariant, "ema" | "clip">): string =>
+  `${v.clip ? "if (clip[0] < 0.0) { return; }" : ""}
+        let w = param[i];
+        let g = grad[i]${v.clip ? " * clip[0]" : ""} + p.weightDecay * w;
+        let m1 = p.beta1 * m[i] + p.gain1 * g;
+        let v1 = p.beta2 * v[i] + p.gain2 * g * g;
+        let next = w - p.rate * m1 / (sqrt(v1) * p.rootScale + p.eps);
+        m[i] = m1;
+        v[i] = v1;
+        param[i] = next;
+        ${v.ema ? "ema[i] = ema[i] - p.emaGain * (ema[i] - next);" : ""}`;
 
 /**
  * Adam (Kingma & Ba 2015) as PyTorch computes it: weight decay added to the gradient, eps outside the root.
@@ -25,40 +57,27 @@ export const adam = defineKernel({
       ...(v.ema && { ema: "read_write vec4f" }),
       ...(v.clip && { clip: "read f32" }),
     }) as Record<"grad" | "param" | "m" | "v" | "ema" | "clip", Binding>,
-  params: {
-    count: "u32",
-    rate: "f32",
-    rootScale: "f32",
-    beta1: "f32",
-    beta2: "f32",
-    gain1: "f32",
-    gain2: "f32",
-    eps: "f32",
-    weightDecay: "f32",
-    emaGain: "f32",
-  },
+  params: { count: "u32", ...adamParams },
   variants: [true, false].flatMap((ema) =>
     [true, false].flatMap((clip) => vecCounts.map((vecs): AdamVariant => ({ ema, clip, vecs }))),
   ),
-  main: (v: AdamVariant) =>
-    forEachVec4InTurn(
-      v.vecs,
-      `${v.clip ? "if (clip[0] < 0.0) { return; }" : ""}
-        let w = param[i];
-        let g = grad[i]${v.clip ? " * clip[0]" : ""} + p.weightDecay * w;
-        let m1 = p.beta1 * m[i] + p.gain1 * g;
-        let v1 = p.beta2 * v[i] + p.gain2 * g * g;
-        let next = w - p.rate * m1 / (sqrt(v1) * p.rootScale + p.eps);
-        m[i] = m1;
-        v[i] = v1;
-        param[i] = next;
-        ${v.ema ? "ema[i] = ema[i] - p.emaGain * (ema[i] - next);" : ""}`,
-    ),
+  main: (v: AdamVariant) => forEachVec4InTurn(v.vecs, adamStep(v)),
   dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
   cost: ({ count }, v) => ({ bytes: (v.ema ? 36 : 28) * count, flops: 14 * count }),
 });
 
 export type SgdVariant = { ema: boolean; clip: boolean; vecs: number };
+
+const sgdParams = { rate: "f32", momentum: "f32", weightDecay: "f32", emaGain: "f32" } as const;
+
+const sgdStep = (v: Pick<SgdVariant, "ema" | "clip">): string =>
+  `${v.clip ? "if (clip[0] < 0.0) { return; }" : ""}
+        let w = param[i];
+        let m1 = p.momentum * m[i] + grad[i]${v.clip ? " * clip[0]" : ""} + p.weightDecay * w;
+        let next = w - p.rate * m1;
+        m[i] = m1;
+        param[i] = next;
+        ${v.ema ? "ema[i] = ema[i] - p.emaGain * (ema[i] - next);" : ""}`;
 
 /** Stochastic gradient descent with momentum as PyTorch computes it: b = momentum b + g, w -= lr b. */
 export const sgd = defineKernel({
@@ -71,21 +90,78 @@ export const sgd = defineKernel({
       ...(v.ema && { ema: "read_write vec4f" }),
       ...(v.clip && { clip: "read f32" }),
     }) as Record<"grad" | "param" | "m" | "ema" | "clip", Binding>,
-  params: { count: "u32", rate: "f32", momentum: "f32", weightDecay: "f32", emaGain: "f32" },
+  params: { count: "u32", ...sgdParams },
   variants: [true, false].flatMap((ema) =>
     [true, false].flatMap((clip) => vecCounts.map((vecs): SgdVariant => ({ ema, clip, vecs }))),
   ),
-  main: (v: SgdVariant) =>
-    forEachVec4InTurn(
-      v.vecs,
-      `${v.clip ? "if (clip[0] < 0.0) { return; }" : ""}
-        let w = param[i];
-        let m1 = p.momentum * m[i] + grad[i]${v.clip ? " * clip[0]" : ""} + p.weightDecay * w;
-        let next = w - p.rate * m1;
-        m[i] = m1;
-        param[i] = next;
-        ${v.ema ? "ema[i] = ema[i] - p.emaGain * (ema[i] - next);" : ""}`,
-    ),
+  main: (v: SgdVariant) => forEachVec4InTurn(v.vecs, sgdStep(v)),
   dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
   cost: ({ count }, v) => ({ bytes: (v.ema ? 28 : 20) * count, flops: 6 * count }),
 });
+
+/** Of several tensors at once: where arrays are bound for `tensors` of them, and the clip's factor once. */
+export type SeveralVariant = { ema: boolean; clip: boolean; tensors: number };
+
+const MOST_TENSORS = 5;
+type Count = `count${0 | 1 | 2 | 3 | 4}`;
+const counts = range(MOST_TENSORS).map((k) => `count${k}`) as readonly Count[];
+
+/** Tensors that a launch moves, each of so many arrays: on a GPU small ones take less than a launch. */
+export function tensorsOfStep(
+  { kind, maxStorageBuffers = 8 }: Hardware,
+  arrays: number,
+  clip: boolean,
+): number {
+  const most = Math.floor((maxStorageBuffers - (clip ? 1 : 0)) / arrays);
+  return kind === "gpu" ? Math.max(1, Math.min(most, MOST_TENSORS)) : 1;
+}
+
+/** The same step for one tensor after the other, whose arrays have its number at the end of their names. */
+const several = <P extends string>(
+  name: string,
+  sums: readonly string[],
+  params: Record<P, "f32">,
+  step: (v: SeveralVariant) => string,
+) =>
+  defineKernel<string, Count | P, SeveralVariant>({
+    name,
+    bindings: ({ ema, clip, tensors }) => {
+      const written = ["param", ...sums, ...(ema ? ["ema"] : [])];
+      const ofEach = range(tensors).flatMap((k): [string, Binding][] => [
+        [`grad_${k}`, "read vec4f"],
+        ...written.map((array): [string, Binding] => [`${array}_${k}`, "read_write vec4f"]),
+      ]);
+      return { ...Object.fromEntries(ofEach), ...(clip && { clip: "read f32" as const }) };
+    },
+    params: { ...(Object.fromEntries(counts.map((c) => [c, "u32"])) as Record<Count, "u32">), ...params },
+    variants: [
+      { ema: false, clip: false, tensors: 2 },
+      { ema: false, clip: true, tensors: 1 },
+    ],
+    main: (v) => `
+    ${linearMain(256)}
+      var i = thread;
+      ${unroll(
+        v.tensors,
+        (k) => `
+      let vecs${k} = (p.count${k} + 3u) / 4u;
+      if (i < vecs${k}) {
+        ${step(v).replace(/\b(grad|param|m|v|ema)\[/g, `$1_${k}[`)}
+        return;
+      }
+      i -= vecs${k};`,
+      )}
+    }`,
+    dispatch: (p) =>
+      linearGroups(
+        counts.reduce((vecs, c) => vecs + Math.ceil(p[c] / 4), 0),
+        256,
+      ),
+    cost: (p, v) => {
+      const all = counts.reduce((total, c) => total + p[c], 0);
+      return { bytes: (12 + 8 * sums.length + (v.ema ? 8 : 0)) * all, flops: 6 * (1 + sums.length) * all };
+    },
+  });
+
+export const adamSeveral = several("adam_several", ["m", "v"], adamParams, adamStep);
+export const sgdSeveral = several("sgd_several", ["m"], sgdParams, sgdStep);

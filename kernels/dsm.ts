@@ -1,5 +1,5 @@
-import { sumOf } from "./folds.ts";
-import { defineKernel, linearGroups, linearMain } from "./kernel.ts";
+import { meet, sumOf } from "./folds.ts";
+import { defineKernel, type Hardware, linearGroups, linearMain } from "./kernel.ts";
 import { math } from "./lib/math.ts";
 import {
   type BlockVariant,
@@ -38,10 +38,27 @@ export const dsmPerturb = defineKernel({
 
 const weight = [...math, "fn weight(s: f32) -> f32 { return exp_(p.power * log_(s)); }"];
 
+export type DsmLossVariant = {
+  /** Who adds up a segment: a thread, for CPU drivers, or 64 side by side that meet in a tree. */
+  by: "thread" | "group";
+  vec: boolean;
+};
+/** Elements of a segment: short chains of a thread's own, and enough of them for every core. */
+const SEGMENT = { thread: 256, group: 4096 } as const;
+
+/** How a sample of so many elements is added up. */
+export function dsmLossVariant({ kind }: Hardware, sampleSize: number): DsmLossVariant {
+  return { by: kind === "cpu" ? "thread" : "group", vec: sampleSize % 4 === 0 };
+}
+
+/** Segments of such a sample. */
+export const dsmLossSegments = (sampleSize: number, { by }: DsmLossVariant): number =>
+  Math.max(1, Math.ceil(sampleSize / SEGMENT[by]));
+
 /** Partial sums [samples, segments] of sigma^power / 2 |score + z / sigma|^2. */
 export const dsmLoss = defineKernel({
   name: "dsm_loss",
-  bindings: ({ vec }: { vec: boolean }) =>
+  bindings: ({ vec }: DsmLossVariant) =>
     ({
       score: `read ${elementType(vec)}`,
       z: `read ${elementType(vec)}`,
@@ -50,25 +67,47 @@ export const dsmLoss = defineKernel({
     }) as const,
   params: { samples: "u32", sampleSize: "u32", segments: "u32", power: "f32" },
   lib: ({ vec }) => [...weight, sumOf(vec)],
-  variants: [{ vec: false }, { vec: true }],
-  main: ({ vec }) => `
-    ${linearMain(64)}
-      if (thread >= p.samples * p.segments) { return; }
-      let sample = thread / p.segments;
-      let length = p.sampleSize${vec ? " / 4u" : ""};
-      let size = (length + p.segments - 1u) / p.segments;
-      let first = (thread % p.segments) * size;
-      let s = sigma[sample];
-      var squares = ${elementType(vec)}();
-      for (var e = first; e < min(first + size, length); e++) {
-        let d = score[sample * length + e] + z[sample * length + e] / s;
-        squares += d * d;
-      }
-      loss[thread] = 0.5 * sum(squares) * weight(s);
-    }`,
-  dispatch: ({ samples, segments }) => linearGroups(samples * segments, 64),
+  variants: (["thread", "group"] as const).flatMap((by) =>
+    [false, true].map((vec): DsmLossVariant => ({ by, vec })),
+  ),
+  main: (v) => (v.by === "thread" ? lossByThread(v) : lossByGroup(v)),
+  dispatch: ({ samples, segments }, { by }) => linearGroups(samples * segments, by === "thread" ? 64 : 1),
   cost: ({ samples, sampleSize }) => ({ bytes: 8 * samples * sampleSize, flops: 4 * samples * sampleSize }),
 });
+
+/** The segment `index`: elements, or vec4s, `first` up to `last` of `sample`. */
+const segment = ({ vec }: DsmLossVariant, index: string) => `
+      let sample = ${index} / p.segments;
+      let length = p.sampleSize${vec ? " / 4u" : ""};
+      let size = (length + p.segments - 1u) / p.segments;
+      let first = (${index} % p.segments) * size;
+      let last = min(first + size, length);
+      let s = sigma[sample];
+      var squares = ${elementType(vec)}();`;
+const addSquare = `
+        let d = score[sample * length + e] + z[sample * length + e] / s;
+        squares += d * d;`;
+
+const lossByThread = (v: DsmLossVariant) => `
+    ${linearMain(64)}
+      if (thread >= p.samples * p.segments) { return; }
+      ${segment(v, "thread")}
+      for (var e = first; e < last; e++) {${addSquare}
+      }
+      loss[thread] = 0.5 * sum(squares) * weight(s);
+    }`;
+
+const lossByGroup = (v: DsmLossVariant) => `
+    var<workgroup> part: array<f32, 64>;
+    ${linearMain(64)}
+      let safe = min(group, p.samples * p.segments - 1u);
+      ${segment(v, "safe")}
+      for (var e = first + lane; e < last; e += 64u) {${addSquare}
+      }
+      var total = sum(squares);
+      ${meet(v, "total")}
+      if (lane == 0u) { loss[safe] = 0.5 * total * weight(s); }
+    }`;
 
 /** dscore = dloss [samples] sigma^power (score + z / sigma). */
 export const dsmLossGrad = defineKernel({

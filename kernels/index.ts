@@ -1,6 +1,6 @@
 // Every kernel, for the tests and `stein kernels`.
 export { accumulate } from "./accumulate.ts";
-export { adam, sgd } from "./adam.ts";
+export { adam, adamSeveral, sgd, sgdSeveral } from "./adam.ts";
 export { attention, attentionDelta, attentionGradKey, attentionGradQuery } from "./attention.ts";
 export { attentionSlopes, attentionWeights } from "./attention-weights.ts";
 export { binary, binaryBroadcast, binaryScalar } from "./binary.ts";
@@ -34,7 +34,7 @@ export {
 } from "./norm.ts";
 export { groupNorm, groupNormGrad } from "./norm-group.ts";
 export { normLanes, normLanesGrad } from "./norm-lanes.ts";
-export { drawnNorms, normRatio } from "./norm-ratio.ts";
+export { drawnNorms, normRatio, sampleNorms } from "./norm-ratio.ts";
 export { normGradPieces, normGradSplit, normPieces, normSplit } from "./norm-split.ts";
 export { pack } from "./pack.ts";
 export { averagePool, maxPool, maxPoolGrad, takeIndexed } from "./pool.ts";
@@ -44,8 +44,11 @@ export { resizeBilinear, resizeBilinearGrad, resizeNearest } from "./resize.ts";
 export { multiplyAdd } from "./roofline.ts";
 export { slidingMax, slidingMean } from "./sliding-pool.ts";
 export { softmax, softmaxGrad } from "./softmax.ts";
+export { softmaxByLanes } from "./softmax-lanes.ts";
 export { squareSums } from "./square-sums.ts";
+export { transposedCopy } from "./transpose.ts";
 export { activationGrad, unary } from "./unary.ts";
 export { upfirdn2d, upfirdn2dTile } from "./upfirdn2d.ts";
+export { windowCopy } from "./window.ts";
 export { winogradInput, winogradOutput, winogradWeight } from "./winograd.ts";
 export { winogradOutputGrad, winogradWeightGrad } from "./winograd-grad.ts";

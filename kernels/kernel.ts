@@ -21,6 +21,8 @@ export interface Hardware {
   readonly maxWorkgroupStorage: number;
   /** Bytes of a tensor that a kernel can see at once. */
   readonly maxBinding: number;
+  /** Arrays that a kernel may bind; 8, which every adapter has room for, unless told. */
+  readonly maxStorageBuffers?: number | undefined;
   /** Kernels may say "enable subgroups". */
   readonly subgroups: boolean;
   /** Lanes of a subgroup, where all have as many. */

@@ -1,4 +1,4 @@
-import { defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
+import { defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
 import { drawLib, drawParams } from "./random.ts";
 
 /**
@@ -46,9 +46,9 @@ const segment = (index: string) => `
       var total = vec2f();`;
 
 /** part[0] becomes the sum of the threads' values. */
-const meet = (value: string) => `
+const meet = (value: string, threads = 64) => `
       part[lane] = ${value};
-      for (var half = 32u; half > 0u; half = half / 2u) {
+      for (var half = ${threads / 2}u; half > 0u; half = half / 2u) {
         workgroupBarrier();
         if (lane < half) { part[lane] += part[lane + half]; }
       }`;
@@ -75,22 +75,74 @@ const byGroup = `
       }
     }`;
 
-/** "batch": one ratio of the means over all samples; "sample": one for each, which knows nothing of the others. */
-export type RatioVariant = { over: "batch" | "sample" };
+export type RatioVariant = {
+  /** "batch": one ratio of the means over all samples; "sample": one for each, which knows nothing of the others. */
+  over: "batch" | "sample";
+  /** Who adds up a sample's segments: a thread, or 64 side by side, for a batch in `sampleNorms` before. */
+  by: "thread" | "group";
+};
+
+/** Sums that a GPU's thread takes one after the other, and those of a batch that are not worth a second launch. */
+const FEW = { sample: 8, batch: 512 };
+
+/** How so many sums are joined. How many samples there are does not count where each has its own. */
+export function ratioVariant(
+  { kind }: Hardware,
+  over: RatioVariant["over"],
+  { samples, segments }: { samples: number; segments: number },
+): RatioVariant {
+  const sums = over === "sample" ? segments : samples * segments;
+  return { over, by: kind === "gpu" && sums > FEW[over] ? "group" : "thread" };
+}
+
+/** norms [samples, 2]: |z| and |score| of each sample, from what `drawnNorms` leaves. */
+export const sampleNorms = defineKernel({
+  name: "sample_norms",
+  bindings: { sums: "read f32", norms: "read_write f32" },
+  params: { samples: "u32", segments: "u32" },
+  variants: [{}],
+  main: () => ofSample("norms[2u * sample] = sqrt(part[0].x); norms[2u * sample + 1u] = sqrt(part[0].y);"),
+  dispatch: ({ samples }) => linearGroups(samples, 1),
+  cost: ({ samples, segments }) => ({ bytes: 8 * samples * (segments + 1), flops: 2 * samples * segments }),
+});
 
 /**
  * ratio [1] = (mean |z| / mean |score|)^2 over the samples, or ratio [samples] = (|z| / |score|)^2 of each, from what
- * `drawnNorms` leaves.
+ * `drawnNorms` leaves; that of a batch by a workgroup from what `sampleNorms` leaves.
  */
 export const normRatio = defineKernel({
   name: "norm_ratio",
   bindings: { sums: "read f32", ratio: "read_write f32" },
   params: { samples: "u32", segments: "u32" },
-  variants: [{ over: "batch" }, { over: "sample" }] as RatioVariant[],
-  main: ({ over }) => (over === "batch" ? ofMeans : ofEach),
-  dispatch: ({ samples }, { over }) => (over === "batch" ? [1, 1, 1] : linearGroups(samples, 64)),
+  variants: (["thread", "group"] as const).flatMap((by) =>
+    (["batch", "sample"] as const).map((over): RatioVariant => ({ over, by })),
+  ),
+  main: ({ over, by }) =>
+    over === "batch"
+      ? ofMeans(by)
+      : by === "thread"
+        ? ofEach
+        : ofSample("ratio[sample] = part[0].x / part[0].y;"),
+  dispatch: ({ samples }, { over, by }) =>
+    over === "batch" ? [1, 1, 1] : linearGroups(samples, by === "thread" ? 64 : 1),
   cost: ({ samples, segments }) => ({ bytes: 8 * samples * segments, flops: 2 * samples * segments }),
 });
+
+/** 64 threads for a sample, whose sums are part[0] at the end. A surplus workgroup repeats the last. */
+const ofSample = (result: string) => `
+    var<workgroup> part: array<vec2f, 64>;
+    ${linearMain(64)}
+      let sample = min(group, p.samples - 1u);
+      var total = vec2f();
+      for (var i = sample * p.segments + lane; i < (sample + 1u) * p.segments; i += 64u) {
+        total += vec2f(sums[2u * i], sums[2u * i + 1u]);
+      }
+      ${meet("total")}
+      if (lane == 0u) { ${result} }
+    }`;
+
+/** Threads that take the means of a batch. */
+const THREADS = { thread: 64, group: 256 } as const;
 
 /** `squares` of the sample that is known. */
 const squares = `
@@ -99,16 +151,20 @@ const squares = `
           squares += vec2f(sums[2u * i], sums[2u * i + 1u]);
         }`;
 
-const ofMeans = `
-    var<workgroup> part: array<vec2f, 64>;
-    @compute @workgroup_size(64)
+const ofMeans = (by: RatioVariant["by"]) => `
+    var<workgroup> part: array<vec2f, ${THREADS[by]}>;
+    @compute @workgroup_size(${THREADS[by]})
     fn main(@builtin(local_invocation_index) lane: u32) {
       var norms = vec2f();
-      for (var sample = lane; sample < p.samples; sample += 64u) {
-        ${squares.trim()}
-        norms += sqrt(squares);
+      for (var sample = lane; sample < p.samples; sample += ${THREADS[by]}u) {
+        ${
+          by === "thread"
+            ? `${squares.trim()}
+        norms += sqrt(squares);`
+            : "norms += vec2f(sums[2u * sample], sums[2u * sample + 1u]);"
+        }
       }
-      ${meet("norms")}
+      ${meet("norms", THREADS[by])}
       if (lane == 0u) {
         let q = part[0].x / part[0].y;
         ratio[0] = q * q;

@@ -8,9 +8,10 @@ export type ReduceVariant = {
   /**
    * Who walks a segment. For CPU drivers, where barriers are dear, one thread: "thread" element by element, "along" by
    * vec4s of the axis (inner is 1 and the length a multiple of 4), "across" with four neighbouring results at once
-   * (inner is a multiple of 4). For GPUs 64 threads that meet in a tree: "group" element by element, "wide" by vec4s of the axis.
+   * (inner is a multiple of 4). For GPUs 64 threads that meet in a tree: "group" element by element, "wide" by vec4s of the
+   * axis; or, where it is short, "eights": eight of them, by vec4s.
    */
-  by: "thread" | "along" | "across" | "group" | "wide";
+  by: "thread" | "along" | "across" | "group" | "wide" | "eights";
 };
 
 /** What a chain starts with; an extreme with a value of its own, so that the largest of infinities is one. */
@@ -22,10 +23,10 @@ const join = {
   min: "select(select(b, a, a < b), a, is_nan(a))",
 };
 const ops = Object.keys(start) as ReduceName[];
-const walkers = ["thread", "along", "across", "group", "wide"] as const;
-/** Walkers that load vec4s, and those whose threads share a segment. */
-const inFours = (by: ReduceVariant["by"]) => by === "along" || by === "across" || by === "wide";
-const shared = (by: ReduceVariant["by"]) => by === "group" || by === "wide";
+const walkers = ["thread", "along", "across", "group", "wide", "eights"] as const;
+/** Walkers that load vec4s, and the segments of a workgroup. */
+const inFours = (by: ReduceVariant["by"]) => by !== "thread" && by !== "group";
+const perGroup = { thread: 64, along: 64, across: 64, group: 1, wide: 1, eights: 8 } as const;
 
 /**
  * x [outer, length, inner] -> y [outer, segments, inner]: each segment of ceil(length / segments) neighbours is
@@ -44,9 +45,9 @@ export const reduce = defineKernel({
   main: (v) => `
     fn join(a: f32, b: f32) -> f32 { return ${join[v.op]}; }
     ${inFours(v.by) ? "fn joined(a: vec4f, b: vec4f) -> vec4f { return vec4f(join(a.x, b.x), join(a.y, b.y), join(a.z, b.z), join(a.w, b.w)); }" : "fn joined(a: f32, b: f32) -> f32 { return join(a, b); }"}
-    ${shared(v.by) ? byGroup(v) : byThread(v)}`,
+    ${{ 1: byGroup, 8: byEights, 64: byThread }[perGroup[v.by]](v)}`,
   dispatch: ({ outer, inner, segments }, { by }) =>
-    linearGroups((outer * segments * inner) / (by === "across" ? 4 : 1), shared(by) ? 1 : 64),
+    linearGroups((outer * segments * inner) / (by === "across" ? 4 : 1), perGroup[by]),
   cost: ({ outer, length, inner, segments }) => ({
     bytes: 4 * outer * inner * (length + segments),
     flops: outer * length * inner,
@@ -55,7 +56,8 @@ export const reduce = defineKernel({
 
 /** Who walks axes of a length with so many results beside each other. */
 export function reduceWalker(hw: Hardware, length: number, inner: number): ReduceVariant["by"] {
-  if (hw.kind === "gpu" && inner === 1 && length % 4 === 0) return length > 256 ? "wide" : "along";
+  if (hw.kind === "gpu" && inner === 1 && length % 4 === 0)
+    return length > 256 ? "wide" : length >= 32 ? "eights" : "along";
   if (hw.kind === "gpu") return inner === 1 && length >= 256 ? "group" : "thread";
   if (inner % 4 === 0) return "across";
   return inner === 1 && length % 4 === 0 ? "along" : "thread";
@@ -71,6 +73,7 @@ export const reduceWalkers = (hw: Hardware, length: number, inner: number): Redu
         across: inner % 4 === 0,
         group: hw.kind === "gpu" || length >= 256,
         wide: hw.kind === "gpu" && inner === 1 && length % 4 === 0,
+        eights: hw.kind === "gpu" && inner === 1 && length % 4 === 0,
       })[by],
   );
 
@@ -123,4 +126,32 @@ const byGroup = ({ op, by }: ReduceVariant) => `
         if (lane < half) { part[lane] = join(part[lane], part[lane + half]); }
       }
       if (lane == 0u) { y[safe] = part[0] * p.scale; }
+    }`;
+
+/** Neighbours read side by side, each in two chains; of each segment one adds up what the eight have. */
+const byEights = ({ op }: ReduceVariant) => `
+    var<workgroup> part: array<f32, 72>; // lines of eight stand nine apart, in different banks
+    ${linearMain(64)}
+      let length = p.length / 4u;
+      let inner = 1u;
+      let count = p.outer * p.segments;
+      let safe = min(group * 8u + lane / 8u, count - 1u);
+      ${segment("safe")}
+      var even = vec4f(${start[op]});
+      var odd = even;
+      var i = first + lane % 8u;
+      for (; i + 8u < last; i += 16u) {
+        even = joined(even, x[base + i]);
+        odd = joined(odd, x[base + i + 8u]);
+      }
+      if (i < last) { even = joined(even, x[base + i]); }
+      let all = joined(even, odd);
+      part[lane + lane / 8u] = ${ofLanes};
+      workgroupBarrier();
+      let own = group * 8u + lane;
+      if (lane < 8u && own < count) {
+        var total = part[9u * lane];
+        for (var k = 1u; k < 8u; k++) { total = join(total, part[9u * lane + k]); }
+        y[own] = total * p.scale;
+      }
     }`;

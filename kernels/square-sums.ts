@@ -8,27 +8,32 @@ const EACH = 8;
 export type SquareSumsVariant = {
   /** Who adds up a sum's numbers: a workgroup 8,192, or for CPU drivers a thread 256. */
   by: "group" | "thread";
+  /** Tensors of a launch. */
+  tensors: number;
 };
 const PART = { group: 4 * THREADS * EACH, thread: 256 } as const;
-/** Tensors of a launch. Four have three quarters of what seven gain on llvmpipe, and compile in half the time. */
-const TENSORS = { group: 1, thread: 4 } as const;
+/** As many as any variant takes. */
+const MOST = 15;
 
-export const squareSumsVariant = ({ kind }: Hardware): SquareSumsVariant => ({
-  by: kind === "gpu" ? "group" : "thread",
-});
+/**
+ * On a GPU as many tensors as can be bound beside the sums, for a launch takes longer than most of them. On llvmpipe four
+ * have three quarters of what seven gain, and compile in half the time.
+ */
+export const squareSumsVariant = ({ kind, maxStorageBuffers = 8 }: Hardware): SquareSumsVariant =>
+  kind === "gpu"
+    ? { by: "group", tensors: Math.min(maxStorageBuffers - 1, MOST) }
+    : { by: "thread", tensors: 4 };
 
 /** Sums that `squareSums` makes of so many numbers. */
-export const squareSumsOf = (count: number, { by }: SquareSumsVariant): number => Math.ceil(count / PART[by]);
-
-/** Tensors that a launch takes. */
-export const squareSumsTensors = ({ by }: SquareSumsVariant): number => TENSORS[by];
+export const squareSumsOf = (count: number, { by }: Pick<SquareSumsVariant, "by">): number =>
+  Math.ceil(count / PART[by]);
 
 /** Names of the tensors' counts among the parameters. */
-export const squareSumsCounts = ["count0", "count1", "count2", "count3"] as const;
-type Count = (typeof squareSumsCounts)[number];
+export const squareSumsCounts = range(MOST).map((k) => `count${k}`) as readonly SquareSumsCount[];
+export type SquareSumsCount = `count${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14}`;
 
-// Of vec4 i what lies below the count.
-const real = `fn real(v: vec4f, i: u32, count: u32) -> vec4f { return select(vec4f(), v, vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u) < vec4u(count)); }`;
+/** WGSL: of vec4 i what lies below the count. */
+export const realLanes = `fn real(v: vec4f, i: u32, count: u32) -> vec4f { return select(vec4f(), v, vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u) < vec4u(count)); }`;
 
 /**
  * sums[at...]: the sums of the squares of parts of x0, then of x1 and so on, of which each has its count; 0 where there is no
@@ -36,17 +41,20 @@ const real = `fn real(v: vec4f, i: u32, count: u32) -> vec4f { return select(vec
  */
 export const squareSums = defineKernel({
   name: "square_sums",
-  bindings: (v: SquareSumsVariant): Record<string, "read vec4f" | "read_write f32"> => ({
-    ...Object.fromEntries(range(squareSumsTensors(v)).map((k) => [`x${k}`, "read vec4f"])),
+  bindings: ({ tensors }: SquareSumsVariant): Record<string, "read vec4f" | "read_write f32"> => ({
+    ...Object.fromEntries(range(tensors).map((k) => [`x${k}`, "read vec4f"])),
     sums: "read_write f32",
   }),
   params: {
     at: "u32",
-    ...(Object.fromEntries(squareSumsCounts.map((name) => [name, "u32"])) as Record<Count, "u32">),
+    ...(Object.fromEntries(squareSumsCounts.map((name) => [name, "u32"])) as Record<SquareSumsCount, "u32">),
   },
-  lib: [real],
-  variants: [{ by: "group" }, { by: "thread" }] as SquareSumsVariant[],
-  main: ({ by }) => (by === "group" ? byGroup : byThread),
+  lib: [realLanes],
+  variants: [
+    { by: "group", tensors: 7 },
+    { by: "thread", tensors: 4 },
+  ] as SquareSumsVariant[],
+  main: (v) => (v.by === "group" ? byGroup(v) : byThread(v)),
   dispatch: (p, v) =>
     linearGroups(
       squareSumsCounts.reduce((sums, name) => sums + squareSumsOf(p[name], v), 0),
@@ -58,11 +66,11 @@ export const squareSums = defineKernel({
   },
 });
 
-const byThread = `
+const byThread = ({ tensors }: SquareSumsVariant) => `
     ${linearMain(64)}
       var part = thread;
       ${unroll(
-        TENSORS.thread,
+        tensors,
         (k) => `
       let parts${k} = (p.count${k} + ${PART.thread - 1}u) / ${PART.thread}u;
       if (part < parts${k}) {
@@ -79,17 +87,29 @@ const byThread = `
       )}
     }`;
 
-const byGroup = `
+/** A part before a tensor's first wraps around, to where no tensor's parts are. */
+const byGroup = ({ tensors }: SquareSumsVariant) => `
     var<workgroup> part: array<f32, ${THREADS}>;
     ${linearMain(THREADS)}
-      let last = (p.count0 - 1u) / 4u;
-      let first = group * ${THREADS * EACH}u + lane;
+      var own = group;
       var total = 0.0;
       ${unroll(
-        EACH,
-        (k) =>
-          `{ let i = first + ${k * THREADS}u; let v = real(x0[min(i, last)], i, p.count0); total += dot(v, v); }`,
+        tensors,
+        (k) => `
+      let parts${k} = (p.count${k} + ${PART.group - 1}u) / ${PART.group}u;
+      if (own < parts${k}) {
+        let vecs = (p.count${k} + 3u) / 4u;
+        let end = min((own + 1u) * ${THREADS * EACH}u, vecs);
+        for (var i = own * ${THREADS * EACH}u + lane; i < end; i += ${2 * THREADS}u) {
+          let next = i + ${THREADS}u;
+          let v = real(x${k}[i], i, p.count${k});
+          let w = real(x${k}[min(next, vecs - 1u)], next, p.count${k});
+          total += dot(v, v) + dot(w, w);
+        }
+      }
+      own -= parts${k};`,
       )}
       ${meet({ by: "group" }, "total", "sum", THREADS)}
-      if (lane == 0u && group * ${PART.group}u < p.count0) { sums[p.at + group] = total; }
+      let all = ${unroll(tensors, (k) => `parts${k}`, " + ")};
+      if (lane == 0u && group < all) { sums[p.at + group] = total; }
     }`;

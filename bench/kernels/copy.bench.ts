@@ -1,4 +1,4 @@
-import { concat, narrow, pad, permute } from "../../engine/ops/index.ts";
+import { concat, narrow, pad, permute, slice } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
@@ -22,6 +22,10 @@ const walks: Record<string, { apply: (x: Tensor) => Tensor; moved: number }> = {
         [1, 1],
       ]),
     moved: 2,
+  },
+  "cut 1 off each side": {
+    apply: (x) => slice(x, [0, 0, 1, 1], [x.dim(0), x.dim(1), x.dim(2) - 2, x.dim(3) - 2]),
+    moved: 2 * (62 / 64) ** 2,
   },
 };
 

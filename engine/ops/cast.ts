@@ -1,4 +1,5 @@
 import { type CastType, cast as kernel } from "../../kernels/cast.ts";
+import { vecsPerThread } from "../../kernels/lanewise.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import { truncate } from "../oracle/cast.ts";
@@ -8,9 +9,10 @@ export type { CastType };
 
 const op = defineOp<{ from: CastType; to: CastType }>({
   name: "cast",
-  forward: (engine, [x], variant) => {
-    const y = engine.empty(x!.shape, variant.to);
-    engine.launchLinear(kernel, variant, { x: x!, y }, {}, x!.size);
+  forward: (engine, [x], { from, to }) => {
+    const y = engine.empty(x!.shape, to);
+    const vecs = vecsPerThread(engine.hardware);
+    engine.launchLinear(kernel, { from, to, vecs }, { x: x!, y }, {}, x!.size);
     return y;
   },
   vjp: () => [undefined],

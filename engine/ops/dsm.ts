@@ -1,4 +1,10 @@
-import { dsmLossGrad, dsmLoss as lossKernel, dsmPerturb as perturbKernel } from "../../kernels/dsm.ts";
+import {
+  dsmLossGrad,
+  dsmLossSegments,
+  dsmLossVariant,
+  dsmLoss as lossKernel,
+  dsmPerturb as perturbKernel,
+} from "../../kernels/dsm.ts";
 import { blockVariant } from "../../kernels/random.ts";
 import { runVariant } from "../../kernels/runs.ts";
 import { UsageError } from "../errors.ts";
@@ -36,11 +42,12 @@ const perSample = defineOp<Attrs>({
   forward: (engine, [score, z, sigma], { annealPower }) => {
     const samples = score!.dim(0);
     const sampleSize = score!.size / samples;
-    const segments = Math.max(1, Math.ceil(sampleSize / 256));
+    const variant = dsmLossVariant(engine.hardware, sampleSize);
+    const segments = dsmLossSegments(sampleSize, variant);
     const parts = engine.empty([samples, segments]);
     engine.launch(
       lossKernel,
-      { vec: sampleSize % 4 === 0 },
+      variant,
       { score: score!, z: z!, sigma: sigma!, loss: parts },
       { samples, sampleSize, segments, power: annealPower },
     );

@@ -1,10 +1,15 @@
-import { embeddingGrad as gradKernel, embedding as kernel } from "../../kernels/embedding.ts";
+import {
+  embeddingGradChunk,
+  embeddingGrad as gradKernel,
+  embedding as kernel,
+} from "../../kernels/embedding.ts";
 import { runVariant } from "../../kernels/runs.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/embedding.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
+import { reduceAxes } from "./reduce.ts";
 
 // Looking rows up and summing into them are each other's adjoint.
 
@@ -31,15 +36,21 @@ const sumInto = defineOp<{ rows: number }>({
   name: "embedding_grad",
   forward: (engine, [dy, labels], { rows }) => {
     const width = dy!.dim(-1);
-    const dtable = engine.empty([rows, width]);
-    const by = engine.hardware.kind === "cpu" ? "column" : "place";
+    const count = labels!.size;
+    const by = engine.hardware.kind === "cpu" ? "column" : "row";
+    const chunk = embeddingGradChunk({ count, rows }, by);
+    const chunks = Math.ceil(count / chunk);
+    const tables = chunks === 1 ? engine.empty([rows, width]) : engine.empty([chunks, rows, width], "f32");
     engine.launch(
       gradKernel,
       { by, vec: width % 4 === 0 },
-      { dy: dy!, labels: labels!, dtable },
-      { count: labels!.size, rows, width },
+      { dy: dy!, labels: labels!, dtable: tables },
+      { count, rows, width, chunk },
     );
-    return dtable;
+    if (chunks === 1) return tables;
+    const dtable = engine.noGrad(() => reduceAxes(engine, "sum", tables, [0])).alias([rows, width]);
+    tables.dispose();
+    return engine.track(dtable);
   },
   vjp: ({ inputs: [, labels], dy }) => [embedding(dy, labels!)],
   saves: { inputs: [1] },

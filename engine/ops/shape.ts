@@ -2,9 +2,10 @@ import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/shape.ts";
-import { normalAxes, showShape, stridesOf } from "../shapes.ts";
+import { normalAxes, shapeSize, showShape, stridesOf } from "../shapes.ts";
 import { copyStrided } from "../strided.ts";
 import type { Dtype, Shape, Tensor } from "../tensor.ts";
+import { windowOf } from "../window.ts";
 
 // All of these copy along strides. Slice and pad with zeros are each other's adjoint; a permutation's is its inverse.
 
@@ -60,9 +61,14 @@ interface SliceAttrs {
 const sliceOp = defineOp<SliceAttrs>({
   name: "slice",
   forward: (engine, [x], { starts, sizes }) => {
-    const y = engine.empty(sizes, x!.dtype);
     const strides = stridesOf(x!.shape);
     const first = starts.reduce((at, s, i) => at + s * strides[i]!, 0);
+    if (engine.hardware.kind === "gpu" && !inFours(x!.shape, sizes, first)) {
+      const back = starts.map((s) => -s);
+      const window = windowOf(engine, x!, sizes, back, 0);
+      if (window) return window;
+    }
+    const y = engine.empty(sizes, x!.dtype);
     copyStrided(engine, x!, y, sizes, strides, stridesOf(sizes), first, 0);
     return y;
   },
@@ -74,6 +80,12 @@ const sliceOp = defineOp<SliceAttrs>({
   ],
   oracle: ([x], { starts, sizes }) => oracle.slice(x!, starts, sizes),
 });
+
+/** Whether a block and what stands between its rows are whole fours, which copyStrided moves at once. */
+const inFours = (shape: Shape, sizes: Shape, first: number): boolean => {
+  const cut = sizes.findLastIndex((size, i) => size !== shape[i]);
+  return [shape, sizes].every((lengths) => shapeSize(lengths.slice(cut)) % 4 === 0) && first % 4 === 0;
+};
 
 /** The block of `sizes` from `starts`. Throws UsageError when it leaves the tensor. */
 export function slice(x: Tensor, starts: readonly number[], sizes: Shape): Tensor {
@@ -123,6 +135,11 @@ const padOp = defineOp<{ pads: Pads; value: number }>({
   name: "pad",
   forward: (engine, [x], { pads, value }) => {
     const shape = x!.shape.map((d, i) => d + pads[i]![0] + pads[i]![1]);
+    if (engine.hardware.kind === "gpu") {
+      const starts = pads.map(([before]) => before);
+      const window = windowOf(engine, x!, shape, starts, value);
+      if (window) return window;
+    }
     const y = filled(engine, shape, value, x!.dtype);
     const strides = stridesOf(y.shape);
     const first = pads.reduce((at, [before], i) => at + before * strides[i]!, 0);

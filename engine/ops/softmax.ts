@@ -1,5 +1,7 @@
+import { type FoldVariant, foldVariant, foldWays } from "../../kernels/folds.ts";
 import { softmax as kernel, type SoftmaxVariant, softmaxGrad } from "../../kernels/softmax.ts";
-import { chosen } from "../choices.ts";
+import { type SoftmaxLanes, softmaxByLanes, softmaxLanes } from "../../kernels/softmax-lanes.ts";
+import { chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
@@ -18,11 +20,19 @@ import { folding, type Table } from "./ways.ts";
 type Out = SoftmaxVariant["out"];
 const sides = (x: Tensor) => ({ rows: x.size / x.dim(-1), columns: x.dim(-1) });
 
-const forward = folding<Table & { out: Out }>("softmax", (engine, [x], { out, rows, columns }, way) => {
-  const y = engine.empty(out === "logsumexp" ? x!.shape.slice(0, -1) : x!.shape);
-  engine.launch(kernel, { out, ...way }, { x: x!, y }, { rows, columns });
-  return y;
-});
+/** As `folding`, or by lanes that keep a row. */
+const forward: Tunable<Table & { out: Out }, FoldVariant | SoftmaxLanes> = {
+  family: "softmax",
+  classOf: ({ columns }) => `rows of ${columns}`,
+  heuristic: (hw, { columns }) => softmaxLanes(hw, columns)[0] ?? foldVariant(hw, columns),
+  ways: (hw, { columns }) => [...foldWays(hw, columns), ...softmaxLanes(hw, columns)],
+  run: (engine, [x], { out, rows, columns }, way) => {
+    const y = engine.empty(out === "logsumexp" ? x!.shape.slice(0, -1) : x!.shape);
+    if ("lanes" in way) engine.launch(softmaxByLanes, { out, ...way }, { x: x!, y }, { rows, columns });
+    else engine.launch(kernel, { out, ...way }, { x: x!, y }, { rows, columns });
+    return y;
+  },
+};
 
 const backward = folding<Table & { log: boolean }>(
   "softmax_grad",

@@ -1,4 +1,4 @@
-import { adam as kernel } from "../../kernels/adam.ts";
+import { adamSeveral, adam as kernel } from "../../kernels/adam.ts";
 import { UsageError } from "../errors.ts";
 import { Scalar } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
@@ -44,7 +44,7 @@ export class Adam extends Optimizer {
   /** Moves the parameters by their gradients, given in their order; `clip` comes from clipGradients. Throws as Optimizer's. */
   apply(grads: readonly Tensor[], clip?: Tensor): void {
     const { beta1, beta2, eps, weightDecay } = this.options;
-    this.move(kernel, grads, clip, {
+    this.move({ one: kernel, several: adamSeveral }, grads, clip, {
       rate: this.#rate,
       rootScale: this.#rootScale,
       beta1,

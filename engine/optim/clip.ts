@@ -1,10 +1,10 @@
-import { clipFactor } from "../../kernels/clip.ts";
+import { clipFactor, clipFactorVariant } from "../../kernels/clip.ts";
 import { range } from "../../kernels/kernel.ts";
 import {
+  type SquareSumsCount,
   squareSums,
   squareSumsCounts,
   squareSumsOf,
-  squareSumsTensors,
   squareSumsVariant,
 } from "../../kernels/square-sums.ts";
 import type { Engine } from "../engine.ts";
@@ -25,7 +25,14 @@ export function clipGradients(grads: readonly Tensor[], maxNorm = 3.4e38): Tenso
   return engine.noGrad(() =>
     engine.scope(() => {
       const factor = engine.empty([2]);
-      engine.launch(clipFactor, {}, { squares: sum(squaresOf(engine, grads)), factor }, { maxNorm });
+      const squares = squaresOf(engine, grads);
+      const variant = clipFactorVariant(engine.hardware, squares.size);
+      engine.launch(
+        clipFactor,
+        variant,
+        { squares: variant.of === "one" ? sum(squares) : squares, factor },
+        { count: squares.size, maxNorm },
+      );
       return factor;
     }),
   );
@@ -37,7 +44,7 @@ function squaresOf(engine: Engine, grads: readonly Tensor[]): Tensor {
   const partsOf = (those: readonly Tensor[]): number =>
     those.reduce((parts, { size }) => parts + squareSumsOf(size, variant), 0);
   const sums = engine.track(engine.empty([partsOf(grads)]));
-  const most = squareSumsTensors(variant);
+  const { tensors: most } = variant;
   let at = 0;
   for (let i = 0; i < grads.length; i += most) {
     const those = grads.slice(i, i + most);
@@ -47,7 +54,7 @@ function squaresOf(engine: Engine, grads: readonly Tensor[]): Tensor {
       squareSums,
       variant,
       { ...Object.fromEntries(tensors), sums },
-      { at, ...(Object.fromEntries(counts) as Record<(typeof squareSumsCounts)[number], number>) },
+      { at, ...(Object.fromEntries(counts) as Record<SquareSumsCount, number>) },
     );
     at += partsOf(those);
   }

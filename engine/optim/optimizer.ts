@@ -1,4 +1,5 @@
-import type { Kernel } from "../../kernels/kernel.ts";
+import { type SeveralVariant, tensorsOfStep } from "../../kernels/adam.ts";
+import type { Hardware, Kernel } from "../../kernels/kernel.ts";
 import { vecsPerThread } from "../../kernels/lanewise.ts";
 import { requireApart } from "../apart.ts";
 import { UsageError } from "../errors.ts";
@@ -56,28 +57,61 @@ export abstract class Optimizer {
    */
   abstract apply(grads: readonly Tensor[], clip?: Tensor): void;
 
-  /** Launches an optimizer's kernel for each parameter, its gradient, its sums and its average. */
+  /** Launches an optimizer's kernels for the parameters, their gradients, their sums and their average. */
   protected move(
-    kernel: Kernel<string, string, MoveVariant>,
+    kernels: MoveKernels,
     grads: readonly Tensor[],
     clip: Tensor | undefined,
     numbers: Readonly<Record<string, ScalarLike>>,
   ): void {
     this.#requireGradients(grads);
-    let i = 0;
-    for (const [name, param] of this.params) {
-      const { engine } = param;
-      const grad = grads[i++]!;
-      const ema = this.ema?.shadow.get(name);
-      const sums = Object.fromEntries([...this.sums].map(([letter, sum]) => [letter, sum.get(name)!]));
-      engine.launchLinear(
-        kernel,
-        { ema: ema !== undefined, clip: clip !== undefined, vecs: vecsPerThread(engine.hardware) },
-        { grad, param, ...sums, ema: ema ?? param, clip: clip ?? param },
-        { ...numbers, emaGain: this.ema?.gain ?? 0 },
-        param.size,
-      );
+    const moved = [...this.params].map(([name, param], i) => this.#arraysOf(name, param, grads[i]!));
+    const [first] = moved;
+    if (!first) return;
+    const { engine } = first.param;
+    const variant = { ema: this.ema !== undefined, clip: clip !== undefined };
+    const all = { ...numbers, emaGain: this.ema?.gain ?? 0 };
+    const most = tensorsOfStep(engine.hardware, Object.keys(first).length, variant.clip);
+    for (let i = 0; i < moved.length; i += most) {
+      const those = moved.slice(i, i + most);
+      if (those.length > 1 && fitTogether(those, engine.hardware))
+        this.#moveSeveral(kernels.several, those, clip, all, variant);
+      else
+        for (const arrays of those)
+          engine.launchLinear(
+            kernels.one,
+            { ...variant, vecs: vecsPerThread(engine.hardware) },
+            { ...arrays, ...(clip && { clip }) },
+            all,
+            arrays.param.size,
+          );
     }
+  }
+
+  #moveSeveral(
+    kernel: MoveKernels["several"],
+    those: readonly Arrays[],
+    clip: Tensor | undefined,
+    numbers: Readonly<Record<string, ScalarLike>>,
+    variant: { ema: boolean; clip: boolean },
+  ): void {
+    const tensors = those.flatMap((arrays, k) =>
+      Object.entries(arrays).map(([array, t]) => [`${array}_${k}`, t] as const),
+    );
+    const counts = Object.keys(kernel.params).filter((name) => name.startsWith("count"));
+    those[0]!.param.engine.launch(
+      kernel,
+      { ...variant, tensors: those.length },
+      { ...Object.fromEntries(tensors), ...(clip && { clip }) },
+      { ...numbers, ...Object.fromEntries(counts.map((name, k) => [name, those[k]?.param.size ?? 0])) },
+    );
+  }
+
+  /** What a kernel binds for a parameter. */
+  #arraysOf(name: string, param: Tensor, grad: Tensor): Arrays {
+    const sums = [...this.sums].map(([letter, sum]) => [letter, sum.get(name)!]);
+    const ema = this.ema?.shadow.get(name);
+    return { grad, param, ...Object.fromEntries(sums), ...(ema && { ema }) };
   }
 
   #requireGradients(grads: readonly Tensor[]): void {
@@ -123,6 +157,22 @@ export abstract class Optimizer {
 
 /** What kernels of optimizers differ by: see kernels/adam.ts. */
 type MoveVariant = { ema: boolean; clip: boolean; vecs: number };
+
+interface MoveKernels {
+  readonly one: Kernel<string, string, MoveVariant>;
+  readonly several: Kernel<string, string, SeveralVariant>;
+}
+
+/** Arrays of a parameter by their names in a kernel. */
+type Arrays = Readonly<Record<string, Tensor>> & { readonly grad: Tensor; readonly param: Tensor };
+
+/** Whether one launch can bind them all: whole, and none both to read and to write. */
+function fitTogether(those: readonly Arrays[], { maxBinding }: Hardware): boolean {
+  const written = new Set(
+    those.flatMap(({ grad, ...others }) => Object.values(others).map(({ storage }) => storage)),
+  );
+  return those.every(({ grad, param }) => 4 * param.size <= maxBinding && !written.has(grad.storage));
+}
 
 const zerosLike = (params: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
   new Map([...params].map(([name, t]) => [name, t.engine.untrack(t.engine.zeros(t.shape))]));

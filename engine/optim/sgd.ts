@@ -1,4 +1,4 @@
-import { sgd as kernel } from "../../kernels/adam.ts";
+import { sgd as kernel, sgdSeveral } from "../../kernels/adam.ts";
 import { UsageError } from "../errors.ts";
 import { Scalar } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
@@ -34,6 +34,6 @@ export class Sgd extends Optimizer {
   /** Moves the parameters by their gradients, given in their order; `clip` comes from clipGradients. Throws as Optimizer's. */
   apply(grads: readonly Tensor[], clip?: Tensor): void {
     const { momentum = 0, weightDecay = 0 } = this.options;
-    this.move(kernel, grads, clip, { rate: this.#rate, momentum, weightDecay });
+    this.move({ one: kernel, several: sgdSeveral }, grads, clip, { rate: this.#rate, momentum, weightDecay });
   }
 }

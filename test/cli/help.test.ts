@@ -528,8 +528,8 @@ describe("kernels", () => {
     const { stdout } = await steinHere(["kernels", "list"]);
     const lines = stdout.trimEnd().split("\n");
     expect(lines.length).toBe(all.size);
-    expect(lines.find((line) => line.startsWith("clip_factor"))).toMatch(
-      /^clip_factor {12,} 1 variant {3}\(maxNorm\)$/,
+    expect(lines.find((line) => line.startsWith("multiply_add"))).toMatch(
+      /^multiply_add {11,} 1 variant {3}\(threads, rounds, a\)$/,
     );
     expect(lines.find((line) => line.startsWith("conv_rows"))).toMatch(
       /^conv_rows {13,}\d+ variants {2}\(n, ci, /,

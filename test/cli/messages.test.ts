@@ -585,8 +585,8 @@ const options: Record<string, Case> = {
     says: `kernels: random_fill has no "colour" in its variants, expected ${Object.keys(randomFill.variants[0]!).join(", ")}`,
   },
   "a setting of a kernel that has none": {
-    args: 'kernels show clip_factor --variant {"law":"bits"}',
-    says: 'kernels: clip_factor has no "law" in its variants, expected none: it has but one variant',
+    args: 'kernels show multiply_add --variant {"law":"bits"}',
+    says: 'kernels: multiply_add has no "law" in its variants, expected none: it has but one variant',
   },
   "a value the setting cannot have": {
     args: 'kernels show random_fill --variant {"law":"cauchy"}',

@@ -6,10 +6,10 @@ import { Sgd } from "../../engine/optim/sgd.ts";
 import { type Array64, map, zeros } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/updates.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { adam, sgd } from "../../kernels/adam.ts";
+import { adam, sgd, tensorsOfStep } from "../../kernels/adam.ts";
 import { fromHost, upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 import { expectNear } from "../support/near.ts";
 
 const SIZE = 4101;
@@ -168,6 +168,79 @@ describe("the optimizers", () => {
     expectNear(w!, state.param, { terms: STEPS });
     expectNear(ema!, state.ema!, { terms: STEPS });
   });
+
+  type Of = (params: ReadonlyMap<string, Tensor>) => Adam | Sgd;
+  const together: readonly (readonly [name: string, buffers: number, clips: boolean, of: Of])[] = [
+    ["Adam", 8, false, (params) => new Adam(params, { lr: 0.02, weightDecay: 0.1 })],
+    ["Sgd", 7, true, (params) => new Sgd(params, { lr: 0.02, momentum: 0.8 })],
+    ["Adam with an average", 11, true, (params) => new Adam(params, { lr: 0.02, emaDecay: 0.9 })],
+  ];
+  const { maxStorageBuffersPerShaderStage } = engine.device.limits;
+
+  test.each(together.filter(([, buffers]) => buffers <= maxStorageBuffersPerShaderStage))(
+    "%s of two tensors a launch, of %d arrays, clipped %s, is that of one after the other",
+    async (_, maxStorageBuffers, clips, of) => {
+      const sizes = [SIZE, 3, 1025, 1, 40];
+      const run = async (kind: "cpu" | "gpu") => {
+        const params = new Map(sizes.map((n, i) => [`p${i}`, engine.asVariable(upload(normal([n], i)))]));
+        const grads = sizes.map((n, i) => upload(normal([n], 10 + i)));
+        const clip = clips ? engine.tensor([0.4]) : undefined;
+        const optimizer = of(params);
+        const launches: number[] = [];
+        const moved = await choosingFor({ kind, maxStorageBuffers }, async () => {
+          optimizer.advance();
+          engine.dry(
+            () => optimizer.apply(grads, clip),
+            ({ program: { variant } }) => launches.push(Number(variant.tensors ?? 1)),
+          );
+          optimizer.apply(grads, clip);
+          return engine.readAll([...params.values(), ...optimizer.tensors().values()]);
+        });
+        optimizer.dispose();
+        for (const t of [...params.values(), ...grads]) t.dispose();
+        clip?.dispose();
+        return { moved, launches };
+      };
+      const [apart, several] = [await run("cpu"), await run("gpu")];
+      expect(apart.launches).toEqual([1, 1, 1, 1, 1]);
+      expect(several.launches).toEqual([2, 2, 1]);
+      for (const [i, values] of several.moved.entries())
+        expectNear(values, { shape: [values.length], data: Float64Array.from(apart.moved[i]!) });
+    },
+  );
+
+  test("a gradient in another parameter's memory goes by itself", async () => {
+    const params = new Map(["a", "b"].map((name, i) => [name, engine.asVariable(upload(normal([5], i)))]));
+    const optimizer = new Sgd(params, { lr: 1 });
+    const [a, b] = [...params.values()] as [Tensor, Tensor];
+    const ones = engine.ones([5]);
+    using last = a.alias();
+    await choosingFor({ kind: "gpu" }, async () => {
+      optimizer.advance();
+      optimizer.apply([ones, last]); // a - 1, then b less what a is now
+      const expected = Float64Array.from(
+        (await a.data()) as Float32Array,
+        (v, i) => normal([5], 1).data[i]! - v,
+      );
+      expectNear(await b.data(), { shape: [5], data: expected });
+    });
+    optimizer.dispose();
+    for (const t of [a, b, ones]) t.dispose();
+  });
+
+  test.each([
+    ["gpu", 8, 5, true, 1],
+    ["gpu", 16, 5, true, 3],
+    ["gpu", 16, 4, false, 4],
+    ["gpu", 64, 3, false, 5],
+    ["gpu", undefined, 3, false, 2],
+    ["cpu", 16, 3, false, 1],
+  ] as const)(
+    "on a %s of %s arrays, %d of a tensor, clipped %s: %d tensors a launch",
+    (kind, most, arrays, clip, n) => {
+      expect(tensorsOfStep({ ...engine.hardware, kind, maxStorageBuffers: most }, arrays, clip)).toBe(n);
+    },
+  );
 
   test("Sgd with momentum is the oracle's", async () => {
     const { params, grads } = make();

@@ -30,13 +30,13 @@ test.each(dsmPerturb.variants)(
 const sizes = (vec: boolean) => (vec ? [4, 12, 148] : [1, 3, 13, 37]);
 const POWER = 1.5;
 
-test.each(dsmLoss.variants)("partial losses, whole vec4s only: $vec", async ({ vec }) => {
-  for (const sampleSize of sizes(vec)) {
+test.each(dsmLoss.variants)("partial losses by $by, whole vec4s only: $vec", async (v) => {
+  for (const sampleSize of [...sizes(v.vec), v.vec ? 1204 : 301]) {
     const [score, z] = [normal([3, sampleSize], 1), normal([3, sampleSize], 2)];
     const sigma = uniform(0.1, 9)([3], 3);
     const { loss } = await launched(
       dsmLoss,
-      { vec },
+      v,
       { score, z, sigma },
       { loss: [3, 2] },
       { samples: 3, sampleSize, segments: 2, power: POWER },

@@ -1,5 +1,6 @@
 /** More than 65,535 workgroups: dispatches fold into rows, checked at sampled places, the last ones among them. */
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { embeddingGrad } from "../../engine/ops/embedding.ts";
 import {
   add,
   attention,
@@ -12,6 +13,7 @@ import {
   permute,
   resizeBilinear,
   resizeNearest,
+  slice,
   softmax,
   sum,
   upfirdn2d,
@@ -148,16 +150,29 @@ test("broadcasting, copying along strides, flipping", async () => {
   await through(
     "strided_copy",
     [rows, columns],
+    asGpu((x) => flip(x, [0, 1])),
+    size,
+    (i) => pattern(size - 1 - i),
+  );
+});
+
+test("squares turned around, and windows", async () => {
+  halving = true;
+  const [rows, columns] = [401, 403];
+  const size = rows * columns;
+  await through(
+    "transposed_copy",
+    [rows, columns],
     asGpu((x) => permute(x, [1, 0])),
     size,
     (i) => pattern((i % rows) * columns + Math.floor(i / rows)),
   );
   await through(
-    "strided_copy",
+    "window_copy",
     [rows, columns],
-    asGpu((x) => flip(x, [0, 1])),
-    size,
-    (i) => pattern(size - 1 - i),
+    asGpu((x) => slice(x, [1, 2], [rows - 1, columns - 2])),
+    (rows - 1) * (columns - 2),
+    (i) => pattern((Math.floor(i / (columns - 2)) + 1) * columns + (i % (columns - 2)) + 2),
   );
 });
 
@@ -186,6 +201,27 @@ test("reductions with a thread or a workgroup for each of many results", async (
     },
     groups,
     (i) => Math.max(...[0, 1, 2, 3, 4].map((k) => pattern(5 * i + k))),
+  );
+});
+
+test("sums of short rows and gradients of tables, many workgroups", async () => {
+  halving = true;
+  const outer = 999;
+  const of36 = (i: number) =>
+    Array.from({ length: 36 }, (_, k) => pattern(36 * i + k)).reduce((a, b) => a + b);
+  await through(
+    "reduce",
+    [outer, 36],
+    asGpu((x) => sum(x, { axis: 1 })),
+    outer,
+    of36,
+  );
+  await through(
+    "embedding_grad",
+    [outer, 3],
+    asGpu((x) => embeddingGrad(x, engine.tensor(Int32Array.from({ length: outer }, (_, i) => i)), outer)),
+    3 * outer,
+    pattern,
   );
 });
 

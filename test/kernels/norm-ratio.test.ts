@@ -4,10 +4,10 @@ import { randomNormal } from "../../engine/oracle/philox.ts";
 import { normRatios as each, normRatio as mathematics } from "../../engine/oracle/updates.ts";
 import { type Draw, drawNumbers, purposes } from "../../engine/random.ts";
 import { normRatio } from "../../engine/updates.ts";
-import { drawnNorms, normRatio as joins } from "../../kernels/norm-ratio.ts";
+import { drawnNorms, normRatio as joins, sampleNorms } from "../../kernels/norm-ratio.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 import { launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
@@ -52,38 +52,46 @@ test.each(drawnNorms.variants)("sums of segments, by $by, whole blocks only: $ve
   }
 });
 
-test("joins more samples than a workgroup has threads", async () => {
-  const [samples, segments] = [131, 3];
-  const sums = normal([samples, segments, 2], 4);
-  sums.data.forEach((v, i) => void (sums.data[i] = Math.abs(v)));
-  const { ratio } = await launched(
-    joins,
-    joins.variants[0]!,
-    { sums },
-    { ratio: [1] },
-    { samples, segments },
-  );
-  const norms = [0, 0];
-  for (let n = 0; n < samples; n++)
-    for (const k of [0, 1] as const) {
-      let total = 0;
-      for (let i = 0; i < segments; i++) total += sums.data[2 * (segments * n + i) + k]!;
-      norms[k]! += Math.sqrt(total);
-    }
-  expectNear(ratio!, array64([1], [(norms[0]! / norms[1]!) ** 2]), { terms: 4 });
-});
+test.each(["thread", "group"] as const)(
+  "joins more samples than a workgroup has threads, by %s",
+  async (by) => {
+    const [samples, segments] = [331, 3];
+    const sums = normal([samples, segments, 2], 4);
+    sums.data.forEach((v, i) => void (sums.data[i] = Math.abs(v)));
+    const numbers = { samples, segments };
+    const norms =
+      by === "group" && (await launched(sampleNorms, {}, { sums }, { norms: [samples, 2] }, numbers)).norms;
+    const given = norms ? { shape: [samples, 2], data: Float64Array.from(norms) } : sums;
+    const { ratio } = await launched(
+      joins,
+      { over: "batch" as const, by },
+      { sums: given },
+      { ratio: [1] },
+      numbers,
+    );
+    const totals = [0, 0];
+    for (let n = 0; n < samples; n++)
+      for (const k of [0, 1] as const) {
+        let total = 0;
+        for (let i = 0; i < segments; i++) total += sums.data[2 * (segments * n + i) + k]!;
+        totals[k]! += Math.sqrt(total);
+      }
+    expectNear(ratio!, array64([1], [(totals[0]! / totals[1]!) ** 2]), { terms: 4 });
+  },
+);
 
-test("joins the segments of each sample by itself, past a workgroup", async () => {
+test.each(["thread", "group"] as const)("joins the segments of each sample by itself, by %s", async (by) => {
   for (const [samples, segments] of [
     [131, 3],
     [1, 1],
     [64, 7],
+    [3, 150],
   ] as const) {
     const sums = normal([samples, segments, 2], 4);
     sums.data.forEach((v, i) => void (sums.data[i] = Math.abs(v)));
     const { ratio } = await launched(
       joins,
-      joins.variants[1]!,
+      { over: "sample" as const, by },
       { sums },
       { ratio: [samples] },
       { samples, segments },
@@ -111,6 +119,23 @@ test.each([[[3, 7]], [[1]], [[200, 2]], [[2, 4, 5, 5]], [[3, 3, 33, 11]]])(
     expect((await own.data())[0]).toBe((await ratios.data()).at(-1));
     for (const t of [s, last, ratios, own]) t.dispose();
   },
+);
+
+test.each(["batch", "sample"] as const)("on a GPU, over a %s: of many samples, and of long ones", (over) =>
+  choosingFor({ kind: "gpu" }, async () => {
+    for (const shape of [
+      [601, 5],
+      [2, 3, 70, 70],
+    ]) {
+      const score = normal(shape, 2);
+      const s = upload(score);
+      const ratio = normRatio(s, draw, over);
+      const z = drawn(shape);
+      const exact = over === "batch" ? array64([1], [mathematics(z, score)]) : each(z, score);
+      expectNear(await ratio.data(), exact, { terms: 4 });
+      for (const t of [s, ratio]) t.dispose();
+    }
+  }),
 );
 
 test("of a batch in parts is not that of the whole", async () => {

@@ -16,11 +16,12 @@ const fits: Record<ReduceVariant["by"], (length: number, inner: number) => boole
   thread: () => true,
   group: () => true,
   wide: (length, inner) => inner === 1 && length % 4 === 0,
+  eights: (length, inner) => inner === 1 && length % 4 === 0,
   along: (length, inner) => inner === 1 && length % 4 === 0,
   across: (_, inner) => inner % 4 === 0,
 };
 
-describe.each(["thread", "along", "across", "group", "wide"] as const)("by %s", (by) => {
+describe.each(["thread", "along", "across", "group", "wide", "eights"] as const)("by %s", (by) => {
   test.each(["sum", "max", "min"] as const)("%s", async (op) => {
     for (const [outer, length, inner] of [
       [1, 1, 1],
@@ -52,7 +53,7 @@ describe.each(["thread", "along", "across", "group", "wide"] as const)("by %s", 
   });
 
   test("segments are the parts of the whole", async () => {
-    const inFours = by === "along" || by === "wide";
+    const inFours = by === "along" || by === "wide" || by === "eights";
     const inner = inFours ? 1 : by === "across" ? 4 : 3;
     const x = normal([2, 100, inner], 1);
     const params = { outer: 2, length: 100, inner, segments: 7, scale: 1 };

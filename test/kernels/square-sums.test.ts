@@ -3,11 +3,11 @@ import { clipGradients } from "../../engine/optim/clip.ts";
 import type { Array64 } from "../../engine/oracle/array.ts";
 import { range } from "../../kernels/kernel.ts";
 import {
+  type SquareSumsCount,
   type SquareSumsVariant,
   squareSums,
   squareSumsCounts,
   squareSumsOf,
-  squareSumsTensors,
 } from "../../kernels/square-sums.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
@@ -22,13 +22,10 @@ async function summed(
   xs: readonly Array64[],
 ): Promise<Float32Array<ArrayBuffer>> {
   const parts = xs.reduce((total, { data }) => total + squareSumsOf(data.length, variant), 0);
-  const names = range(squareSumsTensors(variant));
+  const names = range(variant.tensors);
   const inputs = Object.fromEntries(names.map((k) => [`x${k}`, xs[k] ?? xs[0]!]));
   const counts = squareSumsCounts.map((name, k) => [name, xs[k]?.data.length ?? 0]);
-  const params = { at: 2, ...Object.fromEntries(counts) } as Record<
-    "at" | (typeof squareSumsCounts)[number],
-    number
-  >;
+  const params = { at: 2, ...(Object.fromEntries(counts) as Record<SquareSumsCount, number>) };
   const { sums } = await launched(squareSums, variant, inputs, { sums: [2 + parts] }, params);
   return Float32Array.from(sums as Float32Array).subarray(2);
 }
@@ -52,11 +49,17 @@ describe.each(squareSums.variants)("by $by", (variant) => {
   );
 });
 
-test.each([2, 4])("of %d tensors at once, what they are one by one", async (tensors) => {
-  const sizes = [257, 1, 40_001, 8].slice(0, tensors);
+test.each(
+  squareSums.variants.flatMap((v) =>
+    range(v.tensors)
+      .slice(1)
+      .map((k) => [k + 1, v] as const),
+  ),
+)("of %d tensors at once, what they are one by one, %j", async (tensors, variant) => {
+  const sizes = [257, 1, 40_001, 8, 8192, 16_385, 3].slice(0, tensors);
   const xs = sizes.map((size, i) => normal([size], i + 1));
-  const apart = await Promise.all(xs.map((x) => summed({ by: "thread" }, [x])));
-  expect([...(await summed({ by: "thread" }, xs))]).toEqual(apart.flatMap((sums) => [...sums]));
+  const apart = await Promise.all(xs.map((x) => summed(variant, [x])));
+  expect([...(await summed(variant, xs))]).toEqual(apart.flatMap((sums) => [...sums]));
 });
 
 test.each(["cpu", "gpu"] as const)(

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { grad } from "../../engine/autograd.ts";
 import { add, cast, mul, sum } from "../../engine/ops/index.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 
 const whole = [0, 1, -1, 999, -7, 2 ** 24 - 1, 2 ** 31 - 1, -(2 ** 31)];
 const fractions = [0, 0.5, -0.5, 1.9999, -1.9999, 998.999, 8388607.5, -2147483648, 1e-40];
@@ -18,14 +18,16 @@ test("floats towards 0", async () => {
   expect([...(await y.data())]).toEqual(fractions.map((x) => Math.trunc(Math.fround(x)) + 0));
 });
 
-test("counts that fill no workgroup, and none past the end", async () => {
-  for (const count of [1, 63, 65, 1029]) {
-    const values = Float32Array.from({ length: count }, (_, i) => i + 0.75);
-    const y = engine.scope(() => cast(cast(engine.tensor(values), "i32"), "f32"));
-    expect([...(await y.data())]).toEqual([...values].map(Math.trunc));
-    y.dispose();
-  }
-});
+test.each(["cpu", "gpu"] as const)("on a %s, counts that fill no workgroup, and none past the end", (kind) =>
+  choosingFor({ kind }, async () => {
+    for (const count of [1, 63, 65, 1029]) {
+      const values = Float32Array.from({ length: count }, (_, i) => i + 0.75);
+      const y = engine.scope(() => cast(cast(engine.tensor(values), "i32"), "f32"));
+      expect([...(await y.data())]).toEqual([...values].map(Math.trunc));
+      y.dispose();
+    }
+  }),
+);
 
 test("to the dtype it has: the same tensor, with its graph", () => {
   const x = engine.variable([1, 2]);

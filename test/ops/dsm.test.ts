@@ -7,7 +7,7 @@ import * as oracle from "../../engine/oracle/updates.ts";
 import { type Draw, purposes } from "../../engine/random.ts";
 import { checkOp, fromHost, upload } from "../support/check-op.ts";
 import { normal, uniform } from "../support/draw.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 import { expectNear } from "../support/near.ts";
 import { check, seed } from "../support/property.ts";
 
@@ -55,15 +55,17 @@ test("dsmLoss: value, first and second derivative in the score", () =>
     12,
   ));
 
-test("dsmLoss of large samples, whose sum is cut in segments", async () => {
-  for (const size of [255, 256, 257, 3000]) {
-    const [score, z] = [normal([2, size], 1), normal([2, size], 2)];
-    const sigma = uniform(0.5, 2)([2], 3);
-    const loss = engine.scope(() => dsmLoss(upload(score), upload(z), upload(sigma)));
-    expectNear(await loss.data(), oracle.dsmLoss(score, z, sigma, { annealPower: 2 }), { terms: 16 });
-    loss.dispose();
-  }
-});
+test.each(["cpu", "gpu"] as const)("dsmLoss of large samples, whose sum is cut in segments on a %s", (kind) =>
+  choosingFor({ kind }, async () => {
+    for (const size of [255, 256, 257, 3000, 9001]) {
+      const [score, z] = [normal([2, size], 1), normal([2, size], 2)];
+      const sigma = uniform(0.5, 2)([2], 3);
+      const loss = engine.scope(() => dsmLoss(upload(score), upload(z), upload(sigma)));
+      expectNear(await loss.data(), oracle.dsmLoss(score, z, sigma, { annealPower: 2 }), { terms: 16 });
+      loss.dispose();
+    }
+  }),
+);
 
 test("the loss of the perfect score is 0, of no score half the dimension", async () => {
   const z = normal([3, 8], 1);

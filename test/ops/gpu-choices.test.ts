@@ -9,6 +9,7 @@ import {
   add,
   attention,
   avgPool2d,
+  slice as block,
   embedding,
   exp,
   groupNorm,
@@ -20,6 +21,7 @@ import {
   mean,
   mul,
   narrow,
+  pad,
   permute,
   resizeBilinear,
   resizeNearest,
@@ -361,6 +363,152 @@ test("permuting, slicing, looking up", async () => {
   labels.dispose();
 });
 
+test("gradients of tables whose entries come in several chunks", async () => {
+  const at = { shape: [2900], data: Float64Array.from({ length: 2900 }, (_, i) => (i * i) % 5) };
+  const labels = upload(at, "i32");
+  for (const width of [3, 8])
+    await checkOp({
+      op: (table) => embedding(table!, labels),
+      oracle: (table) => embeddingOracle(table!, at),
+      inputs: [normal([5, width], 1)],
+      seed: 3,
+      terms: 2900,
+    });
+  labels.dispose();
+});
+
 test("the pretence is known to the engine", () => {
   expect(engine.hardware.kind).toBe("gpu");
+});
+
+test("permutations that turn squares around, with an axis beside them and without", async () => {
+  for (const [dims, order] of [
+    [
+      [2, 33, 5, 9],
+      [0, 2, 3, 1],
+    ],
+    [
+      [2, 45, 33],
+      [0, 2, 1],
+    ],
+    [
+      [70, 16],
+      [1, 0],
+    ],
+    [
+      [17, 3, 40],
+      [2, 1, 0],
+    ],
+    [
+      [17, 20, 3],
+      [1, 0, 2],
+    ],
+    [
+      [31, 2, 33, 2],
+      [2, 1, 3, 0],
+    ],
+  ] as const)
+    await checkOp({
+      op: (x) => permute(x, order),
+      oracle: (x) => shape.permute(x, order),
+      inputs: [normal(dims, 1)],
+      seed: 3,
+    });
+});
+
+test("values put around one, two and three axes, and taken away", async () => {
+  for (const [dims, pads] of [
+    [
+      [2, 3, 5, 7],
+      [
+        [0, 0],
+        [0, 0],
+        [1, 1],
+        [1, 1],
+      ],
+    ],
+    [
+      [2, 3, 4, 4],
+      [
+        [0, 0],
+        [0, 0],
+        [2, 1],
+        [3, 2],
+      ],
+    ],
+    [
+      [3, 5, 2],
+      [
+        [0, 0],
+        [2, 3],
+        [0, 0],
+      ],
+    ],
+    [
+      [3, 5, 1],
+      [
+        [1, 0],
+        [0, 0],
+        [0, 2],
+      ],
+    ],
+    [[7], [[1, 4]]],
+    [
+      [2, 3, 4],
+      [
+        [1, 0],
+        [0, 1],
+        [2, 2],
+      ],
+    ],
+    [
+      [2, 3],
+      [
+        [0, 0],
+        [0, 0],
+      ],
+    ],
+  ] as const)
+    await checkOp({
+      op: (x) => pad(x, pads, -1.5),
+      oracle: (x) => shape.pad(x, pads, -1.5),
+      inputs: [normal(dims, 1)],
+      seed: 3,
+    });
+});
+
+test("blocks out of the middle, in fours or not", async () => {
+  for (const [dims, starts, sizes] of [
+    [
+      [2, 5, 6, 7],
+      [0, 1, 2, 3],
+      [2, 3, 4, 4],
+    ],
+    [
+      [2, 3, 6, 7],
+      [0, 0, 2, 3],
+      [2, 3, 3, 2],
+    ],
+    [
+      [2, 5, 8],
+      [0, 1, 4],
+      [2, 3, 4],
+    ],
+    [
+      [9, 3],
+      [2, 0],
+      [5, 3],
+    ],
+    [
+      [3, 4, 5],
+      [1, 1, 1],
+      [2, 2, 3],
+    ],
+  ] as const)
+    await checkOp({
+      op: (x) => block(x, starts, sizes),
+      oracle: (x) => shape.slice(x, starts, sizes),
+      inputs: [normal(dims, 1)],
+      seed: 3,
+    });
 });

@@ -64,7 +64,7 @@ test("npx stein runs in it, from the build", async () => {
   const { stdout } = await run(user, "npx", "stein", "--version");
   expect(stdout).toBe(`${manifest.version}\n`);
   const kernels = await run(user, "npx", "stein", "kernels", "list");
-  expect(kernels.stdout).toMatch(/^clip_factor +1 variant /m);
+  expect(kernels.stdout).toMatch(/^multiply_add +1 variant /m);
   expect(kernels.code).toBe(0);
   const wrong = await run(user, "npx", "stein", "train", "nowhere.yaml", "--debug");
   expect(wrong.stderr).toMatch(/dist\/cli\/config\.js:\d+/);

@@ -1,4 +1,5 @@
 import { Engine } from "../../engine/engine.ts";
+import type { Hardware } from "../../kernels/kernel.ts";
 import { adapterOf } from "./adapter.ts";
 
 /**
@@ -12,3 +13,14 @@ export const engine = await Engine.create({
   quiet: true,
   ...adapterOf(process.env.STEIN_LIMITS || undefined),
 });
+
+/** Runs `fn` with the choices for another adapter, on this one. */
+export async function choosingFor<T>(hardware: Partial<Hardware>, fn: () => Promise<T>): Promise<T> {
+  const given = engine.hardware;
+  Object.assign(engine, { hardware: { ...given, ...hardware } });
+  try {
+    return await fn();
+  } finally {
+    Object.assign(engine, { hardware: given });
+  }
+}
