@@ -12,6 +12,7 @@ import { defineOp, type Op } from "../op.ts";
 import * as oracle from "../oracle/pool.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
+import { launchBlocks, wholeBlocks } from "./blocks.ts";
 import { fourPads, type Padding, type Pair, pair } from "./conv-shapes.ts";
 import { requireFloat } from "./require.ts";
 
@@ -52,6 +53,9 @@ const windows = (
 const SLIDING = 8;
 const slides = ({ kernel, stride }: Attrs): boolean =>
   Math.max(...stride) === 1 && Math.max(...kernel) <= SLIDING;
+/** Windows that touch, none on padding. */
+const sideBySide = ({ kernel, stride, padding }: Attrs): boolean =>
+  kernel[0] === stride[0] && kernel[1] === stride[1] && Math.max(...padding) === 0;
 const sliding = (engine: Engine, { kernel: [kh, kw] }: Attrs) => ({
   kh,
   kw,
@@ -63,7 +67,10 @@ function averages(engine: Engine, x: Tensor, to: Pair, attrs: AvgAttrs, adjoint:
   const { padding, countIncludePad: countPad } = attrs;
   const [n, c, ...from] = x.shape as [number, number, number, number];
   const y = engine.empty([n, c, ...to]);
-  if (slides(attrs) && countPad) {
+  const blocks =
+    sideBySide(attrs) && wholeBlocks(engine, adjoint ? from : to, adjoint ? to : from, attrs.kernel);
+  if (blocks) launchBlocks(engine, { x, y }, blocks, { sum: !adjoint, scale: 1 / (blocks[0] * blocks[1]) });
+  else if (slides(attrs) && countPad) {
     const variant = sliding(engine, attrs);
     const [top, left] = adjoint
       ? [variant.kh - 1 - padding[0], variant.kw - 1 - padding[2]]

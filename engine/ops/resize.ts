@@ -11,6 +11,7 @@ import type { Array64 } from "../oracle/array.ts";
 import * as oracle from "../oracle/resize.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
+import { launchBlocks, wholeBlocks } from "./blocks.ts";
 import type { Pair } from "./conv-shapes.ts";
 import { requireFloat } from "./require.ts";
 
@@ -29,6 +30,11 @@ function launch(engine: Engine, x: Tensor, { mode, from, to }: Attrs, adjoint: b
   const y = engine.empty([x.dim(0), x.dim(1), ...(adjoint ? from : to)]);
   const run = runLength(engine.hardware);
   const sizes = { planes: x.dim(0) * x.dim(1), height: from[0], width: from[1], oh: to[0], ow: to[1] };
+  const blocks = mode === "nearest" && wholeBlocks(engine, from, to, [to[0] / from[0], to[1] / from[1]]);
+  if (blocks) {
+    launchBlocks(engine, { x, y }, blocks, { sum: adjoint });
+    return y;
+  }
   if (mode === "nearest") {
     engine.launch(nearestKernel, { adjoint, run }, { x, y }, sizes);
     return y;
