@@ -40,6 +40,7 @@ export { randomFill } from "./random.ts";
 export { reduce } from "./reduce.ts";
 export { resizeBilinear, resizeBilinearGrad, resizeNearest } from "./resize.ts";
 export { multiplyAdd } from "./roofline.ts";
+export { markedMaxOfFours, markedPlaces, maxOfFours, maxOfFoursGrad, meanOfFours } from "./sliding-fours.ts";
 export { slidingMax, slidingMean } from "./sliding-pool.ts";
 export { softmax, softmaxGrad } from "./softmax.ts";
 export { squareSums } from "./square-sums.ts";
