@@ -1,4 +1,4 @@
-import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 import { bits } from "./lib/math.ts";
 
 /*
@@ -14,12 +14,14 @@ export type FoursVariant = {
   lead: number;
   /** Rows of a thread. */
   rows: number;
+  /** The text of a line is repeated, or stands in a loop. */
+  repeated: boolean;
 };
 
 const windows: readonly FoursVariant[] = [
-  { kh: 5, kw: 5, lead: 2, rows: 1 },
-  { kh: 3, kw: 2, lead: 3, rows: 4 },
-  { kh: 1, kw: 5, lead: 0, rows: 2 },
+  { kh: 5, kw: 5, lead: 2, rows: 8, repeated: false },
+  { kh: 3, kw: 2, lead: 3, rows: 4, repeated: false },
+  { kh: 1, kw: 5, lead: 0, rows: 2, repeated: true },
 ];
 
 const params = {
@@ -35,7 +37,27 @@ const params = {
 type Params = Record<keyof typeof params, number>;
 
 /** `left` is before a vec4 by so many places: a thread's first window begins there. */
-export const leadOf = (left: number): number => (4 - (left % 4)) % 4;
+const leadOf = (left: number): number => (4 - (left % 4)) % 4;
+
+/** Rows of a thread that means, and maxima, are best off with where the image has them: the latter compute more anew. */
+const ROWS = { mean: 4, max: 8 };
+
+/** The variant for windows of kh x kw over lines of `from` into `oh` lines of `to`, where a GPU can take them by vec4s. */
+export function foursVariant(
+  hw: Hardware,
+  what: keyof typeof ROWS,
+  {
+    kh,
+    kw,
+    left,
+    from,
+    to,
+    oh,
+  }: { kh: number; kw: number; left: number; from: number; to: number; oh: number },
+): FoursVariant | undefined {
+  if (hw.kind !== "gpu" || from % 4 !== 0 || to % 4 !== 0) return undefined;
+  return { kh, kw, lead: leadOf(left), rows: oh <= 4 ? 4 : ROWS[what], repeated: false };
+}
 
 const THREADS = 256;
 /** Those whose sums every adapter has room for. */
@@ -44,8 +66,7 @@ const strips = ({ planes, oh, ow }: Params, { rows }: FoursVariant) =>
   (planes * Math.ceil(oh / rows) * ow) / 4;
 const dispatch = (sizes: Params, v: FoursVariant) => linearGroups(strips(sizes, v), THREADS);
 
-/** Lines that a thread reads, and vec4s of each. */
-const linesOf = ({ kh, rows }: FoursVariant) => rows + kh - 1;
+/** vec4s of a line that a thread reads. */
 const vecsOf = ({ kw, lead }: FoursVariant) => Math.ceil((lead + kw + 3) / 4);
 
 /** WGSL of a thread's strip, and of which vec4s of its lines are inside of the inputs. */
@@ -64,34 +85,62 @@ const placed = (v: FoursVariant) => `
       ${unroll(vecsOf(v), (k) => `let in${k} = begin + ${k} >= 0 && begin + ${k} < wide;`)}`;
 
 /**
- * WGSL that reads `line(n)` after line and writes `result(r)` for each row, at `out`. `yN` says whether line N is there,
- * `lineN` where its vec4s begin.
+ * WGSL that goes down the strip: of each line it reads xN, vec4s with `outside` where there is none, `join`s them to what is
+ * `kept` of kh lines, NAME0 of the oldest, and writes `result`, from all of it, at `out`.
  */
-function strip(
+function walk(
   v: FoursVariant,
-  { line, result, last = "" }: { line: (n: number) => string; result: (r: number) => string; last?: string },
+  {
+    kept,
+    outside,
+    join,
+    result,
+    before = "",
+    after = "",
+  }: {
+    kept: Record<string, "vec4f" | "vec4u">;
+    outside: string;
+    join: string;
+    result: string;
+    before?: string;
+    after?: string;
+  },
 ): string {
+  const { kh, rows } = v;
+  const names = Object.keys(kept);
+  const line = `
+        let i = first + i32(n);
+        let there = i >= 0 && i < i32(p.height);
+        let line = base + i * wide + begin;
+        ${unroll(
+          vecsOf(v),
+          (k) => `
+        let raw${k} = x[select(0, line + ${k}, there && in${k})];
+        let x${k} = select(${outside}, raw${k}, there && in${k});`,
+        )}
+        ${names.map((name) => unroll(kh - 1, (r) => `${name}${r} = ${name}${r + 1};`, " ")).join("\n")}
+        ${join}
+        if (n >= ${kh - 1}u && row + n < p.oh + ${kh - 1}u) {
+          let out = start + (n - ${kh - 1}u) * across;
+          ${result}
+        }`;
+  const lines = rows + kh - 1;
   return `
     ${linearMain(THREADS)}
       ${placed(v)}
-      ${unroll(
-        linesOf(v),
-        (n) => `
-      let y${n} = first + ${n} >= 0 && first + ${n} < i32(p.height);
-      let line${n} = base + (first + ${n}) * wide + begin;
-      ${line(n)}`,
-      )}
-      let out = (plane * p.oh + row) * across + column;
-      ${unroll(v.rows, (r) => `if (row + ${r}u < p.oh) { ${result(r)} }`)}
-      ${last}
+      let start = (plane * p.oh + row) * across + column;
+      ${names.map((name) => unroll(kh, (r) => `var ${name}${r} = ${kept[name]}();`, " ")).join("\n")}
+      ${before}
+      ${v.repeated ? unroll(lines, (n) => `{ const n = ${n}u; ${line} }`) : `for (var n = 0u; n < ${lines}u; n++) { ${line} }`}
+      ${after}
     }`;
 }
 
-/** Of the vec4s xN_0, xN_1, ... of line N the four places from the k-th of the first window on. */
-function four(v: FoursVariant, n: number, k: number): string {
-  const at = (c: number) => `x${n}_${Math.floor((v.lead + k + c) / 4)}`;
-  if ((v.lead + k) % 4 === 0) return at(0);
-  return `vec4f(${range(4).map((c) => `${at(c)}.${"xyzw"[(v.lead + k + c) % 4]}`)})`;
+/** Of the vec4s x0, x1, ... of a line the four places from the k-th of the first window on. */
+function four({ lead }: FoursVariant, k: number): string {
+  const at = (c: number) => `x${Math.floor((lead + k + c) / 4)}`;
+  if ((lead + k) % 4 === 0) return at(0);
+  return `vec4f(${range(4).map((c) => `${at(c)}.${"xyzw"[(lead + k + c) % 4]}`)})`;
 }
 
 /** slidingMean by vec4s: width and ow are multiples of 4. */
@@ -101,15 +150,11 @@ export const meanOfFours = defineKernel({
   params,
   variants: windows,
   main: (v: FoursVariant) =>
-    strip(v, {
-      line: (n) => `
-      ${unroll(vecsOf(v), (k) => {
-        const there = `y${n} && in${k}`;
-        return `let x${n}_${k} = select(vec4f(), x[select(0, line${n} + ${k}, ${there})], ${there});`;
-      })}
-      let s${n} = ${unroll(v.kw, (k) => four(v, n, k), " + ")};`,
-      result: (r) =>
-        `y[out + ${r}u * across] = (${unroll(v.kh, (a) => `s${r + a}`, " + ")}) * ${1 / (v.kh * v.kw)}f;`,
+    walk(v, {
+      kept: { s: "vec4f" },
+      outside: "vec4f()",
+      join: `s${v.kh - 1} = ${unroll(v.kw, (k) => four(v, k), " + ")};`,
+      result: `y[out] = (${unroll(v.kh, (r) => `s${r}`, " + ")}) * ${1 / (v.kh * v.kw)}f;`,
     }),
   dispatch,
   cost: ({ planes, height, width, oh, ow }, { kh, kw }) => ({
@@ -151,8 +196,8 @@ const carefully = ({ kh, kw, rows }: FoursVariant, marked: boolean) => `
               }
             }
           }
-          y[out + r * across] = best;
-          ${marked ? `marks[out + r * across] = ${packed("mark")};` : ""}
+          y[start + r * across] = best;
+          ${marked ? `marks[start + r * across] = ${packed("mark")};` : ""}
         }
       }`;
 
@@ -162,30 +207,37 @@ const carefully = ({ kh, kw, rows }: FoursVariant, marked: boolean) => `
  */
 function largest(v: FoursVariant, marked: boolean): string {
   const { kh, kw } = v;
-  /** A later one wins where it is larger. */
-  const later = (value: string, mark: string, other: string, otherMark: string) => `
-      ${marked ? `${mark} = select(${mark}, ${otherMark}, ${other} > ${value});` : ""}
-      ${value} = max(${value}, ${other});`;
-  return strip(v, {
-    line: (n) => `
-      ${unroll(
-        vecsOf(v),
-        (k) => `
-      let raw${n}_${k} = x[select(0, line${n} + ${k}, y${n} && in${k})];
-      let x${n}_${k} = select(vec4f(${LOWEST}), raw${n}_${k}, y${n} && in${k});`,
-      )}
-      ${n === 0 ? "var sizes = vec4u();" : ""}
-      ${unroll(vecsOf(v), (k) => `sizes = max(sizes, bitcast<vec4u>(raw${n}_${k}) & vec4u(0x7fffffffu));`)}
-      var v${n} = ${four(v, n, 0)};
-      ${marked ? `var m${n} = vec4u(${MARK_ROW * n}u);` : ""}
-      ${unroll(kw - 1, (k) => `{ let v = ${four(v, n, k + 1)}; ${later(`v${n}`, `m${n}`, "v", `vec4u(${MARK_ROW * n + k + 1}u)`)} }`)}`,
-    result: (r) => `
-        var best = v${r};
-        ${marked ? `var mark = m${r};` : ""}
-        ${unroll(kh - 1, (a) => later("best", "mark", `v${r + a + 1}`, `m${r + a + 1}`))}
-        y[out + ${r}u * across] = best;
-        ${marked ? `mark -= vec4u(${MARK_ROW * r}u); marks[out + ${r}u * across] = ${packed("mark")};` : ""}`,
-    last: carefully(v, marked),
+  const ifMarked = (text: string) => (marked ? text : "");
+  return walk(v, {
+    kept: marked ? { v: "vec4f", m: "vec4u" } : { v: "vec4f" },
+    outside: `vec4f(${LOWEST})`,
+    before: "var sizes = vec4u();",
+    join: `
+        ${unroll(vecsOf(v), (k) => `sizes = max(sizes, bitcast<vec4u>(raw${k}) & vec4u(0x7fffffffu));`)}
+        var value = ${four(v, 0)};
+        ${ifMarked("var mark = vec4u();")}
+        ${unroll(
+          kw - 1,
+          (k) => `{
+          let v = ${four(v, k + 1)};
+          ${ifMarked(`mark = select(mark, vec4u(${k + 1}u), v > value);`)}
+          value = max(value, v);
+        }`,
+        )}
+        v${kh - 1} = value;
+        ${ifMarked(`m${kh - 1} = mark;`)}`,
+    result: `
+          var best = v0;
+          ${ifMarked("var bestMark = m0;")}
+          ${unroll(
+            kh - 1,
+            (r) => `
+          ${ifMarked(`bestMark = select(bestMark, m${r + 1} + ${MARK_ROW * (r + 1)}u, v${r + 1} > best);`)}
+          best = max(best, v${r + 1});`,
+          )}
+          y[out] = best;
+          ${ifMarked(`marks[out] = ${packed("bestMark")};`)}`,
+    after: carefully(v, marked),
   });
 }
 

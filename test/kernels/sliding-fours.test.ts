@@ -4,7 +4,7 @@ import * as oracle from "../../engine/oracle/pool.ts";
 import type { Pads } from "../../engine/oracle/window.ts";
 import {
   type FoursVariant,
-  leadOf,
+  foursVariant,
   markedMaxOfFours,
   markedPlaces,
   maxOfFours,
@@ -12,9 +12,14 @@ import {
   meanOfFours,
 } from "../../kernels/sliding-fours.ts";
 import { normal } from "../support/draw.ts";
+import { engine } from "../support/engine.ts";
 import { eachVariant, launched } from "../support/kernels.ts";
 import { integers, largest, ties } from "../support/maxima.ts";
 import { expectNear } from "../support/near.ts";
+
+const gpu = { ...engine.hardware, kind: "gpu" } as const;
+const leadOf = (left: number) =>
+  foursVariant(gpu, "mean", { kh: 1, kw: left + 1, left, from: 4, to: 4, oh: 1 })!.lead;
 
 interface Problem {
   readonly shape: readonly [number, number, number, number];

@@ -3,6 +3,7 @@
  * shared tiles, a workgroup for each row or map, a vec4 a thread.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { grad } from "../../engine/autograd.ts";
 import { conv2d } from "../../engine/ops/conv2d.ts";
 import {
   add,
@@ -39,6 +40,7 @@ import * as resize from "../../engine/oracle/resize.ts";
 import * as shape from "../../engine/oracle/shape.ts";
 import { softmax as softmaxOracle } from "../../engine/oracle/softmax.ts";
 import { upfirdn2d as firOracle } from "../../engine/oracle/upfirdn2d.ts";
+import type { Tensor } from "../../engine/tensor.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { checkOp, upload } from "../support/check-op.ts";
 import { distinct, normal } from "../support/draw.ts";
@@ -209,6 +211,50 @@ test("pools", async () => {
     const largest = (x?: Array64) => pool.maxPool2d(x!, attrs).y;
     await checkOp({ op: (x) => maxPool2d(x!, attrs), oracle: largest, inputs, seed: 3, terms: 6 });
   }
+});
+
+test("pools by vec4s", async () => {
+  const sliding = { kernel: [3, 2], stride: [1, 1], padding: [1, 1, 1, 0], countIncludePad: true } as const;
+  const touching = { kernel: [2, 4], stride: [2, 4], padding: [0, 0, 0, 0], countIncludePad: false } as const;
+  for (const [width, attrs] of [
+    [8, sliding],
+    [16, touching],
+  ] as const) {
+    const inputs = [distinct([1, 2, 4, width], 1)];
+    const average = (x?: Array64) => pool.avgPool2d(x!, attrs);
+    await checkOp({ op: (x) => avgPool2d(x!, attrs), oracle: average, inputs, seed: 3, terms: 8 });
+    const largest = (x?: Array64) => pool.maxPool2d(x!, attrs).y;
+    await checkOp({ op: (x) => maxPool2d(x!, attrs), oracle: largest, inputs, seed: 3, terms: 8 });
+  }
+});
+
+test("of equal maxima the first takes the gradient, by vec4s", async () => {
+  const x = engine.variable(
+    [1, 1, 1, 1, 2, 0, 0, 2].map((v) => v - 5),
+    [1, 1, 2, 4],
+  );
+  const options = { kernel: [3, 2], stride: 1, padding: [1, 1, 1, 0] } as const;
+  const dx = engine.scope(
+    () => grad(maxPool2d(x, options), [x], { cotangent: engine.ones([1, 1, 2, 4]) })[0]!,
+  );
+  expect([...(await dx.data())]).toEqual([0, 2, 0, 0, 4, 0, 0, 2]);
+  for (const t of [x, dx]) t.dispose();
+});
+
+test("maxima of what has no gradient leave no marks", () => {
+  const launches = (x: Tensor) => {
+    const names: string[] = [];
+    const pooled = () =>
+      void engine.scope(() => maxPool2d(x, { kernel: [3, 2], stride: 1, padding: [1, 1, 1, 0] }));
+    engine.dry(pooled, ({ program }) => names.push(program.kernel.name));
+    return names.filter((name) => name !== "fill"); // the tests' engine poisons what it allocates
+  };
+  const x = engine.zeros([1, 1, 2, 4]);
+  expect(launches(x)).toEqual(["max_of_fours"]);
+  engine.asVariable(x);
+  expect(launches(x)).toEqual(["marked_max_of_fours"]);
+  expect(engine.noGrad(() => launches(x))).toEqual(["max_of_fours"]);
+  x.dispose();
 });
 
 test("resizing and resampling", async () => {
