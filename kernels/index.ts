@@ -39,6 +39,7 @@ export { averagePool, maxPool, maxPoolGrad, takeIndexed } from "./pool.ts";
 export { randomFill } from "./random.ts";
 export { reduce } from "./reduce.ts";
 export { resizeBilinear, resizeBilinearGrad, resizeNearest } from "./resize.ts";
+export { bilinearStrips, bilinearStripsGrad } from "./resize-strips.ts";
 export { multiplyAdd } from "./roofline.ts";
 export { markedMaxOfFours, markedPlaces, maxOfFours, maxOfFoursGrad, meanOfFours } from "./sliding-fours.ts";
 export { slidingMax, slidingMean } from "./sliding-pool.ts";

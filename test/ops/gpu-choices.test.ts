@@ -260,19 +260,21 @@ test("maxima of what has no gradient leave no marks", () => {
 test("resizing and resampling", async () => {
   const inputs = [normal([1, 2, 5, 4], 1)];
   const size = [9, 8] as const;
-  await checkOp({
-    op: (x) => resizeNearest(x!, size),
-    oracle: (x) => resize.resizeNearest(x!, { size }),
-    inputs,
-    seed: 3,
-  });
-  await checkOp({
-    op: (x) => resizeBilinear(x!, size),
-    oracle: (x) => resize.resizeBilinear(x!, { size, alignCorners: false }),
-    inputs,
-    seed: 3,
-    terms: 20,
-  });
+  for (const to of [size, [10, 8]] as const)
+    await checkOp({
+      op: (x) => resizeNearest(x!, to),
+      oracle: (x) => resize.resizeNearest(x!, { size: to }),
+      inputs,
+      seed: 3,
+    });
+  for (const alignCorners of [false, true])
+    await checkOp({
+      op: (x) => resizeBilinear(x!, size, { alignCorners }),
+      oracle: (x) => resize.resizeBilinear(x!, { size, alignCorners }),
+      inputs,
+      seed: 3,
+      terms: 20,
+    });
   const [filter, attrs] = [normal([4, 4], 2), { up: [2, 2], down: [1, 1], pad: [2, 1, 2, 1] }] as const;
   const taps = upload(filter);
   await checkOp({
