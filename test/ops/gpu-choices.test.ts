@@ -275,16 +275,22 @@ test("resizing and resampling", async () => {
       seed: 3,
       terms: 20,
     });
-  const [filter, attrs] = [normal([4, 4], 2), { up: [2, 2], down: [1, 1], pad: [2, 1, 2, 1] }] as const;
+  const filter = normal([4, 4], 2);
   const taps = upload(filter);
-  await checkOp({
-    op: (x) => upfirdn2d(x!, taps, attrs),
-    oracle: (x) => firOracle(x!, filter, attrs),
-    inputs,
-    seed: 3,
-    terms: 16,
-    magnitude: 30,
-  });
+  const up = { up: [2, 2], down: [1, 1], pad: [2, 1, 2, 1] } as const;
+  const down = { up: [1, 1], down: [2, 2], pad: [1, 1, 1, 1] } as const;
+  for (const [attrs, shape] of [
+    [up, [1, 2, 5, 4]],
+    [down, [1, 2, 6, 8]],
+  ] as const)
+    await checkOp({
+      op: (x) => upfirdn2d(x!, taps, attrs),
+      oracle: (x) => firOracle(x!, filter, attrs),
+      inputs: [normal(shape, 1)],
+      seed: 3,
+      terms: 16,
+      magnitude: 30,
+    });
   taps.dispose();
 });
 
