@@ -39,13 +39,13 @@ type Params = Record<keyof typeof params, number>;
 /** `left` is before a vec4 by so many places: a thread's first window begins there. */
 const leadOf = (left: number): number => (4 - (left % 4)) % 4;
 
-/** Rows of a thread that means, and maxima, are best off with where the image has them: the latter compute more anew. */
-const ROWS = { mean: 4, max: 8 };
+/** How a GPU goes down images of more than 4 rows: long strips save maxima, which take more work, lines at their ends. */
+const STRIPS = { mean: { rows: 4, repeated: false }, max: { rows: 8, repeated: false } };
 
 /** The variant for windows of kh x kw over lines of `from` into `oh` lines of `to`, where a GPU can take them by vec4s. */
 export function foursVariant(
   hw: Hardware,
-  what: keyof typeof ROWS,
+  what: keyof typeof STRIPS,
   {
     kh,
     kw,
@@ -56,7 +56,8 @@ export function foursVariant(
   }: { kh: number; kw: number; left: number; from: number; to: number; oh: number },
 ): FoursVariant | undefined {
   if (hw.kind !== "gpu" || from % 4 !== 0 || to % 4 !== 0) return undefined;
-  return { kh, kw, lead: leadOf(left), rows: oh <= 4 ? 4 : ROWS[what], repeated: false };
+  const { rows, repeated } = STRIPS[what];
+  return { kh, kw, lead: leadOf(left), rows: oh <= 4 ? 4 : rows, repeated };
 }
 
 const THREADS = 256;
