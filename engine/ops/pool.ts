@@ -95,7 +95,7 @@ function averages(engine: Engine, x: Tensor, to: Pair, attrs: AvgAttrs, adjoint:
       ? [variant.kh - 1 - padding[0], variant.kw - 1 - padding[2]]
       : [padding[0], padding[2]];
     const sizes = { planes: n * c, height: from[0], width: from[1], oh: to[0], ow: to[1], top, left };
-    const fours = byFours(engine, "mean", attrs, [from as unknown as Pair, to], left);
+    const fours = byFours(engine, "mean", attrs, [from, to], left);
     if (fours) engine.launch(meanOfFours, fours, { x, y }, sizes);
     else engine.launch(slidingMean, variant, { x, y }, sizes);
   } else {
