@@ -167,16 +167,15 @@ export const meanOfFours = defineKernel({
 /** Rows count by so many in a mark, which has a byte. */
 const MARK_ROW = 16;
 
-/** Stands outside of the image, below all numbers of lesser size, and the bits of that. */
+/** Stands outside of the image, below all numbers whose doubles are finite. */
 const LOWEST = "-3.4e38";
-const LOWEST_SIZE = "0x7f7fc99eu";
 
 const packed = (marks: string) =>
   `${marks}.x | (${marks}.y << 8u) | (${marks}.z << 16u) | (${marks}.w << 24u)`;
 
 /** The row and its marks once more, as slidingMax finds them, by comparing what may be NaN or infinite. */
 const carefully = ({ kh, kw, rows }: FoursVariant, marked: boolean) => `
-      if (any(sizes >= vec4u(${LOWEST_SIZE}))) {
+      if (any((bitcast<vec4u>(doubles) & vec4u(0x7f800000u)) == vec4u(0x7f800000u))) {
         for (var r = 0u; r < min(${rows}u, p.oh - row); r++) {
           var best = vec4f();
           var mark = vec4u();
@@ -204,7 +203,7 @@ const carefully = ({ kh, kw, rows }: FoursVariant, marked: boolean) => `
 
 /**
  * WGSL of maxima, and of where they stand if `marked`. Numbers are compared plainly; where a NaN, an infinity or one nearly
- * as large was among them, the strip is done again with care.
+ * as large was among them, which a sum of doubles tells, the strip is done again with care.
  */
 function largest(v: FoursVariant, marked: boolean): string {
   const { kh, kw } = v;
@@ -212,16 +211,16 @@ function largest(v: FoursVariant, marked: boolean): string {
   return walk(v, {
     kept: marked ? { v: "vec4f", m: "vec4u" } : { v: "vec4f" },
     outside: `vec4f(${LOWEST})`,
-    before: "var sizes = vec4u();",
+    before: "var doubles = vec4f();",
     join: `
-        ${unroll(vecsOf(v), (k) => `sizes = max(sizes, bitcast<vec4u>(raw${k}) & vec4u(0x7fffffffu));`)}
+        ${unroll(vecsOf(v), (k) => `doubles = fma(raw${k}, vec4f(2.0), doubles);`)}
         var value = ${four(v, 0)};
-        ${ifMarked("var mark = vec4u();")}
+        ${ifMarked(`var mark = vec4u(${MARK_ROW}u * n);`)}
         ${unroll(
           kw - 1,
           (k) => `{
           let v = ${four(v, k + 1)};
-          ${ifMarked(`mark = select(mark, vec4u(${k + 1}u), v > value);`)}
+          ${ifMarked(`mark = select(mark, vec4u(${MARK_ROW}u * n + ${k + 1}u), v > value);`)}
           value = max(value, v);
         }`,
         )}
@@ -233,10 +232,11 @@ function largest(v: FoursVariant, marked: boolean): string {
           ${unroll(
             kh - 1,
             (r) => `
-          ${ifMarked(`bestMark = select(bestMark, m${r + 1} + ${MARK_ROW * (r + 1)}u, v${r + 1} > best);`)}
+          ${ifMarked(`bestMark = select(bestMark, m${r + 1}, v${r + 1} > best);`)}
           best = max(best, v${r + 1});`,
           )}
           y[out] = best;
+          ${ifMarked(`bestMark -= vec4u(${MARK_ROW}u * (n - ${kh - 1}u));`)}
           ${ifMarked(`marks[out] = ${packed("bestMark")};`)}`,
     after: carefully(v, marked),
   });
