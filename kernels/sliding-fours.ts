@@ -181,17 +181,15 @@ const carefully = ({ kh, kw, rows }: FoursVariant, marked: boolean) => `
           var mark = vec4u();
           for (var c = 0u; c < 4u; c++) {
             var found = false;
-            for (var a = 0; a < ${kh}; a++) {
-              let i = first + i32(r) + a;
-              for (var b = 0; b < ${kw}; b++) {
-                let j = i32(4u * column + c) - p.left + b;
-                if (i >= 0 && i < i32(p.height) && j >= 0 && j < 4 * wide) {
-                  let v = x[base + i * wide + j / 4][j % 4];
-                  if (!found || v > best[c] || is_nan(v)) {
-                    found = true;
-                    best[c] = v;
-                    mark[c] = u32(a * ${MARK_ROW} + b);
-                  }
+            let top = first + i32(r);
+            let left = i32(4u * column + c) - p.left;
+            for (var i = max(top, 0); i < min(top + ${kh}, i32(p.height)); i++) {
+              for (var j = max(left, 0); j < min(left + ${kw}, 4 * wide); j++) {
+                let v = x[base + i * wide + j / 4][j % 4];
+                if (!found || v > best[c] || is_nan(v)) {
+                  found = true;
+                  best[c] = v;
+                  mark[c] = u32(${MARK_ROW} * (i - top) + j - left);
                 }
               }
             }
