@@ -4,7 +4,7 @@ import { forEachInRow, rowGroups, runLengths } from "./runs.ts";
 const sizes = { planes: "u32", height: "u32", width: "u32", oh: "u32", ow: "u32" } as const;
 type Sizes = Record<keyof typeof sizes, number>;
 
-const cost = (flops: number) => (p: Sizes) => ({
+export const resizeCost = (flops: number) => (p: Sizes) => ({
   bytes: 4 * p.planes * (p.height * p.width + p.oh * p.ow),
   flops: flops * p.planes * p.oh * p.ow,
 });
@@ -76,14 +76,14 @@ export const resizeNearest = defineKernel({
         ),
   dispatch: ({ planes, height, width, oh, ow }, v) =>
     v.adjoint ? rowGroups(planes * height, width, v) : rowGroups(planes * oh, ow, v),
-  cost: cost(0),
+  cost: resizeCost(0),
 });
 
 export type BilinearVariant = { corners: boolean; run: number };
-const bilinearParams = { ...sizes, scaleY: "f32", scaleX: "f32" } as const;
+export const bilinearParams = { ...sizes, scaleY: "f32", scaleX: "f32" } as const;
 
 /** Where output o looks on an axis of n inputs, PyTorch's conventions: between the two nearest, by proportion. */
-const place = (corners: boolean) => `
+export const place = (corners: boolean) => `
 fn place(o: u32, n: u32, scale: f32) -> f32 {
   return min(${corners ? "f32(o) * scale" : "max((f32(o) + 0.5) * scale - 0.5, 0.0)"}, f32(n - 1u));
 }`;
@@ -129,7 +129,7 @@ export const resizeBilinear = defineKernel({
       },
     ),
   dispatch: ({ planes, oh, ow }, v) => rowGroups(planes * oh, ow, v),
-  cost: cost(8),
+  cost: resizeCost(8),
 });
 
 export type BilinearGradVariant = {
@@ -162,7 +162,7 @@ fn reach(i: u32, m: u32, scale: f32) -> vec2u {
   main: ({ by }) => (by === "place" ? byPlace : byLine),
   dispatch: ({ planes, height, width }, { by }) =>
     linearGroups(planes * height * (by === "place" ? width : 1), 64),
-  cost: cost(8),
+  cost: resizeCost(8),
 });
 
 const byPlace = `

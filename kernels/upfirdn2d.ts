@@ -68,20 +68,25 @@ export type TileVariant = {
   columns: number;
   /** Results are stored by vec4s: their lines and `columns` are multiples of 4. Neighbouring threads then fill whole lines. */
   vec: boolean;
+  /**
+   * Lines are read by vec4s, the first of which begins so many places before the tile's first input; -1: number by number.
+   * For up 1, where lines and columns * down are multiples of 4: neighbouring threads share the vec4s that both see.
+   */
+  lead: number;
 };
 
 /** Filters and factors the networks use and odd ones beside them; others compile on demand. */
 const tiles: readonly TileVariant[] = [
-  { up: 1, down: 1, taps: 4, phase: 0, rows: 2, columns: 8, vec: false },
-  { up: 2, down: 1, taps: 4, phase: 0, rows: 2, columns: 8, vec: false },
-  { up: 2, down: 1, taps: 4, phase: 1, rows: 2, columns: 8, vec: false },
-  { up: 1, down: 2, taps: 4, phase: 0, rows: 2, columns: 8, vec: false },
-  { up: 3, down: 2, taps: 5, phase: 2, rows: 3, columns: 9, vec: false },
-  { up: 4, down: 1, taps: 2, phase: 3, rows: 4, columns: 8, vec: false },
-  { up: 1, down: 1, taps: 4, phase: 0, rows: 2, columns: 4, vec: true },
-  { up: 2, down: 1, taps: 4, phase: 1, rows: 2, columns: 4, vec: true },
-  { up: 1, down: 2, taps: 4, phase: 0, rows: 2, columns: 8, vec: true },
-  { up: 4, down: 1, taps: 2, phase: 3, rows: 4, columns: 4, vec: true },
+  { up: 1, down: 1, taps: 4, phase: 0, rows: 2, columns: 8, vec: false, lead: -1 },
+  { up: 2, down: 1, taps: 4, phase: 0, rows: 2, columns: 8, vec: false, lead: -1 },
+  { up: 2, down: 1, taps: 4, phase: 1, rows: 2, columns: 8, vec: false, lead: -1 },
+  { up: 1, down: 2, taps: 4, phase: 0, rows: 2, columns: 8, vec: false, lead: -1 },
+  { up: 3, down: 2, taps: 5, phase: 2, rows: 3, columns: 9, vec: false, lead: -1 },
+  { up: 4, down: 1, taps: 2, phase: 3, rows: 4, columns: 8, vec: false, lead: -1 },
+  { up: 1, down: 1, taps: 4, phase: 0, rows: 2, columns: 4, vec: true, lead: 2 },
+  { up: 2, down: 1, taps: 4, phase: 1, rows: 2, columns: 4, vec: true, lead: -1 },
+  { up: 1, down: 2, taps: 4, phase: 0, rows: 2, columns: 4, vec: true, lead: 3 },
+  { up: 4, down: 1, taps: 2, phase: 3, rows: 4, columns: 4, vec: true, lead: -1 },
 ];
 
 /**
@@ -90,8 +95,12 @@ const tiles: readonly TileVariant[] = [
  */
 export const upfirdn2dTile = defineKernel({
   name: "upfirdn2d_tile",
-  bindings: ({ vec }: TileVariant) =>
-    ({ x: "read f32", filter_: "read f32", y: `read_write ${elementType(vec)}` }) as const,
+  bindings: ({ vec, lead }: TileVariant) =>
+    ({
+      x: `read ${elementType(lead >= 0)}`,
+      filter_: "read f32",
+      y: `read_write ${elementType(vec)}`,
+    }) as const,
   params: {
     planes: "u32",
     height: "u32",
@@ -107,7 +116,7 @@ export const upfirdn2dTile = defineKernel({
     flip: "u32",
   },
   variants: tiles,
-  main: ({ up, down, taps, phase, rows, columns, vec }: TileVariant) => {
+  main: ({ up, down, taps, phase, rows, columns, vec, lead }: TileVariant) => {
     const loads = range(Math.floor((phase + (columns - 1) * down + taps - 1) / up) + 1);
     const terms = (c: number) =>
       loads
@@ -121,6 +130,19 @@ export const upfirdn2dTile = defineKernel({
             return `if (column + ${4 * q}u < p.ow) { y[out / 4u + ${q}u] = vec4f(${lanes.join(", ")}); }`;
           })
       : (r: number) => unroll(columns, (c) => `if (column + ${c}u < p.ow) { y[out + ${c}u] = s${r}_${c}; }`);
+    const lines =
+      lead < 0
+        ? { width: "i32(p.width)", start: "j", loads: loads.length, zero: "0.0", more: "" }
+        : {
+            width: "i32(p.width) / 4",
+            start: `(j - ${lead}) / 4`,
+            loads: Math.ceil((lead + loads.length) / 4),
+            zero: "vec4f()",
+            more: loads
+              .map((m) => `let x${m} = v${Math.floor((lead + m) / 4)}.${"xyzw"[(lead + m) % 4]};`)
+              .join(" "),
+          };
+    const loaded = lead < 0 ? "x" : "v";
     const sums = range(columns).filter((c) => terms(c).length > 0);
     return `
     ${linearMain(64)}
@@ -133,13 +155,16 @@ export const upfirdn2dTile = defineKernel({
       let column = (thread - strip * across) * ${columns}u;
       let i = i32(row) * p.downY / p.upY + p.top;
       let j = i32(column) * ${down} / ${up} + p.left;
-      ${loads.map((m) => `let in${m} = j + ${m} >= 0 && j + ${m} < i32(p.width);`).join("\n")}
+      let width = ${lines.width};
+      let start = ${lines.start};
+      ${unroll(lines.loads, (m) => `let in${m} = start + ${m} >= 0 && start + ${m} < width;`)}
       ${unroll(rows, (r) => unroll(columns, (c) => `var s${r}_${c} = 0.0;`, " "))}
-      var line = i32(plane * p.height * p.width) + i * i32(p.width) + j;
+      var line = (i32(plane * p.height) + i) * width + start;
       let last = (p.phaseY + ${rows - 1} * p.downY + p.kh - 1) / p.upY;
       for (var n = 0; n <= last; n++) {
         let inside = i + n >= 0 && i + n < i32(p.height);
-        ${loads.map((m) => `let x${m} = select(0.0, x[line + ${m}], inside && in${m});`).join("\n")}
+        ${unroll(lines.loads, (m) => `let ${loaded}${m} = select(${lines.zero}, x[line + ${m}], inside && in${m});`)}
+        ${lines.more}
         ${unroll(
           rows,
           (r) => `{
@@ -151,7 +176,7 @@ export const upfirdn2dTile = defineKernel({
           }
         }`,
         )}
-        line += i32(p.width);
+        line += width;
       }
       ${unroll(
         rows,

@@ -6,7 +6,7 @@ import { drawn, sizeOf, times, variable } from "../inputs.ts";
 import { bySize, type SizedCases } from "../sizes.ts";
 
 const sizes = { cpu: [8, 64, 32, 32], gpu: [128, 256, 32, 32] };
-const small = [2, 3, 8, 10];
+const small = [2, 3, 8, 12];
 
 /** 5 x 5 at stride 1 is RefineNet's; 2 x 2 halves. `kept`: outputs for each input. */
 const pools: Record<string, { apply: (x: Tensor) => Tensor; kept: number; window: number }> = {

@@ -5,6 +5,15 @@ import {
   takeIndexed,
 } from "../../kernels/pool.ts";
 import { runLength } from "../../kernels/runs.ts";
+import {
+  type FoursVariant,
+  foursVariant,
+  markedMaxOfFours,
+  markedPlaces,
+  maxOfFours,
+  maxOfFoursGrad,
+  meanOfFours,
+} from "../../kernels/sliding-fours.ts";
 import { slidingMax, slidingMean } from "../../kernels/sliding-pool.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
@@ -12,6 +21,7 @@ import { defineOp, type Op } from "../op.ts";
 import * as oracle from "../oracle/pool.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
+import { launchBlocks, wholeBlocks } from "./blocks.ts";
 import { fourPads, type Padding, type Pair, pair } from "./conv-shapes.ts";
 import { requireFloat } from "./require.ts";
 
@@ -52,24 +62,42 @@ const windows = (
 const SLIDING = 8;
 const slides = ({ kernel, stride }: Attrs): boolean =>
   Math.max(...stride) === 1 && Math.max(...kernel) <= SLIDING;
+/** Windows that touch, none on padding. */
+const sideBySide = ({ kernel, stride, padding }: Attrs): boolean =>
+  kernel[0] === stride[0] && kernel[1] === stride[1] && Math.max(...padding) === 0;
 const sliding = (engine: Engine, { kernel: [kh, kw] }: Attrs) => ({
   kh,
   kw,
   rows: engine.hardware.kind === "cpu" ? 16 : 4,
 });
 
+/** The same by vec4s, with so many columns of padding before lines of `from`, where a GPU takes them so. */
+const byFours = (
+  engine: Engine,
+  what: "mean" | "max",
+  { kernel: [kh, kw] }: Attrs,
+  [from, to]: readonly [Pair, Pair],
+  left: number,
+): FoursVariant | undefined =>
+  foursVariant(engine.hardware, what, { kh, kw, left, from: from[1], to: to[1], oh: to[0] });
+
 /** Means, or their adjoint from outputs `from` to inputs `to`. */
 function averages(engine: Engine, x: Tensor, to: Pair, attrs: AvgAttrs, adjoint: boolean): Tensor {
   const { padding, countIncludePad: countPad } = attrs;
   const [n, c, ...from] = x.shape as [number, number, number, number];
   const y = engine.empty([n, c, ...to]);
-  if (slides(attrs) && countPad) {
+  const blocks =
+    sideBySide(attrs) && wholeBlocks(engine, adjoint ? from : to, adjoint ? to : from, attrs.kernel);
+  if (blocks) launchBlocks(engine, { x, y }, blocks, { sum: !adjoint, scale: 1 / (blocks[0] * blocks[1]) });
+  else if (slides(attrs) && countPad) {
     const variant = sliding(engine, attrs);
     const [top, left] = adjoint
       ? [variant.kh - 1 - padding[0], variant.kw - 1 - padding[2]]
       : [padding[0], padding[2]];
-    const sizes = { planes: n * c, height: from[0], width: from[1], oh: to[0], ow: to[1] };
-    engine.launch(slidingMean, variant, { x, y }, { ...sizes, top, left });
+    const sizes = { planes: n * c, height: from[0], width: from[1], oh: to[0], ow: to[1], top, left };
+    const fours = byFours(engine, "mean", attrs, [from, to], left);
+    if (fours) engine.launch(meanOfFours, fours, { x, y }, sizes);
+    else engine.launch(slidingMean, variant, { x, y }, sizes);
   } else {
     const [inputs, outputs] = adjoint ? [to, from] : [from, to];
     const variant = { adjoint, countPad, run: runLength(engine.hardware) };
@@ -97,39 +125,91 @@ const avgGradOp: Op<AvgAttrs & { readonly inputSize: Pair }> = defineOp({
 const maxOp = defineOp<Attrs>({
   name: "max_pool2d",
   forward: (engine, [x], attrs) => {
+    const from = [x!.dim(2), x!.dim(3)] as const;
     const size = outSize(x!, attrs);
-    const shape = [x!.dim(0), x!.dim(1), ...size];
-    const y = engine.empty(shape);
-    const index = engine.empty(shape, "i32");
+    const maps = [x!.dim(0), x!.dim(1)];
+    const y = engine.empty([...maps, ...size]);
+    const params = windows(x!.dim(0) * x!.dim(1), from, size, attrs);
+    const fours = slides(attrs) && byFours(engine, "max", attrs, [from, size], attrs.padding[2]);
+    if (fours && !(engine.recording && x!.node)) {
+      engine.launch(maxOfFours, fours, { x: x!, y }, params);
+      return y;
+    }
+    if (fours) {
+      const marks = engine.empty([...maps, size[0], size[1] / 4], "u32");
+      engine.launch(markedMaxOfFours, fours, { x: x!, y, marks }, params);
+      return { y, extras: [marks] };
+    }
+    const index = engine.empty([...maps, ...size], "i32");
     const tensors = { x: x!, y, index };
-    const params = windows(x!.dim(0) * x!.dim(1), [x!.dim(2), x!.dim(3)], size, attrs);
     if (slides(attrs)) engine.launch(slidingMax, sliding(engine, attrs), tensors, params);
     else engine.launch(maxKernel, { run: runLength(engine.hardware) }, tensors, params);
     return { y, extras: [index] };
   },
-  vjp: ({ dy, extras, shapes, attrs }) => [
-    maxGradOp(dy.engine, [dy, extras[0]!], { ...attrs, inputSize: [shapes[0]![2]!, shapes[0]![3]!] }),
-  ],
+  vjp: ({ dy, extras, shapes, attrs }) => {
+    const inputSize: Pair = [shapes[0]![2]!, shapes[0]![3]!];
+    const marked = extras[0]!.dtype === "u32";
+    return [maxGradOp(dy.engine, [dy, extras[0]!], { ...attrs, inputSize, marked })];
+  },
   oracle: ([x], attrs) => oracle.maxPool2d(x!, attrs).y,
 });
 
-const maxGradOp: Op<Attrs & { readonly inputSize: Pair }> = defineOp({
+type MaxGradAttrs = Attrs & {
+  readonly inputSize: Pair;
+  /** Where maxima stand is told by marks, not by an index: see kernels/sliding-fours.ts. */
+  readonly marked: boolean;
+};
+
+const maxGradOp: Op<MaxGradAttrs> = defineOp({
   name: "max_pool2d_grad",
   forward: (engine, [dy, index], attrs) => {
-    const dx = engine.empty([dy!.dim(0), dy!.dim(1), ...attrs.inputSize]);
+    const { kernel, padding, inputSize } = attrs;
+    const dx = engine.empty([dy!.dim(0), dy!.dim(1), ...inputSize]);
     const size: Pair = [dy!.dim(2), dy!.dim(3)];
     const planes = dy!.dim(0) * dy!.dim(1);
+    if (attrs.marked) {
+      const [top, left] = [kernel[0] - 1 - padding[0], kernel[1] - 1 - padding[2]];
+      const sizes = {
+        planes,
+        height: size[0],
+        width: size[1],
+        oh: inputSize[0],
+        ow: inputSize[1],
+        top,
+        left,
+      };
+      const fours = byFours(engine, "max", attrs, [size, inputSize], left)!;
+      engine.launch(maxOfFoursGrad, fours, { dy: dy!, marks: index!, dx }, sizes);
+      return dx;
+    }
     engine.launch(
       maxGradKernel,
       { by: engine.hardware.kind === "cpu" && planes >= 8 ? "plane" : "place" },
       { dy: dy!, index: index!, dx },
-      windows(planes, attrs.inputSize, size, attrs),
+      windows(planes, inputSize, size, attrs),
     );
     return dx;
   },
-  vjp: ({ inputs: [, index], dy }) => [takeOp(dy.engine, [dy, index!], {})],
+  vjp: ({ engine, inputs: [, index], dy, attrs }) => [
+    takeOp(dy.engine, [dy, attrs.marked ? placesOp(engine, [index!], attrs) : index!], {}),
+  ],
   saves: { inputs: [1] },
-  oracle: ([dy, index], attrs) => oracle.maxPool2dGrad(dy!, index!, attrs.inputSize),
+  oracle: ([dy, index], { marked, inputSize, ...attrs }) =>
+    oracle.maxPool2dGrad(dy!, marked ? oracle.markedPlaces(index!, attrs, inputSize) : index!, inputSize),
+});
+
+/** The index that marks stand for. */
+const placesOp: Op<MaxGradAttrs> = defineOp({
+  name: "marked_places",
+  forward: (engine, [marks], { inputSize, padding: [top, , left] }) => {
+    const [n, c, oh, words] = marks!.shape as [number, number, number, number];
+    const index = engine.empty([n, c, oh, 4 * words], "i32");
+    const sizes = { count: index.size, oh, ow: 4 * words, width: inputSize[1], top, left };
+    engine.launch(markedPlaces, {}, { marks: marks!, index }, sizes);
+    return index;
+  },
+  vjp: "none",
+  oracle: ([marks], { inputSize, ...attrs }) => oracle.markedPlaces(marks!, attrs, inputSize),
 });
 
 const takeOp: Op<object> = defineOp({
@@ -153,6 +233,7 @@ const takeOp: Op<object> = defineOp({
       kernel: [inputSize[0] + oh, inputSize[1] + ow] as const,
       stride: [1, 1] as const,
       padding: [oh, 0, ow, 0] as const,
+      marked: false,
     };
     return [maxGradOp(dy.engine, [dy, index!], { ...attrs, inputSize })];
   },

@@ -3,6 +3,7 @@ import {
   resizeNearest as nearestKernel,
   resizeBilinearGrad,
 } from "../../kernels/resize.ts";
+import { bilinearStrips, bilinearStripsGrad, stripGradVariant } from "../../kernels/resize-strips.ts";
 import { runLength } from "../../kernels/runs.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
@@ -11,6 +12,7 @@ import type { Array64 } from "../oracle/array.ts";
 import * as oracle from "../oracle/resize.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
+import { launchBlocks, wholeBlocks } from "./blocks.ts";
 import type { Pair } from "./conv-shapes.ts";
 import { requireFloat } from "./require.ts";
 
@@ -29,14 +31,23 @@ function launch(engine: Engine, x: Tensor, { mode, from, to }: Attrs, adjoint: b
   const y = engine.empty([x.dim(0), x.dim(1), ...(adjoint ? from : to)]);
   const run = runLength(engine.hardware);
   const sizes = { planes: x.dim(0) * x.dim(1), height: from[0], width: from[1], oh: to[0], ow: to[1] };
+  const blocks = mode === "nearest" && wholeBlocks(engine, from, to, [to[0] / from[0], to[1] / from[1]]);
+  if (blocks) {
+    launchBlocks(engine, { x, y }, blocks, { sum: adjoint });
+    return y;
+  }
   if (mode === "nearest") {
     engine.launch(nearestKernel, { adjoint, run }, { x, y }, sizes);
     return y;
   }
   const corners = mode === "corners";
+  const gpu = engine.hardware.kind === "gpu";
   const params = { ...sizes, scaleY: step(mode, from[0], to[0]), scaleX: step(mode, from[1], to[1]) };
-  const by = engine.hardware.kind === "cpu" ? "line" : "place";
-  if (adjoint) engine.launch(resizeBilinearGrad, { corners, by }, { dy: x, dx: y }, params);
+  const strips = gpu && adjoint && stripGradVariant(corners, from, to);
+  if (strips) engine.launch(bilinearStripsGrad, strips, { dy: x, dx: y }, params);
+  else if (adjoint)
+    engine.launch(resizeBilinearGrad, { corners, by: gpu ? "place" : "line" }, { dy: x, dx: y }, params);
+  else if (gpu && to[1] % 4 === 0) engine.launch(bilinearStrips, { corners, rows: 8 }, { x, y }, params);
   else engine.launch(bilinearKernel, { corners, run }, { x, y }, params);
   return y;
 }

@@ -36,22 +36,32 @@ const multiple = (least: number, up: number, down: number): number => {
 /** The kernel of a thread for each output, or of tiles. */
 type Way =
   | { readonly kernel: "plain" }
-  | { readonly kernel: "tile"; readonly rows: number; readonly columns: number; readonly vec: boolean };
+  | {
+      readonly kernel: "tile";
+      readonly rows: number;
+      readonly columns: number;
+      /** Lines are written and read by vec4s. */
+      readonly vec: boolean;
+      readonly wide: boolean;
+    };
 
 interface Problem extends Attrs {
   readonly filter: Pair;
   /** Height and width of an output. */
   readonly out: Pair;
+  /** Width of an input. */
+  readonly width: number;
 }
 
 const fits = ({ filter, up, down }: Problem): boolean =>
   filter[1] <= MAX_TAPS && Math.max(...up, ...down) <= MAX_FACTOR;
 
-const tileWay = ({ up, down }: Problem, rows: number, columns: number, vec: boolean): Way => ({
+const tileWay = ({ up, down, width }: Problem, rows: number, columns: number, vec: boolean): Way => ({
   kernel: "tile",
   rows: multiple(rows, up[0], down[0]),
   columns: multiple(columns, up[1], down[1]),
   vec,
+  wide: vec && up[1] === 1 && width % 4 === 0,
 });
 
 /** The ways add in different orders, so the number of planes does not count. */
@@ -92,10 +102,11 @@ const filtered: Tunable<Problem, Way> = {
     if (way.kernel === "plain")
       engine.launch(kernel, {}, tensors, { ...shared, kw, upX: up[1], downX: down[1], top, left });
     else {
-      const { rows, columns, vec } = way;
+      const { rows, columns, vec, wide } = way;
+      const lead = wide ? modulo(-left, 4) : -1;
       engine.launch(
         tile,
-        { up: up[1], down: down[1], taps: kw, phase: modulo(-left, up[1]), rows, columns, vec },
+        { up: up[1], down: down[1], taps: kw, phase: modulo(-left, up[1]), rows, columns, vec, lead },
         tensors,
         {
           ...shared,
@@ -114,7 +125,7 @@ const op: Op<Attrs> = defineOp({
   forward: (engine, [x, filter], attrs) => {
     const size = filter!.shape as unknown as Pair;
     const out = outSize([x!.dim(2), x!.dim(3)], size, attrs);
-    return chosen(engine, filtered, [x, filter], { ...attrs, filter: size, out });
+    return chosen(engine, filtered, [x, filter], { ...attrs, filter: size, out, width: x!.dim(3) });
   },
   // The adjoint swaps up and down, reverses the filter once more and pads so that the input's size comes back.
   vjp: ({

@@ -122,3 +122,22 @@ export function maxPool2dGrad(dy: Array64, index: Array64, inputSize: Pair): Arr
   });
   return dx;
 }
+
+/**
+ * Places h*W+w in maps [H,W] of maxima at stride 1 -> [N,C,H',W'], from marks [N,C,H',W'/4] of four bytes each, lowest
+ * first: 16 a + b for row a and column b of a window.
+ */
+export function markedPlaces(
+  marks: Array64,
+  { padding: [top, , left] }: Pick<PoolAttrs, "padding">,
+  [, W]: Pair,
+): Array64 {
+  const [batch, channels, outH, words] = fourOf(marks);
+  const index = zeros([batch, channels, outH, 4 * words]);
+  for (let i = 0; i < index.data.length; i++) {
+    const mark = Math.floor(marks.data[Math.floor(i / 4)]! / 256 ** (i % 4)) % 256;
+    const [oh, ow] = [Math.floor(i / (4 * words)) % outH, i % (4 * words)];
+    index.data[i] = (oh - top + Math.floor(mark / 16)) * W + ow - left + (mark % 16);
+  }
+  return index;
+}

@@ -44,6 +44,7 @@ const other = random([2, 4, 6, 7], 2);
 const weight = random([5, 4, 3, 3], 3);
 const scales = random([2, 4], 4);
 const rows = random([2, 4, 12], 5);
+const wide = random([2, 2, 3, 8], 6);
 const taps = engine.untrack(
   engine.tensor(
     [1, 3, 3, 1, 3, 9, 9, 3, 3, 9, 9, 3, 1, 3, 3, 1].map((v) => v / 64),
@@ -51,7 +52,7 @@ const taps = engine.untrack(
   ),
 );
 afterAll(() => {
-  for (const t of [x, other, weight, scales, rows, taps]) t.dispose();
+  for (const t of [x, other, weight, scales, rows, wide, taps]) t.dispose();
 });
 
 const ops: Record<string, () => Tensor> = {
@@ -80,6 +81,14 @@ const ops: Record<string, () => Tensor> = {
   attention: () => attention(rows, mul(rows, 2), rows),
 };
 
+/** What a GPU computes by vec4s, or in strips. */
+const onGpu: Record<string, () => Tensor> = {
+  "maximum pool": () => maxPool2d(wide, { kernel: [2, 1], stride: 1, padding: [1, 0, 0, 0] }),
+  bilinear: () => resizeBilinear(wide, [6, 16]),
+  nearest: () => resizeNearest(wide, [6, 16]),
+  FIR: () => upfirdn2d(wide, taps, { pad: [2, 1] }),
+};
+
 /** Largest difference over the largest value. */
 function departure(got: ArrayLike<number>, truth: ArrayLike<number>): number {
   let [worst, scale] = [0, 1e-6];
@@ -91,7 +100,7 @@ function departure(got: ArrayLike<number>, truth: ArrayLike<number>): number {
   return worst / scale;
 }
 
-const inputs = [x, other, weight, scales, rows];
+const inputs = [x, other, weight, scales, rows, wide];
 
 async function evaluate(op: () => Tensor, half: boolean) {
   const [y, ...grads] = engine.scope(() => {
@@ -117,16 +126,28 @@ test("an adapter without shader-f16 is told so", () => {
 });
 
 describe.runIf(present)("under autocast", () => {
+  const staysClose = async (op: () => Tensor) => {
+    const plain = await evaluate(op, false);
+    const half = await evaluate(op, true);
+    expect([plain.dtype, half.dtype]).toEqual(["f32", "f16"]);
+    for (const [i, truth] of plain.values.entries())
+      expect(departure(half.values[i]!, truth), i === 0 ? "value" : `gradient ${i}`).toBeLessThan(8e-3);
+  };
+
   test.each(Object.keys(ops))(
     "%s stores halves and stays within their rounding, its gradient in f32 too",
-    async (name) => {
-      const plain = await evaluate(ops[name]!, false);
-      const half = await evaluate(ops[name]!, true);
-      expect([plain.dtype, half.dtype]).toEqual(["f32", "f16"]);
-      for (const [i, truth] of plain.values.entries())
-        expect(departure(half.values[i]!, truth), i === 0 ? "value" : `gradient ${i}`).toBeLessThan(8e-3);
-    },
+    (name) => staysClose(ops[name]!),
   );
+
+  test.each(Object.keys(onGpu))("%s as on a GPU", async (name) => {
+    const { hardware } = engine;
+    Object.assign(engine, { hardware: { ...hardware, kind: "gpu" } });
+    try {
+      await staysClose(onGpu[name]!);
+    } finally {
+      Object.assign(engine, { hardware });
+    }
+  });
 
   test("copies that kernels lay out for themselves round neither weights nor inputs, in any way", async () => {
     const [e, ci, co] = [2 ** -12, 8, 8]; // 1 + e is 1 in f16; the sums are whole multiples of e

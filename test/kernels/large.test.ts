@@ -9,6 +9,7 @@ import {
   embedding,
   flip,
   matmul,
+  maxPool2d,
   mul,
   permute,
   resizeBilinear,
@@ -27,6 +28,8 @@ import { MAX_GROUPS } from "../../kernels/kernel.ts";
 import { maxPool } from "../../kernels/pool.ts";
 import { randomFill } from "../../kernels/random.ts";
 import { reduce } from "../../kernels/reduce.ts";
+import { bilinearStripsGrad } from "../../kernels/resize-strips.ts";
+import { markedMaxOfFours, markedPlaces, maxOfFoursGrad } from "../../kernels/sliding-fours.ts";
 import { slidingMean } from "../../kernels/sliding-pool.ts";
 import { softmax as softmaxKernel } from "../../kernels/softmax.ts";
 import { unary } from "../../kernels/unary.ts";
@@ -336,7 +339,7 @@ test("pools, resizing and filters of large images", async () => {
     shape,
     (x) => {
       const y = engine.empty(shape);
-      const tile = { up: 1, down: 1, taps: 1, phase: 0, rows: 1, columns: 1, vec: false };
+      const tile = { up: 1, down: 1, taps: 1, phase: 0, rows: 1, columns: 1, vec: false, lead: -1 };
       const along = { kh: 1, upY: 1, downY: 1, phaseY: 0, flip: 0 };
       const filter_ = engine.tensor([2], [1, 1]);
       engine.launch(upfirdn2dTile, tile, { x, filter_, y }, { ...params, ...along });
@@ -344,6 +347,89 @@ test("pools, resizing and filters of large images", async () => {
     },
     size,
     (i) => 2 * pattern(i),
+  );
+});
+
+test("the same by vec4s and in strips", async () => {
+  halving = true;
+  const [h, w] = [66, 2052];
+  const size = h * w;
+  const at = (y: number, x: number) => pattern(y * w + x);
+  const [row, column] = [(i: number) => Math.floor(i / w), (i: number) => i % w];
+  const shape = [1, 1, h, w];
+  const below = { kernel: [2, 1], stride: 1, padding: [0, 1, 0, 0] } as const;
+  await through(
+    "blocks",
+    shape,
+    asGpu((x) => resizeNearest(x, [h, 2 * w])),
+    2 * size,
+    (i) => pattern(Math.floor(i / 2)),
+  );
+  await through(
+    "mean_of_fours",
+    shape,
+    asGpu((x) => avgPool2d(x, below)),
+    size,
+    (i) => (at(row(i), column(i)) + (row(i) + 1 < h ? at(row(i) + 1, column(i)) : 0)) / 2,
+  );
+  const largest = (i: number) =>
+    Math.max(at(row(i), column(i)), row(i) + 1 < h ? at(row(i) + 1, column(i)) : -Infinity);
+  await through(
+    "max_of_fours",
+    shape,
+    asGpu((x) => maxPool2d(x, below)),
+    size,
+    largest,
+  );
+  const window = { kh: 2, kw: 1, lead: 0, rows: 8, repeated: false };
+  const same = { planes: 1, height: h, width: w, oh: h, ow: w };
+  const marks = engine.zeros([h, w / 4], "u32");
+  await through(
+    "max_of_fours_grad",
+    shape,
+    (dy) => {
+      const dx = engine.empty(shape);
+      engine.launch(maxOfFoursGrad, window, { dy, marks, dx }, { ...same, top: 1, left: 0 });
+      return dx;
+    },
+    size,
+    pattern,
+  );
+  await through(
+    "marked_max_of_fours",
+    shape,
+    (x) => {
+      const y = engine.empty(shape);
+      engine.launch(markedMaxOfFours, window, { x, y, marks }, { ...same, top: 0, left: 0 });
+      return y;
+    },
+    size,
+    largest,
+  );
+  const index = engine.empty(shape, "i32");
+  engine.launch(markedPlaces, {}, { marks, index }, { count: size, oh: h, ow: w, width: w, top: 0, left: 0 });
+  expect([...folded]).toContain("marked_places");
+  const lower = (i: number) => row(i) + 1 < h && at(row(i) + 1, column(i)) > pattern(i);
+  expectAt(await index.data(), size, (i) => (lower(i) ? i + w : i));
+  for (const t of [marks, index]) t.dispose();
+  await through(
+    "bilinear_strips",
+    shape,
+    asGpu((x) => resizeBilinear(x, [h, w])),
+    size,
+    pattern,
+  );
+  await through(
+    "bilinear_strips_grad",
+    shape,
+    (dy) => {
+      const dx = engine.empty(shape);
+      const params = { ...same, scaleY: 1, scaleX: 1 };
+      engine.launch(bilinearStripsGrad, { corners: true, rows: 8, taps: 2 }, { dy, dx }, params);
+      return dx;
+    },
+    size,
+    pattern,
   );
 });
 

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import type { Padding, Pair } from "../../engine/ops/conv-shapes.ts";
-import { type Array64, map } from "../../engine/oracle/array.ts";
+import type { Array64 } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/pool.ts";
-import type { HostData } from "../../engine/tensor.ts";
 import { averagePool, maxPool, maxPoolGrad, takeIndexed } from "../../kernels/pool.ts";
 import { type SlidingVariant, slidingMax, slidingMean } from "../../kernels/sliding-pool.ts";
 import { normal } from "../support/draw.ts";
 import { eachVariant, launched } from "../support/kernels.ts";
+import { integers, largest, ties } from "../support/maxima.ts";
 import { expectNear } from "../support/near.ts";
 
 interface Problem {
@@ -46,17 +46,6 @@ test.each(eachVariant(averagePool))("%s", async (_, variant) => {
     expectNear(y!, expected, { terms: attrs.kernel[0] * attrs.kernel[1] }, JSON.stringify(attrs));
   }
 });
-
-/** Few different values, so that maxima stand several times in a window; and here and there NaN. */
-const ties = (shape: readonly number[]) =>
-  map(normal(shape, 1), (v) => (v > 1.8 ? Number.NaN : Math.round(2 * v) / 2 - 3));
-
-/** As the oracle's, but that the last NaN of a window wins. */
-function largest(x: Array64, attrs: Omit<Problem, "shape">) {
-  const clean = map(x, (v, i) => (Number.isNaN(v) ? 100 + i : v));
-  const { y, index } = oracle.maxPool2d(clean, attrs);
-  return { y: map(y, (v) => (v >= 100 ? Number.NaN : v)), index };
-}
 
 test.each(eachVariant(maxPool))("%s", async (_, variant) => {
   for (const { shape, ...attrs } of problems) {
@@ -151,6 +140,3 @@ function slidingParams(x: Array64, y: Array64, { padding: [top, , left] }: Omit<
   const [oh, ow] = y.shape.slice(2) as [number, number];
   return { planes: n * c, height, width, oh, ow, top, left };
 }
-
-/** The bits of an output that was read as floats. */
-const integers = (data: HostData): number[] => [...new Int32Array(data.buffer, data.byteOffset, data.length)];

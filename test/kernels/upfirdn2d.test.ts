@@ -68,18 +68,27 @@ test.each(eachVariant(upfirdn2dTile))("%s", (_, v) => {
   const [up, down] = [v.up, v.down];
   const along = { up: [up, up], down: [down, down] } as const;
   const before = up - v.phase; // so many zeros put the first real input under that tap
+  const vecs = v.lead >= 0;
+  /** A width, and zeros at the beginning of lines, such that the tiles' inputs begin in vec4s as they are read. */
+  const wide = (width: number) => (vecs ? width + modulo(-width, 4) : width);
+  const led = (left: number) => (vecs ? left + modulo(-left - v.lead, 4) : left);
   /** With as many zeros more at the end of lines as make results multiples of 4, where they are stored so. */
   const padded = (width: number, [top, bottom, left, right]: Pads): Pads => {
-    const ow = Math.floor((width * up + left + right - v.taps) / down) + 1;
-    return [top, bottom, left, right + (v.vec ? ((4 - (ow % 4)) % 4) * down : 0)];
+    const ow = Math.floor((wide(width) * up + led(left) + right - v.taps) / down) + 1;
+    return [top, bottom, led(left), right + (v.vec ? ((4 - (ow % 4)) % 4) * down : 0)];
   };
   return each(
     [
-      { shape: [1, 1, 1, 1], filter: [3, v.taps], ...along, pad: padded(1, [2, 2, before, 4]) },
-      { shape: [2, 3, 7, 5], filter: [4, v.taps], ...along, pad: padded(5, [1, 3, before + up, 2]) },
-      { shape: [1, 2, 5, 37], filter: [1, v.taps], ...along, pad: padded(37, [-1, 1, before - 2 * up, -1]) },
+      { shape: [1, 1, 1, wide(1)], filter: [3, v.taps], ...along, pad: padded(1, [2, 2, before, 4]) },
+      { shape: [2, 3, 7, wide(5)], filter: [4, v.taps], ...along, pad: padded(5, [1, 3, before + up, 2]) },
       {
-        shape: [1, 2, 6, 19],
+        shape: [1, 2, 5, wide(37)],
+        filter: [1, v.taps],
+        ...along,
+        pad: padded(37, [-1, 1, before - 2 * up, -1]),
+      },
+      {
+        shape: [1, 2, 6, wide(19)],
         filter: [5, v.taps],
         up: [1, up],
         down: [3, down],

@@ -42,6 +42,7 @@ import * as resize from "../../engine/oracle/resize.ts";
 import * as shape from "../../engine/oracle/shape.ts";
 import { softmax as softmaxOracle } from "../../engine/oracle/softmax.ts";
 import { upfirdn2d as firOracle } from "../../engine/oracle/upfirdn2d.ts";
+import type { Tensor } from "../../engine/tensor.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { checkOp, upload } from "../support/check-op.ts";
 import { distinct, normal } from "../support/draw.ts";
@@ -317,32 +318,84 @@ test("pools", async () => {
   }
 });
 
+test("pools by vec4s", async () => {
+  const sliding = { kernel: [3, 2], stride: [1, 1], padding: [1, 1, 1, 0], countIncludePad: true } as const;
+  const touching = { kernel: [2, 4], stride: [2, 4], padding: [0, 0, 0, 0], countIncludePad: false } as const;
+  for (const [width, attrs] of [
+    [8, sliding],
+    [16, touching],
+  ] as const) {
+    const inputs = [distinct([1, 2, 4, width], 1)];
+    const average = (x?: Array64) => pool.avgPool2d(x!, attrs);
+    await checkOp({ op: (x) => avgPool2d(x!, attrs), oracle: average, inputs, seed: 3, terms: 8 });
+    const largest = (x?: Array64) => pool.maxPool2d(x!, attrs).y;
+    await checkOp({ op: (x) => maxPool2d(x!, attrs), oracle: largest, inputs, seed: 3, terms: 8 });
+  }
+});
+
+test("of equal maxima the first takes the gradient, by vec4s", async () => {
+  const x = engine.variable(
+    [1, 1, 1, 1, 2, 0, 0, 2].map((v) => v - 5),
+    [1, 1, 2, 4],
+  );
+  const options = { kernel: [3, 2], stride: 1, padding: [1, 1, 1, 0] } as const;
+  const dx = engine.scope(
+    () => grad(maxPool2d(x, options), [x], { cotangent: engine.ones([1, 1, 2, 4]) })[0]!,
+  );
+  expect([...(await dx.data())]).toEqual([0, 2, 0, 0, 4, 0, 0, 2]);
+  for (const t of [x, dx]) t.dispose();
+});
+
+test("maxima of what has no gradient leave no marks", () => {
+  const launches = (x: Tensor) => {
+    const names: string[] = [];
+    const pooled = () =>
+      void engine.scope(() => maxPool2d(x, { kernel: [3, 2], stride: 1, padding: [1, 1, 1, 0] }));
+    engine.dry(pooled, ({ program }) => names.push(program.kernel.name));
+    return names.filter((name) => name !== "fill"); // the tests' engine poisons what it allocates
+  };
+  const x = engine.zeros([1, 1, 2, 4]);
+  expect(launches(x)).toEqual(["max_of_fours"]);
+  engine.asVariable(x);
+  expect(launches(x)).toEqual(["marked_max_of_fours"]);
+  expect(engine.noGrad(() => launches(x))).toEqual(["max_of_fours"]);
+  x.dispose();
+});
+
 test("resizing and resampling", async () => {
   const inputs = [normal([1, 2, 5, 4], 1)];
   const size = [9, 8] as const;
-  await checkOp({
-    op: (x) => resizeNearest(x!, size),
-    oracle: (x) => resize.resizeNearest(x!, { size }),
-    inputs,
-    seed: 3,
-  });
-  await checkOp({
-    op: (x) => resizeBilinear(x!, size),
-    oracle: (x) => resize.resizeBilinear(x!, { size, alignCorners: false }),
-    inputs,
-    seed: 3,
-    terms: 20,
-  });
-  const [filter, attrs] = [normal([4, 4], 2), { up: [2, 2], down: [1, 1], pad: [2, 1, 2, 1] }] as const;
+  for (const to of [size, [10, 8]] as const)
+    await checkOp({
+      op: (x) => resizeNearest(x!, to),
+      oracle: (x) => resize.resizeNearest(x!, { size: to }),
+      inputs,
+      seed: 3,
+    });
+  for (const alignCorners of [false, true])
+    await checkOp({
+      op: (x) => resizeBilinear(x!, size, { alignCorners }),
+      oracle: (x) => resize.resizeBilinear(x!, { size, alignCorners }),
+      inputs,
+      seed: 3,
+      terms: 20,
+    });
+  const filter = normal([4, 4], 2);
   const taps = upload(filter);
-  await checkOp({
-    op: (x) => upfirdn2d(x!, taps, attrs),
-    oracle: (x) => firOracle(x!, filter, attrs),
-    inputs,
-    seed: 3,
-    terms: 16,
-    magnitude: 30,
-  });
+  const up = { up: [2, 2], down: [1, 1], pad: [2, 1, 2, 1] } as const;
+  const down = { up: [1, 1], down: [2, 2], pad: [1, 1, 1, 1] } as const;
+  for (const [attrs, shape] of [
+    [up, [1, 2, 5, 4]],
+    [down, [1, 2, 6, 8]],
+  ] as const)
+    await checkOp({
+      op: (x) => upfirdn2d(x!, taps, attrs),
+      oracle: (x) => firOracle(x!, filter, attrs),
+      inputs: [normal(shape, 1)],
+      seed: 3,
+      terms: 16,
+      magnitude: 30,
+    });
   taps.dispose();
 });
 

@@ -1,0 +1,26 @@
+import { type BlocksVariant, blocks } from "../../kernels/blocks.ts";
+import type { Engine } from "../engine.ts";
+import type { Tensor } from "../tensor.ts";
+import type { Pair } from "./conv-shapes.ts";
+
+/** Larger blocks are not unrolled. */
+const MAX_BLOCK = 4;
+
+/** A block, where the large image is made of whole ones and a GPU can write the small one by vec4s. */
+export function wholeBlocks(engine: Engine, small: Pair, large: Pair, block: Pair): Pair | undefined {
+  const whole = block.every((length, i) => Number.isInteger(length) && length * small[i]! === large[i]);
+  const gpu = engine.hardware.kind === "gpu";
+  return gpu && whole && Math.max(...block) <= MAX_BLOCK && small[1] % 4 === 0 ? block : undefined;
+}
+
+/** Fills blocks of y with x, or adds up x's into y, times `scale`: see kernels/blocks.ts. */
+export function launchBlocks(
+  engine: Engine,
+  { x, y }: { x: Tensor; y: Tensor },
+  [fy, fx]: Pair,
+  { sum, scale = 1 }: Pick<BlocksVariant, "sum"> & { scale?: number },
+): void {
+  const small = sum ? y : x;
+  const columns = small.dim(3);
+  engine.launch(blocks, { sum, fy, fx }, { x, y }, { rows: small.size / columns, columns, scale });
+}

@@ -1,0 +1,347 @@
+import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { bits } from "./lib/math.ts";
+
+/*
+ * The pools of sliding-pool.ts for GPUs, where lines are multiples of 4: a thread reads whole vec4s, the same as its
+ * neighbours where windows reach over, and writes a vec4 of each row of its strip. Every line of inputs is joined once
+ * along x, and the rows' results along y.
+ */
+
+export type FoursVariant = {
+  kh: number;
+  kw: number;
+  /** Places between the beginning of the first vec4 that is read and the left end of the first window. */
+  lead: number;
+  /** Rows of a thread. */
+  rows: number;
+  /** The text of a line is repeated, or stands in a loop. */
+  repeated: boolean;
+};
+
+const windows: readonly FoursVariant[] = [
+  { kh: 5, kw: 5, lead: 2, rows: 8, repeated: false },
+  { kh: 3, kw: 2, lead: 3, rows: 4, repeated: false },
+  { kh: 1, kw: 5, lead: 0, rows: 2, repeated: true },
+];
+
+const params = {
+  planes: "u32",
+  height: "u32",
+  width: "u32",
+  oh: "u32",
+  ow: "u32",
+  /** Rows and columns of padding before the inputs. */
+  top: "i32",
+  left: "i32",
+} as const;
+type Params = Record<keyof typeof params, number>;
+
+/** `left` is before a vec4 by so many places: a thread's first window begins there. */
+const leadOf = (left: number): number => (4 - (left % 4)) % 4;
+
+/** How a GPU goes down images of more than 4 rows: long strips save maxima, which take more work, lines at their ends. */
+const STRIPS = { mean: { rows: 4, repeated: false }, max: { rows: 8, repeated: false } };
+
+/** The variant for windows of kh x kw over lines of `from` into `oh` lines of `to`, where a GPU can take them by vec4s. */
+export function foursVariant(
+  hw: Hardware,
+  what: keyof typeof STRIPS,
+  {
+    kh,
+    kw,
+    left,
+    from,
+    to,
+    oh,
+  }: { kh: number; kw: number; left: number; from: number; to: number; oh: number },
+): FoursVariant | undefined {
+  if (hw.kind !== "gpu" || from % 4 !== 0 || to % 4 !== 0) return undefined;
+  const { rows, repeated } = STRIPS[what];
+  return { kh, kw, lead: leadOf(left), rows: oh <= 4 ? 4 : rows, repeated };
+}
+
+const THREADS = 256;
+/** Those whose sums every adapter has room for. */
+const gradThreads = ({ rows }: FoursVariant) => Math.min(THREADS, 1024 / rows);
+const strips = ({ planes, oh, ow }: Params, { rows }: FoursVariant) =>
+  (planes * Math.ceil(oh / rows) * ow) / 4;
+const dispatch = (sizes: Params, v: FoursVariant) => linearGroups(strips(sizes, v), THREADS);
+
+/** vec4s of a line that a thread reads. */
+const vecsOf = ({ kw, lead }: FoursVariant) => Math.ceil((lead + kw + 3) / 4);
+
+/** WGSL of a thread's strip, and of which vec4s of its lines are inside of the inputs. */
+const placed = (v: FoursVariant) => `
+      let across = p.ow / 4u;
+      let down = (p.oh + ${v.rows - 1}u) / ${v.rows}u;
+      let strip = thread / across;
+      let plane = strip / down;
+      if (plane >= p.planes) { return; }
+      let column = thread - strip * across;
+      let row = (strip - plane * down) * ${v.rows}u;
+      let wide = i32(p.width / 4u);
+      let first = i32(row) - p.top;
+      let begin = i32(column) - (p.left + ${v.lead}) / 4;
+      let base = i32(plane * p.height) * wide;
+      ${unroll(vecsOf(v), (k) => `let in${k} = begin + ${k} >= 0 && begin + ${k} < wide;`)}`;
+
+/**
+ * WGSL that goes down the strip: of each line it reads xN, vec4s with `outside` where there is none, `join`s them to what is
+ * `kept` of kh lines, NAME0 of the oldest, and writes `result`, from all of it, at `out`.
+ */
+function walk(
+  v: FoursVariant,
+  {
+    kept,
+    outside,
+    join,
+    result,
+    before = "",
+    after = "",
+  }: {
+    kept: Record<string, "vec4f" | "vec4u">;
+    outside: string;
+    join: string;
+    result: string;
+    before?: string;
+    after?: string;
+  },
+): string {
+  const { kh, rows } = v;
+  const names = Object.keys(kept);
+  const line = `
+        let i = first + i32(n);
+        let there = i >= 0 && i < i32(p.height);
+        let line = base + i * wide + begin;
+        ${unroll(
+          vecsOf(v),
+          (k) => `
+        let raw${k} = x[select(0, line + ${k}, there && in${k})];
+        let x${k} = select(${outside}, raw${k}, there && in${k});`,
+        )}
+        ${names.map((name) => unroll(kh - 1, (r) => `${name}${r} = ${name}${r + 1};`, " ")).join("\n")}
+        ${join}
+        if (n >= ${kh - 1}u && row + n < p.oh + ${kh - 1}u) {
+          let out = start + (n - ${kh - 1}u) * across;
+          ${result}
+        }`;
+  const lines = rows + kh - 1;
+  return `
+    ${linearMain(THREADS)}
+      ${placed(v)}
+      let start = (plane * p.oh + row) * across + column;
+      ${names.map((name) => unroll(kh, (r) => `var ${name}${r} = ${kept[name]}();`, " ")).join("\n")}
+      ${before}
+      ${v.repeated ? unroll(lines, (n) => `{ const n = ${n}u; ${line} }`) : `for (var n = 0u; n < ${lines}u; n++) { ${line} }`}
+      ${after}
+    }`;
+}
+
+/** Of the vec4s x0, x1, ... of a line the four places from the k-th of the first window on. */
+function four({ lead }: FoursVariant, k: number): string {
+  const at = (c: number) => `x${Math.floor((lead + k + c) / 4)}`;
+  if ((lead + k) % 4 === 0) return at(0);
+  return `vec4f(${range(4).map((c) => `${at(c)}.${"xyzw"[(lead + k + c) % 4]}`)})`;
+}
+
+/** slidingMean by vec4s: width and ow are multiples of 4. */
+export const meanOfFours = defineKernel({
+  name: "mean_of_fours",
+  bindings: { x: "read vec4f", y: "read_write vec4f" },
+  params,
+  variants: windows,
+  main: (v: FoursVariant) =>
+    walk(v, {
+      kept: { s: "vec4f" },
+      outside: "vec4f()",
+      join: `s${v.kh - 1} = ${unroll(v.kw, (k) => four(v, k), " + ")};`,
+      result: `y[out] = (${unroll(v.kh, (r) => `s${r}`, " + ")}) * ${1 / (v.kh * v.kw)}f;`,
+    }),
+  dispatch,
+  cost: ({ planes, height, width, oh, ow }, { kh, kw }) => ({
+    bytes: 4 * planes * (height * width + oh * ow),
+    flops: planes * oh * ow * (kh + kw),
+  }),
+});
+
+/** Rows count by so many in a mark, which has a byte. */
+const MARK_ROW = 16;
+
+/** Stands outside of the image, below all numbers whose doubles are finite. */
+const LOWEST = "-3.4e38";
+
+const packed = (marks: string) =>
+  `${marks}.x | (${marks}.y << 8u) | (${marks}.z << 16u) | (${marks}.w << 24u)`;
+
+/** The row and its marks once more, as slidingMax finds them, by comparing what may be NaN or infinite. */
+const carefully = ({ kh, kw, rows }: FoursVariant, marked: boolean) => `
+      if (any((bitcast<vec4u>(doubles) & vec4u(0x7f800000u)) == vec4u(0x7f800000u))) {
+        for (var r = 0u; r < min(${rows}u, p.oh - row); r++) {
+          var best = vec4f();
+          var mark = vec4u();
+          for (var c = 0u; c < 4u; c++) {
+            var found = false;
+            let top = first + i32(r);
+            let left = i32(4u * column + c) - p.left;
+            for (var i = max(top, 0); i < min(top + ${kh}, i32(p.height)); i++) {
+              for (var j = max(left, 0); j < min(left + ${kw}, 4 * wide); j++) {
+                let v = x[base + i * wide + j / 4][j % 4];
+                if (!found || v > best[c] || is_nan(v)) {
+                  found = true;
+                  best[c] = v;
+                  mark[c] = u32(${MARK_ROW} * (i - top) + j - left);
+                }
+              }
+            }
+          }
+          y[start + r * across] = best;
+          ${marked ? `marks[start + r * across] = ${packed("mark")};` : ""}
+        }
+      }`;
+
+/**
+ * WGSL of maxima, and of where they stand if `marked`. Numbers are compared plainly; where a NaN, an infinity or one nearly
+ * as large was among them, which a sum of doubles tells, the strip is done again with care.
+ */
+function largest(v: FoursVariant, marked: boolean): string {
+  const { kh, kw } = v;
+  const ifMarked = (text: string) => (marked ? text : "");
+  return walk(v, {
+    kept: marked ? { v: "vec4f", m: "vec4u" } : { v: "vec4f" },
+    outside: `vec4f(${LOWEST})`,
+    before: "var doubles = vec4f();",
+    join: `
+        ${unroll(vecsOf(v), (k) => `doubles = fma(raw${k}, vec4f(2.0), doubles);`)}
+        var value = ${four(v, 0)};
+        ${ifMarked(`var mark = vec4u(${MARK_ROW}u * n);`)}
+        ${unroll(
+          kw - 1,
+          (k) => `{
+          let v = ${four(v, k + 1)};
+          ${ifMarked(`mark = select(mark, vec4u(${MARK_ROW}u * n + ${k + 1}u), v > value);`)}
+          value = max(value, v);
+        }`,
+        )}
+        v${kh - 1} = value;
+        ${ifMarked(`m${kh - 1} = mark;`)}`,
+    result: `
+          var best = v0;
+          ${ifMarked("var bestMark = m0;")}
+          ${unroll(
+            kh - 1,
+            (r) => `
+          ${ifMarked(`bestMark = select(bestMark, m${r + 1}, v${r + 1} > best);`)}
+          best = max(best, v${r + 1});`,
+          )}
+          y[out] = best;
+          ${ifMarked(`bestMark -= vec4u(${MARK_ROW}u * (n - ${kh - 1}u));`)}
+          ${ifMarked(`marks[out] = ${packed("bestMark")};`)}`,
+    after: carefully(v, marked),
+  });
+}
+
+const maxCost =
+  (bytes: number) =>
+  ({ planes, height, width, oh, ow }: Params, { kh, kw }: FoursVariant) => ({
+    bytes: planes * (4 * height * width + bytes * oh * ow),
+    flops: planes * oh * ow * (kh + kw),
+  });
+
+/** slidingMax by vec4s, without the places: width and ow are multiples of 4. */
+export const maxOfFours = defineKernel({
+  name: "max_of_fours",
+  bindings: { x: "read vec4f", y: "read_write vec4f" },
+  params,
+  lib: [bits],
+  variants: windows,
+  main: (v: FoursVariant) => largest(v, false),
+  dispatch,
+  cost: maxCost(4),
+});
+
+/** The same with marks [planes, oh, ow / 4], a byte for each maximum: 16 a + b for row a and column b of its window. */
+export const markedMaxOfFours = defineKernel({
+  name: "marked_max_of_fours",
+  bindings: { x: "read vec4f", y: "read_write vec4f", marks: "read_write u32" },
+  params,
+  lib: [bits],
+  variants: windows,
+  main: (v: FoursVariant) => largest(v, true),
+  dispatch,
+  cost: maxCost(5),
+});
+
+/**
+ * dx [planes, oh, ow] from dy [planes, height, width] and its marks: the sums of dy over the windows whose maximum stood
+ * here. A thread goes over the windows that reach its strip and adds up in workgroup memory, each number in a place of its
+ * own. As adjoints do it runs the other way: oh and ow are the sizes of markedMaxOfFours' inputs, top and left kh - 1 and
+ * kw - 1 less its own.
+ */
+export const maxOfFoursGrad = defineKernel({
+  name: "max_of_fours_grad",
+  bindings: { dy: "read vec4f", marks: "read u32", dx: "read_write vec4f" },
+  params,
+  variants: windows,
+  main: (v: FoursVariant) => {
+    const { kh, kw, lead, rows } = v;
+    const threads = gradThreads(v);
+    /** The window that is the e-th of a line adds to what it marks, where that is the thread's. */
+    const given = (e: number) => {
+      const [k, lane] = [Math.floor((lead + e) / 4), (lead + e) % 4];
+      return `{
+          let mark = w${k} >> ${8 * lane}u;
+          let r = n - ${kh - 1}u + ((mark >> 4u) & 15u);
+          let c = (mark & 15u) + ${e}u - ${kw - 1}u;
+          if (r < ${rows}u && c < 4u) { sums[(4u * r + c) * ${threads}u + lane] += d${k}.${"xyzw"[lane]}; }
+        }`;
+    };
+    return `
+    var<workgroup> sums: array<f32, ${4 * rows * threads}>;
+    ${linearMain(threads)}
+      ${placed(v)}
+      let last = min(${rows}u, p.oh - row) + ${kh - 1}u;
+      for (var n = 0u; n < last; n++) {
+        let i = first + i32(n);
+        let there = i >= 0 && i < i32(p.height);
+        let line = base + i * wide + begin;
+        ${unroll(
+          vecsOf(v),
+          (k) => `
+        let at${k} = select(0, line + ${k}, there && in${k});
+        let d${k} = select(vec4f(), dy[at${k}], there && in${k});
+        let w${k} = marks[at${k}];`,
+        )}
+        ${unroll(kw + 3, given)}
+      }
+      let out = (plane * p.oh + row) * across + column;
+      for (var r = 0u; r < min(${rows}u, p.oh - row); r++) {
+        let at = 4u * r * ${threads}u + lane;
+        dx[out + r * across] = vec4f(${unroll(4, (c) => `sums[at + ${c * threads}u]`, ", ")});
+      }
+    }`;
+  },
+  dispatch: (sizes, v) => linearGroups(strips(sizes, v), gradThreads(v)),
+  cost: ({ planes, height, width, oh, ow }) => ({
+    bytes: planes * (5 * height * width + 4 * oh * ow),
+    flops: planes * height * width,
+  }),
+});
+
+/** index [planes, oh, ow] as slidingMax has it, of marks [planes, oh, ow / 4]. */
+export const markedPlaces = defineKernel({
+  name: "marked_places",
+  bindings: { marks: "read u32", index: "read_write i32" },
+  params: { count: "u32", oh: "u32", ow: "u32", width: "u32", top: "i32", left: "i32" },
+  variants: [{}],
+  main: () => `
+    ${linearMain(THREADS)}
+      if (thread >= p.count) { return; }
+      let line = thread / p.ow;
+      let mark = i32((marks[thread / 4u] >> (8u * (thread % 4u))) & 255u);
+      let i = i32(line % p.oh) - p.top + mark / ${MARK_ROW};
+      let j = i32(thread - line * p.ow) - p.left + mark % ${MARK_ROW};
+      index[thread] = i * i32(p.width) + j;
+    }`,
+  dispatch: ({ count }) => linearGroups(count, THREADS),
+  cost: ({ count }) => ({ bytes: 5 * count, flops: 0 }),
+});

@@ -1,0 +1,31 @@
+import { test } from "vitest";
+import { type Array64, map } from "../../engine/oracle/array.ts";
+import { resizeNearest, resizeNearestGrad } from "../../engine/oracle/resize.ts";
+import { blocks } from "../../kernels/blocks.ts";
+import { normal } from "../support/draw.ts";
+import { eachVariant, launched } from "../support/kernels.ts";
+import { expectNear } from "../support/near.ts";
+
+const scale = 0.3;
+const scaled = (x: Array64) => map(x, (v) => v * scale);
+
+test.each(eachVariant(blocks))("%s", async (_, v) => {
+  for (const [height, width] of [
+    [1, 4],
+    [7, 12],
+    [33, 40],
+  ] as const) {
+    const [small, large] = [
+      [2, 3, height, width],
+      [2, 3, height * v.fy, width * v.fx],
+    ];
+    const x = normal(v.sum ? large : small, 1);
+    const size = [height * v.fy, width * v.fx] as const;
+    const expected = v.sum
+      ? resizeNearestGrad(x, { inputSize: [height, width] })
+      : resizeNearest(x, { size });
+    const params = { rows: 6 * height, columns: width, scale };
+    const { y } = await launched(blocks, v, { x }, { y: expected.shape }, params);
+    expectNear(y!, scaled(expected), { terms: v.fy * v.fx + 1 }, `${height} x ${width}`);
+  }
+});
