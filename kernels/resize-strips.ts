@@ -91,7 +91,7 @@ export function stripGradVariant(
 ): StripGradVariant | undefined {
   const taps = tapsOf(from[1], to[1], corners);
   return taps !== undefined && tapsOf(from[0], to[0], corners) !== undefined
-    ? { corners, rows: 8, taps }
+    ? { corners, rows: 16, taps }
     : undefined;
 }
 

@@ -70,6 +70,9 @@ export const tileCount = (
 export const tileSums = ({ eachRows, eachColumns }: Tile): string =>
   unroll(eachRows, (r) => unroll(eachColumns / 4, (q) => `var s${r}_${q} = vec4f();`, " "));
 
+/** Terms of k whose products are written out, one after the other. */
+const WRITTEN = 16;
+
 /** WGSL: adds a slab's products. */
 function tileProducts({ rows, columns, slab, eachRows, eachColumns, written }: Tile): string {
   const products = (k: (pitch: number) => string) => `{
@@ -79,9 +82,12 @@ function tileProducts({ rows, columns, slab, eachRows, eachColumns, written }: T
             unroll(eachColumns / 4, (q) => `s${r}_${q} += a${r >> 2}.${lanes[r & 3]} * b${q};`, " "),
           )}
         }`;
-  return written
-    ? unroll(slab, (k) => products((pitch) => `${k * pitch}u`))
-    : `for (var k = 0u; k < ${slab}u; k++) ${products((pitch) => `k * ${pitch}u`)}`;
+  if (!written) return `for (var k = 0u; k < ${slab}u; k++) ${products((pitch) => `k * ${pitch}u`)}`;
+  if (slab <= WRITTEN) return unroll(slab, (k) => products((pitch) => `${k * pitch}u`));
+  return `
+        for (var k = 0u; k < ${slab}u; k += ${WRITTEN}u) {
+          ${unroll(WRITTEN, (i) => products((pitch) => `(k + ${i}u) * ${pitch}u`))}
+        }`;
 }
 
 /** WGSL: what becomes of each four of sums within the matrix; `end` gets a row, four columns and their number `q`. */

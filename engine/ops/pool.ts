@@ -74,7 +74,7 @@ const sliding = (engine: Engine, { kernel: [kh, kw] }: Attrs) => ({
 /** The same by vec4s, with so many columns of padding before lines of `from`, where a GPU takes them so. */
 const byFours = (
   engine: Engine,
-  what: "mean" | "max",
+  what: Parameters<typeof foursVariant>[1],
   { kernel: [kh, kw] }: Attrs,
   [from, to]: readonly [Pair, Pair],
   left: number,
@@ -178,7 +178,7 @@ const maxGradOp: Op<MaxGradAttrs> = defineOp({
         top,
         left,
       };
-      const fours = byFours(engine, "max", attrs, [size, inputSize], left)!;
+      const fours = byFours(engine, "maxGrad", attrs, [size, inputSize], left)!;
       engine.launch(maxOfFoursGrad, fours, { dy: dy!, marks: index!, dx }, sizes);
       return dx;
     }

@@ -47,7 +47,7 @@ function launch(engine: Engine, x: Tensor, { mode, from, to }: Attrs, adjoint: b
   if (strips) engine.launch(bilinearStripsGrad, strips, { dy: x, dx: y }, params);
   else if (adjoint)
     engine.launch(resizeBilinearGrad, { corners, by: gpu ? "place" : "line" }, { dy: x, dx: y }, params);
-  else if (gpu && to[1] % 4 === 0) engine.launch(bilinearStrips, { corners, rows: 8 }, { x, y }, params);
+  else if (gpu && to[1] % 4 === 0) engine.launch(bilinearStrips, { corners, rows: 4 }, { x, y }, params);
   else engine.launch(bilinearKernel, { corners, run }, { x, y }, params);
   return y;
 }

@@ -6,22 +6,15 @@ import { unroll } from "../kernel.ts";
  * Random words are the same on every adapter; `normal4` needs the library `trig`.
  */
 export const philox = /* wgsl */ `
-// (a b mod 2^32, a b >> 32) of 16-bit halves, for an a whose halves' sum has 16 bits: that of the two cross products has 32.
 fn mul_wide(a: u32, b: u32) -> vec2u {
   let a0 = a & 0xffffu; let a1 = a >> 16u; let b0 = b & 0xffffu; let b1 = b >> 16u;
-  let cross = a1 * b0 + a0 * b1 + ((a0 * b0) >> 16u);
-  return vec2u(a * b, a1 * b1 + (cross >> 16u));
-}
-// The same for any a: a sum that is less than a summand has lost 2^32.
-fn mul_wide_carried(a: u32, b: u32) -> vec2u {
-  let a0 = a & 0xffffu; let a1 = a >> 16u; let b0 = b & 0xffffu; let b1 = b >> 16u;
-  let part = a1 * b0 + ((a0 * b0) >> 16u);
-  let cross = a0 * b1 + part;
-  return vec2u(a * b, a1 * b1 + (cross >> 16u) + select(0u, 0x10000u, cross < part));
+  let m = a1 * b0 + ((a0 * b0) >> 16u);
+  let n = a0 * b1 + (m & 0xffffu);
+  return vec2u(a * b, a1 * b1 + (m >> 16u) + (n >> 16u));
 }
 fn philox_round(c: vec4u, k: vec2u) -> vec4u {
   let a = mul_wide(0xD2511F53u, c.x);
-  let b = mul_wide_carried(0xCD9E8D57u, c.z);
+  let b = mul_wide(0xCD9E8D57u, c.z);
   return vec4u(b.y ^ c.y ^ k.x, b.x, a.y ^ c.w ^ k.y, a.x);
 }
 fn philox(counter: vec4u, key: vec2u) -> vec4u {

@@ -30,6 +30,20 @@ test("large products take large tiles, small ones so many that a GPU is busy", (
   expect(tileCount(1, 512, 512, usualTile(large, sizes[1]!))).toBe(256);
 });
 
+test("few workgroups take slabs of 64 terms, if there are as many", () => {
+  const few = { batch: 1, m: 64, n: 512 };
+  expect(usualTile(large, { ...few, k: 64 })).toMatchObject({ rows: 32, slab: 64 });
+  expect(usualTile(large, { ...few, k: 63 })).toMatchObject({ rows: 32, slab: 16 });
+  expect(usualTile(large, { batch: 36, m: 256, n: 64, k: 256 })).toMatchObject({ rows: 32, slab: 16 });
+  expect(usualTile(smallest, { ...few, k: 64 })).toMatchObject({ rows: 32, slab: 16 });
+});
+
+test("large tiles are for an A that lies along m", () => {
+  const size = { batch: 36, m: 256, n: 1024, k: 256 };
+  expect(usualTile(large, { ...size, alongM: true }).rows).toBe(128);
+  expect(usualTile(large, size).rows).toBe(64);
+});
+
 test("no adapter gets a tile that it cannot hold", () => {
   for (const size of sizes) {
     const tile = usualTile(smallest, size);
