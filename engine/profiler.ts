@@ -2,6 +2,7 @@ import type { Cost } from "../kernels/kernel.ts";
 import type { Capture } from "./capture.ts";
 import type { Engine } from "./engine.ts";
 import { numberOf } from "./scalar.ts";
+import { elapsed, Stopwatch } from "./stopwatch.ts";
 import type { Command } from "./stream.ts";
 
 /** What one kernel took of a step. */
@@ -24,7 +25,7 @@ export interface Profile {
   readonly ms: number;
   readonly dispatches: number;
   /**
-   * "timestamps" of the device, "wall clock" with a wait after each kernel, or "processor time" of a software driver's
+   * "timestamps" of the device, without what passes of their own cost, "wall clock" with a wait after each kernel, or "processor time" of a software driver's
    * threads, kernel by kernel.
    */
   readonly clock: "timestamps" | "wall clock" | "processor time";
@@ -64,7 +65,9 @@ export async function profile(
     await engine.sync(); // tells what broke a wait off, or what the device complained of
   }
   runs.shift(); // the first warms up
-  const times = commands.map((_, i) => median(runs.map((run) => run[i]!)));
+  const medians = commands.map((_, i) => median(runs.map((run) => run[i]!)));
+  const times =
+    clock === "timestamps" ? withoutPasses(medians, await wholeTime(engine, capture, repeats)) : medians;
   const total = times.reduce((a, b) => a + b, 0);
   const groups = new Map<
     string,
@@ -100,6 +103,29 @@ export function costOf({ program, params }: Command): Cost {
     named[name] = numberOf(params[i]!);
   });
   return program.kernel.cost(named, program.variant);
+}
+
+/**
+ * Milliseconds of kernels without what it costs that each had a pass of its own: what all take beyond the step as it is
+ * replayed, a few microseconds each on a GPU, is dealt out evenly and taken off, but never nine tenths of a time.
+ */
+export function withoutPasses(times: readonly number[], whole: number): number[] {
+  const beyond = times.reduce((a, b) => a + b, 0) - whole;
+  const each = Math.max(0, beyond / times.length);
+  return times.map((ms) => Math.max(ms - each, ms / 10));
+}
+
+/** Milliseconds of the step as it is replayed, by the device's stamps. */
+async function wholeTime(engine: Engine, capture: Capture<unknown>, repeats: number): Promise<number> {
+  const stopwatch = new Stopwatch(engine.device);
+  try {
+    const times: number[] = [];
+    for (let r = 0; r < repeats; r++)
+      times.push(await elapsed(engine, () => void capture.replay(), { stopwatch }));
+    return median(times);
+  } finally {
+    stopwatch.destroy();
+  }
 }
 
 const QUERIES = 2048;

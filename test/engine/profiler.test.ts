@@ -1,0 +1,25 @@
+/** What kernels take of a step. */
+import { expect, test } from "vitest";
+import { sum } from "../../engine/ops/reduce.ts";
+import { profile, withoutPasses } from "../../engine/profiler.ts";
+import { upload } from "../support/check-op.ts";
+import { normal } from "../support/draw.ts";
+import { engine } from "../support/engine.ts";
+
+test("what passes of their own cost is taken off, so that the kernels' times are the step's", () => {
+  expect(withoutPasses([5, 7, 9], 15)).toEqual([3, 5, 7]);
+  expect(withoutPasses([1, 11, 12], 18)).toEqual([0.1, 9, 10]); // never nine tenths of a time
+  expect(withoutPasses([1, 2, 3], 7)).toEqual([1, 2, 3]);
+});
+
+test("rows tell a step's kernels, and their shares come to one", async () => {
+  const x = upload(normal([64, 300], 1));
+  const capture = engine.capture(() => sum(x, { axis: 1 }));
+  const { rows, ms, dispatches } = await profile(engine, capture, { repeats: 2 });
+  expect(dispatches).toBe(capture.commands.length);
+  expect(rows.reduce((calls, row) => calls + row.calls, 0)).toBe(dispatches);
+  expect(rows.reduce((total, row) => total + row.ms, 0)).toBeCloseTo(ms, 10);
+  expect(rows.reduce((share, row) => share + row.share, 0)).toBeCloseTo(1, 10);
+  capture.dispose();
+  x.dispose();
+});
