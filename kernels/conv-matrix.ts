@@ -25,13 +25,26 @@ import {
  *   matrixWeight    w -> for each tap, the channels in of each channel out in a row of f16
  *   convMatrix      a workgroup's tile of the product: slabs of both through workgroup memory, bias and residual at the end
  *
- * Rows are channels in, rounded up to whole slabs, so that nothing is left over within a product.
+ * Rows are channels in, rounded up to whole slabs of 32, so that nothing is left over within a product. Slabs of 64 halve
+ * the barriers, where rows are whole ones and workgroup memory holds them: on an H200, with 64 images, products take
+ *
+ *   channels, image   units, subgroups   slabs of 32   of 64
+ *   128, 32x32        2x4, 4x2           0.817 ms      0.465 ms; of 32 by the best other tile 0.477 ms
+ *   256, 16x16        2x4, 4x2           0.356 ms      0.304 ms
+ *   256, 8x8          2x4, 2x2           0.1023 ms     0.0866 ms
+ *   256, 8x8          2x2, 2x2           0.1075 ms     0.0856 ms
+ *
+ * Units 4x4 lose by slabs of 64; two slabs of 32 in two buffers with one barrier lose everywhere.
  */
 
-/** Channels in that are multiplied between two barriers. */
-export const SLAB = 32;
+/** Channels that rows are rounded up to: the smaller slab. */
+const LEAST_SLAB = 32;
 /** Channels in a row, by eights as they are read. */
-export const rowVecs = (ci: number): number => (SLAB / 8) * Math.ceil(ci / SLAB);
+export const rowVecs = (ci: number): number => (LEAST_SLAB / 8) * Math.ceil(ci / LEAST_SLAB);
+
+/** Whether rows of so many channels are whole slabs. */
+export const slabsFill = ({ slab }: Pick<MatrixTile, "slab">, ci: number): boolean =>
+  (8 * rowVecs(ci)) % slab === 0;
 
 /** Lines and pitch of an image's pixels that a convolution reads. */
 export function matrixSize({ oh, ow, kernel: [kh, kw], attrs: { stride, dilation } }: MatrixGeometry): Pair {
@@ -120,22 +133,27 @@ export const matrixWeight = defineKernel({
   cost: ({ co, ci, taps, vecs }) => ({ bytes: co * taps * (4 * ci + 16 * vecs), flops: 0 }),
 });
 
-/** Rows and columns of units that a subgroup holds, and subgroups of a workgroup. */
+/** Rows and columns of units that a subgroup holds, subgroups of a workgroup, and channels multiplied between two barriers. */
 export type MatrixTile = {
   readonly unitRows: number;
   readonly unitColumns: number;
   readonly groupRows: number;
   readonly groupColumns: number;
+  readonly slab: 32 | 64;
 };
 
 export type ConvMatrixVariant = MatrixUnit & MatrixTile & ConvEnd;
 
+/** Of equal extent the usual first. */
 export const matrixTiles: readonly MatrixTile[] = [
-  { unitRows: 2, unitColumns: 4, groupRows: 4, groupColumns: 2 },
-  { unitRows: 2, unitColumns: 4, groupRows: 2, groupColumns: 2 },
-  { unitRows: 2, unitColumns: 2, groupRows: 2, groupColumns: 2 },
-  { unitRows: 4, unitColumns: 2, groupRows: 2, groupColumns: 4 },
-  { unitRows: 4, unitColumns: 4, groupRows: 2, groupColumns: 2 },
+  { unitRows: 2, unitColumns: 4, groupRows: 4, groupColumns: 2, slab: 64 },
+  { unitRows: 2, unitColumns: 4, groupRows: 2, groupColumns: 2, slab: 64 },
+  { unitRows: 2, unitColumns: 2, groupRows: 2, groupColumns: 2, slab: 64 },
+  { unitRows: 2, unitColumns: 4, groupRows: 4, groupColumns: 2, slab: 32 },
+  { unitRows: 2, unitColumns: 4, groupRows: 2, groupColumns: 2, slab: 32 },
+  { unitRows: 2, unitColumns: 2, groupRows: 2, groupColumns: 2, slab: 32 },
+  { unitRows: 4, unitColumns: 2, groupRows: 2, groupColumns: 4, slab: 32 },
+  { unitRows: 4, unitColumns: 4, groupRows: 2, groupColumns: 2, slab: 32 },
 ];
 
 /** Rows and columns of the product that a workgroup computes, its subgroups, and its threads. */
@@ -150,14 +168,14 @@ export const matrixExtent = (v: MatrixUnit & MatrixTile) => {
 };
 
 /** A row of a slab in workgroup memory, in eights of f16: one more against bank conflicts. */
-const PITCH = SLAB / 8 + 1;
+const pitchOf = ({ slab }: MatrixTile): number => slab / 8 + 1;
 /** A row of a unit's sums in workgroup memory. */
 const sumPitch = ({ n }: MatrixUnit): number => n + 4;
 
 /** Bytes of workgroup memory. */
 export const matrixBytes = (v: MatrixUnit & MatrixTile): number => {
   const { rows, columns, subgroups } = matrixExtent(v);
-  return 16 * PITCH * (rows + columns) + 4 * subgroups * v.m * sumPitch(v);
+  return 16 * pitchOf(v) * (rows + columns) + 4 * subgroups * v.m * sumPitch(v);
 };
 
 /** Whether a workgroup's tile can be held: by memory, threads, and slabs that its threads can share evenly. */
@@ -166,8 +184,8 @@ export const matrixFits = (
   v: MatrixUnit & MatrixTile,
 ): boolean => {
   const { rows, columns, threads } = matrixExtent(v);
-  const evenly = [rows, columns].every((lines) => (lines * (SLAB / 8)) % threads === 0);
-  const whole = SLAB % v.k === 0 && v.k % 8 === 0 && v.n % 4 === 0 && (v.m * v.n) % (4 * v.lanes) === 0;
+  const evenly = [rows, columns].every((lines) => (lines * (v.slab / 8)) % threads === 0);
+  const whole = v.slab % v.k === 0 && v.k % 8 === 0 && v.n % 4 === 0 && (v.m * v.n) % (4 * v.lanes) === 0;
   return evenly && whole && threads <= hw.maxWorkgroupSize && matrixBytes(v) <= hw.maxWorkgroupStorage;
 };
 
@@ -178,8 +196,11 @@ export type MatrixWay = { readonly kernel: "matrix" } & MatrixUnit & MatrixTile;
 /** Cores of a large GPU. */
 const CORES = 128;
 
-/** Ways to a product [m, n] on the hardware's units: first the largest tile that leaves every core a workgroup, or that leaves the most. */
-export function matrixWays(hw: Hardware, { m, n }: { m: number; n: number }): MatrixWay[] {
+/**
+ * Ways to a product [m, n] over the taps of ci channels on the hardware's units: first the largest tile that leaves every
+ * core a workgroup, or that leaves the most, by the larger slab where there is one.
+ */
+export function matrixWays(hw: Hardware, { ci, m, n }: { ci: number; m: number; n: number }): MatrixWay[] {
   const { matrix } = hw;
   if (!matrix) return [];
   const count = (way: MatrixWay) => {
@@ -188,7 +209,7 @@ export function matrixWays(hw: Hardware, { m, n }: { m: number; n: number }): Ma
   };
   return matrixTiles
     .map((tile): MatrixWay => ({ kernel: "matrix", ...matrix, ...tile }))
-    .filter((way) => matrixFits(hw, way))
+    .filter((way) => slabsFill(way, ci) && matrixFits(hw, way))
     .toSorted((a, b) => Math.min(count(b), CORES) - Math.min(count(a), CORES) || count(a) - count(b));
 }
 
@@ -213,9 +234,9 @@ export const convMatrix = defineKernel({
   matrices: () => true,
   workgroupBytes: matrixBytes,
   main: (v: ConvMatrixVariant) => {
-    const { m, n, k, lanes, unitRows, unitColumns, groupColumns } = v;
+    const { m, n, k, lanes, unitRows, unitColumns, groupColumns, slab } = v;
     const { rows, columns, subgroups, threads } = matrixExtent(v);
-    const parts = SLAB / 8;
+    const [parts, pitch] = [slab / 8, pitchOf(v)];
     const [aLoads, bLoads] = [(rows * parts) / threads, (columns * parts) / threads];
     const left = `subgroup_matrix_left<f16, ${k}, ${m}>`;
     const right = `subgroup_matrix_right<f16, ${n}, ${k}>`;
@@ -223,10 +244,10 @@ export const convMatrix = defineKernel({
     const units = range(unitRows).flatMap((i) => range(unitColumns).map((j) => [i, j] as const));
     const place = (i: number) => `((lane + ${i * threads}u) / ${parts}u)`;
     const part = (i: number) => `((lane + ${i * threads}u) % ${parts}u)`;
-    const spot = (i: number) => `${place(i)} * ${PITCH}u + ${part(i)}`;
+    const spot = (i: number) => `${place(i)} * ${pitch}u + ${part(i)}`;
     return `
-    var<workgroup> ta: array<vec4u, ${rows * PITCH}>;
-    var<workgroup> tb: array<vec4u, ${columns * PITCH}>;
+    var<workgroup> ta: array<vec4u, ${rows * pitch}>;
+    var<workgroup> tb: array<vec4u, ${columns * pitch}>;
     var<workgroup> ts: array<f32, ${subgroups * m * sumPitch(v)}>;
     ${linearMain(threads, "@builtin(subgroup_id) sub: u32, @builtin(subgroup_invocation_id) own: u32")}
       let down = (p.m + ${rows - 1}u) / ${rows}u;
@@ -264,10 +285,10 @@ export const convMatrix = defineKernel({
           ${unroll(bLoads, (i) => `v${i} = x[b${i} + shift];`)}
         }
         ${unroll(
-          SLAB / k,
+          slab / k,
           (step) => `{
-          ${unroll(unitRows, (i) => `let l${i} = subgroupMatrixLoad<${left}, row_major>(&ta, (row + ${i * m}u) * ${PITCH}u + ${(step * k) / 8}u, ${PITCH}u);`)}
-          ${unroll(unitColumns, (j) => `let r${j} = subgroupMatrixLoad<${right}, col_major>(&tb, (column + ${j * n}u) * ${PITCH}u + ${(step * k) / 8}u, ${PITCH}u);`)}
+          ${unroll(unitRows, (i) => `let l${i} = subgroupMatrixLoad<${left}, row_major>(&ta, (row + ${i * m}u) * ${pitch}u + ${(step * k) / 8}u, ${pitch}u);`)}
+          ${unroll(unitColumns, (j) => `let r${j} = subgroupMatrixLoad<${right}, col_major>(&tb, (column + ${j * n}u) * ${pitch}u + ${(step * k) / 8}u, ${pitch}u);`)}
           ${units.map(([i, j]) => `s${i}_${j} = subgroupMatrixMultiplyAccumulate(l${i}, r${j}, s${i}_${j});`).join("\n")}
         }`,
         )}

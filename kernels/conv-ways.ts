@@ -168,7 +168,7 @@ function convMatrixWays(hw: Hardware, p: ConvProblem): ConvWay[] {
   if (!half || flip || isStrided(p) || Math.min(ci, co) < FULL) return [];
   const [lines, pitch] = matrixSize(p);
   if (!matrixHeld(hw, { ci, co, taps: kernel[0] * kernel[1], pixels: lines * pitch })) return [];
-  return matrixWays(hw, { m: p.co, n: p.n * p.oh * p.ow });
+  return matrixWays(hw, { ci, m: co, n: p.n * p.oh * p.ow });
 }
 
 /** Fewer channels leave most of a slab or of a tile empty. */

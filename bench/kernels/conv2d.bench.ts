@@ -199,9 +199,9 @@ export const cases: SizedCases = bySize(sizes, (large) => [
 export const onUnits = (hw: Hardware): Case[] =>
   [residual[0]!, ...sizes.gpu].flatMap((full) => {
     const { n, ci, co, size, kernel } = full;
-    const way = matrixWays(hw, { m: co, n: n * size * size })[0];
+    const way = matrixWays(hw, { ci, m: co, n: n * size * size })[0];
     if (!way) return [];
-    const small = reduced(full);
+    const small = { ...reduced(full), ci: way.slab - 4 }; // a row that such slabs fill, with some of it empty
     const by = (engine: Engine, x: Tensor, w: Tensor) =>
       engine.choices.forcing("conv2d", way, () => convolve(x, w, full));
     return {

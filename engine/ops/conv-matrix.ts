@@ -6,10 +6,12 @@ import {
   matrixSize,
   matrixWeight,
   rowVecs,
+  slabsFill,
 } from "../../kernels/conv-matrix.ts";
 import type { ConvProblem } from "../../kernels/conv-ways.ts";
 import type { MatrixUnit } from "../../kernels/kernel.ts";
 import type { Engine } from "../engine.ts";
+import { invariant } from "../errors.ts";
 import type { Inputs } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { inTurns } from "./turns.ts";
@@ -34,6 +36,7 @@ export function byMatrix(
   kernel = convMatrix,
 ): Tensor {
   const { n, ci, co, oh, ow, kernel: size } = problem;
+  invariant(slabsFill(way, ci), `matrix units: slabs of ${way.slab} do not fill rows of ${ci} channels`);
   const [vecs, taps] = [rowVecs(ci), size[0] * size[1]];
   const weight = engine.empty([taps, co, 4 * vecs], "u32");
   engine.launch(matrixWeight, {}, { w: w!, y: weight }, { co, ci, taps, vecs });
@@ -54,7 +57,7 @@ function someByMatrix(
   [x, weight, bias, residual]: Inputs,
   y: Tensor,
   { ci, co, oh, ow, kernel: [kh, kw], attrs, rescale, ...problem }: Convolution,
-  { m, n: columns, k, lanes, unitRows, unitColumns, groupRows, groupColumns }: MatrixUnit & MatrixTile,
+  { m, n: columns, k, lanes, unitRows, unitColumns, groupRows, groupColumns, slab }: MatrixUnit & MatrixTile,
   kernel: typeof convMatrix,
 ): void {
   const { stride, dilation, padding } = attrs;
@@ -74,7 +77,7 @@ function someByMatrix(
   engine.launch(
     kernel,
     {
-      ...{ m, n: columns, k, lanes, unitRows, unitColumns, groupRows, groupColumns },
+      ...{ m, n: columns, k, lanes, unitRows, unitColumns, groupRows, groupColumns, slab },
       residual: residual !== undefined,
       vec: (oh * ow) % 4 === 0,
     },

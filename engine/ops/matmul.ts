@@ -101,7 +101,7 @@ const FULL = 8;
 /** Ways on matrix units, the usual first: those of a class are the same, where a sample's rows of channels can be bound. */
 const unitWays = (hw: Hardware, { half, batch, m, n, k }: Problem): MatrixWay[] =>
   half && Math.min(m, k) >= FULL && matrixHeld(hw, { ci: k, co: bucket(m), taps: 1, pixels: n })
-    ? matrixWays(hw, { m, n: batch * n })
+    ? matrixWays(hw, { ci: k, m, n: batch * n })
     : [];
 
 function problemOf([a, b]: Inputs, { transposeA, transposeB }: Required<MatmulOptions>): Problem {

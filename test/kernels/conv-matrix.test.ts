@@ -7,8 +7,18 @@ import { matmul } from "../../engine/ops/matmul.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import { matmul as matmulOracle } from "../../engine/oracle/matmul.ts";
-import { convMatrix, matrixFits, matrixSize, matrixTiles, rowVecs } from "../../kernels/conv-matrix.ts";
-import { source } from "../../kernels/kernel.ts";
+import {
+  convMatrix,
+  type MatrixTile,
+  matrixBytes,
+  matrixFits,
+  matrixSize,
+  matrixTiles,
+  matrixWays,
+  rowVecs,
+  slabsFill,
+} from "../../kernels/conv-matrix.ts";
+import { type Hardware, source } from "../../kernels/kernel.ts";
 import { upload } from "../support/check-op.ts";
 import { type ConvCase, convCase, lopsided, productCases } from "../support/conv-cases.ts";
 import { normal } from "../support/draw.ts";
@@ -20,19 +30,22 @@ import { expectNear } from "../support/near.ts";
 const halves = (shape: readonly number[], seed: number): Array64 =>
   map(normal(shape, seed), (v) => Math.round(v * 64) / 64);
 
+const single = { kernel: [1, 1], padding: [0, 0, 0, 0] } as const;
 const cases = [
   productCases.odd,
   convCase({ n: 1, ci: 35, co: 40, size: [8, 8], ...lopsided }),
-  convCase({ n: 3, ci: 64, co: 2, size: [4, 4], kernel: [1, 1], padding: [0, 0, 0, 0] }),
+  convCase({ n: 3, ci: 64, co: 2, size: [4, 4], ...single }),
   productCases.cropped,
+  convCase({ n: 2, ci: 100, co: 9, size: [5, 7] }),
 ];
 
 const stands = emulated(convMatrix);
 /** So small that loops in the units' place run quickly. */
 const unit = { m: 4, n: 4, k: 16, lanes: 1 };
-const tiles = [
-  { unitRows: 1, unitColumns: 2, groupRows: 2, groupColumns: 2 },
-  { unitRows: 2, unitColumns: 1, groupRows: 1, groupColumns: 2 },
+const tiles: readonly MatrixTile[] = [
+  { unitRows: 1, unitColumns: 2, groupRows: 2, groupColumns: 2, slab: 32 },
+  { unitRows: 2, unitColumns: 1, groupRows: 1, groupColumns: 2, slab: 32 },
+  { unitRows: 2, unitColumns: 1, groupRows: 2, groupColumns: 4, slab: 64 },
 ];
 
 async function computed(
@@ -88,9 +101,9 @@ async function check(
 /** LLVM takes minutes over these loops; the embedded driver, which CI tests too, seconds. */
 const slow = /llvmpipe/.test(engine.driver.description);
 describe.skipIf(slow).each(tiles)(
-  "$unitRows x $unitColumns units, $groupRows x $groupColumns subgroups",
+  "$unitRows x $unitColumns units, $groupRows x $groupColumns subgroups, slabs of $slab",
   (tile) => {
-    test.each(cases)(
+    test.each(cases.filter(({ ci }) => slabsFill(tile, ci)))(
       "$ci -> $co, kernel $kernel, stride $stride, padding $padding, dilation $dilation",
       async (c) => {
         await check(c, { ...unit, ...tile }, stands);
@@ -127,6 +140,61 @@ test.skipIf(slow)("images in turns", () =>
   oneAtOnce(inTurns, () => check(inTurns, { ...unit, ...tiles[0]! }, stands)),
 );
 
+describe("slabs", () => {
+  const roomy: Hardware = {
+    ...engine.hardware,
+    ...{ kind: "gpu", maxWorkgroupSize: 1024, maxWorkgroupStorage: 49_152 },
+    matrix: { m: 16, n: 16, k: 16, lanes: 32 },
+  };
+  const product = { m: 256, n: 65_536 };
+  const slabs = (ci: number) => matrixWays(roomy, { ...product, ci }).map(({ slab }) => slab);
+
+  test.each([33, 40, 64, 100, 128, 256])(
+    "of 64 come first where rows of %i channels are whole ones",
+    (ci) => {
+      expect(slabs(ci)).toEqual([64, 32, 32, 32, 64, 32, 64, 32]); // by extent: 128x128, 64x128, 64x64
+    },
+  );
+
+  test.each([8, 32, 65, 96, 150])("of 32 alone where rows of %i channels are not", (ci) => {
+    expect(slabs(ci)).toEqual([32, 32, 32, 32, 32]);
+  });
+
+  test.each([
+    [49_152, [64, 32, 32, 32, 64, 32, 64, 32]],
+    [47_104, [64, 32, 32, 32, 64, 32, 64, 32]],
+    [47_103, [32, 32, 32, 64, 32, 64, 32]],
+    [32_768, [32, 32, 32, 64, 32, 64, 32]],
+    [32_767, [32, 32, 32, 32, 64, 32]],
+    [16_384, [32]],
+  ])("as %i bytes of workgroup memory hold them", (maxWorkgroupStorage, expected) => {
+    const ways = matrixWays({ ...roomy, maxWorkgroupStorage }, { ...product, ci: 128 });
+    expect(ways.map(({ slab }) => slab)).toEqual(expected);
+  });
+
+  test("take the bytes of the kernel's arrays", () => {
+    for (const v of convMatrix.variants) {
+      const arrays = source(convMatrix, v).matchAll(/var<workgroup> \w+: array<(vec4u|f32), (\d+)>/g);
+      const bytes = [...arrays].map(([, type, count]) => (type === "f32" ? 4 : 16) * Number(count));
+      expect(bytes).toHaveLength(3);
+      expect(matrixBytes(v)).toBe(bytes.reduce((a, b) => a + b));
+    }
+  });
+
+  test("of 64 are not taken through rows that they do not fill", () => {
+    const [x, w] = [engine.empty([1, 96, 4, 4]), engine.empty([8, 96, 1, 1])];
+    const { kernel, ...attrs } = convCase({ ...{ n: 1, ci: 96, co: 8, size: [4, 4] }, ...single });
+    const problem = {
+      ...{ n: 1, ci: 96, co: 8, oh: 4, ow: 4, kernel, attrs, rescale: 1, half: true, flip: false },
+      stuffing: [1, 1],
+    } as const;
+    expect(() => byMatrix(engine, [x, w], problem, { ...unit, ...tiles[2]! }, stands)).toThrow(
+      "slabs of 64 do not fill rows of 96 channels",
+    );
+    for (const t of [x, w]) t.dispose();
+  });
+});
+
 const { matrix } = engine.hardware;
 describe.runIf(matrix)("on this adapter's units", () => {
   const ways = matrixTiles
@@ -134,8 +202,8 @@ describe.runIf(matrix)("on this adapter's units", () => {
     .filter((way) => matrixFits(engine.hardware, way));
   test("some tile fits", () => expect(ways.length).toBeGreaterThan(0));
   test("images in turns", () => oneAtOnce(inTurns, () => check(inTurns, ways[0]!)));
-  test.each(ways.flatMap((way) => cases.map((c) => ({ ...way, c }))))(
-    "$unitRows x $unitColumns units, $groupRows x $groupColumns subgroups, $c.ci -> $c.co",
+  test.each(ways.flatMap((way) => cases.filter(({ ci }) => slabsFill(way, ci)).map((c) => ({ ...way, c }))))(
+    "$unitRows x $unitColumns units, $groupRows x $groupColumns subgroups, slabs of $slab, $c.ci -> $c.co",
     ({ c, ...way }) => check(c, way),
   );
 });

@@ -78,8 +78,11 @@ describe("matrix units", () => {
   const units = { kind: "gpu", maxWorkgroupSize: 1024, maxWorkgroupStorage: 49_152, matrix } as const;
   const half = (shape: readonly number[]) => cast(engine.empty(shape), "f16");
 
-  test("take the images in turns where their rows of channels would not fit", () => {
-    const run = () => conv2d(half([14, 8, 10, 10]), engine.empty([9, 8, 3, 3]), undefined, { padding: 1 });
+  test.each([
+    [14, 8],
+    [5, 40], // by slabs of 64
+  ])("take %i images of %i channels in turns where their rows of these would not fit", (n, ci) => {
+    const run = () => conv2d(half([n, ci, 10, 10]), engine.empty([9, ci, 3, 3]), undefined, { padding: 1 });
     const { bound, kernels } = as(units, () => walked(run));
     expect(kernels.filter((name) => name === "conv_matrix").length).toBe(2);
     expect(bound).toBeLessThanOrEqual(LIMIT);

@@ -1,7 +1,9 @@
 /** What a matrix unit computes is taken for that alone, though another problem of the same sizes came before. */
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { Choices } from "../../engine/choices.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Choices, wayName } from "../../engine/choices.ts";
 import { cast, conv2d, convTranspose2d, matmul } from "../../engine/ops/index.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import type { Variant } from "../../kernels/kernel.ts";
 import { engine } from "../support/engine.ts";
 
 const { hardware, choices } = engine;
@@ -29,4 +31,50 @@ test("a product of two batches is none for the units", () => {
   const b = () => cast(engine.ones([2, 16, 8]), "f16");
   expect(kernels(() => matmul(engine.ones([16, 16]), b()))).toContain("conv_matrix");
   expect(kernels(() => matmul(engine.ones([2, 16, 16]), b()))).not.toContain("conv_matrix");
+});
+
+/** The variant by which units multiply in a walk. */
+const multiplied = (fn: () => unknown): Variant => {
+  const found: Variant[] = [];
+  engine.dry(fn, ({ program: { kernel, variant } }) => {
+    if (kernel.name === "conv_matrix") found.push(variant);
+  });
+  expect(found).toHaveLength(1);
+  return found[0]!;
+};
+
+describe.each<[op: string, of: (channels: number) => Tensor]>([
+  [
+    "conv2d",
+    (ci) =>
+      conv2d(cast(engine.ones([1, ci, 8, 8]), "f16"), engine.ones([16, ci, 3, 3]), undefined, { padding: 1 }),
+  ],
+  ["matmul", (k) => matmul(engine.ones([16, k]), cast(engine.ones([2, k, 8]), "f16"))],
+])("%s", (op, of) => {
+  test.each([
+    [16, 32],
+    [40, 64],
+    [64, 64],
+    [96, 32],
+    [128, 64],
+  ])("of %i channels multiplies slabs of %i", (channels, slab) => {
+    expect(multiplied(() => of(channels)).slab).toBe(slab);
+  });
+
+  test("every way on units is found again by its name, and multiplies by its own tile and slab", () => {
+    const met = engine.choices.metIn(() => engine.dry(() => of(64)));
+    const { key, tunable, problem } = met.find(({ tunable }) => tunable.family === op)!;
+    const ways = tunable.ways(engine.hardware, problem).filter((way) => way.kernel === "matrix");
+    expect(new Set(ways.map(wayName)).size).toBe(8);
+    const given = engine.choices;
+    try {
+      for (const way of ways) {
+        Object.assign(engine, { choices: new Choices("cached", new Map([[key, wayName(way)]])) });
+        const { kernel: _, ...tile } = way;
+        expect(multiplied(() => of(64))).toMatchObject(tile);
+      }
+    } finally {
+      Object.assign(engine, { choices: given });
+    }
+  });
 });
