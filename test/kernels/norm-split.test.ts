@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type Array64, array64, map } from "../../engine/oracle/array.ts";
 import { norm, normGrad } from "../../engine/oracle/norm.ts";
 import { unaryGrad } from "../../engine/oracle/unary.ts";
-import { range } from "../../kernels/kernel.ts";
+import { MAX_GROUPS, range } from "../../kernels/kernel.ts";
 import type { NormActivation } from "../../kernels/norm.ts";
 import {
   type NormPiecesVariant,
@@ -194,6 +194,25 @@ describe.runIf(engine.hardware.subgroups)("norms in two sweeps", () => {
       const tolerance = { terms: hw, magnitude: 10 * Math.sqrt(hw) };
       expectNear(got["grads"]!, array64([images, width], grads), tolerance, told(sizes));
     }
+  });
+
+  test("more workgroups than a row of them holds, and one left over", async () => {
+    const images = MAX_GROUPS + 2; // odd
+    const sizes = { images, channels: 1, groupSize: 1, hw: 4, pieces: 1 };
+    const v = { act: "none", plus: false, lanes: 4, each: 1, rows: 1, vec: true } as const;
+    const { x, dy, arrays, moments, params, statistics, told, attrs, affine } = problem(sizes, v.act, v.plus);
+    const outputs = { statistics: statistics.shape, y: x.shape };
+    const got = await launched(normSplit, v, { x, moments, ...arrays }, outputs, params);
+    expectNear(got["statistics"]!, statistics, { terms: 4 });
+    expectNear(got["y"]!, norm(x, attrs, ...affine), { magnitude: 10, terms: 4 });
+    const { dx } = normGrad(x, dy, attrs, ...affine);
+    const gradients = { dx: x.shape, grads: [images, 2] };
+    const places = { width: 2, dGammaAt: 0, dBetaAt: 1, dAlphaAt: 0 };
+    const back = await launched(normGradSplit, v, { x, dy, told, ...arrays }, gradients, {
+      ...params,
+      ...places,
+    });
+    expectNear(back["dx"]!, dx, { magnitude: 10, terms: 4 });
   });
 
   test.each([
