@@ -41,8 +41,9 @@ export type NormSplitVariant = NormGradPiecesVariant & {
 };
 
 const THREADS = 256;
-/** Places of a piece that are worth a workgroup, and pieces that a map is cut into at most: every tile reads those of its span. */
+/** Places of a piece that are worth a workgroup. */
 const PIECE = 1024;
+/** What a long map is cut into, best first; never more, for every tile reads the pieces of its span. */
 const PIECES = [4, 2];
 
 /** How maps of so many numbers are cut: into `pieces` of `size` places. */
@@ -177,6 +178,8 @@ const tileHead = (v: NormSplitVariant): string => `
 /** Runs `body` for the thread's share of the span's pieces `e`. */
 const alongSpan = (v: NormSplitVariant, body: string): string =>
   `for (var e = first * p.pieces + lane; e < (first + p.span) * p.pieces; e += ${threadsOf(v)}u) { ${body} }`;
+
+/** Adds up `name` over a tile's workgroup. */
 const join = (v: NormSplitVariant, name: string): string =>
   meet({ by: "subgroup" }, name, "sum", threadsOf(v));
 
