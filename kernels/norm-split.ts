@@ -1,5 +1,5 @@
 import { lanewise, meet, sumOf } from "./folds.ts";
-import { defineKernel, type Groups, linearGroups, linearMain, unroll } from "./kernel.ts";
+import { defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
 import { math } from "./lib/math.ts";
 import { nearLib, partsOf, spanOf } from "./neighbours.ts";
 import {
@@ -34,22 +34,23 @@ export type NormPiecesVariant = {
   /** Places are vec4s: maps are multiples of 4. */
   vec: boolean;
 };
-export type NormSplitVariant = NormPiecesVariant & {
+export type NormGradPiecesVariant = NormPiecesVariant & { act: NormActivation };
+export type NormSplitVariant = NormGradPiecesVariant & {
   /** Instance norm++: its span is an image. */
   plus: boolean;
 };
-type Shared = { act: NormActivation };
 
 const THREADS = 256;
-/** Places of a piece that are worth a workgroup, and pieces that a map is cut into at most: every tile reads those of its span. */
+/** Places of a piece that are worth a workgroup. */
 const PIECE = 1024;
-const MOST_PIECES = [4, 2, 1];
+/** What a long map is cut into, best first; never more, for every tile reads the pieces of its span. */
+const PIECES = [4, 2];
 
 /** How maps of so many numbers are cut: into `pieces` of `size` places. */
 export function normCut(columns: number): { vec: boolean; pieces: number; size: number } {
   const vec = columns % 4 === 0;
   const line = vec ? columns / 4 : columns;
-  const pieces = MOST_PIECES.find((n) => line % n === 0 && line / n >= PIECE) ?? 1;
+  const pieces = PIECES.find((n) => line % n === 0 && line / n >= PIECE) ?? 1;
   return { vec, pieces, size: line / pieces };
 }
 
@@ -57,7 +58,7 @@ const powerAbove = (n: number): number => 2 ** Math.ceil(Math.log2(n));
 
 /** Threads for lines of `size` places, `most` of which a thread reads at once, and no more lines than there are together. */
 export function normPiecesVariant(
-  { vec, size }: Pick<ReturnType<typeof normCut>, "vec" | "size">,
+  { vec, size }: { vec: boolean; size: number },
   most: number,
   together = THREADS,
 ): NormPiecesVariant {
@@ -81,13 +82,12 @@ const numbersOf = ({ vec }: { vec: boolean }): number => (vec ? 4 : 1);
 const zero = ({ vec }: { vec: boolean }): string => `${elementType(vec)}()`;
 
 /**
- * Lines are `size` places from `base` on, this thread's are `i` and every `lanes`-th from there; `row` is the piece's
- * index, `told_at` that among the pieces of this launch. A surplus piece repeats the last, for barriers want all threads.
+ * The thread's piece is `row`, of `size` places from `base` on; the thread's are `start` and every `lanes`-th from there. A
+ * surplus piece repeats the last, for barriers want all threads.
  */
 const head = (v: NormPiecesVariant): string => `
     ${linearMain(threadsOf(v), "@builtin(subgroup_size) width: u32")}
-      let told_at = min(group * ${v.rows}u + lane / ${v.lanes}u, p.count - 1u);
-      let row = p.first + told_at;
+      let row = min(group * ${v.rows}u + lane / ${v.lanes}u, p.count - 1u);
       let base = row * p.size;
       let start = lane % ${v.lanes}u;
       let reach = min(width, ${spanOf(v.lanes)}u);`;
@@ -102,16 +102,16 @@ const eachPart = (v: NormPiecesVariant, body: string): string =>
   `for (var e = lane / reach; e < (lane + ${v.lanes}u) / reach; e++) { ${body} }`;
 
 /**
- * x -> moments [count, 2] of so many pieces from `first` on, each of `size` places: mean and sum of centred squares, x
- * read once. A thread adds up distances from the mean of its first place, which costs no digits that the sum of
- * squares has: of n places one brings at least 1 / n of the square of the way from its mean to that of all. Threads
- * meet as Chan, Golub and LeVeque 1979, their means taken from the piece's first number.
+ * x, as `count` pieces of `size` places -> moments [count, 2]: mean and sum of centred squares, x read once. A thread adds
+ * up distances from the mean of its first place, which costs no digits that the sum of squares has: of n places one
+ * brings at least 1 / n of the square of the way from its mean to that of all. Threads meet as Chan, Golub and LeVeque
+ * 1979, their means taken from the piece's first number.
  */
 export const normPieces = defineKernel({
   name: "norm_pieces",
   bindings: ({ vec }: NormPiecesVariant) =>
     ({ x: `read ${elementType(vec)}`, moments: "read_write f32" }) as const,
-  params: { first: "u32", count: "u32", size: "u32" },
+  params: { count: "u32", size: "u32" },
   lib: ({ lanes, vec }) => [sumOf(vec), nearLib(spanOf(lanes), "vec2f")],
   subgroups: () => true,
   variants: [usual, ...shares],
@@ -139,8 +139,8 @@ export const normPieces = defineKernel({
         mean = mean / f32(${numbersOf(v)}u * p.size);
         var squares = 0.0;
         ${eachPart(v, "let d = part[e].y - mean; squares += part[e].z + part[e].x * d * d;")}
-        moments[2u * told_at] = pivot + mean;
-        moments[2u * told_at + 1u] = squares;
+        moments[2u * row] = pivot + mean;
+        moments[2u * row + 1u] = squares;
       }
     }`,
   dispatch: ({ count }, { rows }) => linearGroups(count, rows),
@@ -150,48 +150,36 @@ export const normPieces = defineKernel({
   }),
 });
 
-/** How a launch of tiles is told which maps are its own. */
-const tileParams = {
-  ...affineParams,
-  /** Spans of this launch, and the first's first map. */
-  spans: "u32",
-  firstMap: "u32",
-  groupSize: "u32",
-  pieces: "u32",
-} as const;
+/** Of what a tile belongs to: maps of a span, pieces of a map. */
+const tileParams = { ...affineParams, span: "u32", pieces: "u32" } as const;
 
-const spanIn = ({ plus }: NormSplitVariant) => (plus ? "p.channels" : "p.groupSize");
+/** Places of a tile in each of its maps. */
 const tile = ({ lanes, each }: NormPiecesVariant): number => lanes * each;
 
-function tileGroups(
-  { spans, hw, channels, groupSize }: Record<"spans" | "hw" | "channels" | "groupSize", number>,
-  v: NormSplitVariant,
-): Groups {
-  const span = v.plus ? channels : groupSize;
-  return linearGroups(spans * Math.ceil(span / v.rows) * Math.ceil(hw / numbersOf(v) / tile(v)), 1);
-}
-const elementsOf = ({ spans, hw, channels, groupSize }: Parameters<typeof tileGroups>[0], plus: boolean) =>
-  spans * hw * (plus ? channels : groupSize);
+const tileGroups = ({ maps, hw, span }: Record<"maps" | "hw" | "span", number>, v: NormSplitVariant) =>
+  linearGroups((maps / span) * Math.ceil(span / v.rows) * Math.ceil(hw / numbersOf(v) / tile(v)), 1);
 
 /**
- * `first` map of the tile's span of so many maps and this thread's `own_map`, counted from the launch's first; of all maps it
- * is `map`; the thread's `column` there, and `begins` for one thread of each map. A surplus map repeats the span's last.
+ * `first` map of the tile's span, and this thread's `map` and `column` there. A surplus map repeats the span's last, a
+ * surplus workgroup a tile of the first span.
  */
 const tileHead = (v: NormSplitVariant): string => `
     ${linearMain(threadsOf(v), "@builtin(subgroup_size) width: u32, @builtin(subgroup_invocation_id) place: u32")}
-      let span = ${spanIn(v)};
       let line = p.hw / ${numbersOf(v)}u;
       let across = (line + ${tile(v) - 1}u) / ${tile(v)}u;
-      let tiles = (span + ${v.rows - 1}u) / ${v.rows}u * across;
-      let turn = min(group / tiles, p.spans - 1u);
-      let rest = min(group - turn * tiles, tiles - 1u);
-      let first = (p.spans - 1u - turn) * span;
-      let own_map = first + min(rest / across * ${v.rows}u + lane / ${v.lanes}u, span - 1u);
-      let map = p.firstMap + own_map;
+      let tiles = (p.span + ${v.rows - 1}u) / ${v.rows}u * across;
+      let later = group / tiles;
+      let rest = group - later * tiles;
+      let first = p.maps - min((later + 1u) * p.span, p.maps);
+      let map = first + min(rest / across * ${v.rows}u + lane / ${v.lanes}u, p.span - 1u);
       let column = rest % across * ${tile(v)}u + lane % ${v.lanes}u;
-      let begins = column == 0u;
       let f = affine(map);
       ${unroll(v.each, (k) => `let inside${k} = column + ${k * v.lanes}u < line; let at${k} = map * line + min(column + ${k * v.lanes}u, line - 1u);`)}`;
+/** Runs `body` for the thread's share of the span's pieces `e`. */
+const alongSpan = (v: NormSplitVariant, body: string): string =>
+  `for (var e = first * p.pieces + lane; e < (first + p.span) * p.pieces; e += ${threadsOf(v)}u) { ${body} }`;
+
+/** Adds up `name` over a tile's workgroup. */
 const join = (v: NormSplitVariant, name: string): string =>
   meet({ by: "subgroup" }, name, "sum", threadsOf(v));
 
@@ -214,36 +202,36 @@ fn of_map(map: u32) -> vec2f {
 
 /** `mean`, `rstd`, `u` and `ustd` of the thread's map. */
 const ofGroup = (v: NormSplitVariant): string => `
-      let parts = first * p.pieces + span * p.pieces;
       var mean = 0.0;
-      for (var e = first * p.pieces + lane; e < parts; e += ${threadsOf(v)}u) { mean += moments[2u * e]; }
+      ${alongSpan(v, "mean += moments[2u * e];")}
       ${join(v, "mean")}
-      mean = mean / f32(span * p.pieces);
+      mean = mean / f32(p.span * p.pieces);
       var squares = 0.0;
-      for (var e = first * p.pieces + lane; e < parts; e += ${threadsOf(v)}u) {
-        let d = moments[2u * e] - mean;
-        squares += moments[2u * e + 1u] + d * d * (f32(p.hw) / f32(p.pieces));
-      }
+      ${alongSpan(
+        v,
+        `let d = moments[2u * e] - mean;
+        squares += moments[2u * e + 1u] + d * d * (f32(p.hw) / f32(p.pieces));`,
+      )}
       ${join(v, "squares")}
-      let rstd = 1.0 / sqrt(squares / f32(span * p.hw) + p.eps);
+      let rstd = 1.0 / sqrt(squares / f32(p.span * p.hw) + p.eps);
       let u = 0.0;
       let ustd = 0.0;`;
 const ofImage = (v: NormSplitVariant): string => `
       var m = 0.0;
-      for (var c = first + lane; c < first + span; c += ${threadsOf(v)}u) { m += of_map(c).x; }
+      for (var c = first + lane; c < first + p.span; c += ${threadsOf(v)}u) { m += of_map(c).x; }
       ${join(v, "m")}
-      m = m / f32(span);
+      m = m / f32(p.span);
       var spread = 0.0;
-      for (var c = first + lane; c < first + span; c += ${threadsOf(v)}u) { let d = of_map(c).x - m; spread += d * d; }
+      for (var c = first + lane; c < first + p.span; c += ${threadsOf(v)}u) { let d = of_map(c).x - m; spread += d * d; }
       ${join(v, "spread")}
-      let own = of_map(own_map);
+      let own = of_map(map);
       let mean = own.x;
       let rstd = 1.0 / sqrt(own.y / f32(p.hw) + p.eps);
-      let ustd = select(0.0, 1.0 / sqrt(spread / f32(max(span, 2u) - 1u) + p.eps), span > 1u);
+      let ustd = select(0.0, 1.0 / sqrt(spread / f32(max(p.span, 2u) - 1u) + p.eps), p.span > 1u);
       let u = (mean - m) * ustd;`;
 
 /** Every activation once, every way to share out once; others compile on demand. */
-const splits: readonly (NormSplitVariant & Shared)[] = [
+const splits: readonly NormSplitVariant[] = [
   { act: "none", plus: false, ...usual },
   { act: "elu", plus: true, ...usual },
   { act: "silu", plus: false, ...usual },
@@ -267,7 +255,7 @@ export const normSplit = defineKernel({
   lib: [...math, affineLib, ofMapLib],
   subgroups: () => true,
   variants: splits,
-  main: (v: NormSplitVariant & Shared) => `
+  main: (v: NormSplitVariant) => `
     var<workgroup> part: array<f32, ${joined(v)}>;
     fn act(z: f32) -> f32 { return ${activationValue[v.act]}; }
     ${tileHead(v)}
@@ -281,10 +269,10 @@ export const normSplit = defineKernel({
         y[at${k}] = ${lanewise(v.vec, (lane) => `act(z${lane})`)};
       }`,
       )}
-      if (begins) { statistics[map] = vec4f(mean, rstd, u, ustd); }
+      if (column == 0u) { statistics[map] = vec4f(mean, rstd, u, ustd); }
     }`,
   dispatch: (p, v) => tileGroups(p, v),
-  cost: (p, { plus }) => ({ bytes: 8 * elementsOf(p, plus), flops: 10 * elementsOf(p, plus) }),
+  cost: ({ maps, hw }) => ({ bytes: 8 * maps * hw, flops: 10 * maps * hw }),
 });
 
 /** What of x and dy the gradient is made of, at place k. */
@@ -294,8 +282,8 @@ const gradient = (v: NormPiecesVariant, k: number): string => `
       let g${k} = select(${zero(v)}, dy[at${k}] * ${lanewise(v.vec, (lane) => `slope(z${k}${lane})`)}, inside${k});`;
 
 /**
- * told [count + count / pieces] vec4s: for each piece S1, S2, gamma alpha S1 and, for ++, u of its map, else gamma S2; then each
- * map's statistics, so that the second launch has one array less to bind. Of `count` pieces from `first` on, as normPieces.
+ * told [count + maps, 4]: for each of `count` pieces of `size` places S1, S2, gamma alpha S1 and, for ++, u of its map, else
+ * gamma S2; then each map's statistics, so that the second launch has one array less to bind.
  */
 export const normGradPieces = defineKernel({
   name: "norm_grad_pieces",
@@ -307,11 +295,11 @@ export const normGradPieces = defineKernel({
       ...affine,
       told: "read_write vec4f",
     }) as const,
-  params: { ...affineParams, first: "u32", count: "u32", size: "u32", pieces: "u32", plus: "u32" },
+  params: { ...affineParams, count: "u32", size: "u32", pieces: "u32", plus: "u32" },
   lib: ({ lanes, vec }) => [...math, affineLib, sumOf(vec), nearLib(spanOf(lanes), "vec2f")],
   subgroups: () => true,
   variants: splits.map(({ plus: _, ...v }) => v),
-  main: (v: NormPiecesVariant & Shared) => `
+  main: (v: NormGradPiecesVariant) => `
     var<workgroup> part: array<vec2f, ${partsOf(threadsOf(v), spanOf(v.lanes))}>;
     fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }
     ${head(v)}
@@ -328,8 +316,8 @@ export const normGradPieces = defineKernel({
         var total = vec2f();
         ${eachPart(v, "total += part[e];")}
         let scaled = f.x * total * vec2f(f.z, 1.0);
-        told[told_at] = vec4f(total, scaled.x, select(scaled.y, s.z, p.plus == 1u));
-        if (told_at % p.pieces == 0u) { told[p.count + told_at / p.pieces] = s; }
+        told[row] = vec4f(total, scaled.x, select(scaled.y, s.z, p.plus == 1u));
+        if (row % p.pieces == 0u) { told[p.count + map] = s; }
       }
     }`,
   dispatch: ({ count }, { rows }) => linearGroups(count, rows),
@@ -342,18 +330,15 @@ export const normGradPieces = defineKernel({
 /** `both`: what dx takes off of g and of xhat of the thread's map, and what it adds to all for ++. */
 const ofGroupBack = (v: NormSplitVariant): string => `
       var both = vec2f();
-      for (var e = first * p.pieces + lane; e < (first + span) * p.pieces; e += ${threadsOf(v)}u) { both += told[e].zw; }
+      ${alongSpan(v, "both += told[e].zw;")}
       ${join(v, "both")}
-      both = both / f32(span * p.hw);
+      both = both / f32(p.span * p.hw);
       let dmu = 0.0;`;
 const ofImageBack = (v: NormSplitVariant): string => `
       var along = vec2f();
-      for (var e = first * p.pieces + lane; e < (first + span) * p.pieces; e += ${threadsOf(v)}u) {
-        let t = told[e];
-        along += t.z * vec2f(1.0, t.w);
-      }
+      ${alongSpan(v, "along += told[e].z * vec2f(1.0, told[e].w);")}
       ${join(v, "along")}
-      along = along / vec2f(f32(span), f32(max(span, 2u) - 1u));
+      along = along / vec2f(f32(p.span), f32(max(p.span, 2u) - 1u));
       let both = f.x * own / f32(p.hw);
       let dmu = (f.x * f.z * own.x - along.x - s.z * along.y) * s.w;`;
 
@@ -372,32 +357,26 @@ export const normGradSplit = defineKernel({
       dx: `read_write ${elementType(vec)}`,
       grads: "read_write f32",
     }) as const,
-  params: {
-    ...tileParams,
-    width: "u32",
-    dGammaAt: "u32",
-    dBetaAt: "u32",
-    dAlphaAt: "u32",
-  },
+  params: { ...tileParams, width: "u32", dGammaAt: "u32", dBetaAt: "u32", dAlphaAt: "u32" },
   lib: [...math, affineLib],
   subgroups: () => true,
   variants: splits,
-  main: (v: NormSplitVariant & Shared) => `
+  main: (v: NormSplitVariant) => `
     var<workgroup> part: array<vec2f, ${joined(v)}>;
     fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }
     ${tileHead(v)}
-      let s = told[p.spans * span * p.pieces + own_map];
+      let s = told[p.maps * p.pieces + map];
       let shift = f.y + f.x * f.z * s.z;
       ${unroll(v.each, (k) => gradient(v, k))}
       var own = vec2f();
-      for (var e = own_map * p.pieces; e < (own_map + 1u) * p.pieces; e++) { own += told[e].xy; }
+      for (var e = map * p.pieces; e < (map + 1u) * p.pieces; e++) { own += told[e].xy; }
       ${v.plus ? ofImageBack(v) : ofGroupBack(v)}
       ${unroll(
         v.each,
         (k) =>
           `if (inside${k}) { dx[at${k}] = s.y * (f.x * g${k} - both.x - both.y * h${k}) + dmu / f32(p.hw); }`,
       )}
-      if (begins) {
+      if (column == 0u) {
         let at = (map / p.channels) * p.width + map % p.channels;
         if (p.useGamma == 1u) { grads[at + p.dGammaAt] = own.y + f.z * s.z * own.x; }
         if (p.useBeta == 1u) { grads[at + p.dBetaAt] = own.x; }
@@ -405,5 +384,5 @@ export const normGradSplit = defineKernel({
       }
     }`,
   dispatch: (p, v) => tileGroups(p, v),
-  cost: (p, { plus }) => ({ bytes: 12 * elementsOf(p, plus), flops: 24 * elementsOf(p, plus) }),
+  cost: ({ maps, hw }) => ({ bytes: 12 * maps * hw, flops: 24 * maps * hw }),
 });

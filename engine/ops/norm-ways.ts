@@ -96,12 +96,11 @@ export interface NormGradProblem extends NormProblem {
   readonly places: Record<"width" | "dGammaAt" | "dBetaAt" | "dAlphaAt", number>;
 }
 
-/** `turn`: MiB of what is read that both sweeps pass over before they go on; 0: all at once. */
 type Kept<V> =
   | { readonly kernel: "sweeps" }
   | ({ readonly kernel: "whole" } & GroupNormVariant)
   | ({ readonly kernel: "lanes" } & V)
-  | ({ readonly kernel: "split"; readonly turn: number } & NormPiecesVariant);
+  | ({ readonly kernel: "split" } & NormPiecesVariant);
 type Way = Kept<NormLanesForwardVariant>;
 type GradWay = Kept<NormLanesGradVariant>;
 const sweeps = { kernel: "sweeps" } as const;
@@ -133,58 +132,23 @@ const spanOf = ({ plus, groupSize, params }: NormProblem): number => (plus ? par
 
 /** Places a thread has on their way at once, of x; of x and dy: as many as those that lanes keep. */
 const AT_ONCE = { forward: 8, gradient: 4 };
-/** MiB that a GPU's cache holds from one sweep to the next beside what is written: of 50, about half. 0: all in one turn. */
-const TURNS = [0, 24];
 
-/** The variants with two sweeps: the usual one first. */
+/**
+ * The variants with two sweeps, each over all maps: the usual one first. On an H200 the second sweep in turns of 12 to
+ * 48 MiB, which its cache would hold, took a fifth to a half longer.
+ */
 function split(hw: Hardware, problem: NormProblem, atOnce: number) {
   if (hw.kind === "cpu" || !hw.subgroups) return [];
   const { vec, pieces, size } = normCut(problem.columns);
   const line = { vec, size: size * pieces };
-  return TURNS.flatMap((turn) =>
-    [atOnce, atOnce / 2].map((most) => {
-      const variant = normPiecesVariant(line, most, spanOf(problem));
-      return { kernel: "split", turn, ...variant } as const;
-    }),
+  return [atOnce, atOnce / 2].map(
+    (most) => ({ kernel: "split", ...normPiecesVariant(line, most, spanOf(problem)) }) as const,
   );
-}
-
-/** Runs `sweep` for the maps of whole spans in turns of so many MiB, of `bytes` each; for all at once if 0. */
-function eachTurn(
-  problem: NormProblem,
-  turn: number,
-  bytes: number,
-  sweep: (first: number, count: number) => void,
-) {
-  const [span, maps] = [spanOf(problem), problem.rows];
-  const spans = Math.floor((turn * 2 ** 20) / (span * bytes * problem.columns));
-  const step = turn === 0 ? maps : span * Math.max(1, spans);
-  for (let first = 0; first < maps; first += step) sweep(first, Math.min(step, maps - first));
 }
 
 const byGroup = ({ columns, groupSize, plus }: NormProblem): string =>
   `${plus ? "++ of" : "groups of"} ${groupSize}x${columns}`;
 const imageBy = ({ hardware: { kind } }: Engine) => ({ by: kind === "cpu" ? "image" : "map" }) as const;
-
-type Split = Extract<Way, { readonly kernel: "split" }>;
-
-/** As `normed`. */
-function normedInTwo(engine: Engine, inputs: readonly Tensor[], problem: NormProblem, way: Split): Tensor {
-  const [x, gamma, beta, alpha, statistics] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
-  const { columns, act, params, groupSize, eps, plus } = problem;
-  const { kernel: _, turn, ...variant } = way;
-  const { pieces, size } = normCut(columns);
-  const reader = normPiecesVariant({ vec: way.vec, size }, way.each);
-  const y = engine.empty(x.shape);
-  const tensors = { x, gamma, beta, alpha, statistics, y };
-  eachTurn(problem, turn, 4, (first, count) => {
-    const moments = engine.empty([count * pieces, 2]); // its own, so that the next turn's need not wait for this one's end
-    engine.launch(normPieces, reader, { x, moments }, { first: first * pieces, count: count * pieces, size });
-    const sizes = { ...params, spans: count / spanOf(problem), firstMap: first, groupSize, pieces, eps };
-    engine.launch(normSplit, { act, plus, ...variant }, { ...tensors, moments }, sizes);
-  });
-  return y;
-}
 
 /** y of x, gamma, beta and alpha; the statistics are written into the last input. */
 export const normed: Tunable<NormProblem, Way> = {
@@ -204,24 +168,32 @@ export const normed: Tunable<NormProblem, Way> = {
   run: (engine, inputs, problem, way) => {
     const [x, gamma, beta, alpha, statistics] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
     const { rows, columns, act, params, groupSize, eps, plus } = problem;
-    if (way.kernel === "split") return normedInTwo(engine, inputs as Tensor[], problem, way);
-    if (way.kernel !== "sweeps") {
-      const y = engine.empty(x.shape);
-      const tensors = { x, gamma, beta, alpha, statistics, y };
-      if (way.kernel === "whole") {
-        const { kernel: _, ...variant } = way;
-        engine.launch(groupNormKernel, { act, ...variant }, tensors, { ...params, groupSize, eps });
-      } else {
-        const { kernel: _, ...variant } = way;
-        engine.launch(normLanes, { act, ...variant }, tensors, { ...params, eps });
-      }
-      return y;
+    if (way.kernel === "sweeps") {
+      const moments = chosen(engine, momentsOf, [x], { rows, columns });
+      const { maps, channels, hw } = params;
+      const sizes = { maps, channels, groupSize, hw, eps, plus: plus ? 1 : 0 };
+      engine.launch(normStatistics, imageBy(engine), { moments, statistics }, sizes);
+      return chosen(engine, applied, [x, statistics, gamma, beta, alpha], problem);
     }
-    const moments = chosen(engine, momentsOf, [x], { rows, columns });
-    const { maps, channels, hw } = params;
-    const sizes = { maps, channels, groupSize, hw, eps, plus: plus ? 1 : 0 };
-    engine.launch(normStatistics, imageBy(engine), { moments, statistics }, sizes);
-    return chosen(engine, applied, [x, statistics, gamma, beta, alpha], problem);
+    const y = engine.empty(x.shape);
+    const tensors = { x, gamma, beta, alpha, statistics, y };
+    if (way.kernel === "whole") {
+      const { kernel: _, ...variant } = way;
+      engine.launch(groupNormKernel, { act, ...variant }, tensors, { ...params, groupSize, eps });
+    } else if (way.kernel === "lanes") {
+      const { kernel: _, ...variant } = way;
+      engine.launch(normLanes, { act, ...variant }, tensors, { ...params, eps });
+    } else {
+      const { kernel: _, ...variant } = way;
+      const cut = normCut(columns);
+      const { pieces, size } = cut;
+      const count = rows * pieces;
+      const moments = engine.empty([count, 2]);
+      engine.launch(normPieces, normPiecesVariant(cut, way.each), { x, moments }, { count, size });
+      const sizes = { ...params, span: spanOf(problem), pieces, eps };
+      engine.launch(normSplit, { act, plus, ...variant }, { ...tensors, moments }, sizes);
+    }
+    return y;
   },
 };
 
@@ -244,26 +216,6 @@ export function factorsOf(
   return factors;
 }
 
-/** As `normedBack`. */
-function backInTwo(engine: Engine, inputs: readonly Tensor[], problem: NormGradProblem, way: Split): Tensor {
-  const [x, dy, statistics, ...parameters] = inputs as [Tensor, Tensor, Tensor, ...Tensor[]];
-  const [gamma, beta, alpha, grads] = parameters as [Tensor, Tensor, Tensor, Tensor];
-  const { columns, act, params, groupSize, plus, places } = problem;
-  const { kernel: _, turn, ...variant } = way;
-  const { pieces, size } = normCut(columns);
-  const reader = { act, ...normPiecesVariant({ vec: way.vec, size }, way.each) };
-  const dx = engine.empty(x.shape);
-  const all = { x, dy, gamma, beta, alpha };
-  eachTurn(problem, turn, 8, (first, count) => {
-    const read = { ...all, told: engine.empty([count * (pieces + 1), 4]) };
-    const cut = { ...params, first: first * pieces, count: count * pieces, size, pieces, plus: plus ? 1 : 0 };
-    engine.launch(normGradPieces, reader, { ...read, statistics }, cut);
-    const sizes = { ...params, spans: count / spanOf(problem), firstMap: first, groupSize, pieces };
-    engine.launch(normGradSplit, { act, plus, ...variant }, { ...read, dx, grads }, { ...sizes, ...places });
-  });
-  return dx;
-}
-
 /** dx of x, dy, the statistics and parameters; the parameters' gradients are written into the last input. */
 export const normedBack: Tunable<NormGradProblem, GradWay> = {
   family: "norm_grad",
@@ -282,25 +234,35 @@ export const normedBack: Tunable<NormGradProblem, GradWay> = {
   agree: (engine, [x, , statistics, ...parameters], problem) =>
     engine.scope(() => void normed.run(engine, [x, ...parameters.slice(0, 3), statistics], problem, sweeps)),
   run: (engine, inputs, problem, way) => {
-    const all = inputs as Tensor[];
-    const [x, dy, statistics, gamma, beta, alpha, grads] = all as [Tensor, ...Tensor[]];
-    if (way.kernel === "split") return backInTwo(engine, all, problem, way);
+    const [x, dy, statistics, ...others] = inputs as [Tensor, Tensor, Tensor, ...Tensor[]];
+    const [gamma, beta, alpha, grads] = others as [Tensor, Tensor, Tensor, Tensor];
     if (way.kernel === "sweeps") {
-      const factors = factorsOf(engine, all, problem);
+      const factors = factorsOf(engine, inputs as Tensor[], problem);
       return chosen(engine, gradApplied, [x, dy, statistics, gamma, beta, alpha, factors], problem);
     }
-    const { act, params, groupSize } = problem;
-    const { width, dGammaAt, dBetaAt } = problem.places;
-    const places = { width, dGammaAt, dBetaAt };
+    const { rows, columns, act, params, groupSize, plus, places } = problem;
+    const { width, dGammaAt, dBetaAt } = places;
     const dx = engine.empty(x.shape);
-    const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
-    const tensors = { x, dy: dy!, statistics: statistics!, ...parameters, dx, grads: grads! };
+    const read = { x, dy, gamma, beta, alpha };
     if (way.kernel === "whole") {
       const { kernel: _, ...variant } = way;
-      engine.launch(groupNormGrad, { act, ...variant }, tensors, { ...params, groupSize, ...places });
+      const sizes = { ...params, groupSize, width, dGammaAt, dBetaAt };
+      engine.launch(groupNormGrad, { act, ...variant }, { ...read, statistics, dx, grads }, sizes);
+    } else if (way.kernel === "lanes") {
+      const { kernel: _, ...variant } = way;
+      const sizes = { ...params, width, dGammaAt, dBetaAt };
+      engine.launch(normLanesGrad, { act, ...variant }, { ...read, statistics, dx, grads }, sizes);
     } else {
       const { kernel: _, ...variant } = way;
-      engine.launch(normLanesGrad, { act, ...variant }, tensors, { ...params, ...places });
+      const cut = normCut(columns);
+      const { pieces, size } = cut;
+      const count = rows * pieces;
+      const told = engine.empty([count + rows, 4]);
+      const reader = { act, ...normPiecesVariant(cut, way.each) };
+      const lines = { ...params, count, size, pieces, plus: plus ? 1 : 0 };
+      engine.launch(normGradPieces, reader, { ...read, statistics, told }, lines);
+      const sizes = { ...params, span: spanOf(problem), pieces, ...places };
+      engine.launch(normGradSplit, { act, plus, ...variant }, { ...read, told, dx, grads }, sizes);
     }
     return dx;
   },

@@ -1,9 +1,9 @@
-/** Norms in two sweeps against float64: pieces of maps, tiles that a map or an image does not fill, turns of some maps. */
+/** Norms in two sweeps against float64: pieces of maps, tiles that a map or an image does not fill. */
 import { describe, expect, test } from "vitest";
 import { type Array64, array64, map } from "../../engine/oracle/array.ts";
 import { norm, normGrad } from "../../engine/oracle/norm.ts";
 import { unaryGrad } from "../../engine/oracle/unary.ts";
-import { range } from "../../kernels/kernel.ts";
+import { MAX_GROUPS, range } from "../../kernels/kernel.ts";
 import type { NormActivation } from "../../kernels/norm.ts";
 import {
   type NormPiecesVariant,
@@ -74,7 +74,7 @@ function problem({ images, channels, groupSize, hw, pieces }: Sizes, act: NormAc
     return [meanOf(values), rstd, (meanOf(values) - meanOf(means)) * ustd, ustd];
   });
   const of = (m: number) => {
-    const [center, rstd, u] = statistics.slice(4 * m) as [number, number, number];
+    const [center, rstd, u] = statistics.slice(4 * m, 4 * m + 3) as [number, number, number];
     return { center, rstd, u, gamma: gamma.data[m]!, beta: beta.data[m]!, alpha: alpha?.data[m] ?? 1 };
   };
   const told = cut(x.data, hw / pieces).map((values, r) => {
@@ -90,8 +90,8 @@ function problem({ images, channels, groupSize, hw, pieces }: Sizes, act: NormAc
     return [s1, s2, gamma * alpha * s1, plus ? u : gamma * s2];
   });
   const params = {
-    ...{ maps, hw, channels, groupSize, pitch, pieces, slope: SLOPE, eps: EPS, firstMap: 0 },
-    spans: maps / (plus ? channels : groupSize),
+    ...{ maps, hw, channels, pitch, pieces, slope: SLOPE, eps: EPS },
+    span: plus ? channels : groupSize,
     ...{ gammaAt: 3, betaAt: 3 + channels, alphaAt: 3 + 2 * channels },
     ...{ useGamma: 1, useBeta: 1, useAlpha: plus ? 1 : 0 },
   };
@@ -130,7 +130,6 @@ const told = (sizes: Sizes) => JSON.stringify(sizes);
 
 describe.runIf(engine.hardware.subgroups)("norms in two sweeps", () => {
   const count = ({ images, channels, pieces, hw }: Sizes, { vec }: NormPiecesVariant) => ({
-    first: 0,
     count: images * channels * pieces,
     size: hw / (vec ? 4 : 1) / pieces,
   });
@@ -197,6 +196,25 @@ describe.runIf(engine.hardware.subgroups)("norms in two sweeps", () => {
     }
   });
 
+  test("more workgroups than a row of them holds, and one left over", async () => {
+    const images = MAX_GROUPS + 2; // odd
+    const sizes = { images, channels: 1, groupSize: 1, hw: 4, pieces: 1 };
+    const v = { act: "none", plus: false, lanes: 4, each: 1, rows: 1, vec: true } as const;
+    const { x, dy, arrays, moments, params, statistics, told, attrs, affine } = problem(sizes, v.act, v.plus);
+    const outputs = { statistics: statistics.shape, y: x.shape };
+    const got = await launched(normSplit, v, { x, moments, ...arrays }, outputs, params);
+    expectNear(got["statistics"]!, statistics, { terms: 4 });
+    expectNear(got["y"]!, norm(x, attrs, ...affine), { magnitude: 10, terms: 4 });
+    const { dx } = normGrad(x, dy, attrs, ...affine);
+    const gradients = { dx: x.shape, grads: [images, 2] };
+    const places = { width: 2, dGammaAt: 0, dBetaAt: 1, dAlphaAt: 0 };
+    const back = await launched(normGradSplit, v, { x, dy, told, ...arrays }, gradients, {
+      ...params,
+      ...places,
+    });
+    expectNear(back["dx"]!, dx, { magnitude: 10, terms: 4 });
+  });
+
   test.each([
     ["a mean a thousand deviations off", (v: number) => 1000 + v],
     ["a piece that begins far from where it stays", (v: number, i: number) => (i % 4096 < 4 ? 0 : 1000 + v)],
@@ -208,44 +226,12 @@ describe.runIf(engine.hardware.subgroups)("norms in two sweeps", () => {
   ])("%s costs the squares no digits", async (_, f) => {
     const x = map(normal([3, 4096], 7), (v, i) => Math.fround(f(v, i)));
     const v = { lanes: 64, each: 4, rows: 1, vec: true };
-    const { moments } = await launched(
-      normPieces,
-      v,
-      { x },
-      { moments: [3, 2] },
-      { first: 0, count: 3, size: 1024 },
-    );
+    const { moments } = await launched(normPieces, v, { x }, { moments: [3, 2] }, { count: 3, size: 1024 });
     for (const [m, values] of cut(x.data, 4096).entries()) {
       expect(Math.abs(moments![2 * m]! / meanOf(values) - 1)).toBeLessThan(2e-7);
       const squares = squaresOf(values);
       expect(Math.abs(moments![2 * m + 1]! - squares)).toBeLessThanOrEqual(2e-6 * squares + 1e-9);
     }
-  });
-
-  test("a launch of some of the maps leaves the others alone", async () => {
-    const sizes = { images: 4, channels: 3, groupSize: 1, hw: 16, pieces: 1 };
-    const { x, arrays, moments, params, statistics, attrs, affine } = problem(sizes, "silu", true);
-    const v = { act: "silu", plus: true, lanes: 64, each: 4, rows: 1, vec: true } as const;
-    const some = { ...params, spans: 2, firstMap: 3 }; // the second and third image
-    const outputs = { statistics: statistics.shape, y: x.shape };
-    const theirs = array64([6, 2], [...moments.data.subarray(6, 18)]);
-    const got = await launched(normSplit, v, { x, moments: theirs, ...arrays }, outputs, some);
-    const only = (t: Array64, length: number) =>
-      map(t, (value, i) => (i >= 3 * length && i < 9 * length ? value : Number.NaN));
-    expectNear(got["statistics"]!, only(statistics, 4), { terms: 16 });
-    expectNear(got["y"]!, only(norm(x, attrs, ...affine), 16), { magnitude: 10, terms: 16 });
-    const given = await launched(
-      normPieces,
-      { lanes: 4, each: 1, rows: 16, vec: true },
-      { x },
-      { moments: [6, 2] },
-      {
-        first: 3,
-        count: 6,
-        size: 4,
-      },
-    );
-    expectNear(given["moments"]!, theirs, { terms: 16 });
   });
 });
 
