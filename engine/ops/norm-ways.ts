@@ -135,7 +135,7 @@ const AT_ONCE = { forward: 8, gradient: 4 };
 
 /**
  * The variants with two sweeps, each over all maps: the usual one first. On an H200 the second sweep in turns of 12 to
- * 48 MiB, which its cache would hold, took a fifth to a half longer.
+ * 48 MiB, which its cache would hold, took a fifth to four fifths longer.
  */
 function split(hw: Hardware, problem: NormProblem, atOnce: number) {
   if (hw.kind === "cpu" || !hw.subgroups) return [];
