@@ -73,20 +73,27 @@ export const tileSums = ({ eachRows, eachColumns }: Tile): string =>
 /** Terms of k whose products are written out, one after the other. */
 const WRITTEN = 16;
 
-/** WGSL: adds a slab's products. */
-function tileProducts({ rows, columns, slab, eachRows, eachColumns, written }: Tile): string {
-  const products = (k: (pitch: number) => string) => `{
+/** WGSL: adds the products of one of k's terms in a slab. */
+const tileTerm = ({ rows, columns, eachRows, eachColumns }: Tile, k: (pitch: number) => string): string => `{
           ${unroll(eachRows / 4, (q) => `let a${q} = ta[${k(pitch(rows))} + ${(q * rows) / eachRows}u + down];`)}
           ${unroll(eachColumns / 4, (q) => `let b${q} = tb[${k(pitch(columns))} + ${(q * columns) / eachColumns}u + across];`)}
           ${unroll(eachRows, (r) =>
             unroll(eachColumns / 4, (q) => `s${r}_${q} += a${r >> 2}.${lanes[r & 3]} * b${q};`, " "),
           )}
         }`;
-  if (!written) return `for (var k = 0u; k < ${slab}u; k++) ${products((pitch) => `k * ${pitch}u`)}`;
-  if (slab <= WRITTEN) return unroll(slab, (k) => products((pitch) => `${k * pitch}u`));
+
+/** WGSL: adds the products of so many terms, an expression that no compiler knows, or it would unroll the loop. */
+const tileTerms = (v: Tile, terms: string): string =>
+  `for (var k = 0u; k < ${terms}; k++) ${tileTerm(v, (pitch) => `k * ${pitch}u`)}`;
+
+/** WGSL: adds a slab's products. */
+function tileProducts(v: Tile): string {
+  const { slab, written } = v;
+  if (!written) return tileTerms(v, `min(steps, 1u) * ${slab}u`);
+  if (slab <= WRITTEN) return unroll(slab, (k) => tileTerm(v, (pitch) => `${k * pitch}u`));
   return `
         for (var k = 0u; k < ${slab}u; k += ${WRITTEN}u) {
-          ${unroll(WRITTEN, (i) => products((pitch) => `(k + ${i}u) * ${pitch}u`))}
+          ${unroll(WRITTEN, (i) => tileTerm(v, (pitch) => `(k + ${i}u) * ${pitch}u`))}
         }`;
 }
 
@@ -277,7 +284,7 @@ export function stridedLoop(v: Tile, a: Strided, b: Strided, end: string): strin
         ${both(a, b, (side) => walkedLoads(side, threads, v.slab, end))}
         ${both(a, b, (side) => stores(side, v.slab, threads))}
         workgroupBarrier();
-        ${tileProducts({ ...v, written: false })}
+        ${tileTerms(v, `${end} - k0`)}
       }`;
 }
 
