@@ -129,6 +129,7 @@ export const matmulRegister = defineKernel({
 
 const registerSingles = (v: RegisterVariant): string => `
       let out = batch * p.m * p.n;
+      ${rowsBias(v)}
       ${columnsBias(v, v.columns, (c) => `batch * p.biasPitch + column * 4u + ${c}u`)}
       ${unroll(
         v.rows,
@@ -146,6 +147,7 @@ const registerSingles = (v: RegisterVariant): string => `
 
 const registerFours = (v: RegisterVariant): string => `
       let out = batch * p.m * p.bVecs;
+      ${rowsBias(v)}
       ${columnsBias(v, v.columns / 4, (c) => `batch * p.biasPitch / 4u + column + ${c}u`)}
       ${unroll(
         v.rows,
@@ -163,8 +165,20 @@ const registerFours = (v: RegisterVariant): string => `
 /** WGSL: the bias of a thread's columns. What is read beyond C's end is never stored. */
 const columnsBias = ({ bias }: Biased, count: number, place: (c: number) => string): string =>
   bias === "columns" ? unroll(count, (c) => `let bias${c} = bias[${place(c)}];`) : "";
-const rowBias = ({ bias }: Biased, r: number): string =>
-  bias === "rows" ? `let biasOfRow = bias[batch * p.biasPitch + row * 4u + ${r}u];` : "";
+/** WGSL: that of a group's rows, of which each lane reads some for all of them. */
+const rowsBias = ({ bias, broadcast, rows }: RegisterVariant): string =>
+  bias === "rows" && broadcast
+    ? unroll(
+        Math.ceil(rows / LANES),
+        (q) => `let biasPart${q} = bias[batch * p.biasPitch + row * 4u + ${q * LANES}u + own];`,
+      )
+    : "";
+function rowBias({ bias, broadcast }: RegisterVariant, r: number): string {
+  if (bias !== "rows") return "";
+  return broadcast
+    ? `let biasOfRow = subgroupBroadcast(biasPart${Math.floor(r / LANES)}, ${r % LANES}u);`
+    : `let biasOfRow = bias[batch * p.biasPitch + row * 4u + ${r}u];`;
+}
 const plusBias = ({ bias }: Biased, c: number): string =>
   bias === "none" ? "" : ` + ${bias === "rows" ? "biasOfRow" : `bias${c}`}`;
 

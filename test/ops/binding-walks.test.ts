@@ -220,6 +220,7 @@ const uses: Record<string, Use> = {
     ],
     (a, b) => matmul(a, b, { transposeB: true }),
   ],
+  "linear with a bias": [[[5000, 3], [3, 3], [3]], (a, b, bias) => matmul(a, b, { transposeB: true, bias })],
   attention: [
     [
       [2, 3, 125],
@@ -251,6 +252,14 @@ const uses: Record<string, Use> = {
       [10, 10, 1, 1],
     ],
     (x, w) => conv2d(x, w),
+  ],
+  "1x1 convolution with a bias for each image": [
+    [
+      [64, 10, 5, 5],
+      [10, 10, 1, 1],
+      [64, 10],
+    ],
+    (x, w, bias) => conv2d(x, w, bias),
   ],
   "1x1 convolution of a pixel": [
     [

@@ -30,3 +30,25 @@ test("a product of two batches is none for the units", () => {
   expect(kernels(() => matmul(engine.ones([16, 16]), b()))).toContain("conv_matrix");
   expect(kernels(() => matmul(engine.ones([2, 16, 16]), b()))).not.toContain("conv_matrix");
 });
+
+test("a product's bias for each row is added by the units, one for each column is none for them", () => {
+  const b = () => cast(engine.ones([2, 16, 8]), "f16");
+  const [a, each] = [engine.ones([16, 16]), engine.ones([2, 16])];
+  const plain = kernels(() => matmul(a, b()));
+  for (const bias of [engine.ones([16]), each])
+    expect(kernels(() => matmul(a, b(), { bias, biasAlong: "rows" }))).toEqual(plain);
+  const columns = kernels(() => matmul(a, b(), { bias: engine.ones([8]) }));
+  expect(columns).toContain("matmul_shared");
+  expect(columns).not.toContain("conv_matrix");
+  const launched: [useBias: number, biasPitch: number][] = [];
+  engine.dry(
+    () => matmul(a, b(), { bias: each, biasAlong: "rows" }),
+    ({ program: { kernel }, params }) => {
+      if (kernel.name !== "conv_matrix") return;
+      const given = Object.keys(kernel.params).map((name, i) => [name, Number(params[i])] as const);
+      const { useBias, biasPitch } = Object.fromEntries(given);
+      launched.push([useBias!, biasPitch!]);
+    },
+  );
+  expect(launched).toEqual([[1, 16]]);
+});
