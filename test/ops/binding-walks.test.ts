@@ -111,13 +111,18 @@ describe("matrix units", () => {
   });
 
   test("products of weights and activations likewise", () => {
-    const product = (m: number, n: number, batch: number) =>
-      as(units, () => walked(() => matmul(engine.empty([m, 16]), half([batch, 16, n]))));
+    const product = (m: number, n: number, batch: number, k = 16) =>
+      as(units, () => walked(() => matmul(engine.empty([m, k]), half([batch, k, n]))));
     const inTurns = product(8, 100, 20);
     expect(inTurns.kernels.filter((name) => name === "conv_matrix").length).toBe(2);
     expect(inTurns.bound).toBeLessThanOrEqual(LIMIT);
     expect(product(8, 1025, 1).kernels).not.toContain("conv_matrix");
-    expect(product(600, 8, 1).kernels).not.toContain("conv_matrix");
+    expect(product(1025, 8, 1, 8).kernels).not.toContain("conv_matrix");
+    for (const batch of [1, 2]) {
+      const { kernels, bound } = product(600, 8, batch);
+      expect(kernels).toContain("conv_matrix");
+      expect(bound).toBeLessThanOrEqual(LIMIT);
+    }
   });
 });
 
