@@ -15,7 +15,8 @@ import {
 import { heldTiles, type ProductShape, testedTiles, usualTile } from "./tile-choice.ts";
 
 /*
- * C [batch, m, n] = A B. Two kernels, because two kinds of machine want opposite things:
+ * C [batch, m, n] = A B, perhaps with a bias added to each whole sum. Two kernels, because two kinds of machine want
+ * opposite things:
  *
  * | kernel         | tile             | reads                                   | taken on            |
  * | matmulRegister | 4 to 32 rows     | packed A^T and B, no workgroup memory   | CPU drivers         |
@@ -25,16 +26,26 @@ import { heldTiles, type ProductShape, testedTiles, usualTile } from "./tile-cho
  * registers and L1, and where subgroups have eight lanes, what lanes share is broadcast.
  */
 
+/** A bias has a number for each row of C, or for each column. */
+export type BiasAlong = "rows" | "columns";
+type Biased = {
+  /** Of variants without one no binding and no work is asked. */
+  bias: "none" | BiasAlong;
+};
+
+const withBias: readonly BiasAlong[] = ["rows", "columns"];
+
 export type RegisterTile = {
   /** Rows and columns of C that a thread computes, multiples of 4. */
   rows: number;
   columns: number;
 };
 
-export type RegisterVariant = RegisterTile & {
-  /** Lanes hand each other what they share of A: see broadcast.ts. */
-  broadcast: boolean;
-};
+export type RegisterVariant = RegisterTile &
+  Biased & {
+    /** Lanes hand each other what they share of A: see broadcast.ts. */
+    broadcast: boolean;
+  };
 
 /** Terms of k that a turn of the loop adds: a sum that lies in memory is read and written once for all of them. */
 const STEPS = 2;
@@ -42,18 +53,25 @@ const STEPS = 2;
 /** Whether a tile stores whole vec4s of C, whose n is a multiple of 4 then: a driver is long over so many single stores. */
 const storesFours = ({ rows, columns }: RegisterTile): boolean => rows * columns > 64;
 
+const productBindings = (
+  { bias }: Biased,
+  { operand, sums }: { operand: "f32" | "vec4f"; sums: "f32" | "vec4f" },
+): Record<"a" | "b" | "bias" | "c", Binding> =>
+  ({
+    a: `read ${operand}`,
+    b: `read ${operand}`,
+    ...(bias !== "none" && { bias: bias === "columns" ? `read ${sums}` : "read f32" }),
+    c: `read_write ${sums}`,
+  }) as Record<"a" | "b" | "bias" | "c", Binding>;
+
 /**
  * A is packed [aBatch, k, aVecs] and B [bBatch, k, bVecs] vec4s, along m and n; a batch stride of 0 reads one
- * matrix for all. Threads of a group take neighbouring column tiles of the same rows.
+ * matrix for all, and so does `biasPitch` one bias. Threads of a group take neighbouring column tiles of the same rows.
  */
 export const matmulRegister = defineKernel({
   name: "matmul_register",
   bindings: (v: RegisterVariant) =>
-    ({
-      a: "read vec4f",
-      b: "read vec4f",
-      c: storesFours(v) ? "read_write vec4f" : "read_write f32",
-    }) as const,
+    productBindings(v, { operand: "vec4f", sums: storesFours(v) ? "vec4f" : "f32" }),
   params: {
     batch: "u32",
     m: "u32",
@@ -63,12 +81,11 @@ export const matmulRegister = defineKernel({
     bVecs: "u32",
     aBatch: "u32",
     bBatch: "u32",
+    biasPitch: "u32",
   },
   subgroups: ({ broadcast }) => broadcast,
   subgroupSize: ({ broadcast }) => (broadcast ? LANES : undefined),
-  variants: [false, true].flatMap((broadcast) =>
-    registerTiles(broadcast).map((tile): RegisterVariant => ({ ...tile, broadcast })),
-  ),
+  variants: registerVariants(),
   main: (v: RegisterVariant) => {
     const rowVecs = v.rows / 4;
     const columnVecs = v.columns / 4;
@@ -112,45 +129,75 @@ export const matmulRegister = defineKernel({
 
 const registerSingles = (v: RegisterVariant): string => `
       let out = batch * p.m * p.n;
+      ${rowsBias(v)}
+      ${columnsBias(v, v.columns, (c) => `batch * p.biasPitch + column * 4u + ${c}u`)}
       ${unroll(
         v.rows,
         (r) => `
       if (row * 4u + ${r}u < p.m) {
         let line = out + (row * 4u + ${r}u) * p.n;
+        ${rowBias(v, r)}
         ${unroll(
           v.columns,
           (c) =>
-            `if (column * 4u + ${c}u < p.n) { c[line + column * 4u + ${c}u] = s${r}_${c >> 2}.${lanes[c & 3]}; }`,
+            `if (column * 4u + ${c}u < p.n) { c[line + column * 4u + ${c}u] = s${r}_${c >> 2}.${lanes[c & 3]}${plusBias(v, c)}; }`,
         )}
       }`,
       )}`;
 
 const registerFours = (v: RegisterVariant): string => `
       let out = batch * p.m * p.bVecs;
+      ${rowsBias(v)}
+      ${columnsBias(v, v.columns / 4, (c) => `batch * p.biasPitch / 4u + column + ${c}u`)}
       ${unroll(
         v.rows,
         (r) => `
       if (row * 4u + ${r}u < p.m) {
         let line = out + (row * 4u + ${r}u) * p.bVecs;
-        ${unroll(v.columns / 4, (c) => `if (column + ${c}u < p.bVecs) { c[line + column + ${c}u] = s${r}_${c}; }`)}
+        ${rowBias(v, r)}
+        ${unroll(
+          v.columns / 4,
+          (c) => `if (column + ${c}u < p.bVecs) { c[line + column + ${c}u] = s${r}_${c}${plusBias(v, c)}; }`,
+        )}
       }`,
       )}`;
 
-export type SharedVariant = Tile & {
-  /** A and B lie along k, as they do unless transposed and transposed; else along m and n. */
-  aAlongK: boolean;
-  bAlongK: boolean;
-  /** Strides, and lengths along which they lie, are multiples of four: operands and C are read and written so. */
-  vec: boolean;
-};
+/** WGSL: the bias of a thread's columns. What is read beyond C's end is never stored. */
+const columnsBias = ({ bias }: Biased, count: number, place: (c: number) => string): string =>
+  bias === "columns" ? unroll(count, (c) => `let bias${c} = bias[${place(c)}];`) : "";
+/** WGSL: that of a group's rows, of which each lane reads some for all of them. */
+const rowsBias = ({ bias, broadcast, rows }: RegisterVariant): string =>
+  bias === "rows" && broadcast
+    ? unroll(
+        Math.ceil(rows / LANES),
+        (q) => `let biasPart${q} = bias[batch * p.biasPitch + row * 4u + ${q * LANES}u + own];`,
+      )
+    : "";
+function rowBias({ bias, broadcast }: RegisterVariant, r: number): string {
+  if (bias !== "rows") return "";
+  return broadcast
+    ? `let biasOfRow = subgroupBroadcast(biasPart${Math.floor(r / LANES)}, ${r % LANES}u);`
+    : `let biasOfRow = bias[batch * p.biasPitch + row * 4u + ${r}u];`;
+}
+const plusBias = ({ bias }: Biased, c: number): string =>
+  bias === "none" ? "" : ` + ${bias === "rows" ? "biasOfRow" : `bias${c}`}`;
+
+export type SharedVariant = Tile &
+  Biased & {
+    /** A and B lie along k, as they do unless transposed and transposed; else along m and n. */
+    aAlongK: boolean;
+    bAlongK: boolean;
+    /** Strides, and lengths along which they lie, are multiples of four: operands and C are read and written so. */
+    vec: boolean;
+  };
 
 /** A at a[i * aRow + k * aColumn], B likewise, in elements; the one along which a variant says they lie is 1. */
 export const matmulShared = defineKernel({
   name: "matmul_shared",
-  bindings: ({ vec }: SharedVariant) =>
-    vec
-      ? ({ a: "read vec4f", b: "read vec4f", c: "read_write vec4f" } as Record<"a" | "b" | "c", Binding>)
-      : { a: "read f32", b: "read f32", c: "read_write f32" },
+  bindings: (v: SharedVariant) => {
+    const element = v.vec ? "vec4f" : "f32";
+    return productBindings(v, { operand: element, sums: element });
+  },
   params: {
     batch: "u32",
     m: "u32",
@@ -162,6 +209,7 @@ export const matmulShared = defineKernel({
     bBatch: "u32",
     bRow: "u32",
     bColumn: "u32",
+    biasPitch: "u32",
   },
   workgroupBytes: tileBytes,
   variants: sharedVariants(),
@@ -195,11 +243,11 @@ export const matmulShared = defineKernel({
       )}
       ${tileEnds(v, (row, sum, column) =>
         v.vec
-          ? `if (${column} < p.n) { c[((batch * p.m + ${row}) * p.n + ${column}) / 4u] = ${sum}; }`
+          ? `if (${column} < p.n) { c[((batch * p.m + ${row}) * p.n + ${column}) / 4u] = ${sum}${biasAt(v, row, column)}; }`
           : unroll(
               4,
               (q) =>
-                `if (${column} + ${q}u < p.n) { c[(batch * p.m + ${row}) * p.n + ${column} + ${q}u] = ${sum}.${lanes[q]}; }`,
+                `if (${column} + ${q}u < p.n) { c[(batch * p.m + ${row}) * p.n + ${column} + ${q}u] = ${sum}.${lanes[q]}${biasAt(v, row, `${column} + ${q}u`)}; }`,
             ),
       )}
     }`,
@@ -210,15 +258,31 @@ export const matmulShared = defineKernel({
   }),
 });
 
-/** Every tile in one layout, and one tile in every layout. */
+/** WGSL: what is added to the sums of a row, four neighbouring columns at once or one. */
+function biasAt({ bias, vec }: SharedVariant, row: string, column: string): string {
+  if (bias === "none") return "";
+  const place = `batch * p.biasPitch + ${bias === "rows" ? row : column}`;
+  return ` + bias[${vec && bias === "columns" ? `(${place}) / 4u` : place}]`;
+}
+
+/** Every tile in one layout, and one tile in every layout and with every bias. */
 function sharedVariants(): SharedVariant[] {
   const layouts = [false, true].flatMap((vec) =>
     [true, false].flatMap((aAlongK) => [false, true].map((bAlongK) => ({ aAlongK, bAlongK, vec }))),
   );
   const [smallest, ...others] = testedTiles;
   return [
-    ...layouts.map((layout) => ({ ...smallest!, ...layout })),
-    ...others.map((tile) => ({ ...tile, aAlongK: true, bAlongK: false, vec: true })),
+    ...layouts.map((layout) => ({ ...smallest!, ...layout, bias: "none" as const })),
+    ...[false, true].flatMap((vec) =>
+      withBias.map((bias) => ({ ...smallest!, aAlongK: true, bAlongK: false, vec, bias })),
+    ),
+    ...others.map((tile) => ({
+      ...tile,
+      aAlongK: true,
+      bAlongK: false,
+      vec: true,
+      bias: "none" as const,
+    })),
   ];
 }
 
@@ -236,6 +300,18 @@ function registerTiles(broadcast: boolean): RegisterTile[] {
     { rows: 16, columns: 4 },
     ...(broadcast ? [{ rows: 32, columns: 4 }] : [{ rows: 16, columns: 16 }]),
   ];
+}
+
+/** Every tile, and with every bias one that stores single sums and one that stores fours. */
+function registerVariants(): RegisterVariant[] {
+  return [false, true].flatMap((broadcast) => {
+    const tiles = registerTiles(broadcast);
+    const [single, four] = [tiles[0]!, tiles.find(storesFours)!];
+    return [
+      ...tiles.map((tile) => ({ ...tile, broadcast, bias: "none" as const })),
+      ...withBias.flatMap((bias) => [single, four].map((tile) => ({ ...tile, broadcast, bias }))),
+    ];
+  });
 }
 
 /** The large tile gains a tenth to a half where a sum has so many terms; where few, it loses to where its sums begin and end. */

@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
-import { add, concat, matmul, maxPool2d, mean, resizeBilinear, scale, sub } from "../engine/ops/index.ts";
+import { concat, matmul, maxPool2d, mean, resizeBilinear, scale, sub } from "../engine/ops/index.ts";
 import { showShape } from "../engine/shapes.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import {
@@ -37,7 +37,7 @@ class ClassLayer extends Module<[features: Tensor], Tensor> {
   }
 
   forward(features: Tensor): Tensor {
-    return add(this.unbiased(features), this.bias);
+    return matmul(features, this.weight, { transposeB: true, bias: this.bias });
   }
 
   unbiased(features: Tensor): Tensor {

@@ -173,8 +173,8 @@ const isPointwise = (w: Tensor, { stride, padding }: ConvAttrs): boolean =>
 function pointwise(x: Tensor, weight: Tensor, bias: Tensor | undefined): Tensor {
   const [n, ci, h, w] = x.shape as [number, number, number, number];
   const co = weight.dim(0);
-  const y = matmul(reshape(weight, [co, ci]), reshape(x, [n, ci, h * w]));
-  return reshape(bias ? add(y, reshape(bias, [...bias.shape, 1])) : y, [n, co, h, w]);
+  const y = matmul(reshape(weight, [co, ci]), reshape(x, [n, ci, h * w]), { bias, biasAlong: "rows" });
+  return reshape(y, [n, co, h, w]);
 }
 
 export interface ConvTransposeOptions extends ConvOptions {

@@ -1,4 +1,4 @@
-import { type Array64, broadcastShapes, forEachIndex, zeros } from "./array.ts";
+import { type Array64, broadcastShapes, forEachIndex, map, zeros } from "./array.ts";
 import { broadcastTo, permute } from "./shape.ts";
 
 export interface MatmulAttrs {
@@ -31,6 +31,16 @@ export function matmul(a: Array64, b: Array64, { transposeA, transposeB }: Matmu
     }
   });
   return y;
+}
+
+/** y [..., M, P] plus bias, [M] or [..., M] along the rows, [P] or [..., P] along the columns. */
+export function addBias(y: Array64, bias: Array64, along: "rows" | "columns"): Array64 {
+  const [m, p] = y.shape.slice(-2);
+  return map(y, (v, flat) => {
+    const [batch, row, column] = [Math.floor(flat / (m * p)), Math.floor(flat / p) % m, flat % p];
+    const [place, length] = along === "rows" ? [row, m] : [column, p];
+    return v + bias.data[(batch * length + place) % bias.data.length];
+  });
 }
 
 function swapLastTwo(x: Array64): Array64 {

@@ -17,7 +17,7 @@ export class Dense extends Module<[x: Tensor], Tensor> {
   }
 
   forward(x: Tensor): Tensor {
-    return add(matmul(x, this.weight, { transposeB: true }), this.bias);
+    return matmul(x, this.weight, { transposeB: true, bias: this.bias });
   }
 }
 

@@ -1,4 +1,4 @@
-import { add, conv2d, matmul, reshape, transpose } from "../../engine/ops/index.ts";
+import { conv2d, matmul, reshape, transpose } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
 import { Module } from "../module.ts";
@@ -16,8 +16,7 @@ export class Linear extends Module<[x: Tensor], Tensor> {
   }
 
   forward(x: Tensor): Tensor {
-    const y = matmul(x, this.weight, { transposeB: true });
-    return this.bias ? add(y, this.bias) : y;
+    return matmul(x, this.weight, { transposeB: true, bias: this.bias });
   }
 }
 

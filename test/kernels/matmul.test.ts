@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Array64, map } from "../../engine/oracle/array.ts";
-import { matmul } from "../../engine/oracle/matmul.ts";
-import { matmulRegister, matmulShared, registerTile } from "../../kernels/matmul.ts";
+import { addBias, matmul } from "../../engine/oracle/matmul.ts";
+import { type BiasAlong, matmulRegister, matmulShared, registerTile } from "../../kernels/matmul.ts";
 import { pack } from "../../kernels/pack.ts";
 import { testedTiles } from "../../kernels/tile-choice.ts";
 import { normal } from "../support/draw.ts";
@@ -44,13 +44,45 @@ function packed(
   return { shape: [batch, k, width], data };
 }
 
-const near = (c: ArrayLike<number>, a: Array64, b: Array64, k: number, what: string) => {
-  const magnitude = matmul(map(a, Math.abs), map(b, Math.abs));
-  expectNear(c, matmul(a, b), { terms: k, magnitude }, what);
+const near = (
+  c: ArrayLike<number>,
+  a: Array64,
+  b: Array64,
+  k: number,
+  what: string,
+  { to, size }: Pick<Added, "to" | "size"> = { to: (c) => c, size: (c) => c },
+) => {
+  const magnitude = size(matmul(map(a, Math.abs), map(b, Math.abs)));
+  expectNear(c, to(matmul(a, b)), { terms: k, magnitude }, what);
 };
 
+interface Added {
+  /** The kernel's input and parameter. */
+  readonly given: { bias?: Array64 };
+  readonly biasPitch: number;
+  /** Of the true product, and of the magnitudes of its terms. */
+  readonly to: (c: Array64) => Array64;
+  readonly size: (c: Array64) => Array64;
+}
+
+/** What a variant adds: nothing, or one bias for all products and then one for each. */
+function added(along: "none" | BiasAlong, [batch, m, n]: readonly [number, number, number]): Added[] {
+  const same = (c: Array64) => c;
+  if (along === "none") return [{ given: {}, biasPitch: 0, to: same, size: same }];
+  const length = along === "rows" ? m : n;
+  return [[length], [batch, length]].map((shape) => {
+    const bias = normal(shape, 3);
+    return {
+      given: { bias },
+      biasPitch: shape.length > 1 ? length : 0,
+      to: (c) => addBias(c, bias, along),
+      size: (c) => addBias(c, map(bias, Math.abs), along),
+    };
+  });
+}
+
 test.each(variantsFor(matmulRegister, engine.hardware))(
-  "register tiles of $rows x $columns, broadcast $broadcast",
+  "register tiles of $rows x $columns, broadcast $broadcast, bias $bias",
   async (variant) => {
     const stored = matmulRegister.bindings(variant).c;
     for (const [batch, m, n, k] of stored === "read_write vec4f" ? wide : sizes) {
@@ -59,14 +91,16 @@ test.each(variantsFor(matmulRegister, engine.hardware))(
       const right = packed(b, (i, row, column) => (i * k + row) * n + column, batch, k, n);
       const [aVecs, bVecs] = [Math.ceil(m / 4), Math.ceil(n / 4)];
       const params = { batch, m, n, k, aVecs, bVecs, aBatch: k * aVecs, bBatch: k * bVecs };
-      const { c } = await launched(
-        matmulRegister,
-        variant,
-        { a: left, b: right },
-        { c: [batch, m, n] },
-        params,
-      );
-      near(c!, a, b, k, `${batch} x ${m} x ${n} x ${k}`);
+      for (const { given, biasPitch, ...bias } of added(variant.bias, [batch, m, n])) {
+        const { c } = await launched(
+          matmulRegister,
+          variant,
+          { a: left, b: right, ...given },
+          { c: [batch, m, n] },
+          { ...params, biasPitch },
+        );
+        near(c!, a, b, k, `${batch} x ${m} x ${n} x ${k}, a bias every ${biasPitch}`, bias);
+      }
     }
   },
 );
@@ -75,8 +109,8 @@ test("all register tiles add in one order, to the last bit", async () => {
   const [m, n, k] = [33, 132, 200];
   const [left, right] = [normal([1, k, 36], 1), normal([1, k, n], 2)];
   const results = [];
-  for (const tile of variantsFor(matmulRegister, engine.hardware)) {
-    const params = { batch: 1, m, n, k, aVecs: 9, bVecs: n / 4, aBatch: 0, bBatch: 0 };
+  for (const tile of variantsFor(matmulRegister, engine.hardware).filter(({ bias }) => bias === "none")) {
+    const params = { batch: 1, m, n, k, aVecs: 9, bVecs: n / 4, aBatch: 0, bBatch: 0, biasPitch: 0 };
     const { c } = await launched(matmulRegister, tile, { a: left, b: right }, { c: [m, n] }, params);
     results.push([...c!]);
   }
@@ -116,7 +150,7 @@ const fours = [
 const large = [[1, 132, 132, 36]] as const;
 
 test.each(eachVariant(matmulShared))("%s", async (_, variant) => {
-  const { aAlongK, bAlongK, vec, rows } = variant;
+  const { aAlongK, bAlongK, vec, rows, bias } = variant;
   for (const [batch, m, n, k] of rows > 32 ? large : vec ? fours : odd) {
     const a = normal(aAlongK ? [batch, m, k] : [batch, k, m], 1);
     const b = normal(bAlongK ? [batch, n, k] : [batch, k, n], 2);
@@ -127,18 +161,30 @@ test.each(eachVariant(matmulShared))("%s", async (_, variant) => {
       aBatch: m * k,
       bBatch: n * k,
     };
-    const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
     const options = { transposeA: !aAlongK, transposeB: bAlongK };
     const magnitude = matmul(map(a, Math.abs), map(b, Math.abs), options);
-    expectNear(c!, matmul(a, b, options), { terms: k, magnitude }, `${batch} x ${m} x ${n} x ${k}`);
+    for (const { given, biasPitch, to, size } of added(bias, [batch, m, n])) {
+      const { c } = await launched(
+        matmulShared,
+        variant,
+        { a, b, ...given },
+        { c: [batch, m, n] },
+        { ...params, biasPitch },
+      );
+      const what = `${batch} x ${m} x ${n} x ${k}, a bias every ${biasPitch}`;
+      expectNear(c!, to(matmul(a, b, options)), { terms: k, magnitude: size(magnitude) }, what);
+    }
   }
 });
 
 test.each([true, false])("one matrix for a batch in shared tiles, in fours: %s", async (vec) => {
   const [batch, m, n, k] = vec ? [3, 8, 12, 4] : [3, 6, 5, 4];
   const [a, b] = [normal([m, k], 1), normal([batch, k, n], 2)];
-  const params = { batch, m, n, k, aBatch: 0, aRow: k, aColumn: 1, bBatch: n * k, bRow: n, bColumn: 1 };
-  const variant = { ...testedTiles[0]!, aAlongK: true, bAlongK: false, vec };
+  const params = {
+    ...{ batch, m, n, k, biasPitch: 0 },
+    ...{ aBatch: 0, aRow: k, aColumn: 1, bBatch: n * k, bRow: n, bColumn: 1 },
+  };
+  const variant = { ...testedTiles[0]!, aAlongK: true, bAlongK: false, vec, bias: "none" as const };
   const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
   near(c!, a, b, k, "broadcast");
 });

@@ -114,13 +114,18 @@ describe("matrix units", () => {
   });
 
   test("products of weights and activations likewise", () => {
-    const product = (m: number, n: number, batch: number) =>
-      as(units, () => walked(() => matmul(engine.empty([m, 16]), half([batch, 16, n]))));
+    const product = (m: number, n: number, batch: number, k = 16) =>
+      as(units, () => walked(() => matmul(engine.empty([m, k]), half([batch, k, n]))));
     const inTurns = product(8, 100, 20);
     expect(inTurns.kernels.filter((name) => name === "conv_matrix").length).toBe(2);
     expect(inTurns.bound).toBeLessThanOrEqual(LIMIT);
     expect(product(8, 1025, 1).kernels).not.toContain("conv_matrix");
-    expect(product(600, 8, 1).kernels).not.toContain("conv_matrix");
+    expect(product(1025, 8, 1, 8).kernels).not.toContain("conv_matrix");
+    for (const batch of [1, 2]) {
+      const { kernels, bound } = product(600, 8, batch);
+      expect(kernels).toContain("conv_matrix");
+      expect(bound).toBeLessThanOrEqual(LIMIT);
+    }
   });
 });
 
@@ -223,6 +228,7 @@ const uses: Record<string, Use> = {
     ],
     (a, b) => matmul(a, b, { transposeB: true }),
   ],
+  "linear with a bias": [[[5000, 3], [3, 3], [3]], (a, b, bias) => matmul(a, b, { transposeB: true, bias })],
   attention: [
     [
       [2, 3, 125],
@@ -254,6 +260,14 @@ const uses: Record<string, Use> = {
       [10, 10, 1, 1],
     ],
     (x, w) => conv2d(x, w),
+  ],
+  "1x1 convolution with a bias for each image": [
+    [
+      [64, 10, 5, 5],
+      [10, 10, 1, 1],
+      [64, 10],
+    ],
+    (x, w, bias) => conv2d(x, w, bias),
   ],
   "1x1 convolution of a pixel": [
     [

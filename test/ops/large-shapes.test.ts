@@ -68,6 +68,14 @@ const uses: Record<string, Use> = {
     ],
     (a, b) => matmul(a, b),
   ],
+  "products of many with a bias each": [
+    [
+      [2 ** 28 - 1, 2, 2],
+      [2 ** 28 - 1, 2, 2],
+      [2 ** 28 - 1, 2],
+    ],
+    (a, b, bias) => matmul(a, b, { bias, biasAlong: "rows" }),
+  ],
   "products of many": [
     [
       [2 ** 28 - 1, 2, 2],

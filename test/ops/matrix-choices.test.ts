@@ -27,6 +27,15 @@ test("a transposed convolution is none for the units", () => {
   expect(kernels(() => convTranspose2d(x(), w(), undefined, { padding: 1 }))).not.toContain("conv_matrix");
 });
 
+test("a product by one sample is for the units as one by many is", () => {
+  const b = (n: number) => cast(engine.ones([n, 16, 8]), "f16");
+  const y = (n: number) => engine.autocast(() => matmul(engine.ones([16, 16]), b(n)));
+  for (const n of [1, 2]) {
+    expect(kernels(() => y(n))).toContain("conv_matrix");
+    engine.dry(() => expect(y(n).dtype).toBe("f16"));
+  }
+});
+
 test("a product of two batches is none for the units", () => {
   const b = () => cast(engine.ones([2, 16, 8]), "f16");
   expect(kernels(() => matmul(engine.ones([16, 16]), b()))).toContain("conv_matrix");
@@ -77,4 +86,24 @@ describe.each<[op: string, of: (channels: number) => Tensor]>([
       Object.assign(engine, { choices: given });
     }
   });
+});
+
+test("a product's bias for each row is added by the units, one for each column is none for them", () => {
+  const b = () => cast(engine.ones([2, 16, 8]), "f16");
+  const [a, each] = [engine.ones([16, 16]), engine.ones([2, 16])];
+  const plain = kernels(() => matmul(a, b()));
+  for (const bias of [engine.ones([16]), each])
+    expect(kernels(() => matmul(a, b(), { bias, biasAlong: "rows" }))).toEqual(plain);
+  const columns = kernels(() => matmul(a, b(), { bias: engine.ones([8]) }));
+  expect(columns).toContain("matmul_shared");
+  expect(columns).not.toContain("conv_matrix");
+  const given: unknown[] = [];
+  engine.dry(
+    () => matmul(a, b(), { bias: each, biasAlong: "rows" }),
+    ({ program: { kernel }, tensors, params }) => {
+      if (kernel.name === "conv_matrix")
+        given.push([tensors["bias"], params["useBias"], params["biasPitch"]]);
+    },
+  );
+  expect(given).toEqual([[each, 1, 16]]);
 });
