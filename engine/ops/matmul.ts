@@ -26,19 +26,18 @@ import { broadcastTo, reshape, sum, sumTo } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
 import { narrow } from "./shape.ts";
 
-/** Which operands are read with their last two axes swapped; none unless told. */
-interface Transposed {
+/** How the operands are read, and what is added to their product. */
+export interface MatmulOptions {
+  /** Read with its last two axes swapped; not unless told. */
   transposeA?: boolean;
   transposeB?: boolean;
-}
-
-/** How the operands are read, and what is added to their product. */
-export interface MatmulOptions extends Transposed {
-  /** Added in the product's kernel. A number for each column, [n], or row, [m]; [..., n] or [..., m] where each product has its own. */
+  /** Added in the product's kernel: a number for each column, [n], or row, [m]; [..., n] or [..., m] where each product has its own. */
   bias?: Tensor | undefined;
   /** What the bias has a number for each of; "columns", as a linear layer's, unless told. */
   biasAlong?: "rows" | "columns";
 }
+
+type Transposed = Pick<MatmulOptions, "transposeA" | "transposeB">;
 
 interface Attrs extends Required<Transposed> {
   readonly biasAlong: BiasAlong;

@@ -144,7 +144,7 @@ describe("logits", () => {
   test("come from ops that each agree with their oracle", async () => {
     const { ops, departed } = await verify(engine, () => net.run(...input()));
     expect(departed).toBeUndefined();
-    expect(ops).toBeGreaterThan(80);
+    expect(ops).toBeGreaterThan(70);
   });
 });
 

@@ -239,7 +239,7 @@ describe.each(["cpu", "gpu"] as const)("with a bias, as on a %s", (kind) => {
       const [y, , rounded, pair] = all as [Tensor, Tensor, Tensor, Tensor];
       expect(y.dtype).toBe("f32");
       expect(rounded.dtype).toBe(pair.dtype);
-      const once = cast(y, rounded.dtype);
+      const once = cast(y, rounded.dtype as "f16" | "f32");
       const [got, wide, gotRounded, , onceRounded] = await engine.readAll([...all, once]);
       expect(got).toEqual(wide);
       expect(gotRounded).toEqual(onceRounded);
