@@ -61,6 +61,37 @@ test("elementwise", () =>
     seed: 3,
   }));
 
+test("one matrix of a large batch is turned around first", async () => {
+  const [batch, m, n, k] = [64, 256, 256, 512];
+  const [a, b] = [normal([m, k], 1), normal([batch, k, n], 2)];
+  const [left, right] = [upload(a), upload(b)];
+  const launched: string[] = [];
+  engine.dry(
+    () => matmul(left, right),
+    ({ program: { kernel, variant } }) => {
+      if (kernel.name !== "fill") launched.push(kernel.name);
+      if (kernel.name === "matmul_shared") expect(variant).toMatchObject({ aAlongK: false });
+    },
+  );
+  expect(launched).toEqual(["pack", "matmul_shared"]);
+  const y = matmul(left, right);
+  const got = await y.data();
+  for (const [image, row, column] of [
+    [0, 0, 0],
+    [31, 77, 200],
+    [63, 255, 255],
+  ] as const) {
+    let [sum, size] = [0, 0];
+    for (let i = 0; i < k; i++) {
+      const term = a.data[row * k + i]! * b.data[(image * k + i) * n + column]!;
+      sum += term;
+      size += Math.abs(term);
+    }
+    expect(Math.abs(got[(image * m + row) * n + column]! - sum)).toBeLessThan(1e-6 * size);
+  }
+  for (const t of [left, right, y]) t.dispose();
+});
+
 test.each([
   [false, false],
   [true, false],
