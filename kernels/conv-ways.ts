@@ -191,9 +191,10 @@ const winogradProducts = (p: Tiled, held: (tile: WinogradTile) => boolean): Wino
 const rowsHeld = (hw: Hardware, p: ConvProblem, { columns }: ConvTile): boolean =>
   rowsBytes(p, columns, p.half ? 2 : 4) <= hw.maxBinding;
 
-/** Of a stride's gradient each class of outputs is a product of its own. */
+/** Of a stride's gradient each class of outputs is a product of its own. Weights are packed along m; tall tiles gather less. */
 function convProduct({ n, co, oh, ow, stuffing: [stepY, stepX] }: ConvProblem) {
-  return { batch: stepY * stepX, m: co, n: n * Math.ceil(oh / stepY) * Math.ceil(ow / stepX) };
+  const places = Math.ceil(oh / stepY) * Math.ceil(ow / stepX);
+  return { batch: stepY * stepX, m: co, n: n * places, alongM: true };
 }
 
 /** The usual way. */

@@ -143,7 +143,10 @@ const waysOf = (full: Layer): Case[] => {
       kernel: "rows",
       ...convTile(hw, { ...full, ow: full.size, work: workOf(full) }),
     }),
-    "as a matrix product": (): ConvWay => ({ kernel: "gemm", ...sharedTiles[1]! }),
+    "as a matrix product": (): ConvWay => ({
+      kernel: "gemm",
+      ...sharedTiles.find(({ rows }) => rows === 64)!,
+    }),
     "by Winograd 2x2": (): ConvWay => ({ kernel: "winograd", tile: 2 }),
     "by Winograd 4x4": (): ConvWay => ({ kernel: "winograd", tile: 4 }),
   };

@@ -24,8 +24,8 @@ const ways = {
 /** Besides copies that a product packs. */
 const kernelsOf = {
   gemm: ["conv_gemm_weight", "conv_phases"],
-  fold: ["matmul_register", "conv_fold"],
-} as const;
+  fold: [engine.hardware.kind === "cpu" ? "matmul_register" : "matmul_shared", "conv_fold"],
+};
 type Way = keyof typeof ways;
 
 /** What `fn` computes one way, and the operations it tells of. */

@@ -230,7 +230,8 @@ describe.runIf(engine.hardware.subgroups)("norms in two sweeps", () => {
     for (const [m, values] of cut(x.data, 4096).entries()) {
       expect(Math.abs(moments![2 * m]! / meanOf(values) - 1)).toBeLessThan(2e-7);
       const squares = squaresOf(values);
-      expect(Math.abs(moments![2 * m + 1]! - squares)).toBeLessThanOrEqual(2e-6 * squares + 1e-9);
+      // Six joins one after the other, each with a division, which WGSL lets err by 2.5 units in the last place: an H200 comes to 2.1e-6.
+      expect(Math.abs(moments![2 * m + 1]! - squares)).toBeLessThanOrEqual(3e-6 * squares + 1e-9);
     }
   });
 });
