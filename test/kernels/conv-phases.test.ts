@@ -164,7 +164,7 @@ test("a CPU driver takes the sums where it can bind them, a GPU the products, in
   const sums = foldBytes(problem, [16, 16]);
   expect(sums).toBe(4 * 128 * 9 * 256);
   expect(convWay({ ...cpu, maxBinding: sums - 16 }, problem).kernel).toBe("rows");
-  const tile = usualTile(gpu, { batch: 4, m: 128, n: 64 * 256 });
+  const tile = usualTile(gpu, { batch: 4, m: 128, n: 64 * 256, alongM: true });
   expect(convWay(gpu, problem)).toEqual({ kernel: "gemm", ...tile });
   expect(convWays(gpu, problem).map(({ kernel }) => kernel)).not.toContain("fold");
 });
