@@ -55,7 +55,7 @@ export function byGemm(
 }
 
 /** Workgroups to split a sum for. */
-export const BUSY = 528;
+export const BUSY = 264;
 /** Slabs of positions that a workgroup takes at least. */
 const LEAST_SLABS = 4;
 

@@ -178,6 +178,6 @@ const splits = ({ hardware }: Engine, { ci, co }: WeightSums, places: number): n
   hardware.kind === "cpu"
     ? 1
     : Math.min(
-        Math.ceil(BUSY / tileCount(places, co, ci, { rows: 64, columns: 64 })),
+        Math.ceil((2 * BUSY) / tileCount(places, co, ci, { rows: 64, columns: 64 })),
         heldAtOnce(hardware, 4 * places * co * ci),
       );

@@ -248,7 +248,7 @@ export function multiply(
 }
 
 /** Multiply-adds from which on a GPU gains more by an A that lies along m than it takes to turn one matrix. */
-const LARGE = 2 ** 31;
+const LARGE = 2 ** 30;
 const isLarge = ({ batch, m, n, k }: Sizes): boolean => batch * m * n * k >= LARGE;
 
 /**
