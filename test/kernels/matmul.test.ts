@@ -3,7 +3,8 @@ import { type Array64, map } from "../../engine/oracle/array.ts";
 import { addBias, matmul } from "../../engine/oracle/matmul.ts";
 import { type BiasAlong, matmulRegister, matmulShared, registerTile } from "../../kernels/matmul.ts";
 import { pack } from "../../kernels/pack.ts";
-import { testedTiles } from "../../kernels/tile-choice.ts";
+import { tileBytes } from "../../kernels/tile.ts";
+import { sharedTiles, testedTiles } from "../../kernels/tile-choice.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { eachVariant, launched, variantsFor } from "../support/kernels.ts";
@@ -188,6 +189,23 @@ test.each([true, false])("one matrix for a batch in shared tiles, in fours: %s",
   const { c } = await launched(matmulShared, variant, { a, b }, { c: [batch, m, n] }, params);
   near(c!, a, b, k, "broadcast");
 });
+
+const deep = sharedTiles.find(({ slab }) => slab === 64)!;
+
+test.skipIf(engine.hardware.maxWorkgroupStorage < tileBytes(deep))(
+  "a slab of more terms than are written out at once, and what is left of k",
+  async () => {
+    const [m, n, k] = [36, 40, 132];
+    const variant = { ...deep, aAlongK: true, bAlongK: true, vec: true, bias: "none" } as const;
+    const [a, b] = [normal([m, k], 1), normal([n, k], 2)];
+    const sizes = { batch: 1, m, n, k, aBatch: 0, bBatch: 0, biasPitch: 0 };
+    const steps = { aRow: k, aColumn: 1, bRow: 1, bColumn: k };
+    const { c } = await launched(matmulShared, variant, { a, b }, { c: [m, n] }, { ...sizes, ...steps });
+    const options = { transposeB: true };
+    const magnitude = matmul(map(a, Math.abs), map(b, Math.abs), options);
+    expectNear(c!, matmul(a, b, options), { terms: k, magnitude });
+  },
+);
 
 test("pack lays any strides out in vec4s, zeros behind", async () => {
   for (const [batch, rows, columns, turned] of [
