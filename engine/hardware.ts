@@ -136,6 +136,7 @@ export function describeHardware(
     device.limits;
   return {
     kind: driver.software ? "cpu" : "gpu",
+    writesOut: !driver.software,
     maxWorkgroupSize: Math.min(maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX), // all stand in one line
     maxWorkgroupStorage: maxComputeWorkgroupStorageSize,
     maxBinding,

@@ -23,6 +23,8 @@ export interface Hardware {
   readonly maxBinding: number;
   /** Arrays that a kernel may bind; 8, which every adapter has room for, unless told. */
   readonly maxStorageBuffers?: number | undefined;
+  /** Its compiler is quick over loops that are written out. */
+  readonly writesOut?: boolean | undefined;
   /** Kernels may say "enable subgroups". */
   readonly subgroups: boolean;
   /** Lanes of a subgroup, where all have as many. */

@@ -19,7 +19,7 @@ export const testedTiles: readonly Tile[] = [
 export const heldTiles = (hw: Hardware): Tile[] =>
   sharedTiles
     .filter((v) => tileThreads(v) <= hw.maxWorkgroupSize && tileBytes(v) <= hw.maxWorkgroupStorage)
-    .map((v) => ({ ...v, written: hw.kind === "gpu" }));
+    .map((v) => ({ ...v, written: hw.writesOut ?? false }));
 
 /** Cores of a large GPU, each of which has a workgroup or several. */
 const CORES = 132;

@@ -10,6 +10,7 @@ import { engine } from "../support/engine.ts";
 const large: Hardware = {
   ...engine.hardware,
   kind: "gpu",
+  writesOut: true,
   maxWorkgroupSize: 1024,
   maxWorkgroupStorage: 49_152,
 };
