@@ -9,9 +9,9 @@ export const sharedTiles: readonly Tile[] = [
   { rows: 128, columns: 64, slab: 16, eachRows: 8, eachColumns: 8, written: true },
 ];
 
-/** What tests have to check: each tile, and writing out. */
+/** What tests have to check: each size of a tile, and writing out. */
 export const testedTiles: readonly Tile[] = [
-  ...sharedTiles.map((tile) => ({ ...tile, written: false })),
+  ...sharedTiles.filter(({ slab }) => slab === 16).map((tile) => ({ ...tile, written: false })),
   sharedTiles[0]!,
 ];
 
