@@ -1,5 +1,6 @@
 import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 import { bits } from "./lib/math.ts";
+import { type SlidingParams, slidingParams } from "./sliding-pool.ts";
 
 /*
  * The pools of sliding-pool.ts for GPUs, where lines are multiples of 4: a thread reads whole vec4s, the same as its
@@ -23,18 +24,6 @@ const windows: readonly FoursVariant[] = [
   { kh: 3, kw: 2, lead: 3, rows: 4, repeated: false },
   { kh: 1, kw: 5, lead: 0, rows: 2, repeated: true },
 ];
-
-const params = {
-  planes: "u32",
-  height: "u32",
-  width: "u32",
-  oh: "u32",
-  ow: "u32",
-  /** Rows and columns of padding before the inputs. */
-  top: "i32",
-  left: "i32",
-} as const;
-type Params = Record<keyof typeof params, number>;
 
 /** `left` is before a vec4 by so many places: a thread's first window begins there. */
 const leadOf = (left: number): number => (4 - (left % 4)) % 4;
@@ -71,9 +60,9 @@ export function foursVariant(
 const THREADS = 256;
 /** Those whose sums every adapter has room for. */
 const gradThreads = ({ rows }: FoursVariant) => Math.min(THREADS, 1024 / rows);
-const strips = ({ planes, oh, ow }: Params, { rows }: FoursVariant) =>
+const strips = ({ planes, oh, ow }: SlidingParams, { rows }: FoursVariant) =>
   (planes * Math.ceil(oh / rows) * ow) / 4;
-const dispatch = (sizes: Params, v: FoursVariant) => linearGroups(strips(sizes, v), THREADS);
+const dispatch = (sizes: SlidingParams, v: FoursVariant) => linearGroups(strips(sizes, v), THREADS);
 
 /** vec4s of a line that a thread reads. */
 const vecsOf = ({ kw, lead }: FoursVariant) => Math.ceil((lead + kw + 3) / 4);
@@ -156,7 +145,7 @@ function four({ lead }: FoursVariant, k: number): string {
 export const meanOfFours = defineKernel({
   name: "mean_of_fours",
   bindings: { x: "read vec4f", y: "read_write vec4f" },
-  params,
+  params: slidingParams,
   variants: windows,
   main: (v: FoursVariant) =>
     walk(v, {
@@ -250,7 +239,7 @@ function largest(v: FoursVariant, marked: boolean): string {
 
 const maxCost =
   (bytes: number) =>
-  ({ planes, height, width, oh, ow }: Params, { kh, kw }: FoursVariant) => ({
+  ({ planes, height, width, oh, ow }: SlidingParams, { kh, kw }: FoursVariant) => ({
     bytes: planes * (4 * height * width + bytes * oh * ow),
     flops: planes * oh * ow * (kh + kw),
   });
@@ -259,7 +248,7 @@ const maxCost =
 export const maxOfFours = defineKernel({
   name: "max_of_fours",
   bindings: { x: "read vec4f", y: "read_write vec4f" },
-  params,
+  params: slidingParams,
   lib: [bits],
   variants: windows,
   main: (v: FoursVariant) => largest(v, false),
@@ -271,7 +260,7 @@ export const maxOfFours = defineKernel({
 export const markedMaxOfFours = defineKernel({
   name: "marked_max_of_fours",
   bindings: { x: "read vec4f", y: "read_write vec4f", marks: "read_write u32" },
-  params,
+  params: slidingParams,
   lib: [bits],
   variants: windows,
   main: (v: FoursVariant) => largest(v, true),
@@ -288,7 +277,7 @@ export const markedMaxOfFours = defineKernel({
 export const maxOfFoursGrad = defineKernel({
   name: "max_of_fours_grad",
   bindings: { dy: "read vec4f", marks: "read u32", dx: "read_write vec4f" },
-  params,
+  params: slidingParams,
   variants: windows,
   main: (v: FoursVariant) => {
     const { kh, kw, lead, rows } = v;

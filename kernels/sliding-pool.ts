@@ -20,7 +20,7 @@ const variants: readonly SlidingVariant[] = [4, 16].flatMap((rows) => [
   { kh: 1, kw: 4, rows },
 ]);
 
-const params = {
+export const slidingParams = {
   planes: "u32",
   height: "u32",
   width: "u32",
@@ -30,9 +30,9 @@ const params = {
   top: "i32",
   left: "i32",
 } as const;
-type Params = Record<keyof typeof params, number>;
+export type SlidingParams = Record<keyof typeof slidingParams, number>;
 
-const dispatch = ({ planes, oh, ow }: Params, { rows }: SlidingVariant) =>
+const dispatch = ({ planes, oh, ow }: SlidingParams, { rows }: SlidingVariant) =>
   linearGroups(planes * Math.ceil(oh / rows) * Math.ceil(ow / STRIP), 64);
 
 /** Neighbouring columns of a thread. */
@@ -104,7 +104,7 @@ const four = (type: "vec4f" | "vec4i", name: string, k: number) =>
 export const slidingMean = defineKernel({
   name: "sliding_mean",
   bindings: { x: "read f32", y: "read_write f32" },
-  params,
+  params: slidingParams,
   variants,
   main: (v: SlidingVariant) =>
     walk(v, {
@@ -135,7 +135,7 @@ const isNan4 =
 export const slidingMax = defineKernel({
   name: "sliding_max",
   bindings: { x: "read f32", y: "read_write f32", index: "read_write i32" },
-  params,
+  params: slidingParams,
   lib: [bits, isNan4],
   variants,
   main: (v: SlidingVariant) =>
