@@ -12,7 +12,7 @@ export type SquareSumsVariant = {
   tensors: number;
 };
 const PART = { group: 4 * THREADS * EACH, thread: 256 } as const;
-/** As many as any variant takes. */
+/** The most that a variant takes. */
 const MOST = 15;
 
 /**

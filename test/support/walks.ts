@@ -9,7 +9,7 @@ export type Use = readonly [
   op: (...xs: [Tensor, Tensor, Tensor]) => Tensor,
 ];
 
-/** What is to be walked through: an op and, where it has any, its gradients. Returns the op's value. */
+/** What a walk goes through: an op, and its gradients where there are such. Returns the op's value. */
 export function forwardAndBack(engine: Engine, [shapes, op]: Use): Tensor {
   const xs = shapes.map((shape) => engine.track(engine.asVariable(engine.empty(shape)))) as [
     Tensor,
