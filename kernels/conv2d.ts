@@ -6,7 +6,6 @@ import {
   type Groups,
   linearGroups,
   linearMain,
-  range,
   unroll,
 } from "./kernel.ts";
 
@@ -16,7 +15,7 @@ import {
  *
  *   forward          y  = convRows(pad(x), packed w)
  *   input gradient   dx = convRows(pad(dy, zeros stuffed between for a stride), packed w flipped and transposed)
- *   weight gradient  dw = sum over splits of convWeightRows(pad(dy), pad(x))
+ *   weight gradient  dw = sum over splits of convWeightRows(pad(dy), pad(x)): see conv-weight-rows.ts
  *
  * convRows and convWeightRows keep a tile of outputs of one image row in registers and reuse each loaded input for
  * all taps of a kernel row.
@@ -92,7 +91,7 @@ const lanes = ["x", "y", "z", "w"] as const;
 export const rowSpan = (v: { kw: number; strideX: number; dilationX: number; columns: number }): number =>
   (v.columns - 1) * v.strideX + (v.kw - 1) * v.dilationX + 1;
 /** Name of the k-th float of loaded vectors x0, x1, ... */
-const nth = (name: string, k: number) => `${name}${k >> 2}.${lanes[k & 3]}`;
+export const nth = (name: string, k: number) => `${name}${k >> 2}.${lanes[k & 3]}`;
 
 /** x padded [n, ci, lines, pitch], w packed [ci, kh, kw, coVecs] and what comes out, [n, co, oh, ow]. */
 export const convRowsParams = {
@@ -218,111 +217,8 @@ export function convRowsCost(
   };
 }
 
-export type ConvWeightVariant = ConvRowsVariant & {
-  /** Rows of the kernel that a thread sums at once: each loaded dy serves khs * kw taps. */
-  khs: number;
-};
-
-/**
- * Partial sums of dw, [splits, co, ci, kh, kw], from dy padded [n, co, oh, dyPitch] and x padded
- * [n, ci, lines, pitch]: split s sums over images s, s + splits, ... Lanes are input channels and, where khs
- * is less than kh, groups of kernel rows.
- */
-export const convWeightRows = defineKernel({
-  name: "conv_weight_rows",
-  bindings: { x: "read vec4f", dy: "read vec4f", dw: "read_write f32" },
-  params: {
-    n: "u32",
-    ci: "u32",
-    co: "u32",
-    oh: "u32",
-    lines: "u32",
-    pitch: "u32",
-    dyPitch: "u32",
-    kh: "u32",
-    strideY: "u32",
-    dilationY: "u32",
-    splits: "u32",
-  },
-  subgroups: ({ broadcast }) => broadcast,
-  subgroupSize: ({ broadcast }) => (broadcast ? LANES : undefined),
-  variants: convVariants().flatMap((v) =>
-    (v.kw > 3 || v.kw === 1 ? [1] : [1, v.kw]).map((khs): ConvWeightVariant => ({ ...v, khs })),
-  ),
-  main: (v: ConvWeightVariant) => {
-    const loads = Math.ceil(rowSpan(v) / 4);
-    const dyLoads = v.columns / 4;
-    const taps = range(v.khs).flatMap((h) => range(v.kw).map((k) => [h, k] as const));
-    const slopes = common({ name: "g", array: "dy", lines: v.rows, length: dyLoads, pitch: "dyPlane", ...v });
-    return `
-    ${linearMain(v.lanes, ownLane(v.broadcast))}
-      let strips = p.kh / ${v.khs}u;
-      let spots = p.ci * strips;
-      let across = (spots + ${v.lanes - 1}u) / ${v.lanes}u;
-      let down = (p.co + ${v.rows - 1}u) / ${v.rows}u;
-      let mine = (group % across) * ${v.lanes}u + lane;
-      let spot = min(mine, spots - 1u);
-      let co = ((group / across) % down) * ${v.rows}u;
-      let split = group / (across * down);
-      if (split >= p.splits) { return; }
-      let ci = spot / strips;
-      let kh = (spot % strips) * ${v.khs}u;
-      let vecs = p.pitch / 4u;
-      let dyVecs = p.dyPitch / 4u;
-      let dyPlane = p.oh * dyVecs;
-      ${slopes.places}
-      ${unroll(v.rows, (r) => taps.map(([h, k]) => `var s${r}_${h}_${k} = 0.0;`).join(" "))}
-      for (var n = split; n < p.n; n += p.splits) {
-        var i = ((n * p.ci + ci) * p.lines + kh * p.dilationY) * vecs;
-        var j = (n * p.co + co) * dyPlane;
-        for (var oh = 0u; oh < p.oh; oh++) {
-          for (var t = 0u; t < dyVecs; t += ${dyLoads}u) {
-            ${unroll(
-              v.khs,
-              (h) => `
-            let at${h} = i + t * ${v.strideX}u + ${h}u * p.dilationY * vecs;
-            ${unroll(loads, (q) => `let x${h}_${q} = x[at${h} + ${q}u];`, " ")}`,
-            )}
-            ${slopes.read("j + t")}
-            ${unroll(
-              v.rows,
-              (r) => `{
-              ${unroll(v.columns, (c) => `let f${c} = ${slopes.float(r, c)};`, " ")}
-              ${taps
-                .map(([h, k]) => {
-                  const terms = range(v.columns).map(
-                    (c) => `f${c} * ${nth(`x${h}_`, c * v.strideX + k * v.dilationX)}`,
-                  );
-                  return `s${r}_${h}_${k} += ${terms.join(" + ")};`;
-                })
-                .join("\n")}
-            }`,
-            )}
-          }
-          i += p.strideY * vecs;
-          j += dyVecs;
-        }
-      }
-      ${unroll(
-        v.rows,
-        (r) => `
-      if (mine < spots && co + ${r}u < p.co) {
-        let line = (((split * p.co + co + ${r}u) * p.ci + ci) * p.kh + kh) * ${v.kw}u;
-        ${taps.map(([h, k]) => `dw[line + ${h * v.kw + k}u] = s${r}_${h}_${k};`).join(" ")}
-      }`,
-      )}
-    }`;
-  },
-  dispatch: ({ ci, co, kh, splits }, v) =>
-    linearGroups(Math.ceil((ci * kh) / v.khs / v.lanes) * Math.ceil(co / v.rows) * splits, 1),
-  cost: ({ n, ci, co, oh, lines, pitch, dyPitch, kh, splits }, v) => ({
-    bytes: 4 * (n * ci * lines * pitch + n * co * oh * dyPitch + splits * ci * co * kh * v.kw),
-    flops: 2 * n * co * oh * dyPitch * ci * kh * v.kw,
-  }),
-});
-
 /** Shapes the networks use and odd ones beside them, one of them with all tiles; others compile on demand. */
-function convVariants(): ConvRowsVariant[] {
+export function convVariants(): ConvRowsVariant[] {
   const lanes = LANES;
   const usual: Omit<ConvRowsVariant, "kw" | "strideX" | "dilationX">[] = [
     { rows: 8, columns: 8, lanes, broadcast: false },

@@ -10,7 +10,8 @@ import {
 } from "../../kernels/conv-copies.ts";
 import { convPad, convPadVariant } from "../../kernels/conv-pad.ts";
 import type { ConvTile, ConvWeightTile } from "../../kernels/conv-ways.ts";
-import { convPackWeight, convRows, convWeightRows } from "../../kernels/conv2d.ts";
+import { convWeightRows, freshRows } from "../../kernels/conv-weight-rows.ts";
+import { convPackWeight, convRows } from "../../kernels/conv2d.ts";
 import { vecsPerThread } from "../../kernels/lanewise.ts";
 import type { Engine } from "../engine.ts";
 import type { Inputs } from "../op.ts";
@@ -146,11 +147,13 @@ function someWeights(
   const groups = Math.ceil((ci * kh) / khs / tile.lanes) * Math.ceil(co / tile.rows);
   const busy = Math.ceil((engine.hardware.kind === "cpu" ? 16 : 512) / groups);
   const splits = Math.min(n, busy, heldAtOnce(engine.hardware, 4 * co * ci * kh * kw));
+  const down = dilation[0] * phases;
   const parts = engine.empty([splits, co, ci, kh, kw], "f32");
   engine.launch(
     convWeightRows,
     {
       ...{ kw, strideX: stride[1], dilationX: dilation[1], khs, ...tile },
+      fresh: freshRows(khs, stride[0], down),
       broadcast: broadcasts(engine.hardware),
     },
     { x: xp, dy: dyp, dw: parts },
@@ -164,7 +167,7 @@ function someWeights(
       dyPitch,
       kh,
       strideY: stride[0],
-      dilationY: dilation[0] * phases,
+      dilationY: down,
       splits,
     },
   );

@@ -1,11 +1,12 @@
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import { sum } from "../../engine/oracle/reduce.ts";
 import { broadcasts, LANES } from "../../kernels/broadcast.ts";
 import { convPad } from "../../kernels/conv-pad.ts";
 import { convWeightTile } from "../../kernels/conv-ways.ts";
-import { convPackWeight, convRows, convWeightRows, rowSpan } from "../../kernels/conv2d.ts";
+import { convWeightRows, freshRows } from "../../kernels/conv-weight-rows.ts";
+import { convPackWeight, convRows, rowSpan } from "../../kernels/conv2d.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
@@ -139,13 +140,57 @@ test.each(weightTiles)(
     for (const splits of [1, 2]) {
       const params = { n, ci, co, oh: h, lines, pitch, dyPitch, kh: 3, strideY: 1, dilationY: 1, splits };
       const inputs = { x: padded(x, lines, pitch, 1, 1), dy: padded(dy, h, dyPitch, 0, 0) };
-      const variant = { kw: 3, strideX: 1, dilationX: 1, ...tile };
+      const variant = { kw: 3, strideX: 1, dilationX: 1, fresh: freshRows(tile.khs, 1, 1), ...tile };
       const { dw } = await launched(convWeightRows, variant, inputs, { dw: [splits, co, ci, 3, 3] }, params);
       const total = sum({ shape: [splits, co, ci, 3, 3], data: Float64Array.from(dw!) }, [0]);
       expectNear(total.data, expected, { terms: n * h * w, magnitude }, `${splits} splits`);
     }
   },
 );
+
+/** Of six lines: one passes between rows with a stride of 2, none with 3; with a dilation of 2 two between every other row. */
+test.each([
+  { stride: 1, dilation: 2, fresh: 1 },
+  { stride: 1, dilation: 3, fresh: 1 },
+  { stride: 2, dilation: 1, fresh: 2 },
+  { stride: 3, dilation: 1, fresh: 3 },
+  { stride: 2, dilation: 2, fresh: 3 },
+])("weight gradients read $fresh lines a row, $stride apart, kernel rows $dilation apart", async (t) => {
+  const { stride, dilation, fresh } = t;
+  const columns = 4;
+  const geometric = {
+    ...attrs,
+    stride: [stride, 1],
+    dilation: [dilation, 1],
+    padding: [2, 2, 1, 1],
+  } as const;
+  const full = { ...geometric, kernelSize: [3, 3] } as const;
+  const oh = Math.floor((h + 4 - 2 * dilation - 1) / stride) + 1;
+  const slope = normal([n, co, oh, w], 6);
+  const expected = oracle.conv2dWeightGrad(slope, x, full);
+  const magnitude = oracle.conv2dWeightGrad(absolute(slope), absolute(x), full);
+  const { pitch, across } = geometry(columns);
+  const [lines, dyPitch] = [h + 4, across * columns];
+  const params = {
+    n,
+    ci,
+    co,
+    oh,
+    lines,
+    pitch,
+    dyPitch,
+    kh: 3,
+    strideY: stride,
+    dilationY: dilation,
+    splits: 1,
+  };
+  expect(freshRows(3, stride, dilation)).toBe(fresh);
+  const tile = { rows: 4, columns, lanes: LANES, broadcast: false };
+  const variant = { ...tile, kw: 3, strideX: 1, dilationX: 1, khs: 3, fresh };
+  const inputs = { x: padded(x, lines, pitch, 2, 1), dy: padded(slope, oh, dyPitch, 0, 0) };
+  const { dw } = await launched(convWeightRows, variant, inputs, { dw: [co, ci, 3, 3] }, params);
+  expectNear(dw!, expected, { terms: n * oh * w, magnitude });
+});
 
 describe("layouts", () => {
   test.each(convPad.variants)("padded copy, stuffed $stuffed, by $by", async (variant) => {
