@@ -8,8 +8,9 @@ const [SHORTEST, LONGEST] = [0.06, 2];
 /**
  * Waits for a software driver without taking a core from it. While a promise of the device is pending, Dawn's binding
  * for Node polls it on every round of the event loop, as fast as that goes round, on a core that the driver's own threads
- * need. So the loop naps between rounds: for a share of what the wait has taken so far, so that no wait becomes
- * longer by more than that, whatever it is for.
+ * need: a driver that deals out a dispatch in equal parts is as slow as the thread that has to share a core. So the loop
+ * naps between rounds, from the first on: for as little as a thread can, or for a share of what the wait has taken so far,
+ * so that no wait becomes longer by more than that, whatever it is for.
  */
 export async function patiently<T>(wait: Promise<T>, poller: Poller): Promise<T> {
   const start = poller.now();
@@ -20,8 +21,7 @@ export async function patiently<T>(wait: Promise<T>, poller: Poller): Promise<T>
   wait.then(settled, settled);
   await poller.round();
   while (pending) {
-    const ms = Math.min(LONGEST, SHARE * (poller.now() - start));
-    if (ms >= SHORTEST) poller.nap(ms);
+    poller.nap(Math.min(LONGEST, Math.max(SHORTEST, SHARE * (poller.now() - start))));
     await poller.round();
   }
   return wait;
