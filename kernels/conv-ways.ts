@@ -28,7 +28,7 @@ export type ConvTile = Pick<ConvRowsVariant, "rows" | "columns" | "lanes">;
 
 /** `work`: multiply-adds of all images. */
 type TileShape = { ci?: number; co: number; ow: number; work?: number };
-/** Multiply-adds from which on the large tile, a fifth faster, is worth the seconds that a driver takes to compile it. */
+/** Multiply-adds from which on the large tile, an eighth to a fifth faster, is worth the second that a driver takes to compile it. */
 const LARGE = 2 ** 25;
 
 /**
@@ -247,11 +247,14 @@ export type ConvWeightWay = ({ kernel: "rows" } & ConvWeightTile) | ({ kernel: "
 
 /**
  * The same for the weight gradient, whose sums are all the taps: four channels and columns leave them in registers, and more
- * channels pay where dy is broadcast. Kernel rows apart give lanes work where there are few channels.
+ * channels pay where dy is broadcast, 16 of them where there is much to sum. Kernel rows apart give lanes work where there are few channels.
  */
-export function convWeightTile(hw: Hardware, { ci, co, kh, kw }: WeightShape): ConvWeightTile {
+export function convWeightTile(
+  hw: Hardware,
+  { ci, co, kh, kw, work = 0 }: WeightShape & { work?: number },
+): ConvWeightTile {
   const khs = kh <= 3 && kw <= 3 && (ci >= 8 || hw.kind === "gpu") ? kh : 1;
-  const most = khs === 1 && isTall(co) ? 16 : 8;
+  const most = isTall(co) && (khs === 1 || work >= LARGE) ? 16 : 8;
   return { rows: broadcasts(hw) && co > 4 ? most : 4, columns: 4, lanes: lanesOf(hw), khs };
 }
 
@@ -259,7 +262,7 @@ export function convWeightTile(hw: Hardware, { ci, co, kh, kw }: WeightShape): C
 export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightTile[] =>
   (kh > 1 ? [1, kh] : [1]).flatMap((khs) =>
     tileSizes(hw)
-      .filter(({ rows }) => rows < co + 4 && rows * khs * kw <= (broadcasts(hw) ? 112 : 40))
+      .filter(({ rows }) => rows < co + 4 && rows * khs * kw <= (broadcasts(hw) ? 144 : 40))
       .map((tile) => ({ ...tile, lanes: lanesOf(hw), khs })),
   );
 
@@ -281,7 +284,8 @@ const weightRowsHeld = (hw: Hardware, problem: WeightProblem, { columns }: ConvT
 /** The usual way. */
 export function convWeightWay(hw: Hardware, problem: WeightProblem): ConvWeightWay {
   const { n, ci, co, kh, kw, size, dilation } = problem;
-  const rows = { kernel: "rows", ...convWeightTile(hw, problem) } as const;
+  const work = n * ci * co * kh * kw * size[0] * size[1];
+  const rows = { kernel: "rows", ...convWeightTile(hw, { ...problem, work }) } as const;
   const gemm = () =>
     ({ kernel: "gemm", ...usualTile(hw, { batch: SPLITS, m: co, n: kh * kw * ci }) }) as const;
   const held = weightRowsHeld(hw, problem, rows);

@@ -167,7 +167,13 @@ const weightWaysOf = (full: Layer): Case[] => {
   const each = {
     "by rows": (hw: Hardware): ConvWeightWay => ({
       kernel: "rows",
-      ...convWeightTile(hw, { ci: full.ci, co: full.co, kh: full.kernel, kw: full.kernel }),
+      ...convWeightTile(hw, {
+        ci: full.ci,
+        co: full.co,
+        kh: full.kernel,
+        kw: full.kernel,
+        work: workOf(full),
+      }),
     }),
     "by Winograd 2x2": (): ConvWeightWay => ({ kernel: "winograd", tile: 2 }),
     "by Winograd 4x4": (): ConvWeightWay => ({ kernel: "winograd", tile: 4 }),

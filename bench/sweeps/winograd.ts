@@ -62,6 +62,9 @@ const shapes: Shape[] = [16, 32, 64, 128, 256].flatMap((channels) =>
   ),
 );
 
+const macsOf = (n: number, channels: number, size: number): number =>
+  n * channels * channels * 9 * size * size;
+
 const nameOf = ({ n, channels, size, dilation }: Shape): string =>
   `batch ${n}, ${channels} channels, map ${size}, dilation ${dilation}`;
 
@@ -74,7 +77,7 @@ const passes = {
     });
     const direct: ConvWay =
       hw.kind === "cpu"
-        ? { kernel: "rows", ...convTile(hw, { ci: c, co: c, ow: size }) }
+        ? { kernel: "rows", ...convTile(hw, { ci: c, co: c, ow: size, work: macsOf(n, c, size) }) }
         : { kernel: "gemm", ...usualTile(hw, { batch: 1, m: c, n: n * size * size }) };
     return {
       ...{ family: "conv2d", direct, usual: way },
@@ -88,7 +91,7 @@ const passes = {
     const layer = { ci: c, co: c, kh: 3, kw: 3 };
     const direct: ConvWeightWay =
       hw.kind === "cpu"
-        ? { kernel: "rows", ...convWeightTile(hw, layer) }
+        ? { kernel: "rows", ...convWeightTile(hw, { ...layer, work: macsOf(n, c, size) }) }
         : { kernel: "gemm", ...usualTile(hw, { batch: 1024, m: c, n: 9 * c }) };
     return {
       ...{ family: "conv2d_weight_grad", direct },
@@ -104,7 +107,7 @@ const passes = {
 for (const pass of options.passes.split(",") as (keyof typeof passes)[])
   for (const shape of shapes) {
     const { n, channels, size } = shape;
-    const macs = n * channels * channels * 9 * size * size;
+    const macs = macsOf(n, channels, size);
     const name = `${pass}, ${nameOf(shape)}`;
     if (macs > MOST || !pattern.test(name)) continue;
     const { family, direct, usual, run } = passes[pass](shape);

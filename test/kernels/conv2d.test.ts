@@ -72,7 +72,7 @@ const weightTiles = [
   })),
 );
 if (broadcasts(engine.hardware))
-  weightTiles.push({ rows: 16, columns: 4, lanes: LANES, khs: 1, broadcast: true });
+  weightTiles.push(...[1, 3].map((khs) => ({ rows: 16, columns: 4, lanes: LANES, khs, broadcast: true })));
 const geometry = (columns: number) => {
   const across = Math.ceil(w / columns);
   const lines = h + 2;
