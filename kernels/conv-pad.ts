@@ -1,3 +1,4 @@
+import { cutLib, nextHeld, noneHeld, rowHeld } from "./held-fours.ts";
 import { defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
 
 /*
@@ -6,9 +7,7 @@ import { defineKernel, type Hardware, linearGroups, linearMain, unroll } from ".
  * | by    | a thread writes                               | taken                                        |
  * | vec   | a vec4                                        | GPUs                                         |
  * | lines | some lines, and reads x float by float        | CPU drivers, where x's neighbours part       |
- * | fours | some lines, and reads x by vec4s, each once   | CPU drivers, where they stay neighbours      |
- *
- * A CPU driver reads lane by lane, and an `if` spares it the lanes that are left out: there only what stands in x is read.
+ * | fours | some lines, and reads x as held-fours.ts does | CPU drivers, where they stay neighbours      |
  */
 
 export type ConvPadVariant = {
@@ -52,6 +51,7 @@ export const convPad = defineKernel({
     /** Columns are dealt out over so many lines, by their place modulo this: a dilation becomes neighbours. */
     phases: "u32",
   },
+  lib: ({ by }) => (by === "fours" ? [cutLib("vec4f")] : []),
   variants: [
     ...[true, false].flatMap((stuffed) =>
       (["vec", "lines"] as const).map((by): ConvPadVariant => ({ stuffed, by })),
@@ -130,38 +130,21 @@ const byLines = (stuffed: boolean) => `
       }
     }`;
 
-/*
- * A line begins anywhere in x's fours: each vec4 of the copy is cut out of two neighbours. The second is held: it is the next
- * one's first, and often the next line's. `count` vec4s from `head` on have to do with the row; what stands beside it in
- * them is read with it, and not taken.
- */
 const byFours = () => `
-    fn cut(a: vec4f, b: vec4f, start: i32) -> vec4f {
-      let odd = (start & 1) != 0;
-      let v01 = select(a, vec4f(a.y, a.z, a.w, b.x), odd);
-      let v23 = select(vec4f(a.z, a.w, b.x, b.y), vec4f(a.w, b.x, b.y, b.z), odd);
-      return select(v01, v23, (start & 2) != 0);
-    }
     ${linearMain(THREADS)}
       let vecs = p.pitch / 4u;
       let first = thread * ${LINES}u;
       var plane = first / p.lines;
       var place = first - plane * p.lines;
-      var held = vec4f();
-      var known = -1;
+      ${noneHeld("vec4f")}
       for (var line = first; line < min(first + ${LINES}u, p.planes * p.lines); line++) {
         let row = i32(place) - p.top;
         let width = select(0u, p.width, row >= 0 && row < i32(p.height));
         let begin = i32(plane * p.height * p.width) + row * i32(p.width);
         let start = begin - p.left;
-        let head = begin >> 2u;
-        let count = select(0u, u32(((begin + i32(width) + 3) >> 2u) - head), width > 0u);
-        var at = start >> 2u;
-        if (at != known && u32(at - head) < count) { held = x[at]; known = at; }
+        ${rowHeld}
         for (var v = 0u; v < vecs; v++) {
-          let a = held;
-          at++;
-          if (at != known && u32(at - head) < count) { held = x[at]; known = at; }
+          ${nextHeld}
           let column = vec4u(4u * v - u32(p.left)) + vec4u(0u, 1u, 2u, 3u);
           y[line * vecs + v] = select(vec4f(), cut(a, held, start), column < vec4u(width));
         }
