@@ -46,7 +46,7 @@ export function copyStrided(
   }
   engine.launch(
     stridedCopy,
-    { rank, vec, run: runLength(engine.hardware, vec) },
+    { rank, vec, run: runLength(engine.hardware) },
     { x, y },
     params as Record<keyof typeof stridedCopy.params, ScalarLike>,
   );

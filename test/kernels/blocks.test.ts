@@ -14,6 +14,7 @@ test.each(eachVariant(blocks))("%s", async (_, v) => {
     [1, 4],
     [7, 12],
     [33, 40],
+    [2, 264],
     ...(v.vec
       ? []
       : [
