@@ -26,10 +26,15 @@ export function copyStrided(
       `copy: got ${rank} axes in different order, expected at most ${MAX_RANK}; reshape first`,
     );
   const fours = inFours(walk, xStart, yStart);
-  const turned = fours || engine.hardware.kind === "cpu" ? undefined : asSquares(walk);
+  const cpu = engine.hardware.kind === "cpu";
+  const turned = fours ? undefined : asSquares(walk, cpu ? 4 : LEAST);
   if (turned) {
-    engine.launch(transposedCopy, {}, { x, y }, { ...turned, xStart, yStart });
-    return;
+    const { batch, ...rest } = { ...turned, xStart, yStart };
+    const whole = Object.values(rest).every((v) => typeof v === "number" && v % 4 === 0);
+    if (whole || !cpu) {
+      engine.launch(transposedCopy, { by: cpu ? "fours" : "square" }, { x, y }, { batch, ...rest });
+      return;
+    }
   }
   const vec = fours !== undefined;
   const { dims: d, strides, starts } = fours ?? { ...walk, starts: [xStart, yStart] };
@@ -41,7 +46,7 @@ export function copyStrided(
   }
   engine.launch(
     stridedCopy,
-    { rank, vec, run: runLength(engine.hardware, vec) },
+    { rank, vec, run: runLength(engine.hardware) },
     { x, y },
     params as Record<keyof typeof stridedCopy.params, ScalarLike>,
   );
@@ -61,16 +66,16 @@ function inFours({ dims, strides }: Collapsed, ...starts: readonly ScalarLike[])
   };
 }
 
-/** Fewer neighbours than this fill no square, and are found in the caches. */
+/** Fewer neighbours than this fill no square of a GPU's, and are found in the caches. */
 const LEAST = 16;
 
 /** The walk as squares to be turned around: x's neighbours lie along another axis than y's, with one more axis at most. */
-function asSquares({ dims, strides: [s, t] }: Collapsed) {
+function asSquares({ dims, strides: [s, t] }: Collapsed, least: number) {
   const last = dims.length - 1;
   const other = s!.indexOf(1);
   const rest = dims.flatMap((_, k) => (k === last || k === other ? [] : [k]));
   if (t![last] !== 1 || other < 0 || other === last || rest.length > 1) return undefined;
-  if (s![last] === 0 || dims[last]! < LEAST || dims[other]! < LEAST) return undefined;
+  if (s![last] === 0 || dims[last]! < least || dims[other]! < least) return undefined;
   const [b] = rest;
   return {
     batch: b === undefined ? 1 : dims[b]!,

@@ -13,9 +13,12 @@ interface Planes {
   readonly left: number;
 }
 
+/** Lines of fewer numbers take a CPU driver longer than number by number; of more, would leave some of its cores idle. */
+const LINE = { shortest: 8, longest: 1024 };
+
 /**
  * x where its first element belongs at `starts` of a tensor of another shape (below 0: x is cropped), and `value` beside it.
- * Undefined, and nothing is done, where more than two axes differ or none.
+ * Undefined, and nothing is done, where more than two axes differ or none, or a CPU driver had better not.
  */
 export function windowOf(
   engine: Engine,
@@ -26,9 +29,11 @@ export function windowOf(
 ): Tensor | undefined {
   const planes = asPlanes(x.shape, shape, starts);
   if (!planes) return undefined;
+  const cpu = engine.hardware.kind === "cpu";
+  if (cpu && (planes.pitch < LINE.shortest || planes.pitch > LINE.longest)) return undefined;
   const y = engine.empty(shape, x.dtype);
   const bits = new Uint32Array(fromHost([value], x.dtype === "f16" ? "f32" : x.dtype).buffer)[0]!;
-  engine.launch(windowCopy, {}, { x, y }, { ...planes, count: y.size, bits });
+  engine.launch(windowCopy, { by: cpu ? "lines" : "vec" }, { x, y }, { ...planes, count: y.size, bits });
   return y;
 }
 

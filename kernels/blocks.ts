@@ -1,12 +1,14 @@
 import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { elementType, forEachInRow, type RunVariant, rowGroups, runVariants } from "./runs.ts";
 
 /*
  * A small image's places as blocks of a large one: what whole enlargements by the nearest pixel and means of blocks side by
- * side have in common. Neighbouring threads have neighbouring vec4s of what is written; of a line, only its number is
- * reckoned.
+ * side have in common. Of a line, only its number is reckoned. On a GPU neighbouring threads have neighbouring vec4s of what
+ * is written; on a CPU driver a thread has a run of the small image, in vec4s where its lines are made of them.
  */
 
-export type BlocksVariant = {
+/** GPUs take vec4s alone. */
+export type BlocksVariant = RunVariant & {
   /** Add up each block, or fill it. */
   sum: boolean;
   fy: number;
@@ -35,38 +37,86 @@ const fill = ({ fy, fx }: BlocksVariant): string => `
       ${unroll(fy, (a) => `y[at + ${a}u * across] = value;`)}
     }`;
 
-const sum = ({ fy, fx }: BlocksVariant): string => {
-  const terms = (c: number) =>
-    range(fy).flatMap((a) =>
-      range(fx).map((b) => `x${a}_${Math.floor((c * fx + b) / 4)}.${"xyzw"[(c * fx + b) % 4]}`),
-    );
-  return `
+/** The numbers of a block, or of four beside each other: xA_K is the K-th of the A-th line. */
+const inputs = ({ fy, fx }: BlocksVariant): string =>
+  unroll(fy, (a) => unroll(fx, (k) => `let x${a}_${k} = x[block + ${a}u * line + ${k}u];`));
+
+/** Of the c-th block. */
+const sumOf = ({ fy, fx, vec }: BlocksVariant, c: number): string =>
+  range(fy)
+    .flatMap((a) => range(fx).map((b) => [a, c * fx + b] as const))
+    .map(([a, k]) => (vec ? `x${a}_${Math.floor(k / 4)}.${"xyzw"[k % 4]}` : `x${a}_${k}`))
+    .join(" + ");
+
+/** What is written for a place of the small image. */
+const sumsOf = (v: BlocksVariant): string =>
+  v.vec ? `vec4f(${unroll(4, (c) => sumOf(v, c), ", ")})` : `(${sumOf(v, 0)})`;
+
+const sum = (v: BlocksVariant): string => `
     ${linearMain(THREADS)}
       let across = p.columns / 4u;
       let row = thread / across;
       if (row >= p.rows) { return; }
       let column = thread - row * across;
-      let line = across * ${fx}u;
-      let at = row * ${fy}u * line + column * ${fx}u;
-      ${unroll(fy, (a) => unroll(fx, (k) => `let x${a}_${k} = x[at + ${a}u * line + ${k}u];`))}
-      y[thread] = vec4f(${unroll(4, (c) => terms(c).join(" + "), ", ")}) * p.scale;
+      let line = across * ${v.fx}u;
+      let block = row * ${v.fy}u * line + column * ${v.fx}u;
+      ${inputs(v)}
+      y[thread] = ${sumsOf(v)} * p.scale;
     }`;
-};
+
+/** A small image's run, place by place: `at` of its own, `line` of the first of the large one's lines. */
+const inRuns = ({ run, vec, fy, fx }: BlocksVariant, body: string): string =>
+  forEachInRow(
+    { run, vec },
+    {
+      rows: "p.rows",
+      columns: "p.columns",
+      once: `
+      let line = length * ${fx}u;
+      let first = row * ${fy}u * line;`,
+      body: `
+      let block = first + column * ${fx}u;
+      ${body}`,
+    },
+  );
+
+const fillInRuns = (v: BlocksVariant): string =>
+  inRuns(
+    v,
+    `let given = x[at] * p.scale;
+      ${unroll(v.fy, (a) =>
+        unroll(v.fx, (k) => `y[block + ${a}u * line + ${k}u] = given${v.vec ? `.${lanesOf(k, v.fx)}` : ""};`),
+      )}`,
+  );
+
+const sumInRuns = (v: BlocksVariant): string =>
+  inRuns(v, `${inputs(v)}\n      y[at] = ${sumsOf(v)} * p.scale;`);
 
 /**
  * y [rows, fy, columns, fx] = scale x [rows, columns], or, with `sum`, y [rows, columns] = scale times the sums of
- * x [rows, fy, columns, fx]: the adjoint. columns: a multiple of 4.
+ * x [rows, fy, columns, fx]: the adjoint.
  */
 export const blocks = defineKernel({
   name: "blocks",
-  bindings: { x: "read vec4f", y: "read_write vec4f" },
+  bindings: ({ vec }: BlocksVariant) =>
+    ({ x: `read ${elementType(vec)}`, y: `read_write ${elementType(vec)}` }) as const,
   params: { rows: "u32", columns: "u32", scale: "f32" },
-  variants: [false, true].flatMap((sum): BlocksVariant[] => [
-    { sum, fy: 2, fx: 2 },
-    { sum, fy: 1, fx: 3 },
-  ]),
-  main: (v: BlocksVariant) => (v.sum ? sum(v) : fill(v)),
-  dispatch: ({ rows, columns }, v) => linearGroups((rows * columns * (v.sum ? 1 : v.fx)) / 4, THREADS),
+  variants: runVariants
+    .filter(({ run, vec }) => vec || run > 1)
+    .flatMap((lines) =>
+      [false, true].flatMap((sum): BlocksVariant[] => [
+        { ...lines, sum, fy: 2, fx: 2 },
+        { ...lines, sum, fy: 1, fx: 3 },
+      ]),
+    ),
+  main: (v) => {
+    if (v.run > 1) return v.sum ? sumInRuns(v) : fillInRuns(v);
+    return v.sum ? sum(v) : fill(v);
+  },
+  dispatch: ({ rows, columns }, v) =>
+    v.run > 1
+      ? rowGroups(rows, columns, v)
+      : linearGroups((rows * columns * (v.sum ? 1 : v.fx)) / 4, THREADS),
   cost: ({ rows, columns }, { sum, fy, fx }) => ({
     bytes: 4 * rows * columns * (1 + fy * fx),
     flops: rows * columns * (sum ? fy * fx : 1),

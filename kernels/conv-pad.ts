@@ -1,3 +1,4 @@
+import { cutLib, nextHeld, noneHeld, rowHeld } from "./held-fours.ts";
 import { defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
 
 /*
@@ -5,8 +6,8 @@ import { defineKernel, type Hardware, linearGroups, linearMain, unroll } from ".
  *
  * | by    | a thread writes                               | taken                                        |
  * | vec   | a vec4                                        | GPUs                                         |
- * | lines | four lines, and reads x float by float        | CPU drivers, where x's neighbours part       |
- * | fours | four lines, and reads x by vec4s, each once   | CPU drivers, where they stay neighbours      |
+ * | lines | some lines, and reads x float by float        | CPU drivers, where x's neighbours part       |
+ * | fours | some lines, and reads x as held-fours.ts does | CPU drivers, where they stay neighbours      |
  */
 
 export type ConvPadVariant = {
@@ -16,7 +17,9 @@ export type ConvPadVariant = {
 };
 
 /** Lines of a thread: finding its place takes a CPU driver some thirty divisions. */
-const LINES = 4;
+const LINES = 16;
+/** Threads of a workgroup that writes lines. */
+const THREADS = 8;
 
 /** The variant for neighbours that stand so far apart in the copy and are dealt out over so many lines. */
 export function convPadVariant(
@@ -48,6 +51,7 @@ export const convPad = defineKernel({
     /** Columns are dealt out over so many lines, by their place modulo this: a dilation becomes neighbours. */
     phases: "u32",
   },
+  lib: ({ by }) => (by === "fours" ? [cutLib("vec4f")] : []),
   variants: [
     ...[true, false].flatMap((stuffed) =>
       (["vec", "lines"] as const).map((by): ConvPadVariant => ({ stuffed, by })),
@@ -56,7 +60,9 @@ export const convPad = defineKernel({
   ],
   main: ({ stuffed, by }: ConvPadVariant) => ({ vec: byVec, lines: byLines, fours: byFours })[by](stuffed),
   dispatch: ({ planes, lines, pitch }, { by }) =>
-    linearGroups(by === "vec" ? (planes * lines * pitch) / 4 : Math.ceil((planes * lines) / LINES), 64),
+    by === "vec"
+      ? linearGroups((planes * lines * pitch) / 4, 64)
+      : linearGroups(planes * lines, LINES * THREADS),
   cost: ({ planes, height, width, lines, pitch }) => ({
     bytes: 4 * planes * (height * width + lines * pitch),
     flops: 0,
@@ -70,8 +76,8 @@ const rowOf = (stuffed: boolean) => `
       let base = i32(plane * p.height * p.width) + i * i32(p.width);
       let width = select(0, i32(p.width), inside);`;
 
-/** The v-th vec4 of a line, float by float. */
-const gathered = (stuffed: boolean) => `
+/** The v-th vec4 of a line, float by float; `branch`: around the reads, instead of a choice after them. */
+const gathered = (stuffed: boolean, branch: boolean) => `
         let column = i32(v * 4u * p.phases) + start;
         ${unroll(
           4,
@@ -79,7 +85,12 @@ const gathered = (stuffed: boolean) => `
         let c${q} = column + ${q} * i32(p.phases);
         ${stuffed ? `let j${q} = c${q} / i32(p.stepX);` : `let j${q} = c${q};`}
         let in${q} = c${q} >= 0 && j${q} < width${stuffed ? ` && j${q} * i32(p.stepX) == c${q}` : ""};
-        let v${q} = select(0.0, x[select(0, base + j${q}, in${q})], in${q});`,
+        ${
+          branch
+            ? `var v${q} = 0.0;
+        if (in${q}) { v${q} = x[base + j${q}]; }`
+            : `let v${q} = select(0.0, x[select(0, base + j${q}, in${q})], in${q});`
+        }`,
         )}
         y[line * vecs + v] = vec4f(v0, v1, v2, v3);`;
 
@@ -94,12 +105,12 @@ const byVec = (stuffed: boolean) => `
       let start = i32(place % p.phases) - p.left;
       ${rowOf(stuffed)}
       let v = thread % vecs;
-      {${gathered(stuffed)}
+      {${gathered(stuffed, false)}
       }
     }`;
 
 const byLines = (stuffed: boolean) => `
-    ${linearMain(64)}
+    ${linearMain(THREADS)}
       let vecs = p.pitch / 4u;
       let first = thread * ${LINES}u;
       var plane = first / p.lines;
@@ -110,7 +121,7 @@ const byLines = (stuffed: boolean) => `
         let row = i32(whole) - p.top;
         let start = i32(phase) - p.left;
         ${rowOf(stuffed)}
-        for (var v = 0u; v < vecs; v++) {${gathered(stuffed)}
+        for (var v = 0u; v < vecs; v++) {${gathered(stuffed, true)}
         }
         phase++;
         if (phase == p.phases) { phase = 0u; whole++; }
@@ -119,34 +130,23 @@ const byLines = (stuffed: boolean) => `
       }
     }`;
 
-/*
- * A line begins anywhere in x's fours: each vec4 of the copy is cut out of two neighbours, and the second is the next one's
- * first. What stands beside x is read with it, and not taken.
- */
 const byFours = () => `
-    fn cut(a: vec4f, b: vec4f, start: i32) -> vec4f {
-      let odd = (start & 1) != 0;
-      let v01 = select(a, vec4f(a.y, a.z, a.w, b.x), odd);
-      let v23 = select(vec4f(a.z, a.w, b.x, b.y), vec4f(a.w, b.x, b.y, b.z), odd);
-      return select(v01, v23, (start & 2) != 0);
-    }
-    ${linearMain(64)}
+    ${linearMain(THREADS)}
       let vecs = p.pitch / 4u;
       let first = thread * ${LINES}u;
       var plane = first / p.lines;
       var place = first - plane * p.lines;
+      ${noneHeld("vec4f")}
       for (var line = first; line < min(first + ${LINES}u, p.planes * p.lines); line++) {
         let row = i32(place) - p.top;
         let width = select(0u, p.width, row >= 0 && row < i32(p.height));
-        let start = i32(plane * p.height * p.width) + row * i32(p.width) - p.left;
-        var at = start >> 2u;
-        var a = x[at];
+        let begin = i32(plane * p.height * p.width) + row * i32(p.width);
+        let start = begin - p.left;
+        ${rowHeld}
         for (var v = 0u; v < vecs; v++) {
-          at++;
-          let b = x[at];
+          ${nextHeld}
           let column = vec4u(4u * v - u32(p.left)) + vec4u(0u, 1u, 2u, 3u);
-          y[line * vecs + v] = select(vec4f(), cut(a, b, start), column < vec4u(width));
-          a = b;
+          y[line * vecs + v] = select(vec4f(), cut(a, held, start), column < vec4u(width));
         }
         place++;
         if (place == p.lines) { place = 0u; plane++; }

@@ -36,14 +36,14 @@ export type NormActivation = (typeof normActivations)[number];
 /** The activation of z, and its derivative, as WGSL that may use `p.slope`. */
 export const activationValue: Record<NormActivation, string> = {
   none: "z",
-  elu: "select(z, expm1_(z), z < 0.0)",
+  elu: "select(z, expm1_minus(-z), z < 0.0)",
   silu: "z * logistic(z)",
   relu: "select(select(z, 0.0, z < 0.0), z, is_nan(z))", // drivers make a maximum of the inner one, which drops NaN
   leakyRelu: "select(z, z * p.slope, z < 0.0)",
 };
 export const activationSlope: Record<NormActivation, string> = {
   none: "1.0",
-  elu: "select(exp_(z), 1.0, z > 0.0)",
+  elu: "select(exp_minus(-z), 1.0, z > 0.0)",
   silu: "logistic(z) * (1.0 + z * (1.0 - logistic(z)))",
   relu: "select(0.0, 1.0, z > 0.0)",
   leakyRelu: "select(p.slope, 1.0, z > 0.0)",

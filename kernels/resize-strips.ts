@@ -1,9 +1,9 @@
-import { defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
+import { defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
 import { bilinearParams, place, resizeCost } from "./resize.ts";
 
 /*
- * Bilinear resizing for GPUs: a thread goes down a strip of rows. Where it looks along x, and by what proportion, it reckons
- * once; a line of inputs it joins along x once, for all rows that look at it.
+ * Bilinear resizing: a thread goes down a strip of rows, a long one on CPU drivers. Where it looks along x, and by what
+ * proportion, it reckons once; a line of inputs it joins along x once, for all rows that look at it.
  */
 
 export type StripVariant = {
@@ -12,7 +12,15 @@ export type StripVariant = {
   rows: number;
 };
 
-const THREADS = 256;
+/** Rows of a thread that has many. */
+const LONG = 32;
+const THREADS = { few: 8, many: 256 };
+/** Threads of a workgroup: few where each has much to do, so that small tensors too keep a CPU's cores busy. */
+const threads = ({ rows }: Pick<StripVariant, "rows">): number => (rows < LONG ? THREADS.many : THREADS.few);
+
+/** The usual rows of a thread. */
+export const stripRows = ({ kind }: Hardware, adjoint: boolean): number =>
+  kind === "cpu" ? LONG : adjoint ? 16 : 4;
 
 /** resizeBilinear by vec4s: ow is a multiple of 4. */
 export const bilinearStrips = defineKernel({
@@ -29,16 +37,16 @@ fn joined(line: u32, left: vec4u, right: vec4u, w: vec4f) -> vec4f {
   return between4(a, b, w);
 }`,
   ],
-  variants: [false, true].map((corners): StripVariant => ({ corners, rows: 8 })),
-  main: ({ rows }) => `
-    ${linearMain(THREADS)}
+  variants: [8, LONG].flatMap((rows) => [false, true].map((corners): StripVariant => ({ corners, rows }))),
+  main: (v) => `
+    ${linearMain(threads(v))}
       let across = p.ow / 4u;
-      let down = (p.oh + ${rows - 1}u) / ${rows}u;
+      let down = (p.oh + ${v.rows - 1}u) / ${v.rows}u;
       let strip = thread / across;
       let plane = strip / down;
       if (plane >= p.planes) { return; }
       let column = thread - strip * across;
-      let row = (strip - plane * down) * ${rows}u;
+      let row = (strip - plane * down) * ${v.rows}u;
       let looks = vec4f(${unroll(4, (c) => `place(4u * column + ${c}u, p.width, p.scaleX)`, ", ")});
       let left = vec4u(looks);
       let right = min(left + 1u, vec4u(p.width - 1u));
@@ -47,7 +55,7 @@ fn joined(line: u32, left: vec4u, right: vec4u, w: vec4f) -> vec4f {
       var i = u32(place(row, p.height, p.scaleY));
       var upper = joined(base + i * p.width, left, right, w);
       var lower = joined(base + min(i + 1u, p.height - 1u) * p.width, left, right, w);
-      let end = min(row + ${rows}u, p.oh);
+      let end = min(row + ${v.rows}u, p.oh);
       for (var o = row; o < end; o++) {
         let at = place(o, p.height, p.scaleY);
         let to = u32(at);
@@ -60,7 +68,7 @@ fn joined(line: u32, left: vec4u, right: vec4u, w: vec4f) -> vec4f {
         y[(plane * p.oh + o) * across + column] = between4(upper, lower, vec4f(at - f32(to)));
       }
     }`,
-  dispatch: ({ planes, oh, ow }, { rows }) => linearGroups((planes * Math.ceil(oh / rows) * ow) / 4, THREADS),
+  dispatch: ({ planes, oh, ow }, v) => linearGroups((planes * Math.ceil(oh / v.rows) * ow) / 4, threads(v)),
   cost: resizeCost(8),
 });
 
@@ -85,13 +93,14 @@ function tapsOf(from: number, to: number, corners: boolean): number | undefined 
 
 /** The variant for images of `from` to `to`, if any: height and width each. */
 export function stripGradVariant(
+  hw: Hardware,
   corners: boolean,
   from: readonly [number, number],
   to: readonly [number, number],
 ): StripGradVariant | undefined {
   const taps = tapsOf(from[1], to[1], corners);
   return taps !== undefined && tapsOf(from[0], to[0], corners) !== undefined
-    ? { corners, rows: 16, taps }
+    ? { corners, rows: stripRows(hw, true), taps }
     : undefined;
 }
 
@@ -114,9 +123,10 @@ export const bilinearStripsGrad = defineKernel({
   variants: [
     { corners: false, rows: 8, taps: 4 },
     { corners: true, rows: 8, taps: 5 },
+    { corners: false, rows: LONG, taps: 4 },
   ] as StripGradVariant[],
   main: ({ rows, taps }) => `
-    ${linearMain(THREADS)}
+    ${linearMain(threads({ rows }))}
       let down = (p.height + ${rows - 1}u) / ${rows}u;
       let strip = thread / p.width;
       let plane = strip / down;
@@ -155,7 +165,7 @@ export const bilinearStripsGrad = defineKernel({
         next = 0.0;
       }
     }`,
-  dispatch: ({ planes, height, width }, { rows }) =>
-    linearGroups(planes * Math.ceil(height / rows) * width, THREADS),
+  dispatch: ({ planes, height, width }, v) =>
+    linearGroups(planes * Math.ceil(height / v.rows) * width, threads(v)),
   cost: resizeCost(8),
 });

@@ -5,28 +5,27 @@ import { type Groups, type Hardware, linearGroups, linearMain, threadsFor } from
  */
 
 export type RunVariant = {
-  /** Neighbours a thread computes: a CPU driver wants whole cache lines, a GPU threads side by side. */
+  /** Neighbours a thread computes: a CPU driver wants many, for a thread's place takes it long, a GPU threads side by side. */
   run: number;
   /** Neighbours are vec4s: the length of a row is a multiple of 4. */
   vec: boolean;
 };
 
-const LONG = { single: 32, vec: 16 };
-export const runLength = (hw: Hardware, vec = false): number =>
-  hw.kind === "cpu" ? (vec ? LONG.vec : LONG.single) : 1;
+const LONG = 64;
+export const runLength = (hw: Hardware): number => (hw.kind === "cpu" ? LONG : 1);
 /** Lengths of runs of single elements, for a kernel's list of variants. */
-export const runLengths: readonly number[] = [1, LONG.single];
+export const runLengths: readonly number[] = [1, LONG];
 
 /** The variant for rows of so many elements. */
 export function runVariant(hw: Hardware, columns: number): RunVariant {
   const vec = columns % 4 === 0;
-  return { run: runLength(hw, vec), vec };
+  return { run: runLength(hw), vec };
 }
 export const runVariants: readonly RunVariant[] = [
   { run: 1, vec: false },
   { run: 1, vec: true },
-  { run: LONG.single, vec: false },
-  { run: LONG.vec, vec: true },
+  { run: LONG, vec: false },
+  { run: LONG, vec: true },
 ];
 
 /** What is worth measuring for rows of so many elements. */
@@ -35,6 +34,9 @@ export const runWays = (hw: Hardware, columns: number): RunVariant[] =>
 
 /** What a place in a row holds. */
 export const elementType = (vec: boolean) => (vec ? "vec4f" : "f32");
+
+/** Threads of a workgroup: few where each has much to do, so that small tensors too keep a CPU's cores busy. */
+const threads = (run: number): number => (run === 1 ? threadsFor(run) : 8);
 
 type Run = { run: number; vec?: boolean };
 
@@ -47,7 +49,7 @@ export const forEachInRow = (
   { run, vec = false }: Run,
   { rows, columns, once = "", body }: { rows: string; columns: string; once?: string; body: string },
 ): string => `
-  ${linearMain(threadsFor(run))}
+  ${linearMain(threads(run))}
     let length = ${columns}${vec ? " / 4u" : ""};
     let runs = (length + ${run - 1}u) / ${run}u;
     let row = thread / runs;
@@ -63,4 +65,4 @@ export const forEachInRow = (
   }`;
 
 export const rowGroups = (rows: number, columns: number, { run, vec = false }: Run): Groups =>
-  linearGroups(rows * Math.ceil(columns / (vec ? 4 : 1) / run), threadsFor(run));
+  linearGroups(rows * Math.ceil(columns / (vec ? 4 : 1) / run), threads(run));

@@ -22,7 +22,7 @@ export const unaryExpressions = {
   softplus: "softplus_(x)",
   relu: "select(select(x, 0.0, x < 0.0), x, is_nan(x))", // drivers make a maximum of the inner one, which drops NaN
   leakyRelu: "select(x, x * p.a, x < 0.0)",
-  elu: "select(x, p.a * expm1_(x), x < 0.0)",
+  elu: "select(x, p.a * expm1_minus(-x), x < 0.0)",
   silu: "x * logistic(x)",
   step: "select(0.0, 1.0, x > 0.0)",
   floor: "floor(x)",

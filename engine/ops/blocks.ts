@@ -1,4 +1,5 @@
 import { type BlocksVariant, blocks } from "../../kernels/blocks.ts";
+import { runVariant } from "../../kernels/runs.ts";
 import type { Engine } from "../engine.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Pair } from "./conv-shapes.ts";
@@ -6,11 +7,11 @@ import type { Pair } from "./conv-shapes.ts";
 /** Larger blocks are not unrolled. */
 const MAX_BLOCK = 4;
 
-/** A block, where the large image is made of whole ones and a GPU can write the small one by vec4s. */
+/** A block, where the large image is made of whole ones; on a GPU, where the small one is made of vec4s besides. */
 export function wholeBlocks(engine: Engine, small: Pair, large: Pair, block: Pair): Pair | undefined {
   const whole = block.every((length, i) => Number.isInteger(length) && length * small[i]! === large[i]);
-  const gpu = engine.hardware.kind === "gpu";
-  return gpu && whole && Math.max(...block) <= MAX_BLOCK && small[1] % 4 === 0 ? block : undefined;
+  const taken = engine.hardware.kind === "cpu" || small[1] % 4 === 0;
+  return taken && whole && Math.max(...block) <= MAX_BLOCK ? block : undefined;
 }
 
 /** Fills blocks of y with x, or adds up x's into y, times `scale`: see kernels/blocks.ts. */
@@ -22,5 +23,6 @@ export function launchBlocks(
 ): void {
   const small = sum ? y : x;
   const columns = small.dim(3);
-  engine.launch(blocks, { sum, fy, fx }, { x, y }, { rows: small.size / columns, columns, scale });
+  const variant = { ...runVariant(engine.hardware, columns), sum, fy, fx };
+  engine.launch(blocks, variant, { x, y }, { rows: small.size / columns, columns, scale });
 }

@@ -3,7 +3,12 @@ import {
   resizeNearest as nearestKernel,
   resizeBilinearGrad,
 } from "../../kernels/resize.ts";
-import { bilinearStrips, bilinearStripsGrad, stripGradVariant } from "../../kernels/resize-strips.ts";
+import {
+  bilinearStrips,
+  bilinearStripsGrad,
+  stripGradVariant,
+  stripRows,
+} from "../../kernels/resize-strips.ts";
 import { runLength } from "../../kernels/runs.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
@@ -41,13 +46,18 @@ function launch(engine: Engine, x: Tensor, { mode, from, to }: Attrs, adjoint: b
     return y;
   }
   const corners = mode === "corners";
-  const gpu = engine.hardware.kind === "gpu";
   const params = { ...sizes, scaleY: step(mode, from[0], to[0]), scaleX: step(mode, from[1], to[1]) };
-  const strips = gpu && adjoint && stripGradVariant(corners, from, to);
+  const strips = adjoint && stripGradVariant(engine.hardware, corners, from, to);
   if (strips) engine.launch(bilinearStripsGrad, strips, { dy: x, dx: y }, params);
   else if (adjoint)
-    engine.launch(resizeBilinearGrad, { corners, by: gpu ? "place" : "line" }, { dy: x, dx: y }, params);
-  else if (gpu && to[1] % 4 === 0) engine.launch(bilinearStrips, { corners, rows: 4 }, { x, y }, params);
+    engine.launch(
+      resizeBilinearGrad,
+      { corners, by: engine.hardware.kind === "gpu" ? "place" : "line" },
+      { dy: x, dx: y },
+      params,
+    );
+  else if (to[1] % 4 === 0)
+    engine.launch(bilinearStrips, { corners, rows: stripRows(engine.hardware, false) }, { x, y }, params);
   else engine.launch(bilinearKernel, { corners, run }, { x, y }, params);
   return y;
 }

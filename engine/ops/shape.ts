@@ -63,7 +63,7 @@ const sliceOp = defineOp<SliceAttrs>({
   forward: (engine, [x], { starts, sizes }) => {
     const strides = stridesOf(x!.shape);
     const first = starts.reduce((at, s, i) => at + s * strides[i]!, 0);
-    if (engine.hardware.kind === "gpu" && !inFours(x!.shape, sizes, first)) {
+    if (!inFours(x!.shape, sizes, first)) {
       const back = starts.map((s) => -s);
       const window = windowOf(engine, x!, sizes, back, 0);
       if (window) return window;
@@ -135,11 +135,9 @@ const padOp = defineOp<{ pads: Pads; value: number }>({
   name: "pad",
   forward: (engine, [x], { pads, value }) => {
     const shape = x!.shape.map((d, i) => d + pads[i]![0] + pads[i]![1]);
-    if (engine.hardware.kind === "gpu") {
-      const starts = pads.map(([before]) => before);
-      const window = windowOf(engine, x!, shape, starts, value);
-      if (window) return window;
-    }
+    const starts = pads.map(([before]) => before);
+    const window = windowOf(engine, x!, shape, starts, value);
+    if (window) return window;
     const y = filled(engine, shape, value, x!.dtype);
     const strides = stridesOf(y.shape);
     const first = pads.reduce((at, [before], i) => at + before * strides[i]!, 0);

@@ -30,10 +30,35 @@ fn exp_(x: f32) -> f32 {
   return select(y, x, is_nan(x));
 }`;
 
+/** exp(r + k ln 2) - 1 = (exp(r) - 1) 2^k + (2^k - 1): near 0, where k is 0, nothing is taken from something like it. */
 export const expm1 = /* wgsl */ `
+// exp(r) - 1 for |r| up to ln 2 / 2.
+fn expm1_near(r: f32) -> f32 {
+  var y = 1.9875691500e-4 * r + 1.3981999507e-3;
+  y = y * r + 8.3334519073e-3;
+  y = y * r + 4.1665795894e-2;
+  y = y * r + 1.6666665459e-1;
+  y = y * r + 5.0000001201e-1;
+  return y * r * r + r;
+}
 fn expm1_(x: f32) -> f32 {
-  let s = x * (1.0 + x * (0.5 + x * (0.166666667 + x * (0.0416666667 + x * (0.00833333333 + x * (0.00138888889 + x * 0.000198412698))))));
-  return select(exp_(x) - 1.0, s, abs(x) < 0.4);
+  let c = clamp(x, -87.3, 88.72283);
+  let n = bitcast<i32>(c * 1.44269504 + 12582912.0) - 0x4b400000;
+  let k = f32(n);
+  let y = expm1_near((c - k * 0.693359375) + k * 2.12194440e-4);
+  let half = n >> 1u;
+  let a = bitcast<f32>(u32(half + 127) << 23u);
+  let b = bitcast<f32>(u32(n - half + 127) << 23u);
+  let e = (y * a + (a - bitcast<f32>(u32(half - n + 127) << 23u))) * b;
+  return select(select(e, special(0x7f800000u, x), x > 88.72283), x, is_nan(x));
+}
+// exp(-a) - 1 for a >= 0.
+fn expm1_minus(a: f32) -> f32 {
+  let c = max(-a, -87.3);
+  let n = bitcast<i32>(c * 1.44269504 + 12582912.0) - 0x4b400000;
+  let k = f32(n);
+  let power = bitcast<f32>(u32(n + 127) << 23u);
+  return expm1_near((c - k * 0.693359375) + k * 2.12194440e-4) * power + (power - 1.0);
 }`;
 
 /** log by splitting off the exponent: log(m 2^e) = e ln 2 + 2 artanh((m - 1) / (m + 1)), m in [sqrt 1/2, sqrt 2). */

@@ -10,11 +10,19 @@ const scale = 0.3;
 const scaled = (x: Array64) => map(x, (v) => v * scale);
 
 test.each(eachVariant(blocks))("%s", async (_, v) => {
-  for (const [height, width] of [
+  const sizes = [
     [1, 4],
     [7, 12],
     [33, 40],
-  ] as const) {
+    [2, 264],
+    ...(v.vec
+      ? []
+      : [
+          [7, 7],
+          [2, 65],
+        ]),
+  ] as [number, number][];
+  for (const [height, width] of sizes) {
     const [small, large] = [
       [2, 3, height, width],
       [2, 3, height * v.fy, width * v.fx],

@@ -223,6 +223,33 @@ describe("layouts", () => {
     }
   });
 
+  test("rows of less than a vec4, beside each other in one", async () => {
+    for (const width of [1, 2, 3, 7]) {
+      const [planes, height] = [11, 5];
+      const narrow = normal([planes, 1, height, width], width);
+      const params = {
+        planes,
+        height,
+        width,
+        lines: 7,
+        pitch: 12,
+        top: 1,
+        left: 1,
+        stepY: 1,
+        stepX: 1,
+        phases: 1,
+      };
+      const { y } = await launched(
+        convPad,
+        { stuffed: false, by: "fours" },
+        { x: narrow },
+        { y: [planes, 7, 12] },
+        params,
+      );
+      expectNear(y!, padded(narrow, 7, 12, 1, 1), {}, `width ${width}`);
+    }
+  });
+
   test.each(["vec", "lines"] as const)("columns dealt out over three lines, by %s", async (by) => {
     const [lines, pitch, phases] = [5, 8, 3];
     const numbers = { planes: n * ci, height: h, width: w, top: 1, left: 2, stepY: 1, stepX: 1 };

@@ -27,7 +27,7 @@ test.each(dsmPerturb.variants)(
   },
 );
 
-const sizes = (vec: boolean) => (vec ? [4, 12, 148] : [1, 3, 13, 37]);
+const sizes = (vec: boolean) => (vec ? [4, 12, 276] : [1, 3, 13, 69]);
 const POWER = 1.5;
 
 test.each(dsmLoss.variants)("partial losses by $by, whole vec4s only: $vec", async (v) => {

@@ -9,7 +9,7 @@ import { expectNear } from "../support/near.ts";
 const problems = [
   { rows: 1, labels: [0], width: 1 },
   { rows: 5, labels: [3, 0, 3, 4, 3, 1], width: 3 },
-  { rows: 3, labels: [2, -1, 0, 3, 2, 7], width: 37 },
+  { rows: 3, labels: [2, -1, 0, 3, 2, 7], width: 69 },
 ];
 
 const array = (labels: readonly number[]) => ({ shape: [labels.length], data: Float64Array.from(labels) });

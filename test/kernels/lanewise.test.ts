@@ -90,9 +90,9 @@ describe.each(vecCounts)("%d vec4s a thread", (vecs) => {
 test.each(
   runLengths.flatMap((run) => [
     { run, vec: true, dims: [3, 8], x: [8, 1], y: [0, 1] },
-    { run, vec: true, dims: [3, 72], x: [1, 0], y: [72, 1] },
+    { run, vec: true, dims: [3, 264], x: [1, 0], y: [264, 1] },
     { run, vec: false, dims: [5, 7], x: [7, 1], y: [1, 0] },
-    { run, vec: false, dims: [5, 37], x: [0, 1], y: [37, 1] },
+    { run, vec: false, dims: [5, 69], x: [0, 1], y: [69, 1] },
   ]),
 )("broadcast $dims, strides $x and $y, vec $vec, runs of $run", async ({ run, vec, dims, x: sx, y: sy }) => {
   const count = dims[0]! * dims[1]!;

@@ -19,7 +19,7 @@ interface Problem {
 /** Maps with lines shorter and longer than a run, windows that overlap, touch and leave gaps. */
 const problems: readonly Problem[] = [
   { shape: [1, 1, 1, 1], kernel: [1, 1], stride: [1, 1], padding: [0, 0, 0, 0] },
-  { shape: [2, 3, 6, 70], kernel: [2, 2], stride: [2, 2], padding: [0, 0, 0, 0] },
+  { shape: [2, 3, 6, 138], kernel: [2, 2], stride: [2, 2], padding: [0, 0, 0, 0] },
   { shape: [1, 2, 9, 37], kernel: [3, 4], stride: [2, 3], padding: [1, 2, 3, 0] },
   { shape: [3, 1, 7, 5], kernel: [5, 5], stride: [1, 1], padding: [2, 4, 4, 1] },
   { shape: [1, 3, 8, 18], kernel: [1, 2], stride: [3, 5], padding: [0, 0, 1, 1] },
