@@ -34,6 +34,7 @@ export {
   normStatistics,
 } from "./norm.ts";
 export { groupNorm, groupNormGrad } from "./norm-group.ts";
+export { normImage, normImageGrad } from "./norm-image.ts";
 export { normLanes, normLanesGrad } from "./norm-lanes.ts";
 export { drawnNorms, normRatio, sampleNorms } from "./norm-ratio.ts";
 export { normGradPieces, normGradSplit, normPieces, normSplit } from "./norm-split.ts";
