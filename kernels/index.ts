@@ -6,6 +6,7 @@ export { attentionSlopes, attentionWeights } from "./attention-weights.ts";
 export { binary, binaryBroadcast, binaryScalar } from "./binary.ts";
 export { blocks } from "./blocks.ts";
 export { cast } from "./cast.ts";
+export { channelSums } from "./channel-sums.ts";
 export { clipFactor } from "./clip.ts";
 export { combine } from "./combine.ts";
 export { convFold } from "./conv-fold.ts";
