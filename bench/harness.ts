@@ -47,11 +47,10 @@ export interface Timing {
   readonly gpu: Spread | undefined;
   /**
    * What the kernels would take with all cores to themselves: the processor time of a software driver's threads over
-   * the cores. Hardly moved by a busy machine. Undefined for dispatch-bound cases, whose time is the host's too, and
-   * where it cannot be read.
+   * the cores. Hardly moved by a busy machine. Undefined where it cannot be read.
    */
   readonly alone: Spread | undefined;
-  /** The steadiest of them: what rates and shares are of. */
+  /** What rates and shares are of: the steadiest of them, the wall for dispatch-bound cases, whose time is the host's too. */
   readonly by: Exclude<By, "best">;
 }
 
@@ -231,11 +230,10 @@ class Clock {
   timing(): Timing {
     const { bound } = this.case;
     const { rounds } = this;
-    const hosts = bound === "dispatch"; // its time is the host's too
-    const alone = this.#alone.length === rounds && !hosts ? spread(this.#alone) : undefined;
+    const alone = this.#alone.length === rounds ? spread(this.#alone) : undefined;
     const gpu = this.#gpu.length === rounds ? spread(this.#gpu) : undefined;
     const fine = this.#stopwatch !== undefined && this.#stopwatch.step <= FINE;
-    const by = alone ? "alone" : gpu && fine && !hosts ? "gpu" : "median";
+    const by = bound === "dispatch" ? "median" : alone ? "alone" : gpu && fine ? "gpu" : "median";
     return { case: this.case, rounds, wall: spread(this.#times), gpu, alone, by };
   }
 

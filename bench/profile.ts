@@ -1,5 +1,6 @@
-import type { Profile } from "../engine/profiler.ts";
-import type { Roofs } from "./roofs.ts";
+import type { Profile, ProfileRow } from "../engine/profiler.ts";
+import { percent } from "./format.ts";
+import { leastTime, type Roofs, shareOf, type Work, withoutDispatches } from "./roofs.ts";
 import type { ProfileRecord } from "./schema.ts";
 
 /** Of its roof, from which on a kernel counts as good. */
@@ -16,30 +17,60 @@ export const describeProfile = (
   clock,
   ms,
   dispatches,
-  rows: rows.map((row) => {
-    const gigabytesPerSecond = finite(row.gigabytesPerSecond);
-    const gigaflops = finite(row.gigaflops);
-    const ofRoofline =
-      roofs && Math.max(gigaflops / roofs.gigaflops, gigabytesPerSecond / roofs.gigabytesPerSecond);
-    return { ...row, gigabytesPerSecond, gigaflops, ...(ofRoofline !== undefined && { ofRoofline }) };
-  }),
+  rows: rows.map((row) => ({ ...finite(row), ...(roofs && held(finite(row), roofs)) })),
 });
 
 /** A rate over no time at all is none. */
-const finite = (rate: number): number => (Number.isFinite(rate) ? rate : 0);
+function finite(row: ProfileRow): ProfileRow {
+  const [gigabytesPerSecond, gigaflops] = [row.gigabytesPerSecond, row.gigaflops].map((rate) =>
+    Number.isFinite(rate) ? rate : 0,
+  ) as [number, number];
+  return { ...row, gigabytesPerSecond, gigaflops };
+}
 
-/** How much of a step's kernel time is in kernels at 70 % of their roof or more; the others, dearest first. */
-export function goodShare({ rows }: Pick<ProfileRecord, "rows">): {
-  share: number;
-  short: ProfileRecord["rows"];
-} {
-  const good = rows.filter((row) => (row.ofRoofline ?? 0) >= GOOD);
+/** A row's least time by the roofs, as shares of what it took; launches as often as it was called. */
+function held(row: ProfileRow, roofs: Roofs): Pick<Row, "limit" | "ofRoofline" | "ofWork"> {
+  const { ms, calls, gigabytesPerSecond, gigaflops } = row;
+  const work: Work = { bytes: 1e6 * gigabytesPerSecond * ms, flops: 1e6 * gigaflops * ms };
+  const least = leastTime(roofs, { ...work, dispatches: calls });
+  const ofWork = shareOf(withoutDispatches(roofs), work, ms);
   return {
-    share: good.reduce((sum, row) => sum + row.share, 0),
-    short: rows.filter((row) => !good.includes(row)),
+    ...(least && ms > 0 && { limit: least.limit, ofRoofline: least.ms / ms }),
+    ...(ofWork !== undefined && { ofWork }),
   };
 }
 
-/** "43 % of the time is in kernels at 70 % or more of their roofline" */
-export const goodLine = (profile: Pick<ProfileRecord, "rows">): string =>
-  `${(100 * goodShare(profile).share).toFixed(0)} % of the time is in kernels at ${100 * GOOD} % or more of their roofline`;
+type Row = ProfileRecord["rows"][number];
+
+/** How a step's kernel time stands to its roofs. */
+export interface GoodShare {
+  /** Of it, in kernels at 70 % or more of what their operations and bytes take at least. */
+  readonly work: number;
+  /** And with those at 70 % or more of what their launches take at least. */
+  readonly withLaunches: number;
+  /** The kernels that launches hold there. */
+  readonly launched: readonly Row[];
+  /** The others, dearest first. */
+  readonly short: readonly Row[];
+}
+
+export function goodShare({ rows }: Pick<ProfileRecord, "rows">): GoodShare {
+  const working = rows.filter((row) => (row.ofWork ?? 0) >= GOOD);
+  const launched = rows.filter((row) => !working.includes(row) && (row.ofRoofline ?? 0) >= GOOD);
+  const shareIn = (those: readonly Row[]) => those.reduce((sum, row) => sum + row.share, 0);
+  return {
+    work: shareIn(working),
+    withLaunches: shareIn(working) + shareIn(launched),
+    launched,
+    short: rows.filter((row) => !working.includes(row) && !launched.includes(row)),
+  };
+}
+
+/** "43 % of the time is in kernels at 70 % or more of their compute or memory roof, 51 % with those ..." */
+export function goodLine(profile: Pick<ProfileRecord, "rows">): string {
+  const { work, withLaunches } = goodShare(profile);
+  return (
+    `${percent(work)} of the time is in kernels at ${percent(GOOD)} or more of their compute or memory roof, ` +
+    `${percent(withLaunches)} with those at as much of what launching them takes`
+  );
+}

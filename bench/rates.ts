@@ -40,19 +40,23 @@ export class Rates {
     return this.#timings.get(name);
   }
 
-  /** What the adapter can do at best by one of its clocks; undefined where that was not measured. */
+  /**
+   * What the adapter can do at best by one of the clocks, an empty dispatch by the same; undefined where that was not
+   * measured. By processor time that is the least over the rounds: threads take longer to wake where other processes run.
+   */
   roofs(by: By): Roofs | undefined {
     const [gigaflops, gigabytesPerSecond] = [rooflines.compute, rooflines.memory].map((name) => {
       const t = this.find(name);
       return t && rate(t, by);
     });
-    const empty = this.find(rooflines.dispatch);
     if (gigaflops === undefined || gigabytesPerSecond === undefined) return undefined;
-    const dispatchMicroseconds = empty && rate(empty, by === "best" ? by : "median"); // the host's part in it included
+    const empty = this.find(rooflines.dispatch);
+    const ms = empty && (by === "alone" ? empty.alone?.best : milliseconds(empty, by));
+    const dispatchMicroseconds = ms && (1000 * ms) / empty.case.dispatches!;
     return { gigaflops, gigabytesPerSecond, dispatchMicroseconds };
   }
 
-  /** Of the rate that the roofline allows, 0 to 1. */
+  /** The least time that the roofline allows over the time taken, 0 to 1. */
   ofRoofline(t: Timing, by: By): number | undefined {
     const ms = milliseconds(t, by);
     const roofs = this.roofs(by);

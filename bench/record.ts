@@ -72,10 +72,11 @@ export function linesOf(
   leftOut: readonly { name: string; reason: string }[] = [],
 ): Line[] {
   const rates = new Rates(timings);
-  const roofs = rates.roofs(timings.find((t) => t.case.bound !== "dispatch")?.by ?? "median");
+  const by = timings.find((t) => t.case.bound !== "dispatch")?.by ?? "median";
+  const roofs = rates.roofs(by);
   return [
     run,
-    ...(roofs ? [defined({ kind: "roofs" as const, ...roofs })] : []),
+    ...(roofs ? [defined({ kind: "roofs" as const, by, ...roofs })] : []),
     ...verdicts(rates, isBusy(run)).map((v) =>
       defined({ kind: "target" as const, ...v, figures: [...v.figures] }),
     ),

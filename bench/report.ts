@@ -126,7 +126,8 @@ function short(timings: readonly Timing[]): string[] {
 const legend = (timings: readonly Timing[]): string[] => [
   ...(["gpu", "alone"] as const).filter((by) => timings.some((t) => t[by])).map((by) => told[by]),
   "rates and shares are of the alone time where there is one, else of the gpu time, else of the median; " +
-    "of roofline: of min(multiply-add rate, flops/byte x copy bandwidth); see docs/bench.md",
+    "of roofline: the least time over the time taken, the longest of flops over the multiply-add rate, bytes over the " +
+    "copy bandwidth and launches times an empty one; see docs/bench.md",
   ...short(timings),
 ];
 
@@ -170,9 +171,11 @@ export function profileReport(profile: ProfileRecord): string {
     share(r.share),
     digits(r.gigabytesPerSecond),
     digits(r.gigaflops),
+    share(r.ofWork),
     share(r.ofRoofline),
+    r.limit ?? "",
   ]);
-  const titles = ["kernel", "calls", "ms", "share", "GB/s", "GFLOP/s", "of roofline"];
+  const titles = ["kernel", "calls", "ms", "share", "GB/s", "GFLOP/s", "of work", "of roofline", "limit"];
   return [
     `${name}: ${digits(ms)} ms in ${dispatches} dispatches, by ${clock}`,
     ...aligned([titles, ...lines], 1),

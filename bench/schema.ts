@@ -43,12 +43,22 @@ const run = z
   })
   .meta({ description: "the run as a whole: the first line" });
 
+const by = z.enum(["median", "gpu", "alone"]);
+const limit = z
+  .enum(["compute", "memory", "dispatch"])
+  .meta({ description: "what its least time is of: operations, bytes or launches" });
+const ofRoofline = share.meta({
+  description:
+    "the least time over the time taken: of operations, bytes and launches, whichever takes longest",
+});
+
 const roofs = z
   .object({
     kind: z.literal("roofs"),
+    by: by.meta({ description: "the time that all three are of; median: by the wall clock" }),
     gigaflops: z.number().positive(),
     gigabytesPerSecond: z.number().positive(),
-    dispatchMicroseconds: z.number().positive().optional(),
+    dispatchMicroseconds: z.number().positive().optional().meta({ description: "an empty one" }),
   })
   .meta({ description: "what the adapter can do at best, measured in the same rounds" });
 
@@ -66,16 +76,14 @@ const caseLine = z
     wall: spread.meta({ description: "by the host's clock, the wait for the device included" }),
     gpu: spread.optional().meta({ description: "by the device's timestamps" }),
     alone: spread.optional().meta({ description: "a software driver's processor time over the cores" }),
-    by: z.enum(["median", "gpu", "alone"]).meta({
-      description: "the time that rates and shares are of; median: by the wall clock",
-    }),
+    by: by.meta({ description: "the time that rates and shares are of; median: by the wall clock" }),
     rate: z.number().positive().optional(),
     unit: z.string(),
     gigaflops: z.number().positive().optional(),
     gigabytesPerSecond: z.number().positive().optional(),
     intensity: z.number().positive().optional().meta({ description: "operations a byte" }),
-    limit: z.enum(["compute", "memory", "dispatch"]).optional().meta({ description: "the roof it is under" }),
-    ofRoofline: share.optional(),
+    limit: limit.optional(),
+    ofRoofline: ofRoofline.optional(),
   })
   .meta({ description: "a case that was right and timed" });
 
@@ -126,7 +134,9 @@ const profile = z
         share,
         gigabytesPerSecond: z.number().nonnegative(),
         gigaflops: z.number().nonnegative(),
-        ofRoofline: share.optional(),
+        limit: limit.optional(),
+        ofRoofline: ofRoofline.optional(),
+        ofWork: share.optional().meta({ description: "the same of operations and bytes alone" }),
       }),
     ),
   })

@@ -79,7 +79,8 @@ export const verdicts = (rates: Rates, busy: boolean): Verdict[] =>
       const t = rates.find(name);
       const median = t && figure(t, rates, "median");
       if (!t || median === undefined) return [];
-      const quiet = figure(t, rates, "alone") ?? figure(t, rates, "best") ?? median;
+      const alone = t.by === "alone" ? figure(t, rates, "alone") : undefined;
+      const quiet = alone ?? figure(t, rates, "best") ?? median;
       const value = busy ? quiet : median;
       const line = `${name}: ${show(value)}${busy ? ` (${show(median)})` : ""}`;
       return [{ value, line, met: below ? value < goal : value >= goal }];

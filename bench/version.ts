@@ -1,2 +1,2 @@
 /** Of a record's lines. Raised when a field changes its meaning or goes; new fields do not raise it. */
-export const VERSION = 1;
+export const VERSION = 2;

@@ -140,8 +140,7 @@ export function describeHardware(
     maxWorkgroupSize: Math.min(maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX), // all stand in one line
     maxWorkgroupStorage: maxComputeWorkgroupStorageSize,
     maxBinding,
-    // On llvmpipe a kernel of 16 arrays takes seven seconds to compile.
-    maxStorageBuffers: driver.software ? undefined : device.limits.maxStorageBuffersPerShaderStage,
+    maxStorageBuffers: device.limits.maxStorageBuffersPerShaderStage,
     subgroups: device.features.has("subgroups"),
     subgroupSize: subgroupSize(adapter),
     matrix: matrixUnit(device, adapter),

@@ -9,8 +9,12 @@ export interface Roofline {
   readonly gigabytesPerSecond: number;
   /** Multiply-adds in registers, two operations each. */
   readonly gigaflops: number;
-  /** One empty dispatch among many, microseconds. */
+  /** One empty dispatch among many, microseconds by the host's clock, whose part in it is included. */
   readonly dispatchMicroseconds: number;
+  /** By which clock the two rates are: the device's on a GPU where its stamps are fine enough. */
+  readonly clock: "timestamps" | "wall clock";
+  /** One empty dispatch by that clock. */
+  readonly launchMicroseconds: number;
 }
 
 /** Floats to copy for a bandwidth: 64 MiB; on a GPU, whose cache may hold that, 256 MiB where it can be bound. */
@@ -34,14 +38,22 @@ export async function measureRoofline(engine: Engine): Promise<Roofline> {
       () => engine.launch(multiplyAdd, {}, { y: to }, { threads, rounds, a: 1e-8 }),
       stopwatch,
     );
-    const tiny = await time(engine, () => {
-      for (let i = 0; i < 200; i++)
-        engine.launch(multiplyAdd, {}, { y: to }, { threads: 1, rounds: 0, a: 0 });
-    });
+    const tiny = await time(
+      engine,
+      () => {
+        for (let i = 0; i < EMPTY; i++)
+          engine.launch(multiplyAdd, {}, { y: to }, { threads: 1, rounds: 0, a: 0 });
+      },
+      stopwatch,
+    );
+    const stamped = [copy, flop, tiny].every(({ passes }) => passes !== undefined);
+    const ms = ({ wall, passes }: Times): number => (stamped ? passes! : wall);
     return {
-      gigabytesPerSecond: (8 * words) / copy / 1e6,
-      gigaflops: (256 * threads * rounds) / flop / 1e6,
-      dispatchMicroseconds: (tiny / 200) * 1000,
+      gigabytesPerSecond: (8 * words) / ms(copy) / 1e6,
+      gigaflops: (256 * threads * rounds) / ms(flop) / 1e6,
+      dispatchMicroseconds: (tiny.wall / EMPTY) * 1000,
+      clock: stamped ? "timestamps" : "wall clock",
+      launchMicroseconds: (ms(tiny) / EMPTY) * 1000,
     };
   } finally {
     from.dispose();
@@ -50,11 +62,19 @@ export async function measureRoofline(engine: Engine): Promise<Roofline> {
   }
 }
 
+/** Dispatches whose cost is dealt out among them. */
+const EMPTY = 200;
+
 /** Timestamps rounded more coarsely than so many milliseconds, as in browsers, tell less than the wall clock. */
 const FINE = 0.002;
 
-/** Milliseconds of the passes by a stopwatch, if its stamps are fine enough; of the host's clock without. */
-async function time(engine: Engine, run: () => void, stopwatch?: Stopwatch): Promise<number> {
+/** Medians in milliseconds: by the host's clock, and of the passes by a stopwatch, if its stamps are fine enough. */
+interface Times {
+  readonly wall: number;
+  readonly passes: number | undefined;
+}
+
+async function time(engine: Engine, run: () => void, stopwatch: Stopwatch | undefined): Promise<Times> {
   const walls: number[] = [];
   const passes: number[] = [];
   for (let i = 0; i < 8; i++) {
@@ -74,5 +94,5 @@ async function time(engine: Engine, run: () => void, stopwatch?: Stopwatch): Pro
     if (stamps && stamps.length > 0) passes.push(stamps.reduce((sum, ms) => sum + ms));
   }
   const stamped = stopwatch && stopwatch.step <= FINE && passes.length === walls.length;
-  return median(stamped ? passes : walls);
+  return { wall: median(walls), passes: stamped ? median(passes) : undefined };
 }

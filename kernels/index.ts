@@ -6,6 +6,7 @@ export { attentionSlopes, attentionWeights } from "./attention-weights.ts";
 export { binary, binaryBroadcast, binaryScalar } from "./binary.ts";
 export { blocks } from "./blocks.ts";
 export { cast } from "./cast.ts";
+export { channelSums } from "./channel-sums.ts";
 export { clipFactor } from "./clip.ts";
 export { combine } from "./combine.ts";
 export { convFold } from "./conv-fold.ts";
@@ -35,6 +36,7 @@ export {
   normStatistics,
 } from "./norm.ts";
 export { groupNorm, groupNormGrad } from "./norm-group.ts";
+export { normImage, normImageGrad } from "./norm-image.ts";
 export { normLanes, normLanesGrad } from "./norm-lanes.ts";
 export { drawnNorms, normRatio, sampleNorms } from "./norm-ratio.ts";
 export { normGradPieces, normGradSplit, normPieces, normSplit } from "./norm-split.ts";

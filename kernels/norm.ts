@@ -182,7 +182,7 @@ fn affine(map: u32) -> vec3f {
     select(1.0, alpha[(at + p.alphaAt) * p.useAlpha], p.useAlpha == 1u));
 }`;
 /** A row's statistics, parameters and what is added to gamma xhat. */
-const ofRow = `
+export const ofRow = `
       let s = statistics[row];
       let f = affine(row);
       let shift = f.y + f.x * f.z * s.z;`;
@@ -219,7 +219,7 @@ export const normApply = defineKernel({
 });
 
 /** Of an element: xhat, and the derivative of the norm's result before gamma. */
-const gradient = (vec: boolean, at: string) => `
+export const gradient = (vec: boolean, at: string) => `
       let h = (x[${at}] - s.x) * s.y;
       let z = f.x * h + shift;
       let g = dy[${at}] * ${lanewise(vec, (l) => `slope(z${l})`)};`;

@@ -83,6 +83,12 @@ const section = (title: string, content: Markup): Markup => html`<section>
 ${content}
 </section>`;
 
+const clocks = {
+  median: "by the wall clock",
+  gpu: "by timestamps",
+  alone: "by processor time",
+} as const satisfies Record<RoofsRecord["by"], string>;
+
 function cards(roofs: RoofsRecord | undefined, kernels: number, faults: number): Markup {
   const entries: [string, string][] = [
     ...(roofs
@@ -93,7 +99,10 @@ function cards(roofs: RoofsRecord | undefined, kernels: number, faults: number):
       : []),
     ...(roofs?.dispatchMicroseconds === undefined
       ? []
-      : ([["a dispatch", `${digits(roofs.dispatchMicroseconds)} µs`]] as [string, string][])),
+      : ([[`a dispatch, ${clocks[roofs.by]}`, `${digits(roofs.dispatchMicroseconds)} µs`]] as [
+          string,
+          string,
+        ][])),
     ["cases timed", String(kernels)],
     ["wrong results", String(faults)],
   ];

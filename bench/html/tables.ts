@@ -1,5 +1,5 @@
 import { digits, percent } from "../format.ts";
-import { GOOD, goodLine, goodShare } from "../profile.ts";
+import { GOOD, type GoodShare, goodLine, goodShare } from "../profile.ts";
 import { change, type OldRecord } from "../record.ts";
 import type { CaseRecord, ColdRecord, FusionRecord, Line, ProfileRecord, TargetRecord } from "../schema.ts";
 import { html, Markup } from "./markup.ts";
@@ -41,6 +41,10 @@ ${heads(columns)}
 ${rows}
 </tbody></table></div>`;
 
+const limitHint = "what its least time is of: operations, bytes or launches";
+const roofHint =
+  "the least time over the time taken: the longest of operations over the multiply-add rate, bytes over the copy bandwidth, launches times an empty one";
+
 const caseColumns: readonly Column[] = [
   { title: "case", text: true },
   { title: "family", text: true },
@@ -52,8 +56,8 @@ const caseColumns: readonly Column[] = [
   { title: "flops/byte", hint: "arithmetic intensity" },
   { title: "GFLOP/s" },
   { title: "GB/s" },
-  { title: "limit", text: true, hint: "the roof it is under" },
-  { title: "of roofline", hint: "of min(multiply-add rate, flops/byte x copy bandwidth)" },
+  { title: "limit", text: true, hint: limitHint },
+  { title: "of roofline", hint: roofHint },
 ];
 
 /** Every case, sortable. */
@@ -125,15 +129,19 @@ export const leftOutTable = (lines: readonly Extract<Line, { kind: "left-out" }>
 
 /** A step's kernels, and what of its time is well spent. */
 export function profileSection(profile: ProfileRecord): Markup {
-  const { short } = goodShare(profile);
+  const { launched, short } = goodShare(profile);
   const lacking = short.filter((row) => row.share >= 0.01);
-  const names = lacking.map(
-    (r) =>
-      `${r.kernel} (${percent(r.share)} of the time${r.ofRoofline === undefined ? "" : `, at ${percent(r.ofRoofline)}`})`,
-  );
+  const named = (rows: GoodShare["short"]): string =>
+    rows
+      .map(
+        (r) =>
+          `${r.kernel} (${percent(r.share)} of the time${r.ofRoofline === undefined ? "" : `, at ${percent(r.ofRoofline)}`})`,
+      )
+      .join(", ");
   return html`<h3>${profile.name}</h3>
 <p class="verdict">${goodLine(profile)}.</p>
-${lacking.length > 0 ? html`<p>Short of it, with 1 % of the time or more: ${names.join(", ")}.</p>` : undefined}
+${launched.length > 0 ? html`<p>Launching is most of what these take: ${named(launched)}.</p>` : undefined}
+${lacking.length > 0 ? html`<p>Short of it, with 1 % of the time or more: ${named(lacking)}.</p>` : undefined}
 ${table({
   caption: `${digits(profile.ms)} ms in ${profile.dispatches} dispatches, by ${profile.clock}`,
   columns: [
@@ -144,7 +152,9 @@ ${table({
     { title: "share of the time" },
     { title: "GB/s" },
     { title: "GFLOP/s" },
-    { title: "of roofline", hint: `${percent(GOOD)} or more counts as good` },
+    { title: "of work", hint: "the same as of roofline without launches: its compute or memory roof" },
+    { title: "limit", text: true, hint: limitHint },
+    { title: "of roofline", hint: `${roofHint}; ${percent(GOOD)} or more counts as good` },
   ],
   rows: profile.rows.map(
     (r) =>
@@ -156,6 +166,8 @@ ${table({
         bar(r.share),
         number(r.gigabytesPerSecond),
         number(r.gigaflops),
+        bar(r.ofWork),
+        words(r.limit),
         bar(r.ofRoofline),
       ]}</tr>`,
   ),

@@ -5,7 +5,7 @@ import { attainable, type Roofs, ridge } from "../roofs.ts";
 import type { CaseRecord } from "../schema.ts";
 import { type KindName, kindOf, kinds } from "./families.ts";
 
-export type Point = Pick<CaseRecord, "name" | "group" | "bound" | "intensity" | "gigaflops" | "ofRoofline">;
+export type Point = Pick<CaseRecord, "name" | "group" | "bound" | "intensity" | "gigaflops" | "limit">;
 
 export interface RooflinePlot {
   readonly roofs: Roofs;
@@ -58,7 +58,7 @@ export function rooflinePlot({ roofs, cases, title }: RooflinePlot): string {
     axes(scale),
     `<g clip-path="url(#roofline-frame)">${roofLines(roofs, scale)}</g>`,
     roofNames(roofs, scale),
-    ...points.map((p) => mark(p, scale)),
+    ...points.map((p) => mark(p, roofs, scale)),
     ...pointNames(points, roofs, scale),
     legend.drawing,
     "</svg>\n",
@@ -152,14 +152,20 @@ function roofNames(roofs: Roofs, { x, y, low, high }: Scale): string {
   ].join("\n");
 }
 
-function mark(point: Placed, { x, y }: Scale): string {
+/** How high a point lies under the roof that is drawn, which knows of no launches. */
+const heightOf = ({ gigaflops, intensity }: Placed, roofs: Roofs): number =>
+  gigaflops / attainable(roofs, intensity);
+
+function mark(point: Placed, roofs: Roofs, { x, y }: Scale): string {
   const kind = kindOf(point.group);
-  const told = `${point.name}: ${digits(point.gigaflops)} GFLOP/s at ${digits(point.intensity)} operations a byte`;
-  const share = point.ofRoofline === undefined ? "" : `, ${percent(point.ofRoofline)} of its roof`;
+  const told =
+    `${point.name}: ${digits(point.gigaflops)} GFLOP/s at ${digits(point.intensity)} operations a byte, ` +
+    `${percent(heightOf(point, roofs))} of its roof`;
+  const held = point.limit === "dispatch" ? "; launching it takes longer than either" : "";
   return (
     `<path class="point ${kind}" d="${kinds[kind].outline}" ` +
     `transform="translate(${pixel(x(point.intensity))} ${pixel(y(point.gigaflops))})">` +
-    `<title>${escaped(told + share)}</title></path>`
+    `<title>${escaped(told + held)}</title></path>`
   );
 }
 
@@ -171,7 +177,7 @@ function pointNames(points: readonly Placed[], roofs: Roofs, scale: Scale): stri
   const { x, y } = scale;
   const boxes: Box[] = points.map((p) => around(x(p.intensity), y(p.gigaflops)));
   const seen = new Set<KindName>();
-  const sorted = points.toSorted((a, b) => (b.ofRoofline ?? 0) - (a.ofRoofline ?? 0));
+  const sorted = points.toSorted((a, b) => heightOf(b, roofs) - heightOf(a, roofs));
   return sorted.flatMap((p) => {
     const kind = kindOf(p.group);
     if (seen.has(kind)) return [];
@@ -255,7 +261,7 @@ function styles(present: readonly KindName[]): string {
 
 /** What the plot shows, for those who cannot see it. */
 function inWords(roofs: Roofs, points: readonly Placed[]): string {
-  const good = points.filter((p) => (p.ofRoofline ?? 0) >= HIGH).length;
+  const good = points.filter((p) => heightOf(p, roofs) >= HIGH).length;
   return (
     `Roofs: ${digits(roofs.gigaflops)} GFLOP/s of multiply-adds and ${digits(roofs.gigabytesPerSecond)} GB/s copied, ` +
     `which meet at ${digits(ridge(roofs))} operations a byte. ${points.length} cases lie under them, ${good} of ` +

@@ -140,12 +140,15 @@ function timesTable(
 
 /** Where the steps' time goes. */
 async function profiled(engine: Engine, recorded: readonly Recorded[], work: Work): Promise<ProfileRecord[]> {
-  const roofs = await measureRoofline(engine);
+  const { clock, launchMicroseconds, ...rates } = await measureRoofline(engine);
+  const roofs = { ...rates, dispatchMicroseconds: launchMicroseconds };
   const records: ProfileRecord[] = [];
   for (const { precision, part, capture } of recorded) {
     if (part !== "step") continue;
     work.restart();
-    records.push(describeProfile(`sampling step, ${precision}`, await profile(engine, capture), roofs));
+    const measured = await profile(engine, capture);
+    const same = measured.clock === clock ? roofs : undefined; // a share mixes no clocks
+    records.push(describeProfile(`sampling step, ${precision}`, measured, same));
   }
   return records;
 }

@@ -17,6 +17,7 @@ import {
   groupNormVariant,
   groupNormVariants,
 } from "../../kernels/norm-group.ts";
+import { normImage, normImageGrad, normsImages } from "../../kernels/norm-image.ts";
 import {
   type NormLanesForwardVariant,
   type NormLanesGradVariant,
@@ -44,7 +45,7 @@ import { dealing, folding, type Table } from "./ways.ts";
 /*
  * Which kernels compute a norm, forward and back: several sweeps over the maps; or one workgroup that keeps a whole group
  * (kernels/norm-group.ts); or the same with some lanes for each map (kernels/norm-lanes.ts); or two sweeps that join what
- * they need themselves (kernels/norm-split.ts).
+ * they need themselves (kernels/norm-split.ts); or, on a CPU driver, a subgroup for each small image (kernels/norm-image.ts).
  */
 
 const momentsOf = folding<Table>("norm_moments", (engine, [x], { rows, columns }, way) => {
@@ -98,6 +99,7 @@ export interface NormGradProblem extends NormProblem {
 
 type Kept<V> =
   | { readonly kernel: "sweeps" }
+  | { readonly kernel: "image" }
   | ({ readonly kernel: "whole" } & GroupNormVariant)
   | ({ readonly kernel: "lanes" } & V)
   | ({ readonly kernel: "split" } & NormPiecesVariant);
@@ -146,6 +148,10 @@ function split(hw: Hardware, problem: NormProblem, atOnce: number) {
   );
 }
 
+/** Small images, a subgroup each: how many there are does not count. */
+const image = (hw: Hardware, { columns, groupSize, params: { channels } }: NormProblem) =>
+  groupSize === 1 && normsImages(hw, channels, columns) ? [{ kernel: "image" } as const] : [];
+
 const byGroup = ({ columns, groupSize, plus }: NormProblem): string =>
   `${plus ? "++ of" : "groups of"} ${groupSize}x${columns}`;
 const imageBy = ({ hardware: { kind } }: Engine) => ({ by: kind === "cpu" ? "image" : "map" }) as const;
@@ -155,12 +161,14 @@ export const normed: Tunable<NormProblem, Way> = {
   family: "norm",
   classOf: byGroup,
   heuristic: (hw, problem) =>
+    image(hw, problem)[0] ??
     usualLanes(lanes(hw, problem, normLanesVariants)) ??
     whole(hw, problem, false)[0] ??
     split(hw, problem, AT_ONCE.forward)[0] ??
     sweeps,
   ways: (hw, problem) => [
     sweeps,
+    ...image(hw, problem),
     ...whole(hw, problem, false),
     ...lanes(hw, problem, normLanesVariants),
     ...split(hw, problem, AT_ONCE.forward),
@@ -177,7 +185,13 @@ export const normed: Tunable<NormProblem, Way> = {
     }
     const y = engine.empty(x.shape);
     const tensors = { x, gamma, beta, alpha, statistics, y };
-    if (way.kernel === "whole") {
+    if (way.kernel === "image")
+      engine.launch(normImage, { act, vec: columns % 4 === 0 }, tensors, {
+        ...params,
+        eps,
+        plus: plus ? 1 : 0,
+      });
+    else if (way.kernel === "whole") {
       const { kernel: _, ...variant } = way;
       engine.launch(groupNormKernel, { act, ...variant }, tensors, { ...params, groupSize, eps });
     } else if (way.kernel === "lanes") {
@@ -221,12 +235,14 @@ export const normedBack: Tunable<NormGradProblem, GradWay> = {
   family: "norm_grad",
   classOf: byGroup,
   heuristic: (hw, problem) =>
+    image(hw, problem)[0] ??
     usualLanes(lanes(hw, problem, normLanesGradVariants)) ??
     whole(hw, problem, true)[0] ??
     split(hw, problem, AT_ONCE.gradient)[0] ??
     sweeps,
   ways: (hw, problem) => [
     sweeps,
+    ...image(hw, problem),
     ...whole(hw, problem, true),
     ...lanes(hw, problem, normLanesGradVariants),
     ...split(hw, problem, AT_ONCE.gradient),
@@ -244,7 +260,14 @@ export const normedBack: Tunable<NormGradProblem, GradWay> = {
     const { width, dGammaAt, dBetaAt } = places;
     const dx = engine.empty(x.shape);
     const read = { x, dy, gamma, beta, alpha };
-    if (way.kernel === "whole") {
+    if (way.kernel === "image")
+      engine.launch(
+        normImageGrad,
+        { act, vec: columns % 4 === 0 },
+        { ...read, statistics, grads, dx },
+        { ...params, plus: plus ? 1 : 0, ...places },
+      );
+    else if (way.kernel === "whole") {
       const { kernel: _, ...variant } = way;
       const sizes = { ...params, groupSize, width, dGammaAt, dBetaAt };
       engine.launch(groupNormGrad, { act, ...variant }, { ...read, statistics, dx, grads }, sizes);

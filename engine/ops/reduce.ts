@@ -1,3 +1,4 @@
+import { channelPieces, channelSums, sumsChannels } from "../../kernels/channel-sums.ts";
 import {
   type ReduceName,
   type ReduceVariant,
@@ -39,7 +40,10 @@ export interface ReduceOptions {
 /** Longest chain one thread adds up: longer axes are cut and summed as a tree. */
 const CHAIN = 1024;
 
-/** Joins axes by repeated [outer, length, inner] -> [outer, inner] launches; `times` is applied once, at the end. */
+/**
+ * Joins axes by repeated [outer, length, inner] -> [outer, inner] launches, or what lies around one that stays at once;
+ * `times` is applied once, at the end.
+ */
 export function reduceAxes(
   engine: Engine,
   name: ReduceName,
@@ -48,6 +52,8 @@ export function reduceAxes(
   times = 1,
 ): Tensor {
   const { dims, kept } = joinNeighbours(x.shape, axes);
+  if (name === "sum" && aroundOne(kept) && sumsChannels(engine.hardware, dims[0]!, dims[2]!))
+    return sumAround(engine, x, dims as Triple, times);
   let current = x;
   let done = axes.length === 0;
   for (let i = dims.length - 1; i >= 0; i--) {
@@ -70,6 +76,18 @@ export function reduceAxes(
     done = true;
   }
   return done && current !== x ? current : scale(x, times);
+}
+
+type Triple = [images: number, channels: number, hw: number];
+
+const aroundOne = (kept: readonly boolean[]): boolean =>
+  kept.length === 3 && kept[1] === true && kept[0] === false && kept[2] === false;
+
+function sumAround(engine: Engine, x: Tensor, [images, channels, hw]: Triple, scale: number): Tensor {
+  const y = engine.empty([channels]);
+  const pieces = channelPieces(images);
+  engine.launch(channelSums, { vec: hw % 4 === 0 }, { x, y }, { images, channels, hw, pieces, scale });
+  return y;
 }
 
 interface Joining {

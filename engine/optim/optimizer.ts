@@ -62,7 +62,7 @@ export abstract class Optimizer {
     kernels: MoveKernels,
     grads: readonly Tensor[],
     clip: Tensor | undefined,
-    numbers: Readonly<Record<string, ScalarLike>>,
+    numbers: Numbers,
   ): void {
     this.#requireGradients(grads);
     const moved = [...this.params].map(([name, param], i) => this.#arraysOf(name, param, grads[i]!));
@@ -71,13 +71,17 @@ export abstract class Optimizer {
     const { engine } = first.param;
     const variant = { ema: this.ema !== undefined, clip: clip !== undefined };
     const all = { ...numbers, emaGain: this.ema?.gain ?? 0 };
-    const most = tensorsOfStep(engine.hardware, Object.keys(first).length, variant.clip);
+    const most = Math.min(
+      tensorsOfStep(engine.hardware, Object.keys(first).length, variant.clip),
+      moved.length,
+    );
     for (let i = 0; i < moved.length; i += most) {
-      const those = moved.slice(i, i + most);
-      if (those.length > 1 && fitTogether(those, engine.hardware))
-        this.#moveSeveral(kernels.several, those, clip, all, variant);
+      const from = Math.min(i, moved.length - most); // the last launch binds some that are moved, lest it needs a kernel of its own
+      const those = moved.slice(from, from + most);
+      if (most > 1 && fitTogether(those, engine.hardware))
+        this.#moveSeveral(kernels.several, those, { from: i - from, clip, numbers: all });
       else
-        for (const arrays of those)
+        for (const arrays of moved.slice(i, i + most))
           engine.launchLinear(
             kernels.one,
             { ...variant, vecs: vecsPerThread(engine.hardware) },
@@ -88,22 +92,28 @@ export abstract class Optimizer {
     }
   }
 
+  /** Moves those `from` a place on; of the others nothing. */
   #moveSeveral(
     kernel: MoveKernels["several"],
     those: readonly Arrays[],
-    clip: Tensor | undefined,
-    numbers: Readonly<Record<string, ScalarLike>>,
-    variant: { ema: boolean; clip: boolean },
+    { from, clip, numbers }: { from: number; clip: Tensor | undefined; numbers: Numbers },
   ): void {
+    const { engine } = those[0]!.param;
     const tensors = those.flatMap((arrays, k) =>
       Object.entries(arrays).map(([array, t]) => [`${array}_${k}`, t] as const),
     );
     const counts = Object.keys(kernel.params).filter((name) => name.startsWith("count"));
-    those[0]!.param.engine.launch(
+    const countOf = (k: number): number => (k < from ? 0 : (those[k]?.param.size ?? 0));
+    engine.launch(
       kernel,
-      { ...variant, tensors: those.length },
+      {
+        ema: this.ema !== undefined,
+        clip: clip !== undefined,
+        tensors: those.length,
+        vecs: vecsPerThread(engine.hardware),
+      },
       { ...Object.fromEntries(tensors), ...(clip && { clip }) },
-      { ...numbers, ...Object.fromEntries(counts.map((name, k) => [name, those[k]?.param.size ?? 0])) },
+      { ...numbers, ...Object.fromEntries(counts.map((name, k) => [name, countOf(k)])) },
     );
   }
 
@@ -154,6 +164,8 @@ export abstract class Optimizer {
     for (const t of this.tensors().values()) t.dispose();
   }
 }
+
+type Numbers = Readonly<Record<string, ScalarLike>>;
 
 /** What kernels of optimizers differ by: see kernels/adam.ts. */
 type MoveVariant = { ema: boolean; clip: boolean; vecs: number };

@@ -94,8 +94,19 @@ describe("a run of the roofline and three cases", async () => {
     const ms = own.by === "median" ? own.wall.median : own[own.by]!.median;
     expect(own.intensity).toBeCloseTo(1 / 12, 12);
     expect(own.gigabytesPerSecond).toBeCloseTo((12 * 4096) / ms / 1e6, 9);
-    expect(own.limit).toBe("memory");
-    expect(own.ofRoofline).toBeCloseTo(own.gigabytesPerSecond! / roofs!.gigabytesPerSecond, 9);
+    expect(roofs!.by).toBe(own.by);
+    const copied = own.gigabytesPerSecond! / roofs!.gigabytesPerSecond;
+    const launched = roofs!.dispatchMicroseconds! / 1e3 / ms;
+    expect(own.limit).toBe(copied > launched ? "memory" : "dispatch");
+    expect(own.ofRoofline).toBeCloseTo(Math.max(copied, launched), 9);
+  });
+
+  test("holds empty dispatches against themselves, by the wall clock, and knows their other times", () => {
+    const empty = ofKind(lines, "case").find((c) => c.name === "roofline dispatch")!;
+    expect(empty.by).toBe("median");
+    expect(empty.ofRoofline).toBeCloseTo(1, 9);
+    const { driver } = engine;
+    if (driver.software && host.threadsTime() !== undefined) expect(empty.alone!.median).toBeGreaterThan(0);
   });
 
   test("the device's clock ran within the host's", () => {

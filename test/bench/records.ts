@@ -4,7 +4,7 @@ import type { CaseRecord, Line, RunRecord } from "../../bench/schema.ts";
 
 export const run: RunRecord = {
   kind: "run",
-  version: 1,
+  version: 2,
   date: "2026-01-02T03:04:05.678Z",
   adapter: 'Example <GPU> & "co"',
   driver: {
@@ -24,6 +24,7 @@ export const run: RunRecord = {
 
 export const roofs = {
   kind: "roofs",
+  by: "median",
   gigaflops: 100,
   gigabytesPerSecond: 20,
   dispatchMicroseconds: 8,

@@ -10,7 +10,7 @@ const point = (name: string, group: string, intensity: number, gigaflops: number
   bound: "compute",
   intensity,
   gigaflops,
-  ofRoofline: gigaflops / Math.min(100, 20 * intensity),
+  limit: "compute",
 });
 
 /** Where each case's mark was put, by its name. */
@@ -40,7 +40,7 @@ describe("the roofline plot", () => {
       point("at the corner", "conv2d", 5, 100),
       point("on the slope", "norm", 0.5, 10),
       point("on the flat", "matmul", 50, 100),
-      point("a tenth of the corner", "unary", 5, 10),
+      { ...point("a tenth of the corner", "unary", 5, 10), limit: "dispatch" },
       point("roofline copy", "roofline", 1, 1),
       { ...point("tiny ops", "dispatch", 0.1, 0.001), bound: "dispatch" },
       {
@@ -49,7 +49,7 @@ describe("the roofline plot", () => {
         bound: "memory",
         intensity: undefined,
         gigaflops: undefined,
-        ofRoofline: 0.5,
+        limit: "memory",
       },
     ],
   });
@@ -83,6 +83,17 @@ describe("the roofline plot", () => {
       "on the slope",
     ]);
     expect(svg).toContain("4 cases lie under them, 3 of them at 70 % of their roof or more");
+  });
+
+  test("tells of each case how high it is under what is drawn, and which launching holds down", () => {
+    const told = (name: string) => new RegExp(`<title>(${name}: [^<]+)</title>`).exec(svg)![1];
+    expect(told("on the slope")).toBe(
+      "on the slope: 10.0 GFLOP/s at 0.500 operations a byte, 100 % of its roof",
+    );
+    expect(told("a tenth of the corner")).toBe(
+      "a tenth of the corner: 10.0 GFLOP/s at 5.00 operations a byte, 10 % of its roof; " +
+        "launching it takes longer than either",
+    );
   });
 
   test("tells families by shape as well as colour, and names those that are there", () => {

@@ -54,7 +54,13 @@ webTest(
     const softmax = cases[4]!;
     const ms = softmax.by === "gpu" ? softmax.gpu!.median : softmax.wall.median;
     expect(softmax.rate).toBeCloseTo(softmax.bytes / ms / 1e6, 6);
-    const least = Math.max(softmax.bytes / roofs!.gigabytesPerSecond, softmax.flops / roofs!.gigaflops) / 1e6;
+    const { gigaflops, gigabytesPerSecond, dispatchMicroseconds, by } = roofs!;
+    expect(by).toBe(softmax.by);
+    const least = Math.max(
+      softmax.bytes / gigabytesPerSecond / 1e6,
+      softmax.flops / gigaflops / 1e6,
+      dispatchMicroseconds! / 1e3,
+    );
     expect(softmax.ofRoofline).toBeCloseTo(least / ms, 6);
 
     const rows = page.locator("tbody tr");
