@@ -1,4 +1,4 @@
-import { rowSpan } from "./conv2d.ts";
+import { rowSpan } from "./conv-span.ts";
 import type { Hardware } from "./kernel.ts";
 
 /*

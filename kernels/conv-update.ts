@@ -62,11 +62,12 @@ export const convUpdate = defineKernel({
 /** The tiles of the networks' last convolutions: few channels, 3 x 3 or 1 x 1. */
 function updateVariants(): ConvUpdateVariant[] {
   const tiles = [
-    [4, 8, 8, true],
-    [4, 8, 8, false],
-    [4, 8, 64, false],
+    [4, 8, 8, true, true],
+    [4, 8, 8, true, false],
+    [4, 8, 8, false, false],
+    [4, 8, 64, false, false],
   ] as const;
-  return tiles.flatMap(([rows, columns, lanes, broadcast]) =>
+  return tiles.flatMap(([rows, columns, lanes, broadcast, bare]) =>
     (["none", "div", "mul"] as const).flatMap((factor) =>
       [true, false].map(
         (draws): ConvUpdateVariant => ({
@@ -75,6 +76,7 @@ function updateVariants(): ConvUpdateVariant[] {
           dilationX: 1,
           rows,
           columns,
+          bare,
           lanes,
           broadcast,
           factor,

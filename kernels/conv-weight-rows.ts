@@ -1,5 +1,6 @@
 import { common, LANES, ownLane } from "./broadcast.ts";
-import { type ConvRowsVariant, convVariants, nth, rowSpan } from "./conv2d.ts";
+import { readSpan } from "./conv-span.ts";
+import { type ConvRowsVariant, convVariants } from "./conv2d.ts";
 import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 
 export type ConvWeightVariant = ConvRowsVariant & {
@@ -15,8 +16,8 @@ export function freshRows(khs: number, strideY: number, dilationY: number): numb
 }
 
 /**
- * Partial sums of dw, [splits, co, ci, kh, kw], from dy padded [n, co, oh, dyPitch] and x padded
- * [n, ci, lines, pitch]: split s sums over images s, s + splits, ... Lanes are input channels and, where khs
+ * Partial sums of dw, [splits, co, ci, kh, kw], from dy padded [n, co, oh, dyPitch] and x
+ * [n, ci, lines, pitch], padded or bare: split s sums over images s, s + splits, ... Lanes are input channels and, where khs
  * is less than kh, groups of kernel rows. A thread goes down a strip of columns, and what it read of x serves the next
  * output rows too: with a dilation of d lines, those d apart.
  */
@@ -34,6 +35,7 @@ export const convWeightRows = defineKernel({
     kh: "u32",
     strideY: "u32",
     dilationY: "u32",
+    top: "u32",
     splits: "u32",
   },
   subgroups: ({ broadcast }) => broadcast,
@@ -44,13 +46,15 @@ export const convWeightRows = defineKernel({
     ),
   ),
   main: (v: ConvWeightVariant) => {
-    const loads = Math.ceil(rowSpan(v) / 4);
+    const span = readSpan(v);
     const dyLoads = v.columns / 4;
     const kept = v.khs - v.fresh;
     const taps = range(v.khs).flatMap((h) => range(v.kw).map((k) => [h, k] as const));
     const slopes = common({ name: "g", array: "dy", lines: v.rows, length: dyLoads, pitch: "dyPlane", ...v });
-    const read = (keyword: string, h: number): string =>
-      unroll(loads, (q) => `${keyword} x${h}_${q} = x[i + ${h}u * down + ${q}u];`, " ");
+    const read = (keyword: "let" | "var", h: number): string => `
+              let y${h} = y + ${h}u * p.dilationY;
+              ${v.bare ? `let there${h} = y${h} < p.lines; let i${h} = plane + select(0u, y${h}, there${h}) * vecs;` : `let i${h} = plane + y${h} * vecs;`}
+              ${span.read(keyword, `x${h}`, `i${h}`, `there${h}`)}`;
     return `
     ${linearMain(v.lanes, ownLane(v.broadcast))}
       let strips = p.kh / ${v.khs}u;
@@ -65,18 +69,18 @@ export const convWeightRows = defineKernel({
       let ci = spot / strips;
       let kh = (spot % strips) * ${v.khs}u;
       let vecs = p.pitch / 4u;
-      let down = p.dilationY * vecs;
       let dyVecs = p.dyPitch / 4u;
       let dyPlane = p.oh * dyVecs;
       let apart = ${kept > 0 ? "select(1u, p.dilationY, p.strideY == 1u)" : "1u"};
       ${slopes.places}
       ${unroll(v.rows, (r) => taps.map(([h, k]) => `var s${r}_${h}_${k} = 0.0;`).join(" "))}
       for (var n = split; n < p.n; n += p.splits) {
-        let plane = ((n * p.ci + ci) * p.lines + kh * p.dilationY) * vecs;
         let slope = (n * p.co + co) * dyPlane;
         for (var t = 0u; t < dyVecs; t += ${dyLoads}u) {
+          let plane = (n * p.ci + ci) * p.lines * vecs + t * ${v.strideX}u;
+          ${span.edges("t", "vecs")}
           for (var first = 0u; first < apart; first++) {
-            var i = plane + first * p.strideY * vecs + t * ${v.strideX}u;
+            var y = first * p.strideY + kh * p.dilationY${v.bare ? " - p.top" : ""};
             var j = slope + first * dyVecs + t;
             ${unroll(kept, (h) => read("var", h))}
             for (var oh = first; oh < p.oh; oh += apart) {
@@ -92,15 +96,15 @@ export const convWeightRows = defineKernel({
                 ${taps
                   .map(([h, k]) => {
                     const terms = range(v.columns).map(
-                      (c) => `f${c} * ${nth(`x${h}_`, c * v.strideX + k * v.dilationX)}`,
+                      (c) => `f${c} * ${span.float(`x${h}`, c * v.strideX + k * v.dilationX)}`,
                     );
                     return `s${r}_${h}_${k} += ${terms.join(" + ")};`;
                   })
                   .join("\n")}
               }`,
               )}
-              ${unroll(kept, (h) => unroll(loads, (q) => `x${h}_${q} = x${h + v.fresh}_${q};`, " "))}
-              i += apart * p.strideY * vecs;
+              ${unroll(kept, (h) => span.pass(`x${h + v.fresh}`, `x${h}`))}
+              y += apart * p.strideY;
               j += apart * dyVecs;
             }
           }

@@ -1,4 +1,5 @@
 import { common, LANES, ownLane } from "./broadcast.ts";
+import { readSpan, type Span } from "./conv-span.ts";
 import {
   type Binding,
   type Cost,
@@ -54,13 +55,9 @@ export const convPackWeight = defineKernel({
   cost: ({ co, ci, kh, kw }) => ({ bytes: 8 * co * ci * kh * kw, flops: 0 }),
 });
 
-export type ConvRowsVariant = {
-  kw: number;
-  strideX: number;
-  dilationX: number;
-  /** Output channels and neighbouring columns of a thread, multiples of 4. */
+export type ConvRowsVariant = Span & {
+  /** Output channels of a thread, and its neighbouring columns: multiples of 4. */
   rows: number;
-  columns: number;
   /** Threads of a workgroup: the vector width of a CPU driver, a warp or two of a GPU. */
   lanes: number;
   /** Lanes hand each other what they share, the weights or dy: see broadcast.ts. */
@@ -86,14 +83,7 @@ export type ConvForwardVariant = ConvRowsVariant & {
   residual: boolean;
 };
 
-const lanes = ["x", "y", "z", "w"] as const;
-/** Inputs of one row that `columns` outputs see. */
-export const rowSpan = (v: { kw: number; strideX: number; dilationX: number; columns: number }): number =>
-  (v.columns - 1) * v.strideX + (v.kw - 1) * v.dilationX + 1;
-/** Name of the k-th float of loaded vectors x0, x1, ... */
-export const nth = (name: string, k: number) => `${name}${k >> 2}.${lanes[k & 3]}`;
-
-/** x padded [n, ci, lines, pitch], w packed [ci, kh, kw, coVecs] and what comes out, [n, co, oh, ow]. */
+/** x [n, ci, lines, pitch], padded or bare, w packed [ci, kh, kw, coVecs] and what comes out, [n, co, oh, ow]. */
 export const convRowsParams = {
   n: "u32",
   ci: "u32",
@@ -106,6 +96,8 @@ export const convRowsParams = {
   kh: "u32",
   strideY: "u32",
   dilationY: "u32",
+  /** Lines of zeros above a bare x. */
+  top: "u32",
   useBias: "u32",
   /** From one sample's bias to the next's: 0 where all have the same. */
   biasPitch: "u32",
@@ -116,7 +108,7 @@ export const convRowsParams = {
  * names s{r}_{c} are its sums with column + c, `b` its bias, `co` the channel, `line` the place of its first column.
  */
 export const convSums = (v: ConvRowsVariant, end: (r: number) => string): string => {
-  const loads = Math.ceil(rowSpan(v) / 4);
+  const span = readSpan(v);
   const rowVecs = v.rows / 4;
   const weights = common({ name: "w", array: "w", lines: v.kw, length: rowVecs, pitch: "p.coVecs", ...v });
   return `
@@ -132,14 +124,17 @@ export const convSums = (v: ConvRowsVariant, end: (r: number) => string): string
     let oh = (spot / tiles) % p.oh;
     let n = spot / (tiles * p.oh);
     let vecs = p.pitch / 4u;
-    var plane = (n * p.ci * p.lines + oh * p.strideY) * vecs + column * ${v.strideX}u / 4u;
+    ${span.edges("column / 4u", "vecs")}
+    var plane = n * p.ci * p.lines * vecs + column * ${v.strideX}u / 4u;
+    let above = oh * p.strideY${v.bare ? " - p.top" : ""};
     var tap = row;
     ${weights.places}
     ${unroll(v.rows, (r) => unroll(v.columns, (c) => `var s${r}_${c} = 0.0;`, " "))}
     for (var ci = 0u; ci < p.ci; ci++) {
-      var i = plane;
+      var y = above;
       for (var kh = 0u; kh < p.kh; kh++) {
-        ${unroll(loads, (q) => `let x${q} = x[i + ${q}u];`, " ")}
+        ${v.bare ? "let there = y < p.lines; let i = plane + select(0u, y, there) * vecs;" : "let i = plane + y * vecs;"}
+        ${span.read("let", "x", "i", "there")}
         ${weights.read("tap")}
         tap += ${v.kw}u * p.coVecs;
         ${unroll(
@@ -147,11 +142,15 @@ export const convSums = (v: ConvRowsVariant, end: (r: number) => string): string
           (r) => `{
           ${unroll(v.kw, (k) => `let f${k} = ${weights.float(k, r)};`, " ")}
           ${unroll(v.columns, (c) =>
-            unroll(v.kw, (k) => `s${r}_${c} += f${k} * ${nth("x", c * v.strideX + k * v.dilationX)};`, " "),
+            unroll(
+              v.kw,
+              (k) => `s${r}_${c} += f${k} * ${span.float("x", c * v.strideX + k * v.dilationX)};`,
+              " ",
+            ),
           )}
         }`,
         )}
-        i += p.dilationY * vecs;
+        y += p.dilationY;
       }
       plane += p.lines * vecs;
     }
@@ -169,7 +168,7 @@ export const convSums = (v: ConvRowsVariant, end: (r: number) => string): string
 };
 
 /**
- * y [n, co, oh, ow] from x padded [n, ci, lines, pitch] and w packed [ci, kh, kw, coVecs].
+ * y [n, co, oh, ow] from x [n, ci, lines, pitch], padded or bare, and w packed [ci, kh, kw, coVecs].
  * Lanes are tiles of neighbouring columns; the channels of a group are one for all its lanes.
  */
 export const convRows = defineKernel({
@@ -220,15 +219,18 @@ export function convRowsCost(
 /** Shapes the networks use and odd ones beside them, one of them with all tiles; others compile on demand. */
 export function convVariants(): ConvRowsVariant[] {
   const lanes = LANES;
+  const bare = false;
   const usual: Omit<ConvRowsVariant, "kw" | "strideX" | "dilationX">[] = [
-    { rows: 8, columns: 8, lanes, broadcast: false },
-    { rows: 8, columns: 8, lanes, broadcast: true },
-    { rows: 8, columns: 8, lanes: 64, broadcast: false },
+    { rows: 8, columns: 8, bare, lanes, broadcast: false },
+    { rows: 8, columns: 8, bare, lanes, broadcast: true },
+    { rows: 8, columns: 8, bare, lanes: 64, broadcast: false },
   ];
+  const plain = { rows: 4, columns: 4, bare: true, lanes, broadcast: false };
   const more = [
-    ...convTileSizes.map((tile) => ({ ...tile, lanes, broadcast: false })),
-    ...[...convTileSizes, ...tallTileSizes].map((tile) => ({ ...tile, lanes, broadcast: true })),
+    ...convTileSizes.map((tile) => ({ ...tile, bare, lanes, broadcast: false })),
+    ...[...convTileSizes, ...tallTileSizes].map((tile) => ({ ...tile, bare, lanes, broadcast: true })),
   ].filter((tile) => tile.rows !== 8 || tile.columns !== 8);
+  const large = [4, 8].map((columns) => ({ ...plain, rows: 8, columns, broadcast: true }));
   const shapes = [
     [3, 1, 1],
     [1, 1, 1],
@@ -238,6 +240,15 @@ export function convVariants(): ConvRowsVariant[] {
     [5, 1, 1],
   ] as const;
   return shapes.flatMap(([kw, strideX, dilationX], i) =>
-    (i === 0 ? [...usual, ...more] : usual).map((tile) => ({ kw, strideX, dilationX, ...tile })),
+    [
+      ...usual,
+      ...(i === 0 ? [...more, ...large] : []),
+      ...(strideX === 1 && kw % 2 === 1 ? [plain] : []),
+    ].map((tile) => ({
+      kw,
+      strideX,
+      dilationX,
+      ...tile,
+    })),
   );
 }

@@ -9,6 +9,7 @@ import {
   weightRowsBytes,
 } from "../../kernels/conv-copies.ts";
 import { convPad, convPadVariant } from "../../kernels/conv-pad.ts";
+import { readsBare, type Taps } from "../../kernels/conv-span.ts";
 import type { ConvTile, ConvWeightTile } from "../../kernels/conv-ways.ts";
 import { convWeightRows, freshRows } from "../../kernels/conv-weight-rows.ts";
 import { convPackWeight, convRows } from "../../kernels/conv2d.ts";
@@ -17,11 +18,11 @@ import type { Engine } from "../engine.ts";
 import type { Inputs } from "../op.ts";
 import { bytesOf, type Tensor } from "../tensor.ts";
 import type { Convolution, WeightSums } from "./conv-problems.ts";
-import { type Pair, sizeOf } from "./conv-shapes.ts";
+import { type ConvAttrs, type Pair, sizeOf } from "./conv-shapes.ts";
 import { reduceAxes } from "./reduce.ts";
 import { inTurns } from "./turns.ts";
 
-// Convolutions by rows of a padded copy: convRows and convWeightRows.
+// Convolutions by rows of x or of a padded copy: convRows and convWeightRows.
 
 /** A padded copy of [planes, h, w] with `lines` rows of `pitch`, x's first element at (top, left). */
 function padded(
@@ -47,6 +48,31 @@ function padded(
     { planes, height, width, lines, pitch, top, left, ...apart },
   );
   return y;
+}
+
+interface Seeing {
+  readonly padding: ConvAttrs["padding"];
+  /** Columns that come out. */
+  readonly outputs: number;
+  /** Lines and pitch of a copy, and how far apart it has x's neighbours. */
+  readonly copy: Pair;
+  readonly step?: Pair;
+  readonly phases?: number;
+}
+
+/** What tiles read of x, and how it stands there: x itself where they can, else a padded copy. */
+function seenBy(
+  engine: Engine,
+  x: Tensor,
+  taps: Taps,
+  { padding, outputs, copy, step = [1, 1], phases = 1 }: Seeing,
+) {
+  const [height, width] = sizeOf(x);
+  if (step[0] * step[1] * phases === 1 && readsBare(engine.hardware, taps, { padding, width, outputs }))
+    return { x, bare: true, lines: height, pitch: width, top: padding[0] };
+  const [lines, pitch] = copy;
+  const y = padded(engine, x, lines, pitch, padding[0], padding[2], step, phases);
+  return { x: y, bare: false, lines, pitch, top: 0 };
 }
 
 /** The packed weights and the tiles over a padded copy of x, of as many images at once as a binding holds. */
@@ -79,24 +105,26 @@ function tilesOver(
   tile: ConvTile,
 ): void {
   const [kh, kw] = kernel;
-  const [lines, pitch] = paddedSize([oh, ow], kernel, attrs, tile.columns);
-  const xp = padded(engine, x!, lines, pitch, attrs.padding[0], attrs.padding[2], stuffing);
+  const taps = { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1] };
+  const copy = paddedSize([oh, ow], kernel, attrs, tile.columns);
+  const seen = seenBy(engine, x!, taps, { padding: attrs.padding, outputs: ow, copy, step: stuffing });
   engine.launch(
     convRows,
     {
-      ...{ kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1], ...tile },
+      ...{ ...taps, ...tile, bare: seen.bare },
       broadcast: broadcasts(engine.hardware),
       residual: residual !== undefined,
     },
-    { x: xp, w: wp!, bias: bias ?? wp!, residual: residual ?? wp!, y },
+    { x: seen.x, w: wp!, bias: bias ?? wp!, residual: residual ?? wp!, y },
     {
       n: y.dim(0),
       ci,
       co,
       oh,
       ow,
-      lines,
-      pitch,
+      lines: seen.lines,
+      pitch: seen.pitch,
+      top: seen.top,
       coVecs: Math.ceil(co / 4),
       kh,
       strideY: attrs.stride[0],
@@ -140,9 +168,9 @@ function someWeights(
   const n = x!.dim(0);
   const copies = weightCopies(sums, tile.columns);
   const { phases, dilation } = copies;
-  const [lines, pitch] = copies.x;
+  const taps = { kw, strideX: stride[1], dilationX: dilation[1] };
+  const seen = seenBy(engine, x!, taps, { padding, outputs: sums.size[1], copy: copies.x, phases });
   const [oh, dyPitch] = copies.dy;
-  const xp = padded(engine, x!, lines, pitch, padding[0], padding[2], [1, 1], phases);
   const dyp = padded(engine, dy!, oh, dyPitch, 0, 0, [1, 1], phases);
   const groups = Math.ceil((ci * kh) / khs / tile.lanes) * Math.ceil(co / tile.rows);
   const busy = Math.ceil((engine.hardware.kind === "cpu" ? 16 : 512) / groups);
@@ -152,18 +180,19 @@ function someWeights(
   engine.launch(
     convWeightRows,
     {
-      ...{ kw, strideX: stride[1], dilationX: dilation[1], khs, ...tile },
+      ...{ ...taps, khs, ...tile, bare: seen.bare },
       fresh: freshRows(khs, stride[0], down),
       broadcast: broadcasts(engine.hardware),
     },
-    { x: xp, dy: dyp, dw: parts },
+    { x: seen.x, dy: dyp, dw: parts },
     {
       n,
       ci,
       co,
       oh,
-      lines,
-      pitch,
+      lines: seen.lines,
+      pitch: seen.pitch,
+      top: seen.top,
       dyPitch,
       kh,
       strideY: stride[0],

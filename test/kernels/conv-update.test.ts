@@ -17,7 +17,7 @@ const [n, ci, oh, ow] = [3, 5, 6, 12];
 
 const variants = variantsFor(convUpdate, engine.hardware);
 test.each(variants)(
-  "$rows x $columns, $lanes lanes, broadcast $broadcast, factor $factor, draws: $draws",
+  "$rows x $columns, bare $bare, $lanes lanes, broadcast $broadcast, factor $factor, draws: $draws",
   async (v) => {
     const co = v.rows - 1; // the last channel of the tile is none
     const x = normal([n, ci, oh + 2, ow + 2], 1);
@@ -35,8 +35,15 @@ test.each(variants)(
     for (let o = 0; o < co; o++)
       for (let k = 0; k < ci * 9; k++) packed.data[k * 4 * coVecs + o] = w.data[o * ci * 9 + k]!;
 
+    const middle = array64([n, ci, oh, ow], new Float64Array(n * ci * oh * ow)); // a bare x has zeros around
+    if (v.bare)
+      for (let row = 0; row < n * ci * oh; row++) {
+        const at = (row + 2 * Math.floor(row / oh) + 1) * (ow + 2) + 1;
+        middle.data.set(x.data.subarray(at, at + ow), row * ow);
+      }
+
     const t = {
-      x: upload(padded),
+      x: upload(v.bare ? middle : padded),
       w: upload(packed),
       bias: upload(bias),
       each: upload(each),
@@ -50,8 +57,9 @@ test.each(variants)(
       co,
       oh,
       ow,
-      lines: oh + 2,
-      pitch,
+      lines: v.bare ? oh : oh + 2,
+      pitch: v.bare ? ow : pitch,
+      top: v.bare ? 1 : 0,
       coVecs,
       kh: 3,
       strideY: 1,
@@ -59,7 +67,10 @@ test.each(variants)(
       useBias: 1,
       biasPitch: 0,
     });
-    const score = conv2d(x, w, bias, { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1] });
+    const attrs = { stride: [1, 1], dilation: [1, 1] } as const;
+    const score = v.bare
+      ? conv2d(middle, w, bias, { ...attrs, padding: [1, 1, 1, 1] })
+      : conv2d(x, w, bias, { ...attrs, padding: [0, 0, 0, 0] });
     const sample = co * oh * ow;
     const of = { none: () => 1, mul: (i: number) => each.data[i]!, div: (i: number) => 1 / each.data[i]! };
     const scaled = score.data.map((s, i) => s * of[v.factor](Math.floor(i / sample)));

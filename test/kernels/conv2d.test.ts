@@ -4,9 +4,10 @@ import * as oracle from "../../engine/oracle/conv2d.ts";
 import { sum } from "../../engine/oracle/reduce.ts";
 import { broadcasts, LANES } from "../../kernels/broadcast.ts";
 import { convPad } from "../../kernels/conv-pad.ts";
+import { rowSpan } from "../../kernels/conv-span.ts";
 import { convWeightTile } from "../../kernels/conv-ways.ts";
 import { convWeightRows, freshRows } from "../../kernels/conv-weight-rows.ts";
-import { convPackWeight, convRows, rowSpan } from "../../kernels/conv2d.ts";
+import { convPackWeight, convRows } from "../../kernels/conv2d.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
@@ -52,7 +53,7 @@ function packedWeight(a: Array64, flip: boolean): Array64 {
 
 /** Every tile for 3 x 3, and those that the weight gradient takes: its wider ones spill and take long to compile. */
 const tiles = variantsFor(convRows, engine.hardware).filter(
-  (v) => v.kw === 3 && v.strideX === 1 && v.dilationX === 1,
+  (v) => v.kw === 3 && v.strideX === 1 && v.dilationX === 1 && !v.bare,
 );
 const hardware = (kind: Hardware["kind"]): Hardware => ({
   kind,
@@ -68,11 +69,14 @@ const weightTiles = [
 ].flatMap((tile) =>
   (broadcasts(engine.hardware) && tile.lanes === LANES ? [false, true] : [false]).map((broadcast) => ({
     ...tile,
+    bare: false,
     broadcast,
   })),
 );
 if (broadcasts(engine.hardware))
-  weightTiles.push(...[1, 3].map((khs) => ({ rows: 16, columns: 4, lanes: LANES, khs, broadcast: true })));
+  weightTiles.push(
+    ...[1, 3].map((khs) => ({ rows: 16, columns: 4, bare: false, lanes: LANES, khs, broadcast: true })),
+  );
 const geometry = (columns: number) => {
   const across = Math.ceil(w / columns);
   const lines = h + 2;
@@ -108,6 +112,7 @@ test.each(tiles)(
         kh: 3,
         strideY: 1,
         dilationY: 1,
+        top: 0,
         useBias,
         biasPitch: each ? co : 0,
         rescale: 0.7,
@@ -138,7 +143,20 @@ test.each(weightTiles)(
     const expected = oracle.conv2dWeightGrad(dy, x, full);
     const magnitude = oracle.conv2dWeightGrad(absolute(dy), absolute(x), full);
     for (const splits of [1, 2]) {
-      const params = { n, ci, co, oh: h, lines, pitch, dyPitch, kh: 3, strideY: 1, dilationY: 1, splits };
+      const params = {
+        n,
+        ci,
+        co,
+        oh: h,
+        lines,
+        pitch,
+        dyPitch,
+        kh: 3,
+        strideY: 1,
+        dilationY: 1,
+        top: 0,
+        splits,
+      };
       const inputs = { x: padded(x, lines, pitch, 1, 1), dy: padded(dy, h, dyPitch, 0, 0) };
       const variant = { kw: 3, strideX: 1, dilationX: 1, fresh: freshRows(tile.khs, 1, 1), ...tile };
       const { dw } = await launched(convWeightRows, variant, inputs, { dw: [splits, co, ci, 3, 3] }, params);
@@ -182,14 +200,62 @@ test.each([
     kh: 3,
     strideY: stride,
     dilationY: dilation,
+    top: 0,
     splits: 1,
   };
   expect(freshRows(3, stride, dilation)).toBe(fresh);
-  const tile = { rows: 4, columns, lanes: LANES, broadcast: false };
+  const tile = { rows: 4, columns, bare: false, lanes: LANES, broadcast: false };
   const variant = { ...tile, kw: 3, strideX: 1, dilationX: 1, khs: 3, fresh };
   const inputs = { x: padded(x, lines, pitch, 2, 1), dy: padded(slope, oh, dyPitch, 0, 0) };
   const { dw } = await launched(convWeightRows, variant, inputs, { dw: [co, ci, 3, 3] }, params);
   expectNear(dw!, expected, { terms: n * oh * w, magnitude });
+});
+
+describe("x as it is, without a padded copy", () => {
+  const wide = normal([n, ci, h, 20], 7);
+  const slope = normal([n, co, h, 20], 8);
+  const place = { n, ci, co, oh: h, lines: h, pitch: 20, strideY: 1 };
+  const geometryOf = ({ kw, dilationX }: { kw: number; dilationX: number }) => {
+    const side = (dilationX * (kw - 1)) / 2;
+    return { ...attrs, padding: [2, 0, side, side], dilation: [1, dilationX] } as const;
+  };
+
+  test.each(variantsFor(convRows, engine.hardware).filter((v) => v.bare))(
+    "tiles of $rows channels and $columns columns, kernels of $kw columns, $dilationX apart, residual $residual",
+    async (v) => {
+      const [geometric, weight] = [geometryOf(v), normal([co, ci, 3, v.kw], 9)];
+      const [bias, residual] = [normal([co], 4), slope];
+      const mathematics = (of: (a: Array64) => Array64) => {
+        const y = oracle.conv2d(of(wide), of(weight), of(bias), geometric);
+        return v.residual ? oracle.addRescaled(y, of(residual), 0.7) : y;
+      };
+      const inputs = { x: wide, w: packedWeight(weight, false), bias, ...(v.residual && { residual }) };
+      const params = {
+        ...{ ...place, ow: 20, coVecs: up4(co) / 4, kh: 3, dilationY: 1, top: 2 },
+        ...{ useBias: 1, biasPitch: 0, rescale: 0.7 },
+      };
+      const { y } = await launched(convRows, v, inputs, { y: slope.shape }, params);
+      expectNear(
+        y!,
+        mathematics((a) => a),
+        { terms: ci * 3 * v.kw, magnitude: mathematics(absolute) },
+      );
+    },
+  );
+
+  test.each(variantsFor(convWeightRows, engine.hardware).filter((v) => v.bare && v.columns === 4))(
+    "weight gradients of $rows channels and $columns columns, kernels of $kw columns, $dilationX apart, $khs rows at once",
+    async (v) => {
+      const full = { ...geometryOf(v), kernelSize: [3, v.kw] } as const;
+      const expected = oracle.conv2dWeightGrad(slope, wide, full);
+      const magnitude = oracle.conv2dWeightGrad(absolute(slope), absolute(wide), full);
+      const dyPitch = Math.ceil(20 / v.columns) * v.columns;
+      const params = { ...place, dyPitch, kh: 3, dilationY: 1, top: 2, splits: 1 };
+      const inputs = { x: wide, dy: padded(slope, h, dyPitch, 0, 0) };
+      const { dw } = await launched(convWeightRows, v, inputs, { dw: [co, ci, 3, v.kw] }, params);
+      expectNear(dw!, expected, { terms: n * h * 20, magnitude });
+    },
+  );
 });
 
 describe("layouts", () => {
