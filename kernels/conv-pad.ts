@@ -76,8 +76,8 @@ const rowOf = (stuffed: boolean) => `
       let base = i32(plane * p.height * p.width) + i * i32(p.width);
       let width = select(0, i32(p.width), inside);`;
 
-/** The v-th vec4 of a line, float by float; `branch`: around the reads, instead of a choice after them. */
-const gathered = (stuffed: boolean, branch: boolean) => `
+/** The v-th vec4 of a line, float by float. */
+const gathered = (stuffed: boolean) => `
         let column = i32(v * 4u * p.phases) + start;
         ${unroll(
           4,
@@ -85,14 +85,31 @@ const gathered = (stuffed: boolean, branch: boolean) => `
         let c${q} = column + ${q} * i32(p.phases);
         ${stuffed ? `let j${q} = c${q} / i32(p.stepX);` : `let j${q} = c${q};`}
         let in${q} = c${q} >= 0 && j${q} < width${stuffed ? ` && j${q} * i32(p.stepX) == c${q}` : ""};
-        ${
-          branch
-            ? `var v${q} = 0.0;
-        if (in${q}) { v${q} = x[base + j${q}]; }`
-            : `let v${q} = select(0.0, x[select(0, base + j${q}, in${q})], in${q});`
-        }`,
+        let v${q} = select(0.0, x[select(0, base + j${q}, in${q})], in${q});`,
         )}
         y[line * vecs + v] = vec4f(v0, v1, v2, v3);`;
+
+/**
+ * The same one after the other, without divisions: x's next column is `j` where `rest` is 0. Branches spare reads, which a
+ * CPU driver does lane by lane.
+ */
+const walked = (stuffed: boolean) => ({
+  begin: stuffed
+    ? `
+        let step = i32(p.stepX);
+        var j = select(start / step, -((step - 1 - start) / step), start < 0);
+        var rest = start - j * step;`
+    : "var j = start;",
+  vec: `
+          ${unroll(
+            4,
+            (q) => `
+          var v${q} = 0.0;
+          if (${stuffed ? "rest == 0 && " : ""}u32(j) < u32(width)) { v${q} = x[base + j]; }
+          ${stuffed ? "j += ahead; rest += surplus; { let wraps = rest >= step; rest -= select(0, step, wraps); j += select(0, 1, wraps); }" : "j += i32(p.phases);"}`,
+          )}
+          y[line * vecs + v] = vec4f(v0, v1, v2, v3);`,
+});
 
 const byVec = (stuffed: boolean) => `
     ${linearMain(64)}
@@ -105,13 +122,16 @@ const byVec = (stuffed: boolean) => `
       let start = i32(place % p.phases) - p.left;
       ${rowOf(stuffed)}
       let v = thread % vecs;
-      {${gathered(stuffed, false)}
+      {${gathered(stuffed)}
       }
     }`;
 
-const byLines = (stuffed: boolean) => `
+const byLines = (stuffed: boolean) => {
+  const { begin, vec } = walked(stuffed);
+  return `
     ${linearMain(THREADS)}
       let vecs = p.pitch / 4u;
+      ${stuffed ? "let ahead = i32(p.phases / p.stepX); let surplus = i32(p.phases % p.stepX);" : ""}
       let first = thread * ${LINES}u;
       var plane = first / p.lines;
       var place = first - plane * p.lines;
@@ -121,7 +141,8 @@ const byLines = (stuffed: boolean) => `
         let row = i32(whole) - p.top;
         let start = i32(phase) - p.left;
         ${rowOf(stuffed)}
-        for (var v = 0u; v < vecs; v++) {${gathered(stuffed, true)}
+        ${begin}
+        for (var v = 0u; v < vecs; v++) {${vec}
         }
         phase++;
         if (phase == p.phases) { phase = 0u; whole++; }
@@ -129,6 +150,7 @@ const byLines = (stuffed: boolean) => `
         if (place == p.lines) { place = 0u; phase = 0u; whole = 0u; plane++; }
       }
     }`;
+};
 
 const byFours = () => `
     ${linearMain(THREADS)}

@@ -1,10 +1,11 @@
+import { broadcasts, LANES, ownLane } from "./broadcast.ts";
 import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 import { bits } from "./lib/math.ts";
 import { type SlidingParams, slidingParams } from "./sliding-pool.ts";
 
 /*
- * The pools of sliding-pool.ts for GPUs, where lines are multiples of 4: a thread reads whole vec4s, the same as its
- * neighbours where windows reach over, and writes a vec4 of each row of its strip. Every line of inputs is joined once
+ * The pools of sliding-pool.ts for GPUs and llvmpipe, where lines are multiples of 4: a thread reads whole vec4s, the same as
+ * its neighbours where windows reach over, and writes a vec4 of each row of its strip. Every line of inputs is joined once
  * along x, and the rows' results along y.
  */
 
@@ -17,12 +18,19 @@ export type FoursVariant = {
   rows: number;
   /** The text of a line is repeated, or stands in a loop. */
   repeated: boolean;
+  /** A lane reads the vec4 above its own, and has the others from its neighbours: see broadcast.ts. */
+  shared: boolean;
 };
 
 const windows: readonly FoursVariant[] = [
-  { kh: 5, kw: 5, lead: 2, rows: 8, repeated: false },
-  { kh: 3, kw: 2, lead: 3, rows: 4, repeated: false },
-  { kh: 1, kw: 5, lead: 0, rows: 2, repeated: true },
+  { kh: 5, kw: 5, lead: 2, rows: 8, repeated: false, shared: false },
+  { kh: 3, kw: 2, lead: 3, rows: 4, repeated: false, shared: false },
+  { kh: 1, kw: 5, lead: 0, rows: 2, repeated: true, shared: false },
+];
+const sharing: readonly FoursVariant[] = [
+  { kh: 5, kw: 5, lead: 2, rows: 4, repeated: false, shared: true },
+  { kh: 3, kw: 2, lead: 3, rows: 16, repeated: false, shared: true },
+  { kh: 1, kw: 5, lead: 0, rows: 2, repeated: false, shared: true },
 ];
 
 /** `left` is before a vec4 by so many places: a thread's first window begins there. */
@@ -36,10 +44,16 @@ const leadOf = (left: number): number => (4 - (left % 4)) % 4;
 const STRIPS = {
   mean: { rows: 4, repeated: false },
   max: { rows: 8, repeated: false },
+  marked: { rows: 8, repeated: false },
   maxGrad: { rows: 4, repeated: false },
 };
+/** Rows of llvmpipe's strips. */
+const LONG = 16;
 
-/** The variant for windows of kh x kw over lines of `from` into `oh` lines of `to`, where a GPU can take them by vec4s. */
+/**
+ * The variant for windows of kh x kw over lines of `from` into `oh` lines of `to`, where a GPU can take them by vec4s, or
+ * llvmpipe, if not for a gradient.
+ */
 export function foursVariant(
   hw: Hardware,
   what: keyof typeof STRIPS,
@@ -52,17 +66,23 @@ export function foursVariant(
     oh,
   }: { kh: number; kw: number; left: number; from: number; to: number; oh: number },
 ): FoursVariant | undefined {
-  if (hw.kind !== "gpu" || from % 4 !== 0 || to % 4 !== 0) return undefined;
+  if (from % 4 !== 0 || to % 4 !== 0) return undefined;
+  const lead = leadOf(left);
+  if (hw.kind === "cpu")
+    return broadcasts(hw) && (what === "mean" || what === "max")
+      ? { kh, kw, lead, rows: LONG, repeated: false, shared: true }
+      : undefined;
   const { rows, repeated } = STRIPS[what];
-  return { kh, kw, lead: leadOf(left), rows: oh <= 4 ? 4 : rows, repeated };
+  return { kh, kw, lead, rows: oh <= 4 ? 4 : rows, repeated, shared: false };
 }
 
 const THREADS = 256;
+const threads = ({ shared }: FoursVariant): number => (shared ? LANES : THREADS);
 /** Those whose sums every adapter has room for. */
 const gradThreads = ({ rows }: FoursVariant) => Math.min(THREADS, 1024 / rows);
 const strips = ({ planes, oh, ow }: SlidingParams, { rows }: FoursVariant) =>
   (planes * Math.ceil(oh / rows) * ow) / 4;
-const dispatch = (sizes: SlidingParams, v: FoursVariant) => linearGroups(strips(sizes, v), THREADS);
+const dispatch = (sizes: SlidingParams, v: FoursVariant) => linearGroups(strips(sizes, v), threads(v));
 
 /** vec4s of a line that a thread reads. */
 const vecsOf = ({ kw, lead }: FoursVariant) => Math.ceil((lead + kw + 3) / 4);
@@ -73,7 +93,7 @@ const placed = (v: FoursVariant) => `
       let down = (p.oh + ${v.rows - 1}u) / ${v.rows}u;
       let strip = thread / across;
       let plane = strip / down;
-      if (plane >= p.planes) { return; }
+      ${v.shared ? "let live = plane < p.planes; // the others hand on" : "if (plane >= p.planes) { return; }"}
       let column = thread - strip * across;
       let row = (strip - plane * down) * ${v.rows}u;
       let wide = i32(p.width / 4u);
@@ -81,6 +101,30 @@ const placed = (v: FoursVariant) => `
       let begin = i32(column) - (p.left + ${v.lead}) / 4;
       let base = i32(plane * p.height) * wide;
       ${unroll(vecsOf(v), (k) => `let in${k} = begin + ${k} >= 0 && begin + ${k} < wide;`)}`;
+
+/** Once, for `read`: which vec4s other lanes have. */
+const handedOn = (v: FoursVariant): string =>
+  unroll(
+    vecsOf(v),
+    (k) => `
+      let off${k} = begin + ${k} - i32(column);
+      let from${k} = u32(i32(own) + off${k});
+      let handed${k} = from${k} < ${LANES}u && u32(begin + ${k}) < across;`,
+  );
+
+/** WGSL of the k-th vec4 of a line that is `there`, `rawK`: any where there is none. */
+const read = (v: FoursVariant): string =>
+  v.shared
+    ? `
+        var mine = vec4f();
+        if (live && there && i32(column) < wide) { mine = x[base + i * wide + i32(column)]; }
+        ${unroll(
+          vecsOf(v),
+          (k) => `
+        var raw${k} = subgroupShuffle(mine, from${k} & ${LANES - 1}u);
+        if (live && there && in${k} && !handed${k}) { raw${k} = x[line + ${k}]; }`,
+        )}`
+    : unroll(vecsOf(v), (k) => `let raw${k} = x[select(0, line + ${k}, there && in${k})];`);
 
 /**
  * WGSL that goes down the strip: of each line it reads xN, vec4s with `outside` where there is none, `join`s them to what is
@@ -110,22 +154,19 @@ function walk(
         let i = first + i32(n);
         let there = i >= 0 && i < i32(p.height);
         let line = base + i * wide + begin;
-        ${unroll(
-          vecsOf(v),
-          (k) => `
-        let raw${k} = x[select(0, line + ${k}, there && in${k})];
-        let x${k} = select(${outside}, raw${k}, there && in${k});`,
-        )}
+        ${read(v)}
+        ${unroll(vecsOf(v), (k) => `let x${k} = select(${outside}, raw${k}, there && in${k});`)}
         ${names.map((name) => unroll(kh - 1, (r) => `${name}${r} = ${name}${r + 1};`, " ")).join("\n")}
         ${join}
-        if (n >= ${kh - 1}u && row + n < p.oh + ${kh - 1}u) {
+        if (${v.shared ? "live && " : ""}n >= ${kh - 1}u && row + n < p.oh + ${kh - 1}u) {
           let out = start + (n - ${kh - 1}u) * across;
           ${result}
         }`;
   const lines = rows + kh - 1;
   return `
-    ${linearMain(THREADS)}
+    ${linearMain(threads(v), ownLane(v.shared))}
       ${placed(v)}
+      ${v.shared ? handedOn(v) : ""}
       let start = (plane * p.oh + row) * across + column;
       ${names.map((name) => unroll(kh, (r) => `var ${name}${r} = ${kept[name]}();`, " ")).join("\n")}
       ${before}
@@ -146,7 +187,9 @@ export const meanOfFours = defineKernel({
   name: "mean_of_fours",
   bindings: { x: "read vec4f", y: "read_write vec4f" },
   params: slidingParams,
-  variants: windows,
+  subgroups: ({ shared }) => shared,
+  subgroupSize: ({ shared }) => (shared ? LANES : undefined),
+  variants: [...windows, ...sharing],
   main: (v: FoursVariant) =>
     walk(v, {
       kept: { s: "vec4f" },
@@ -171,8 +214,8 @@ const packed = (marks: string) =>
   `${marks}.x | (${marks}.y << 8u) | (${marks}.z << 16u) | (${marks}.w << 24u)`;
 
 /** The row and its marks once more, as slidingMax finds them, by comparing what may be NaN or infinite. */
-const carefully = ({ kh, kw, rows }: FoursVariant, marked: boolean) => `
-      if (any((bitcast<vec4u>(doubles) & vec4u(0x7f800000u)) == vec4u(0x7f800000u))) {
+const carefully = ({ kh, kw, rows, shared }: FoursVariant, marked: boolean) => `
+      if (${shared ? "live && " : ""}any((bitcast<vec4u>(doubles) & vec4u(0x7f800000u)) == vec4u(0x7f800000u))) {
         for (var r = 0u; r < min(${rows}u, p.oh - row); r++) {
           var best = vec4f();
           var mark = vec4u();
@@ -250,7 +293,9 @@ export const maxOfFours = defineKernel({
   bindings: { x: "read vec4f", y: "read_write vec4f" },
   params: slidingParams,
   lib: [bits],
-  variants: windows,
+  subgroups: ({ shared }) => shared,
+  subgroupSize: ({ shared }) => (shared ? LANES : undefined),
+  variants: [...windows, ...sharing],
   main: (v: FoursVariant) => largest(v, false),
   dispatch,
   cost: maxCost(4),

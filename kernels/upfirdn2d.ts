@@ -87,6 +87,8 @@ const tiles: readonly TileVariant[] = [
   { up: 2, down: 1, taps: 4, phase: 1, rows: 2, columns: 4, vec: true, lead: -1 },
   { up: 1, down: 2, taps: 4, phase: 0, rows: 2, columns: 4, vec: true, lead: 3 },
   { up: 4, down: 1, taps: 2, phase: 3, rows: 4, columns: 4, vec: true, lead: -1 },
+  { up: 2, down: 1, taps: 4, phase: 0, rows: 4, columns: 8, vec: true, lead: -1 },
+  { up: 1, down: 2, taps: 4, phase: 0, rows: 4, columns: 8, vec: true, lead: 3 },
 ];
 
 /**

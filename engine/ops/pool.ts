@@ -71,7 +71,7 @@ const sliding = (engine: Engine, { kernel: [kh, kw] }: Attrs) => ({
   rows: engine.hardware.kind === "cpu" ? 16 : 4,
 });
 
-/** The same by vec4s, with so many columns of padding before lines of `from`, where a GPU takes them so. */
+/** The same by vec4s, with so many columns of padding before lines of `from`, where an adapter takes them so. */
 const byFours = (
   engine: Engine,
   what: Parameters<typeof foursVariant>[1],
@@ -130,8 +130,10 @@ const maxOp = defineOp<Attrs>({
     const maps = [x!.dim(0), x!.dim(1)];
     const y = engine.empty([...maps, ...size]);
     const params = windows(x!.dim(0) * x!.dim(1), from, size, attrs);
-    const fours = slides(attrs) && byFours(engine, "max", attrs, [from, size], attrs.padding[2]);
-    if (fours && !(engine.recording && x!.node)) {
+    const marked = engine.recording && x!.node;
+    const fours =
+      slides(attrs) && byFours(engine, marked ? "marked" : "max", attrs, [from, size], attrs.padding[2]);
+    if (fours && !marked) {
       engine.launch(maxOfFours, fours, { x: x!, y }, params);
       return y;
     }

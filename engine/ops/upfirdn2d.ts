@@ -71,8 +71,9 @@ const filtered: Tunable<Problem, Way> = {
     `to ${out.join("x")} by ${filter.join("x")} up ${up} down ${down} pad ${pad}${flip ? " flipped" : ""}`,
   heuristic: ({ kind }, problem) => {
     if (!fits(problem)) return { kernel: "plain" };
-    if (kind === "cpu") return tileWay(problem, 2, 8, false);
-    if (problem.out[1] % 4 !== 0) return { kernel: "plain" };
+    const fours = problem.out[1] % 4 === 0;
+    if (kind === "cpu") return tileWay(problem, 4, 8, fours);
+    if (!fours) return { kernel: "plain" };
     // Small images leave a GPU idle; on an H200 reduced ones are fastest row by row.
     const rows = problem.up[0] < problem.down[0] ? 1 : problem.out[0] >= 16 ? 4 : 2;
     return tileWay(problem, rows, 4, true);
@@ -80,7 +81,9 @@ const filtered: Tunable<Problem, Way> = {
   ways: ({ kind }, problem) => {
     const plain: Way = { kernel: "plain" };
     if (!fits(problem)) return [plain];
-    if (kind === "cpu" || problem.out[1] % 4 !== 0) return [plain, tileWay(problem, 2, 8, false)];
+    const fours = problem.out[1] % 4 === 0;
+    if (kind === "cpu") return [plain, ...[2, 4].map((rows) => tileWay(problem, rows, 8, fours))];
+    if (!fours) return [plain, tileWay(problem, 2, 8, false)];
     const sizes = [1, 2, 4].flatMap((rows) => [4, 8].map((columns) => [rows, columns] as const));
     return [plain, ...sizes.map(([rows, columns]) => tileWay(problem, rows, columns, true))];
   },

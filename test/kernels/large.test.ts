@@ -381,7 +381,7 @@ test("the same by vec4s and in strips", async () => {
     size,
     largest,
   );
-  const window = { kh: 2, kw: 1, lead: 0, rows: 8, repeated: false };
+  const window = { kh: 2, kw: 1, lead: 0, rows: 8, repeated: false, shared: false };
   const same = { planes: 1, height: h, width: w, oh: h, ow: w };
   const marks = engine.zeros([h, w / 4], "u32");
   await through(
