@@ -28,7 +28,7 @@ export type NormImageVariant = {
 };
 
 /** Numbers of an image that a core is through with before other launches had begun. */
-const MOST = 16384;
+const MOST = 32768;
 /** Maps of an image whose sums have room in the workgroup. */
 const MAPS = 256;
 

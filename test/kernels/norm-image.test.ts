@@ -122,7 +122,8 @@ describe("who takes them", () => {
     expect(normsImages(cpu, 8, 784)).toBe(true);
     expect(normsImages(cpu, 256, 64)).toBe(true);
     expect(normsImages(cpu, 257, 1)).toBe(false);
-    expect(normsImages(cpu, 32, 1024)).toBe(false);
+    expect(normsImages(cpu, 32, 1024)).toBe(true);
+    expect(normsImages(cpu, 32, 1025)).toBe(false);
     expect(normsImages({ ...cpu, kind: "gpu" }, 8, 784)).toBe(false);
     expect(normsImages({ ...cpu, subgroupSize: 4 }, 8, 784)).toBe(false);
     expect(normsImages({ ...cpu, subgroups: false }, 8, 784)).toBe(false);
