@@ -3,6 +3,8 @@ import { elementType, forEachInRow, type RunVariant, rowGroups, runVariants } fr
 
 const params = { count: "u32", rows: "u32", width: "u32" } as const;
 
+export const nanAt = `fn nan_at(i: u32) -> f32 { return bitcast<f32>(0x7fc00000u | (i & 0u)); }`;
+
 /** y [count, width] = table [rows, width] at labels [count]. Labels outside the table give NaN. */
 export const embedding = defineKernel({
   name: "embedding",
@@ -13,7 +15,7 @@ export const embedding = defineKernel({
       y: `read_write ${elementType(vec)}`,
     }) as const,
   params,
-  lib: [`fn nan_at(i: u32) -> f32 { return bitcast<f32>(0x7fc00000u | (i & 0u)); }`],
+  lib: [nanAt],
   variants: runVariants,
   main: (v) =>
     forEachInRow(v, {

@@ -1,11 +1,20 @@
 import { broadcasts, LANES } from "./broadcast.ts";
+import { nanAt } from "./embedding.ts";
 import { lanewise, sumOf } from "./folds.ts";
-import { defineKernel, type Groups, type Hardware, linearGroups, linearMain } from "./kernel.ts";
+import {
+  type Binding,
+  defineKernel,
+  type Groups,
+  type Hardware,
+  linearGroups,
+  linearMain,
+} from "./kernel.ts";
 import { math } from "./lib/math.ts";
 import {
   activationSlope,
   activationValue,
   affine,
+  affineAt,
   affineLib,
   affineParams,
   gradient,
@@ -25,19 +34,40 @@ export type NormImageVariant = {
   act: NormActivation;
   /** By vec4s: maps are multiples of 4. */
   vec: boolean;
+  /** Parameters are rows of a table, of which each image has a label. */
+  labelled: boolean;
 };
 
 /** Numbers of an image that a core is through with before other launches had begun. */
-const MOST = 16384;
+const MOST = 32768;
 /** Maps of an image whose sums have room in the workgroup. */
 const MAPS = 256;
 
 export const normsImages = (hw: Hardware, channels: number, columns: number): boolean =>
   broadcasts(hw) && channels <= MAPS && channels * columns <= MOST;
 
-const variants = normActivations.flatMap((act) =>
-  [false, true].map((vec): NormImageVariant => ({ act, vec })),
-);
+/** Arrays of the gradient's, of which not every adapter can bind as many. */
+const ARRAYS = 9;
+
+/** Whether they look their parameters up as well. */
+export const looksUp = ({ maxStorageBuffers = 8 }: Hardware): boolean => maxStorageBuffers >= ARRAYS;
+
+const variants: readonly NormImageVariant[] = [
+  ...normActivations.flatMap((act) => [false, true].map((vec) => ({ act, vec, labelled: false }))),
+  ...[false, true].map((vec) => ({ act: "elu", vec, labelled: true }) as const), // with others on demand
+];
+
+/** Parameters as a table's rows: NaN for a label outside, as embedding has it. */
+const labelledLib = `${nanAt}
+${affineAt}
+fn affine(map: u32) -> vec3f {
+  let label = u32(labels[map / p.channels]);
+  let known = affine_at(min(label, p.table - 1u) * p.pitch, map % p.channels);
+  return select(vec3f(nan_at(label)), known, label < p.table);
+}`;
+const affineOf = ({ labelled }: NormImageVariant): string => (labelled ? labelledLib : affineLib);
+const labelsOf = ({ labelled }: NormImageVariant) => labelled && { labels: "read i32" };
+type Bindings<B extends string> = Record<B | keyof typeof affine | "labels", Binding>;
 
 const imageGroups = ({ maps, channels }: { maps: number; channels: number }): Groups =>
   linearGroups(maps / channels, 1);
@@ -64,15 +94,16 @@ const ifPlus = (body: string): string => `if (p.plus == 1u && p.channels > 1u) {
 /** y, and the statistics, where a map's mean and sum of centred squares stand before. */
 export const normImage = defineKernel({
   name: "norm_image",
-  bindings: ({ vec }: NormImageVariant) =>
+  bindings: (v: NormImageVariant) =>
     ({
-      x: `read ${elementType(vec)}`,
+      x: `read ${elementType(v.vec)}`,
       statistics: "read_write vec4f",
       ...affine,
-      y: `read_write ${elementType(vec)}`,
-    }) as const,
-  params: { ...affineParams, eps: "f32", plus: "u32" },
-  lib: ({ vec }) => [...math, affineLib, sumOf(vec)],
+      ...labelsOf(v),
+      y: `read_write ${elementType(v.vec)}`,
+    }) as Bindings<"x" | "statistics" | "y">,
+  params: { ...affineParams, table: "u32", eps: "f32", plus: "u32" },
+  lib: (v) => [...math, affineOf(v), sumOf(v.vec)],
   subgroups: () => true,
   subgroupSize: () => LANES,
   variants,
@@ -111,24 +142,26 @@ export const normImage = defineKernel({
 /** dx, and d(gamma, beta, alpha) of each image as normGradFactors has them. */
 export const normImageGrad = defineKernel({
   name: "norm_image_grad",
-  bindings: ({ vec }: NormImageVariant) =>
+  bindings: (v: NormImageVariant) =>
     ({
-      x: `read ${elementType(vec)}`,
-      dy: `read ${elementType(vec)}`,
+      x: `read ${elementType(v.vec)}`,
+      dy: `read ${elementType(v.vec)}`,
       statistics: "read vec4f",
       ...affine,
+      ...labelsOf(v),
       grads: "read_write f32",
-      dx: `read_write ${elementType(vec)}`,
-    }) as const,
+      dx: `read_write ${elementType(v.vec)}`,
+    }) as Bindings<"x" | "dy" | "statistics" | "grads" | "dx">,
   params: {
     ...affineParams,
+    table: "u32",
     plus: "u32",
     width: "u32",
     dGammaAt: "u32",
     dBetaAt: "u32",
     dAlphaAt: "u32",
   },
-  lib: ({ vec }) => [...math, affineLib, sumOf(vec)],
+  lib: (v) => [...math, affineOf(v), sumOf(v.vec)],
   subgroups: () => true,
   subgroupSize: () => LANES,
   variants,

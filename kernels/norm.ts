@@ -172,15 +172,18 @@ export const affineParams = {
   useAlpha: "u32",
   slope: "f32",
 } as const;
-/** Parameters of a map, with their neutral values where the norm has none. */
-export const affineLib = `
-fn affine(map: u32) -> vec3f {
-  let at = map % p.channels + (map / p.channels) * p.pitch;
+/** Parameters of a channel in the row that begins there, with their neutral values where the norm has none. */
+export const affineAt = `
+fn affine_at(row: u32, channel: u32) -> vec3f {
+  let at = row + channel;
   return vec3f(
     select(1.0, gamma[(at + p.gammaAt) * p.useGamma], p.useGamma == 1u),
     select(0.0, beta[(at + p.betaAt) * p.useBeta], p.useBeta == 1u),
     select(1.0, alpha[(at + p.alphaAt) * p.useAlpha], p.useAlpha == 1u));
 }`;
+/** Those of a map. */
+export const affineLib = `${affineAt}
+fn affine(map: u32) -> vec3f { return affine_at((map / p.channels) * p.pitch, map % p.channels); }`;
 /** A row's statistics, parameters and what is added to gamma xhat. */
 export const ofRow = `
       let s = statistics[row];

@@ -2,7 +2,7 @@ import { grad } from "../engine/autograd.ts";
 import type { Capture } from "../engine/capture.ts";
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
-import { concat, narrow, reshape, sub } from "../engine/ops/index.ts";
+import { narrow, sub } from "../engine/ops/index.ts";
 import { Adam, type AdamOptions } from "../engine/optim/adam.ts";
 import { clipGradients } from "../engine/optim/clip.ts";
 import { GradientSum } from "../engine/optim/gradient-sum.ts";
@@ -84,7 +84,9 @@ export class Trainer<P extends Output = "score" | "eps"> {
   readonly #x: Tensor;
   /** Gradients and, last, the loss; where a batch has parts. */
   readonly #means: GradientSum | undefined;
-  readonly #history: Tensor;
+  /** Of the steps that are unread. */
+  readonly #losses: Tensor;
+  readonly #norms: Tensor;
   readonly #draw = new Scalar(0);
   readonly #offset = new Scalar(0);
   readonly #slot = new Scalar(0);
@@ -111,7 +113,8 @@ export class Trainer<P extends Output = "score" | "eps"> {
     this.#objective = options.objective();
     if (batches.parts > 1)
       this.#means = new GradientSum(engine, [...this.#params.map((p) => p.shape), []], batches.parts);
-    this.#history = keep(engine.zeros([UNREAD_MOST, 2]));
+    this.#losses = keep(engine.zeros([UNREAD_MOST]));
+    this.#norms = keep(engine.zeros([UNREAD_MOST]));
     this.#host = new Float32Array(this.#x.size * batches.parts);
   }
 
@@ -147,7 +150,7 @@ export class Trainer<P extends Output = "score" | "eps"> {
       throw new UsageError(`advance: ${UNREAD_MOST} steps are unread; await reports() first`);
     const { step } = this;
     this.#fill(step);
-    this.#slot.value = 2 * this.#unread++;
+    this.#slot.value = this.#unread++;
     if (!this.#means) {
       this.#feed(step, 0);
       this.optimizer.advance();
@@ -164,12 +167,12 @@ export class Trainer<P extends Output = "score" | "eps"> {
 
   /** What there is to tell of the steps since the last call. Throws DivergedError naming the step and the layer. */
   async reports(): Promise<StepReport[]> {
-    const values = await this.#history.data();
+    const [losses, norms] = await this.engine.readAll([this.#losses, this.#norms]);
     const first = this.step - this.#unread;
     const reports = Array.from({ length: this.#unread }, (_, i) => ({
       step: first + i,
-      loss: values[2 * i]!,
-      gradNorm: values[2 * i + 1]!,
+      loss: losses![i]!,
+      gradNorm: norms![i]!,
       lr: learningRate(this.optimizer.options, first + i),
     }));
     this.#unread = 0;
@@ -241,7 +244,7 @@ export class Trainer<P extends Output = "score" | "eps"> {
   /** Frees everything but the network. */
   dispose(): void {
     for (const capture of this.#captures.values()) capture.dispose();
-    for (const t of [this.#x, this.#history, this.#means, this.optimizer]) t?.dispose();
+    for (const t of [this.#x, this.#losses, this.#norms, this.#means, this.optimizer]) t?.dispose();
     this.#objective.dispose?.();
   }
 
@@ -309,8 +312,8 @@ export class Trainer<P extends Output = "score" | "eps"> {
 
   #apply(loss: Tensor, grads: readonly Tensor[], clip: Tensor): void {
     this.optimizer.apply(grads, clip);
-    const report = concat([reshape(loss, [1]), narrow(clip, 0, 1, 1)], 0);
-    copyStrided(this.engine, report, this.#history, [2], [1], [1], 0, this.#slot);
+    copyStrided(this.engine, loss, this.#losses, [1], [1], [1], 0, this.#slot);
+    copyStrided(this.engine, clip, this.#norms, [1], [1], [1], 1, this.#slot);
   }
 
   async #diagnose({ step, loss }: StepReport, before: readonly StepReport[]): Promise<DivergedError> {

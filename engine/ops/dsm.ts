@@ -15,8 +15,7 @@ import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add, div, mul } from "./binary.ts";
 import { pow } from "./pow.ts";
-import { reduceAxes, reshape, sum } from "./reduce.ts";
-import { scale } from "./scale.ts";
+import { mean, reduceAxes, reshape } from "./reduce.ts";
 
 /**
  * noisy = x + sigma z with z ~ N(0, I) drawn in the kernel and returned for the loss. x [n,...], sigma [n].
@@ -87,7 +86,7 @@ export function dsmLoss(score: Tensor, z: Tensor, sigma: Tensor, { annealPower =
     throw new UsageError(
       `dsmLoss: got score ${showShape(score.shape)}, z ${showShape(z.shape)}, expected one shape`,
     );
-  return scale(sum(perSample(score.engine, [score, z, sigma], { annealPower })), 1 / score.dim(0));
+  return mean(perSample(score.engine, [score, z, sigma], { annealPower }));
 }
 
 function requireSigma(who: string, x: Tensor, sigma: Tensor): void {

@@ -148,6 +148,57 @@ function split(hw: Hardware, problem: NormProblem, atOnce: number) {
   );
 }
 
+/** Labels [n] of the rows that the images' parameters are, of a table with so many. */
+export interface LookUp {
+  readonly labels: Tensor;
+  readonly table: number;
+}
+
+const imageVariant = ({ act, columns }: NormProblem, found: LookUp | undefined) => ({
+  act,
+  vec: columns % 4 === 0,
+  labelled: found !== undefined,
+});
+
+/** `normed` of small images, whose parameters may be looked up as well. */
+export function normedImages(
+  engine: Engine,
+  inputs: readonly Tensor[],
+  problem: NormProblem,
+  found?: LookUp,
+): Tensor {
+  const [x, gamma, beta, alpha, statistics] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
+  const { params, eps, plus } = problem;
+  const y = engine.empty(x.shape);
+  engine.launch(
+    normImage,
+    imageVariant(problem, found),
+    { x, gamma, beta, alpha, statistics, y, labels: found?.labels ?? x },
+    { ...params, eps, plus: plus ? 1 : 0, table: found?.table ?? 0 },
+  );
+  return y;
+}
+
+/** `normedBack` of the same. */
+export function normedImagesBack(
+  engine: Engine,
+  inputs: readonly Tensor[],
+  problem: NormGradProblem,
+  found?: LookUp,
+): Tensor {
+  const [x, dy, statistics, ...others] = inputs as [Tensor, Tensor, Tensor, ...Tensor[]];
+  const [gamma, beta, alpha, grads] = others as [Tensor, Tensor, Tensor, Tensor];
+  const { params, plus, places } = problem;
+  const dx = engine.empty(x.shape);
+  engine.launch(
+    normImageGrad,
+    imageVariant(problem, found),
+    { x, dy, statistics, gamma, beta, alpha, grads, dx, labels: found?.labels ?? x },
+    { ...params, plus: plus ? 1 : 0, ...places, table: found?.table ?? 0 },
+  );
+  return dx;
+}
+
 /** Small images, a subgroup each: how many there are does not count. */
 const image = (hw: Hardware, { columns, groupSize, params: { channels } }: NormProblem) =>
   groupSize === 1 && normsImages(hw, channels, columns) ? [{ kernel: "image" } as const] : [];
@@ -183,15 +234,10 @@ export const normed: Tunable<NormProblem, Way> = {
       engine.launch(normStatistics, imageBy(engine), { moments, statistics }, sizes);
       return chosen(engine, applied, [x, statistics, gamma, beta, alpha], problem);
     }
+    if (way.kernel === "image") return normedImages(engine, inputs as Tensor[], problem);
     const y = engine.empty(x.shape);
     const tensors = { x, gamma, beta, alpha, statistics, y };
-    if (way.kernel === "image")
-      engine.launch(normImage, { act, vec: columns % 4 === 0 }, tensors, {
-        ...params,
-        eps,
-        plus: plus ? 1 : 0,
-      });
-    else if (way.kernel === "whole") {
+    if (way.kernel === "whole") {
       const { kernel: _, ...variant } = way;
       engine.launch(groupNormKernel, { act, ...variant }, tensors, { ...params, groupSize, eps });
     } else if (way.kernel === "lanes") {
@@ -256,18 +302,12 @@ export const normedBack: Tunable<NormGradProblem, GradWay> = {
       const factors = factorsOf(engine, inputs as Tensor[], problem);
       return chosen(engine, gradApplied, [x, dy, statistics, gamma, beta, alpha, factors], problem);
     }
+    if (way.kernel === "image") return normedImagesBack(engine, inputs as Tensor[], problem);
     const { rows, columns, act, params, groupSize, plus, places } = problem;
     const { width, dGammaAt, dBetaAt } = places;
     const dx = engine.empty(x.shape);
     const read = { x, dy, gamma, beta, alpha };
-    if (way.kernel === "image")
-      engine.launch(
-        normImageGrad,
-        { act, vec: columns % 4 === 0 },
-        { ...read, statistics, grads, dx },
-        { ...params, plus: plus ? 1 : 0, ...places },
-      );
-    else if (way.kernel === "whole") {
+    if (way.kernel === "whole") {
       const { kernel: _, ...variant } = way;
       const sizes = { ...params, groupSize, width, dGammaAt, dBetaAt };
       engine.launch(groupNormGrad, { act, ...variant }, { ...read, statistics, dx, grads }, sizes);

@@ -1,14 +1,25 @@
 import { type NormActivation, normActivations } from "../../kernels/norm.ts";
+import { looksUp, normsImages } from "../../kernels/norm-image.ts";
 import { grad } from "../autograd.ts";
 import { chosen } from "../choices.ts";
 import { nearest, UsageError } from "../errors.ts";
 import { defineOp, type Inputs, type VjpContext } from "../op.ts";
+import * as oracleRows from "../oracle/embedding.ts";
 import * as oracle from "../oracle/norm.ts";
 import * as oracleShape from "../oracle/shape.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add, div, mul, sub } from "./binary.ts";
-import { factorsOf, type NormProblem, normed, normedBack } from "./norm-ways.ts";
+import { embedding, embeddingGrad } from "./embedding.ts";
+import {
+  factorsOf,
+  type LookUp,
+  type NormProblem,
+  normed,
+  normedBack,
+  normedImages,
+  normedImagesBack,
+} from "./norm-ways.ts";
 import { identity, mean, reshape, sum } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
 import { narrow } from "./shape.ts";
@@ -24,7 +35,10 @@ interface Attrs {
   readonly plus: boolean;
   readonly activation: NormActivation;
   readonly slope: number;
-  /** The second input holds these side by side, a row for each sample; else one input for each of `affineNames`. */
+  /**
+   * The second input holds these side by side, a row for each sample, or for each label that a third names; else one input
+   * for each of `affineNames`.
+   */
   readonly order?: readonly AffineName[];
 }
 
@@ -36,7 +50,9 @@ const op = defineOp<Attrs>({
     const statistics = engine.empty([maps, 4]);
     const { tensors, problem } = problemOf(inputs, x, attrs);
     const { gamma, beta, alpha } = tensors;
-    const y = chosen(engine, normed, [x, gamma, beta, alpha, statistics], problem);
+    const found = lookUpOf(inputs, attrs);
+    const all = [x, gamma, beta, alpha, statistics];
+    const y = found ? normedImages(engine, all, problem, found) : chosen(engine, normed, all, problem);
     return { y, extras: [statistics] };
   },
   vjp: (c) => throughComposite(c, composite),
@@ -50,6 +66,11 @@ const op = defineOp<Attrs>({
     const start = (name: AffineName) => Math.max(parts.indexOf(name), 0) * channels;
     const places = { width, dGammaAt: start("gamma"), dBetaAt: start("beta"), dAlphaAt: start("alpha") };
     const all = [x, dy, statistics, tensors.gamma, tensors.beta, tensors.alpha, rows];
+    const found = lookUpOf(inputs, attrs);
+    if (found) {
+      const dx = normedImagesBack(engine, all, { ...problem, places }, found);
+      return [dx, wants[1] ? embeddingGrad(rows, found.labels, found.table) : undefined];
+    }
     let dx: Tensor;
     if (wants[0]) dx = chosen(engine, normedBack, all, { ...problem, places });
     else {
@@ -66,14 +87,21 @@ const op = defineOp<Attrs>({
   saves: { inputs: [0, 1, 2, 3] },
   oracle: ([x, ...given], attrs) => {
     const c = x!.shape[1]!;
+    const [table, labels] = given;
+    const rows = attrs.order && labels ? oracleRows.embedding(table!, labels) : table;
     const [gamma, beta, alpha] = affineNames.map((name, i) => {
       if (!attrs.order) return given[i] ?? null;
       const at = attrs.order.indexOf(name);
-      return at < 0 ? null : oracleShape.slice(given[0]!, [0, at * c], [x!.shape[0]!, c]);
+      return at < 0 ? null : oracleShape.slice(rows!, [0, at * c], [x!.shape[0]!, c]);
     });
     return oracle.norm(x!, attrs, gamma!, beta!, alpha!);
   },
 });
+
+/** Where parameters are looked up: labels stand where, without an order, beta would. */
+function lookUpOf([, table, labels]: Inputs, { order }: Attrs): LookUp | undefined {
+  return order && labels ? { labels, table: table!.dim(0) } : undefined;
+}
 
 function geometry(x: Tensor, { groups }: Attrs) {
   const [n, channels, h, w] = x.shape as [number, number, number, number];
@@ -118,9 +146,11 @@ function problemOf(inputs: Inputs, spare: Tensor, attrs: Attrs) {
 /** The same norm in plain ops, for derivatives of derivatives. */
 function composite([x, ...given]: Inputs, { groups, eps, plus, activation, slope, order }: Attrs): Tensor {
   const [n, c, h, w] = x!.shape as [number, number, number, number];
+  const [table, labels] = given;
+  const rows = order && labels ? embedding(table!, labels) : table;
   const [gamma, beta, alpha] = affineNames.map((name, i) => {
     if (!order) return given[i];
-    return order.includes(name) ? narrow(given[0]!, 1, order.indexOf(name) * c, c) : undefined;
+    return order.includes(name) ? narrow(rows!, 1, order.indexOf(name) * c, c) : undefined;
   });
   const grouped = reshape(x!, [n, groups, (c / groups) * h * w]);
   const centred = sub(grouped, mean(grouped, { axis: 2, keepDims: true }));
@@ -173,8 +203,15 @@ export interface NormOptions {
   gamma?: Tensor;
   /** Shift, like gamma. */
   beta?: Tensor;
-  /** In place of these each sample's parameters side by side, [n, parts c], in the order named. */
-  rows?: { readonly values: Tensor; readonly order: readonly AffineName[] };
+  /**
+   * In place of these each sample's parameters side by side, [n, parts c], in the order named; with labels [n] (i32) rows
+   * of a table [rows, parts c], as `embedding` looks them up.
+   */
+  rows?: {
+    readonly values: Tensor;
+    readonly order: readonly AffineName[];
+    readonly labels?: Tensor;
+  };
   eps?: number;
   /** Applied to the result in the same kernel. */
   activation?: NormActivation;
@@ -212,7 +249,7 @@ function norm(
   }
   const attrs = { groups, eps, plus, activation, slope };
   if (!rows) return op(x.engine, [x, gamma, beta, alpha], attrs);
-  const { values, order } = rows;
+  const { values, order, labels } = rows;
   requireFloat(who, values);
   if (affines.length > 0) throw new UsageError(`${who}: got rows beside single parameters, expected either`);
   const known = affineNames.filter((name) => plus || name !== "alpha");
@@ -220,11 +257,23 @@ function norm(
     throw new UsageError(
       `${who}: got rows of ${order.join(", ")}, expected each of ${known.join(", ")} at most once`,
     );
-  if (values.rank !== 2 || values.dim(0) !== n || values.dim(1) !== order.length * c)
+  const width = order.length * c;
+  if (values.rank !== 2 || values.dim(1) !== width || (!labels && values.dim(0) !== n))
     throw new UsageError(
-      `${who}: got rows ${showShape(values.shape)} of ${order.join(", ")} for x ${showShape(x.shape)}, expected [${n},${order.length * c}]`,
+      `${who}: got rows ${showShape(values.shape)} of ${order.join(", ")} for x ${showShape(x.shape)}, expected [${labels ? "rows" : n},${width}]`,
     );
-  return op(x.engine, [x, values], { ...attrs, order });
+  if (labels && (labels.dtype !== "i32" || labels.rank !== 1 || labels.size !== n))
+    throw new UsageError(
+      `${who}: got labels ${labels.dtype} ${showShape(labels.shape)} for x ${showShape(x.shape)}, expected i32 [${n}]`,
+    );
+  const { hardware } = x.engine;
+  const inKernel =
+    groups === c &&
+    values.dtype === "f32" &&
+    looksUp(hardware) &&
+    normsImages(hardware, c, x.dim(2) * x.dim(3));
+  const inputs = labels && inKernel ? [x, values, labels] : [x, labels ? embedding(values, labels) : values];
+  return op(x.engine, inputs, { ...attrs, order });
 }
 
 /**

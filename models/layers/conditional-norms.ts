@@ -52,17 +52,21 @@ abstract class ConditionalNorm extends Norm {
 
   /** Each sample's parameters side by side, [n, parts c]. */
   protected lookUp(labels: Tensor | undefined): Tensor {
+    return this.embed.run(this.#required(labels));
+  }
+
+  /** The same as a norm looks it up: as many of the parts as the rows have. */
+  protected rows(labels: Tensor | undefined, parts: readonly AffineName[]) {
+    const { weight: values } = this.embed;
+    return { values, order: parts.slice(0, values.dim(1) / this.width), labels: this.#required(labels) };
+  }
+
+  #required(labels: Tensor | undefined): Tensor {
     if (!labels)
       throw new UsageError(
         `${this.constructor.name}: got no labels, expected the noise level of each sample [n]`,
       );
-    return this.embed.run(labels);
-  }
-
-  /** The same as a norm takes it: as many of the parts as the rows have. */
-  protected rows(labels: Tensor | undefined, parts: readonly AffineName[]) {
-    const values = this.lookUp(labels);
-    return { values, order: parts.slice(0, values.dim(1) / this.width) };
+    return labels;
   }
 }
 

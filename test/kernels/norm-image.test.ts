@@ -5,7 +5,13 @@ import { type Array64, map } from "../../engine/oracle/array.ts";
 import { type NormAttrs, norm, normGrad } from "../../engine/oracle/norm.ts";
 import { broadcasts, LANES } from "../../kernels/broadcast.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
-import { type NormImageVariant, normImage, normImageGrad, normsImages } from "../../kernels/norm-image.ts";
+import {
+  looksUp,
+  type NormImageVariant,
+  normImage,
+  normImageGrad,
+  normsImages,
+} from "../../kernels/norm-image.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { choosingFor, engine } from "../support/engine.ts";
@@ -30,29 +36,34 @@ const sizesFor = ({ vec }: NormImageVariant): [n: number, c: number, hw: number]
         [2, 1, 6],
       ];
 
-/** Parameters side by side in a row of each image: a place left alone, then beta, alpha and gamma. */
-function problem(c: number, n: number, hw: number, { act }: NormImageVariant, plus: boolean) {
+/**
+ * Parameters side by side in a row of each image, or one of two more that it has a label of: a place left alone, then beta,
+ * alpha and gamma.
+ */
+function problem(c: number, n: number, hw: number, { act, labelled }: NormImageVariant, plus: boolean) {
   const width = 3 * c + 1;
-  const rows = normal([n, width], 4);
+  const table = labelled ? n + 2 : n;
+  const rows = normal([table, width], 4);
+  const labels = Int32Array.from({ length: n }, (_, i) => (labelled ? (2 * i + 1) % table : i));
   const at = { betaAt: 1, alphaAt: 1 + c, gammaAt: 1 + 2 * c };
   const part = (start: number): Array64 => ({
     shape: [n, c],
     data: Float64Array.from(
       { length: n * c },
-      (_, i) => rows.data[Math.floor(i / c) * width + start + (i % c)]!,
+      (_, i) => rows.data[labels[Math.floor(i / c)]! * width + start + (i % c)]!,
     ),
   });
   const attrs: NormAttrs = { groups: c, eps: EPS, activation: act, slope: SLOPE, plus };
   return {
     width,
-    arrays: { gamma: rows, beta: rows, alpha: rows },
+    arrays: { gamma: rows, beta: rows, alpha: rows, labels },
     parts: [part(at.gammaAt), part(at.betaAt), plus ? part(at.alphaAt) : null] as const,
     attrs,
     x: map(normal([n, c, hw, 1], 1), (v, i) => Math.fround(v + (Math.floor(i / hw) % 3))),
     dy: normal([n, c, hw, 1], 2),
     params: {
       ...{ maps: n * c, hw, channels: c, pitch: width, slope: SLOPE, plus: plus ? 1 : 0, ...at },
-      ...{ useGamma: 1, useBeta: 1, useAlpha: plus ? 1 : 0 },
+      ...{ useGamma: 1, useBeta: 1, useAlpha: plus ? 1 : 0, table },
     },
   };
 }
@@ -115,6 +126,27 @@ describe.runIf(broadcasts(engine.hardware)).each([false, true])("++: %s", (plus)
   });
 });
 
+test.runIf(broadcasts(engine.hardware))("a label outside the table gives its image NaN", async () => {
+  const v = { act: "elu", vec: false, labelled: true } as const;
+  const { x, dy, width, arrays, params } = problem(3, 4, 5, v, true);
+  const labels = Int32Array.of(1, -1, 6, 0);
+  const inputs = { x, ...arrays, labels };
+  const shapes = { statistics: [12, 4], y: x.shape };
+  const { y } = await launched(normImage, v, inputs, shapes, { ...params, eps: EPS });
+  const places = { width, dBetaAt: 1, dAlphaAt: 4, dGammaAt: 7 };
+  const { dx } = await launched(
+    normImageGrad,
+    v,
+    { ...inputs, dy, statistics: statisticsOf(x, true) },
+    { dx: x.shape, grads: [4, width] },
+    { ...params, ...places },
+  );
+  for (const values of [y!, dx!])
+    expect(
+      [0, 1, 2, 3].map((image) => [...values.slice(15 * image, 15 * image + 15)].every(Number.isNaN)),
+    ).toEqual([false, true, true, false]);
+});
+
 describe("who takes them", () => {
   const cpu: Hardware = { ...engine.hardware, kind: "cpu", subgroups: true, subgroupSize: LANES };
 
@@ -122,10 +154,17 @@ describe("who takes them", () => {
     expect(normsImages(cpu, 8, 784)).toBe(true);
     expect(normsImages(cpu, 256, 64)).toBe(true);
     expect(normsImages(cpu, 257, 1)).toBe(false);
-    expect(normsImages(cpu, 32, 1024)).toBe(false);
+    expect(normsImages(cpu, 32, 1024)).toBe(true);
+    expect(normsImages(cpu, 32, 1025)).toBe(false);
     expect(normsImages({ ...cpu, kind: "gpu" }, 8, 784)).toBe(false);
     expect(normsImages({ ...cpu, subgroupSize: 4 }, 8, 784)).toBe(false);
     expect(normsImages({ ...cpu, subgroups: false }, 8, 784)).toBe(false);
+  });
+
+  test("parameters are looked up by adapters that bind nine arrays", () => {
+    expect(looksUp({ ...cpu, maxStorageBuffers: 9 })).toBe(true);
+    expect(looksUp({ ...cpu, maxStorageBuffers: 8 })).toBe(false);
+    expect(looksUp({ ...cpu, maxStorageBuffers: undefined })).toBe(false);
   });
 
   const launches = (hw: Hardware, of: typeof instanceNorm) =>

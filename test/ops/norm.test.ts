@@ -9,14 +9,15 @@ import {
   type NormOptions,
 } from "../../engine/ops/norm.ts";
 import { type Array64, array64, map } from "../../engine/oracle/array.ts";
+import { embedding as lookedUp } from "../../engine/oracle/embedding.ts";
 import * as oracle from "../../engine/oracle/norm.ts";
 import { slice } from "../../engine/oracle/shape.ts";
 import { applyUnary } from "../../engine/oracle/unary.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { NormActivation } from "../../kernels/norm.ts";
 import { checkOp, upload } from "../support/check-op.ts";
-import { awayFromZero, normal, rounded, uniform } from "../support/draw.ts";
-import { engine } from "../support/engine.ts";
+import { awayFromZero, labels, normal, rounded, uniform } from "../support/draw.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 import { expectNear } from "../support/near.ts";
 import { check, seed } from "../support/property.ts";
 
@@ -231,6 +232,35 @@ test.each([[["gamma", "alpha", "beta"]], [["beta", "gamma"]], [["alpha"]]] as co
   },
 );
 
+test.each([9, 8])("rows of a table by label, where %d arrays can be bound", async (maxStorageBuffers) => {
+  const [n, c, rows] = [4, 5, 3];
+  const at = labels([n], rows, 7); // some twice
+  const given = upload(at, "i32");
+  await choosingFor({ maxStorageBuffers }, () =>
+    checkOp({
+      op: (x, table) =>
+        instanceNormPlus(x!, {
+          rows: { values: table!, order: ["gamma", "alpha", "beta"], labels: given },
+          activation: "silu",
+        }),
+      oracle: (x, table) => {
+        const values = lookedUp(table!, at);
+        const [gamma, alpha, beta] = [0, 1, 2].map((k) => slice(values, [0, k * c], [n, c])) as [
+          Array64,
+          Array64,
+          Array64,
+        ];
+        const attrs = { groups: c, eps: 1e-5, activation: "silu", plus: true } as const;
+        return oracle.norm(x!, attrs, gamma, beta, alpha);
+      },
+      inputs: [normal([n, c, 3, 4], 1), normal([rows, 3 * c], 2)],
+      seed: 3,
+      terms: 36,
+    }),
+  );
+  given.dispose();
+});
+
 describe("messages", () => {
   const x = engine.ones([2, 4, 3, 3]);
   const eight = engine.ones([8]);
@@ -257,6 +287,22 @@ describe("messages", () => {
     });
     expect(() => instanceNorm(x, rows([2, 7], "gamma", "beta"))).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: instanceNorm: got rows [2,7] of gamma, beta for x [2,4,3,3], expected [2,8]]`,
+    );
+    const looked = (shape: readonly number[], labels: Tensor) => ({
+      rows: { values: engine.ones(shape), order: ["gamma", "beta"] as const, labels },
+    });
+    expect(() =>
+      instanceNorm(x, looked([5, 7], engine.zeros([2], "i32"))),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNorm: got rows [5,7] of gamma, beta for x [2,4,3,3], expected [rows,8]]`,
+    );
+    expect(() =>
+      instanceNorm(x, looked([5, 8], engine.zeros([3], "i32"))),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNorm: got labels i32 [3] for x [2,4,3,3], expected i32 [2]]`,
+    );
+    expect(() => instanceNorm(x, looked([5, 8], engine.zeros([2])))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNorm: got labels f32 [2] for x [2,4,3,3], expected i32 [2]]`,
     );
     expect(() => instanceNorm(x, rows([2, 8], "gamma", "alpha"))).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: instanceNorm: got rows of gamma, alpha, expected each of gamma, beta at most once]`,
