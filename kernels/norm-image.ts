@@ -46,28 +46,23 @@ const MAPS = 256;
 export const normsImages = (hw: Hardware, channels: number, columns: number): boolean =>
   broadcasts(hw) && channels <= MAPS && channels * columns <= MOST;
 
-/** Arrays of the gradient's, of which not every adapter can bind as many. */
-const ARRAYS = 9;
-
-/** Whether they look their parameters up as well. */
-export const looksUp = ({ maxStorageBuffers = 8 }: Hardware): boolean => maxStorageBuffers >= ARRAYS;
-
 const variants: readonly NormImageVariant[] = [
   ...normActivations.flatMap((act) => [false, true].map((vec) => ({ act, vec, labelled: false }))),
   ...[false, true].map((vec) => ({ act: "elu", vec, labelled: true }) as const), // with others on demand
 ];
 
-/** Parameters as a table's rows: NaN for a label outside, as embedding has it. */
+/** Parameters as rows of a table that is bound once: NaN for a label outside, as embedding has it. */
 const labelledLib = `${nanAt}
-${affineAt}
+${affineAt.replace(/\b(gamma|beta|alpha)\[/g, "table[")}
 fn affine(map: u32) -> vec3f {
   let label = u32(labels[map / p.channels]);
-  let known = affine_at(min(label, p.table - 1u) * p.pitch, map % p.channels);
-  return select(vec3f(nan_at(label)), known, label < p.table);
+  let known = affine_at(min(label, p.rows - 1u) * p.pitch, map % p.channels);
+  return select(vec3f(nan_at(label)), known, label < p.rows);
 }`;
 const affineOf = ({ labelled }: NormImageVariant): string => (labelled ? labelledLib : affineLib);
-const labelsOf = ({ labelled }: NormImageVariant) => labelled && { labels: "read i32" };
-type Bindings<B extends string> = Record<B | keyof typeof affine | "labels", Binding>;
+const parametersOf = ({ labelled }: NormImageVariant) =>
+  labelled ? ({ table: "read f32", labels: "read i32" } as const) : affine;
+type Bindings<B extends string> = Record<B | keyof typeof affine | "table" | "labels", Binding>;
 
 const imageGroups = ({ maps, channels }: { maps: number; channels: number }): Groups =>
   linearGroups(maps / channels, 1);
@@ -98,11 +93,10 @@ export const normImage = defineKernel({
     ({
       x: `read ${elementType(v.vec)}`,
       statistics: "read_write vec4f",
-      ...affine,
-      ...labelsOf(v),
+      ...parametersOf(v),
       y: `read_write ${elementType(v.vec)}`,
     }) as Bindings<"x" | "statistics" | "y">,
-  params: { ...affineParams, table: "u32", eps: "f32", plus: "u32" },
+  params: { ...affineParams, rows: "u32", eps: "f32", plus: "u32" },
   lib: (v) => [...math, affineOf(v), sumOf(v.vec)],
   subgroups: () => true,
   subgroupSize: () => LANES,
@@ -147,14 +141,13 @@ export const normImageGrad = defineKernel({
       x: `read ${elementType(v.vec)}`,
       dy: `read ${elementType(v.vec)}`,
       statistics: "read vec4f",
-      ...affine,
-      ...labelsOf(v),
+      ...parametersOf(v),
       grads: "read_write f32",
       dx: `read_write ${elementType(v.vec)}`,
     }) as Bindings<"x" | "dy" | "statistics" | "grads" | "dx">,
   params: {
     ...affineParams,
-    table: "u32",
+    rows: "u32",
     plus: "u32",
     width: "u32",
     dGammaAt: "u32",

@@ -10,6 +10,8 @@ type Sizes = ByKind<Size> & { readonly small: Size };
 const usual: Sizes = { cpu: [8, 64, 32, 32], gpu: [128, 256, 32, 32], small: [2, 16, 8, 8] };
 /** Groups that no workgroup of a GPU can hold. */
 const large: Sizes = { cpu: [1, 32, 128, 128], gpu: [16, 128, 256, 256], small: [2, 32, 16, 16] };
+/** Images of which each is the work of a moment. */
+const slight: Sizes = { cpu: [16, 24, 14, 14], gpu: [4096, 24, 14, 14], small: [3, 11, 4, 4] };
 
 type Parameters = (size: Size) => (readonly number[])[];
 const shared =
@@ -36,6 +38,11 @@ const norms: Record<string, Norm> = {
   "conditional instance norm++, ELU": {
     parameters: rows,
     apply: (x, values) => instanceNormPlus(x, { rows: { values: values!, order }, activation: "elu" }),
+  },
+  "conditional instance norm++ of small images, ELU": {
+    parameters: rows,
+    apply: (x, values) => instanceNormPlus(x, { rows: { values: values!, order }, activation: "elu" }),
+    sizes: slight,
   },
   "group norm 8, SiLU": {
     parameters: shared(2),

@@ -148,10 +148,10 @@ function split(hw: Hardware, problem: NormProblem, atOnce: number) {
   );
 }
 
-/** Labels [n] of the rows that the images' parameters are, of a table with so many. */
+/** A table whose rows, one for each label [n], are the images' parameters. */
 export interface LookUp {
+  readonly table: Tensor;
   readonly labels: Tensor;
-  readonly table: number;
 }
 
 const imageVariant = ({ act, columns }: NormProblem, found: LookUp | undefined) => ({
@@ -159,6 +159,8 @@ const imageVariant = ({ act, columns }: NormProblem, found: LookUp | undefined) 
   vec: columns % 4 === 0,
   labelled: found !== undefined,
 });
+
+const boundFor = (found: LookUp | undefined, spare: Tensor) => found ?? { table: spare, labels: spare };
 
 /** `normed` of small images, whose parameters may be looked up as well. */
 export function normedImages(
@@ -173,8 +175,8 @@ export function normedImages(
   engine.launch(
     normImage,
     imageVariant(problem, found),
-    { x, gamma, beta, alpha, statistics, y, labels: found?.labels ?? x },
-    { ...params, eps, plus: plus ? 1 : 0, table: found?.table ?? 0 },
+    { x, gamma, beta, alpha, ...boundFor(found, x), statistics, y },
+    { ...params, eps, plus: plus ? 1 : 0, rows: found?.table.dim(0) ?? 0 },
   );
   return y;
 }
@@ -193,8 +195,8 @@ export function normedImagesBack(
   engine.launch(
     normImageGrad,
     imageVariant(problem, found),
-    { x, dy, statistics, gamma, beta, alpha, grads, dx, labels: found?.labels ?? x },
-    { ...params, plus: plus ? 1 : 0, ...places, table: found?.table ?? 0 },
+    { x, dy, statistics, gamma, beta, alpha, ...boundFor(found, x), grads, dx },
+    { ...params, plus: plus ? 1 : 0, ...places, rows: found?.table.dim(0) ?? 0 },
   );
   return dx;
 }

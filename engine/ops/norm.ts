@@ -1,5 +1,5 @@
 import { type NormActivation, normActivations } from "../../kernels/norm.ts";
-import { looksUp, normsImages } from "../../kernels/norm-image.ts";
+import { normsImages } from "../../kernels/norm-image.ts";
 import { grad } from "../autograd.ts";
 import { chosen } from "../choices.ts";
 import { nearest, UsageError } from "../errors.ts";
@@ -69,7 +69,7 @@ const op = defineOp<Attrs>({
     const found = lookUpOf(inputs, attrs);
     if (found) {
       const dx = normedImagesBack(engine, all, { ...problem, places }, found);
-      return [dx, wants[1] ? embeddingGrad(rows, found.labels, found.table) : undefined];
+      return [dx, wants[1] ? embeddingGrad(rows, found.labels, found.table.dim(0)) : undefined];
     }
     let dx: Tensor;
     if (wants[0]) dx = chosen(engine, normedBack, all, { ...problem, places });
@@ -100,7 +100,7 @@ const op = defineOp<Attrs>({
 
 /** Where parameters are looked up: labels stand where, without an order, beta would. */
 function lookUpOf([, table, labels]: Inputs, { order }: Attrs): LookUp | undefined {
-  return order && labels ? { labels, table: table!.dim(0) } : undefined;
+  return order && labels ? { table: table!, labels } : undefined;
 }
 
 function geometry(x: Tensor, { groups }: Attrs) {
@@ -267,11 +267,7 @@ function norm(
       `${who}: got labels ${labels.dtype} ${showShape(labels.shape)} for x ${showShape(x.shape)}, expected i32 [${n}]`,
     );
   const { hardware } = x.engine;
-  const inKernel =
-    groups === c &&
-    values.dtype === "f32" &&
-    looksUp(hardware) &&
-    normsImages(hardware, c, x.dim(2) * x.dim(3));
+  const inKernel = groups === c && values.dtype === "f32" && normsImages(hardware, c, x.dim(2) * x.dim(3));
   const inputs = labels && inKernel ? [x, values, labels] : [x, labels ? embedding(values, labels) : values];
   return op(x.engine, inputs, { ...attrs, order });
 }

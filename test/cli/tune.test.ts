@@ -21,8 +21,7 @@ test("a table and JSON of what was measured, kept in one file, from then on know
   expect(batches).toEqual({ training: 2, sampling: 2 });
   expect(tuned).toHaveLength(met);
   const families = new Set(tuned.map(({ key }) => key.split(" ")[0]));
-  for (const family of ["conv2d", "conv2d_weight_grad", "norm", "norm_grad"])
-    expect(families).toContain(family);
+  for (const family of ["conv2d", "conv2d_weight_grad", "reduce"]) expect(families).toContain(family);
   for (const { key, trials } of tuned)
     for (const { way, fault } of trials) expect(fault, `${key}: ${way}`).toBeUndefined();
   expect(kept()).toHaveLength(1);

@@ -5,13 +5,7 @@ import { type Array64, map } from "../../engine/oracle/array.ts";
 import { type NormAttrs, norm, normGrad } from "../../engine/oracle/norm.ts";
 import { broadcasts, LANES } from "../../kernels/broadcast.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
-import {
-  looksUp,
-  type NormImageVariant,
-  normImage,
-  normImageGrad,
-  normsImages,
-} from "../../kernels/norm-image.ts";
+import { type NormImageVariant, normImage, normImageGrad, normsImages } from "../../kernels/norm-image.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { choosingFor, engine } from "../support/engine.ts";
@@ -56,14 +50,14 @@ function problem(c: number, n: number, hw: number, { act, labelled }: NormImageV
   const attrs: NormAttrs = { groups: c, eps: EPS, activation: act, slope: SLOPE, plus };
   return {
     width,
-    arrays: { gamma: rows, beta: rows, alpha: rows, labels },
+    arrays: { gamma: rows, beta: rows, alpha: rows, table: rows, labels },
     parts: [part(at.gammaAt), part(at.betaAt), plus ? part(at.alphaAt) : null] as const,
     attrs,
     x: map(normal([n, c, hw, 1], 1), (v, i) => Math.fround(v + (Math.floor(i / hw) % 3))),
     dy: normal([n, c, hw, 1], 2),
     params: {
       ...{ maps: n * c, hw, channels: c, pitch: width, slope: SLOPE, plus: plus ? 1 : 0, ...at },
-      ...{ useGamma: 1, useBeta: 1, useAlpha: plus ? 1 : 0, table },
+      ...{ useGamma: 1, useBeta: 1, useAlpha: plus ? 1 : 0, rows: table },
     },
   };
 }
@@ -159,12 +153,6 @@ describe("who takes them", () => {
     expect(normsImages({ ...cpu, kind: "gpu" }, 8, 784)).toBe(false);
     expect(normsImages({ ...cpu, subgroupSize: 4 }, 8, 784)).toBe(false);
     expect(normsImages({ ...cpu, subgroups: false }, 8, 784)).toBe(false);
-  });
-
-  test("parameters are looked up by adapters that bind nine arrays", () => {
-    expect(looksUp({ ...cpu, maxStorageBuffers: 9 })).toBe(true);
-    expect(looksUp({ ...cpu, maxStorageBuffers: 8 })).toBe(false);
-    expect(looksUp({ ...cpu, maxStorageBuffers: undefined })).toBe(false);
   });
 
   const launches = (hw: Hardware, of: typeof instanceNorm) =>

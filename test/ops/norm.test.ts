@@ -232,11 +232,11 @@ test.each([[["gamma", "alpha", "beta"]], [["beta", "gamma"]], [["alpha"]]] as co
   },
 );
 
-test.each([9, 8])("rows of a table by label, where %d arrays can be bound", async (maxStorageBuffers) => {
+test.each([true, false])("rows of a table by label, subgroups: %s", async (subgroups) => {
   const [n, c, rows] = [4, 5, 3];
   const at = labels([n], rows, 7); // some twice
   const given = upload(at, "i32");
-  await choosingFor({ maxStorageBuffers }, () =>
+  await choosingFor({ subgroups: subgroups && engine.hardware.subgroups }, () =>
     checkOp({
       op: (x, table) =>
         instanceNormPlus(x!, {
