@@ -20,7 +20,10 @@ export const noneHeld = (type: "vec4f" | "vec4u"): string => `
       var held = ${type}();
       var known = -1;`;
 
-/** For the `width` numbers from `begin` on: `start`, where in x the first vec4 would begin that is wanted. */
+/**
+ * For a row of `width` numbers from `begin` on, of which `count` vec4s from `head` on hold some; `start`: where in x the first
+ * vec4 would begin that is wanted.
+ */
 export const rowHeld = `
         let head = begin >> 2u;
         let count = select(0u, u32(((begin + i32(width) + 3) >> 2u) - head), width > 0u);

@@ -44,15 +44,14 @@ const leadOf = (left: number): number => (4 - (left % 4)) % 4;
 const STRIPS = {
   mean: { rows: 4, repeated: false },
   max: { rows: 8, repeated: false },
-  marked: { rows: 8, repeated: false },
   maxGrad: { rows: 4, repeated: false },
 };
 /** Rows of llvmpipe's strips. */
 const LONG = 16;
 
 /**
- * The variant for windows of kh x kw over lines of `from` into `oh` lines of `to`, where a GPU can take them by vec4s, or
- * llvmpipe, if not for a gradient.
+ * The variant for windows of kh x kw over lines of `from` into `oh` lines of `to`, where a GPU or llvmpipe can
+ * take them by vec4s.
  */
 export function foursVariant(
   hw: Hardware,
@@ -69,9 +68,7 @@ export function foursVariant(
   if (from % 4 !== 0 || to % 4 !== 0) return undefined;
   const lead = leadOf(left);
   if (hw.kind === "cpu")
-    return broadcasts(hw) && (what === "mean" || what === "max")
-      ? { kh, kw, lead, rows: LONG, repeated: false, shared: true }
-      : undefined;
+    return broadcasts(hw) ? { kh, kw, lead, rows: LONG, repeated: false, shared: true } : undefined;
   const { rows, repeated } = STRIPS[what];
   return { kh, kw, lead, rows: oh <= 4 ? 4 : rows, repeated, shared: false };
 }
@@ -112,19 +109,19 @@ const handedOn = (v: FoursVariant): string =>
       let handed${k} = from${k} < ${LANES}u && u32(begin + ${k}) < across;`,
   );
 
-/** WGSL of the k-th vec4 of a line that is `there`, `rawK`: any where there is none. */
-const read = (v: FoursVariant): string =>
+/** WGSL of the k-th place of `array` in a line that is `there`, NAMEk: anything where there is none. */
+const read = (v: FoursVariant, array = "x", name = "raw", type: "vec4f" | "u32" = "vec4f"): string =>
   v.shared
     ? `
-        var mine = vec4f();
-        if (live && there && i32(column) < wide) { mine = x[base + i * wide + i32(column)]; }
+        var own_${name} = ${type}();
+        if (live && there && i32(column) < wide) { own_${name} = ${array}[base + i * wide + i32(column)]; }
         ${unroll(
           vecsOf(v),
           (k) => `
-        var raw${k} = subgroupShuffle(mine, from${k} & ${LANES - 1}u);
-        if (live && there && in${k} && !handed${k}) { raw${k} = x[line + ${k}]; }`,
+        var ${name}${k} = subgroupShuffle(own_${name}, from${k} & ${LANES - 1}u);
+        if (live && there && in${k} && !handed${k}) { ${name}${k} = ${array}[line + ${k}]; }`,
         )}`
-    : unroll(vecsOf(v), (k) => `let raw${k} = x[select(0, line + ${k}, there && in${k})];`);
+    : unroll(vecsOf(v), (k) => `let ${name}${k} = ${array}[select(0, line + ${k}, there && in${k})];`);
 
 /**
  * WGSL that goes down the strip: of each line it reads xN, vec4s with `outside` where there is none, `join`s them to what is
@@ -175,11 +172,11 @@ function walk(
     }`;
 }
 
-/** Of the vec4s x0, x1, ... of a line the four places from the k-th of the first window on. */
-function four({ lead }: FoursVariant, k: number): string {
-  const at = (c: number) => `x${Math.floor((lead + k + c) / 4)}`;
+/** Of the vec4s NAME0, NAME1, ... of a line the four places from the k-th of the first window on. */
+function four({ lead }: FoursVariant, k: number, name = "x", type: "vec4f" | "vec4u" = "vec4f"): string {
+  const at = (c: number) => `${name}${Math.floor((lead + k + c) / 4)}`;
   if ((lead + k) % 4 === 0) return at(0);
-  return `vec4f(${range(4).map((c) => `${at(c)}.${"xyzw"[(lead + k + c) % 4]}`)})`;
+  return `${type}(${range(4).map((c) => `${at(c)}.${"xyzw"[(lead + k + c) % 4]}`)})`;
 }
 
 /** slidingMean by vec4s: width and ow are multiples of 4. */
@@ -307,37 +304,29 @@ export const markedMaxOfFours = defineKernel({
   bindings: { x: "read vec4f", y: "read_write vec4f", marks: "read_write u32" },
   params: slidingParams,
   lib: [bits],
-  variants: windows,
+  subgroups: ({ shared }) => shared,
+  subgroupSize: ({ shared }) => (shared ? LANES : undefined),
+  variants: [...windows, ...sharing],
   main: (v: FoursVariant) => largest(v, true),
   dispatch,
   cost: maxCost(5),
 });
 
-/**
- * dx [planes, oh, ow] from dy [planes, height, width] and its marks: the sums of dy over the windows whose maximum stood
- * here. A thread goes over the windows that reach its strip and adds up in workgroup memory, each number in a place of its
- * own. As adjoints do it runs the other way: oh and ow are the sizes of markedMaxOfFours' inputs, top and left kh - 1 and
- * kw - 1 less its own.
- */
-export const maxOfFoursGrad = defineKernel({
-  name: "max_of_fours_grad",
-  bindings: { dy: "read vec4f", marks: "read u32", dx: "read_write vec4f" },
-  params: slidingParams,
-  variants: windows,
-  main: (v: FoursVariant) => {
-    const { kh, kw, lead, rows } = v;
-    const threads = gradThreads(v);
-    /** The window that is the e-th of a line adds to what it marks, where that is the thread's. */
-    const given = (e: number) => {
-      const [k, lane] = [Math.floor((lead + e) / 4), (lead + e) % 4];
-      return `{
+/** A thread goes over the windows that reach its strip and adds up in workgroup memory, each number in a place of its own. */
+const inMemory = (v: FoursVariant): string => {
+  const { kh, kw, lead, rows } = v;
+  const threads = gradThreads(v);
+  /** The window that is the e-th of a line adds to what it marks, where that is the thread's. */
+  const given = (e: number) => {
+    const [k, lane] = [Math.floor((lead + e) / 4), (lead + e) % 4];
+    return `{
           let mark = w${k} >> ${8 * lane}u;
           let r = n - ${kh - 1}u + ((mark >> 4u) & 15u);
           let c = (mark & 15u) + ${e}u - ${kw - 1}u;
           if (r < ${rows}u && c < 4u) { sums[(4u * r + c) * ${threads}u + lane] += d${k}.${"xyzw"[lane]}; }
         }`;
-    };
-    return `
+  };
+  return `
     var<workgroup> sums: array<f32, ${4 * rows * threads}>;
     ${linearMain(threads)}
       ${placed(v)}
@@ -361,8 +350,62 @@ export const maxOfFoursGrad = defineKernel({
         dx[out + r * across] = vec4f(${unroll(4, (c) => `sums[at + ${c * threads}u]`, ", ")});
       }
     }`;
-  },
-  dispatch: (sizes, v) => linearGroups(strips(sizes, v), gradThreads(v)),
+};
+
+/**
+ * A thread goes down the lines of windows, whose marks say to which of the kh rows at hand each number goes: `sA` is the sum
+ * of the A-th row from the top of the windows, and the first of them is whole.
+ */
+const inRegisters = (v: FoursVariant): string => {
+  const { kh, kw, rows } = v;
+  const byte = (k: number) => `(vec4u(w${k}) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u)`;
+  return `
+    ${linearMain(threads(v), ownLane(true))}
+      ${placed(v)}
+      ${handedOn(v)}
+      let start = (plane * p.oh + row) * across + column;
+      ${unroll(kh, (a) => `var s${a} = vec4f();`, " ")}
+      for (var n = 0u; n < ${rows + kh - 1}u; n++) {
+        let i = first + i32(n);
+        let there = i >= 0 && i < i32(p.height);
+        let line = base + i * wide + begin;
+        ${read(v, "dy", "d", "vec4f")}
+        ${read(v, "marks", "w", "u32")}
+        ${unroll(
+          vecsOf(v),
+          (k) => `
+        let x${k} = select(vec4f(), d${k}, there && in${k});
+        let m${k} = ${byte(k)};`,
+        )}
+        ${unroll(
+          kw,
+          (b) => `{
+          let given = ${four(v, kw - 1 - b)};
+          let mark = ${four(v, kw - 1 - b, "m", "vec4u")};
+          ${unroll(kh, (a) => `s${a} += select(vec4f(), given, mark == vec4u(${MARK_ROW * a + b}u));`, " ")}
+        }`,
+        )}
+        if (live && n >= ${kh - 1}u && row + n < p.oh + ${kh - 1}u) { dx[start + (n - ${kh - 1}u) * across] = s0; }
+        ${unroll(kh - 1, (a) => `s${a} = s${a + 1};`, " ")}
+        s${kh - 1} = vec4f();
+      }
+    }`;
+};
+
+/**
+ * dx [planes, oh, ow] from dy [planes, height, width] and its marks: the sums of dy over the windows whose maximum stood
+ * here. As adjoints do it runs the other way: oh and ow are the sizes of markedMaxOfFours' inputs, top and left kh - 1 and
+ * kw - 1 less its own.
+ */
+export const maxOfFoursGrad = defineKernel({
+  name: "max_of_fours_grad",
+  bindings: { dy: "read vec4f", marks: "read u32", dx: "read_write vec4f" },
+  params: slidingParams,
+  subgroups: ({ shared }) => shared,
+  subgroupSize: ({ shared }) => (shared ? LANES : undefined),
+  variants: [...windows, ...sharing],
+  main: (v: FoursVariant) => (v.shared ? inRegisters(v) : inMemory(v)),
+  dispatch: (sizes, v) => linearGroups(strips(sizes, v), v.shared ? threads(v) : gradThreads(v)),
   cost: ({ planes, height, width, oh, ow }) => ({
     bytes: planes * (5 * height * width + 4 * oh * ow),
     flops: planes * height * width,

@@ -1,3 +1,4 @@
+import { LANES, ownLane } from "./broadcast.ts";
 import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 import { elementType } from "./runs.ts";
 
@@ -73,10 +74,12 @@ export type TileVariant = {
    * For up 1, where lines and columns * down are multiples of 4: neighbouring threads share the vec4s that both see.
    */
   lead: number;
+  /** A lane reads a tap of a line, of which there are no more than lanes, and the others have it: see broadcast.ts. */
+  broadcast: boolean;
 };
 
 /** Filters and factors the networks use and odd ones beside them; others compile on demand. */
-const tiles: readonly TileVariant[] = [
+const alone: readonly Omit<TileVariant, "broadcast">[] = [
   { up: 1, down: 1, taps: 4, phase: 0, rows: 2, columns: 8, vec: false, lead: -1 },
   { up: 2, down: 1, taps: 4, phase: 0, rows: 2, columns: 8, vec: false, lead: -1 },
   { up: 2, down: 1, taps: 4, phase: 1, rows: 2, columns: 8, vec: false, lead: -1 },
@@ -89,6 +92,12 @@ const tiles: readonly TileVariant[] = [
   { up: 4, down: 1, taps: 2, phase: 3, rows: 4, columns: 4, vec: true, lead: -1 },
   { up: 2, down: 1, taps: 4, phase: 0, rows: 4, columns: 8, vec: true, lead: -1 },
   { up: 1, down: 2, taps: 4, phase: 0, rows: 4, columns: 8, vec: true, lead: 3 },
+];
+const tiles: readonly TileVariant[] = [
+  ...alone.map((v) => ({ ...v, broadcast: false })),
+  { up: 2, down: 1, taps: 4, phase: 1, rows: 4, columns: 8, vec: true, lead: -1, broadcast: true },
+  { up: 1, down: 2, taps: 4, phase: 0, rows: 4, columns: 8, vec: true, lead: 3, broadcast: true },
+  { up: 3, down: 2, taps: 5, phase: 2, rows: 3, columns: 9, vec: false, lead: -1, broadcast: true },
 ];
 
 /**
@@ -117,8 +126,10 @@ export const upfirdn2dTile = defineKernel({
     left: "i32",
     flip: "u32",
   },
+  subgroups: ({ broadcast }: TileVariant) => broadcast,
+  subgroupSize: ({ broadcast }) => (broadcast ? LANES : undefined),
   variants: tiles,
-  main: ({ up, down, taps, phase, rows, columns, vec, lead }: TileVariant) => {
+  main: ({ up, down, taps, phase, rows, columns, vec, lead, broadcast }) => {
     const loads = range(Math.floor((phase + (columns - 1) * down + taps - 1) / up) + 1);
     const terms = (c: number) =>
       loads
@@ -145,14 +156,19 @@ export const upfirdn2dTile = defineKernel({
               .join(" "),
           };
     const loaded = lead < 0 ? "x" : "v";
+    const firstTap = `select(a, p.kh - 1 - a, p.flip == 1u) * ${taps}`;
+    const weights = broadcast
+      ? `let part = filter_[tap + select(place, ${taps - 1}u - place, p.flip == 1u)];
+            ${unroll(taps, (b) => `let w${b} = subgroupBroadcast(part, ${b}u);`)}`
+      : unroll(taps, (b) => `let w${b} = filter_[tap + select(${b}, ${taps - 1 - b}, p.flip == 1u)];`);
     const sums = range(columns).filter((c) => terms(c).length > 0);
     return `
-    ${linearMain(64)}
+    ${linearMain(64, ownLane(broadcast))}
       let across = (p.ow + ${columns - 1}u) / ${columns}u;
       let down = (p.oh + ${rows - 1}u) / ${rows}u;
       let strip = thread / across;
       let plane = strip / down;
-      if (plane >= p.planes) { return; }
+      ${broadcast ? `let place = min(own, ${taps - 1}u);` : "if (plane >= p.planes) { return; }"}
       let row = (strip - plane * down) * ${rows}u;
       let column = (thread - strip * across) * ${columns}u;
       let i = i32(row) * p.downY / p.upY + p.top;
@@ -172,8 +188,8 @@ export const upfirdn2dTile = defineKernel({
           (r) => `{
           let a = n * p.upY - p.phaseY - ${r} * p.downY;
           if (a >= 0 && a < p.kh) {
-            let tap = select(a, p.kh - 1 - a, p.flip == 1u) * ${taps};
-            ${unroll(taps, (b) => `let w${b} = filter_[tap + select(${b}, ${taps - 1 - b}, p.flip == 1u)];`)}
+            let tap = ${broadcast ? `u32(${firstTap})` : firstTap};
+            ${weights}
             ${sums.map((c) => `s${r}_${c} += ${terms(c).join(" + ")};`).join("\n")}
           }
         }`,
@@ -183,7 +199,7 @@ export const upfirdn2dTile = defineKernel({
       ${unroll(
         rows,
         (r) => `
-      if (row + ${r}u < p.oh) {
+      if (${broadcast ? "plane < p.planes && " : ""}row + ${r}u < p.oh) {
         let out = (plane * p.oh + row + ${r}u) * p.ow + column;
         ${stored(r)}
       }`,

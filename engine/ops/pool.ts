@@ -130,10 +130,8 @@ const maxOp = defineOp<Attrs>({
     const maps = [x!.dim(0), x!.dim(1)];
     const y = engine.empty([...maps, ...size]);
     const params = windows(x!.dim(0) * x!.dim(1), from, size, attrs);
-    const marked = engine.recording && x!.node;
-    const fours =
-      slides(attrs) && byFours(engine, marked ? "marked" : "max", attrs, [from, size], attrs.padding[2]);
-    if (fours && !marked) {
+    const fours = slides(attrs) && byFours(engine, "max", attrs, [from, size], attrs.padding[2]);
+    if (fours && !(engine.recording && x!.node)) {
       engine.launch(maxOfFours, fours, { x: x!, y }, params);
       return y;
     }

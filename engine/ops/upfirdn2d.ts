@@ -1,3 +1,4 @@
+import { broadcasts, LANES } from "../../kernels/broadcast.ts";
 import { upfirdn2d as kernel, upfirdn2dTile as tile } from "../../kernels/upfirdn2d.ts";
 import { chosen, type Tunable } from "../choices.ts";
 import { UsageError } from "../errors.ts";
@@ -109,9 +110,20 @@ const filtered: Tunable<Problem, Way> = {
     else {
       const { rows, columns, vec, wide } = way;
       const lead = wide ? modulo(-left, 4) : -1;
+      const broadcast = broadcasts(engine.hardware) && kw <= LANES;
       engine.launch(
         tile,
-        { up: up[1], down: down[1], taps: kw, phase: modulo(-left, up[1]), rows, columns, vec, lead },
+        {
+          up: up[1],
+          down: down[1],
+          taps: kw,
+          phase: modulo(-left, up[1]),
+          rows,
+          columns,
+          vec,
+          lead,
+          broadcast,
+        },
         tensors,
         {
           ...shared,

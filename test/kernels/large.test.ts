@@ -339,7 +339,17 @@ test("pools, resizing and filters of large images", async () => {
     shape,
     (x) => {
       const y = engine.empty(shape);
-      const tile = { up: 1, down: 1, taps: 1, phase: 0, rows: 1, columns: 1, vec: false, lead: -1 };
+      const tile = {
+        up: 1,
+        down: 1,
+        taps: 1,
+        phase: 0,
+        rows: 1,
+        columns: 1,
+        vec: false,
+        lead: -1,
+        broadcast: false,
+      };
       const along = { kh: 1, upY: 1, downY: 1, phaseY: 0, flip: 0 };
       const filter_ = engine.tensor([2], [1, 1]);
       engine.launch(upfirdn2dTile, tile, { x, filter_, y }, { ...params, ...along });

@@ -18,7 +18,7 @@ import { integers, largest, ties } from "../support/maxima.ts";
 import { expectNear } from "../support/near.ts";
 
 /** Variants that this adapter can run. */
-const here = (kernel: typeof meanOfFours | typeof maxOfFours) =>
+const here = (kernel: typeof meanOfFours | typeof maxOfFours | typeof maxOfFoursGrad) =>
   eachVariant({ name: kernel.name, variants: variantsFor(kernel, engine.hardware) });
 const gpu = { ...engine.hardware, kind: "gpu" } as const;
 const leadOf = (left: number) =>
@@ -127,7 +127,6 @@ test.each(here(maxOfFours))("%s", async (_, variant) => {
       const plain = await launched(maxOfFours, variant, { x }, { y: expected.y.shape }, sizes);
       expectNear(plain["y"]!, expected.y, { magnitude: 0 }, what);
       const outputs = { y: expected.y.shape, marks: [n, c, oh, ow / 4] };
-      if (variant.shared) continue;
       const got = await launched(markedMaxOfFours, variant, { x }, outputs, sizes);
       expectNear(got["y"]!, expected.y, { magnitude: 0 }, what);
       const marks = Int32Array.from(integers(got["marks"]!));
@@ -154,7 +153,7 @@ function marksOf({ shape, data }: Array64, width: number, { padding: [top, , lef
   });
 }
 
-test.each(eachVariant(maxOfFoursGrad))("%s", async (_, variant) => {
+test.each(here(maxOfFoursGrad))("%s", async (_, variant) => {
   for (const { shape, attrs } of problems(variant, true)) {
     const { index } = largest(ties(shape), attrs);
     const dy = normal(index.shape, 2);

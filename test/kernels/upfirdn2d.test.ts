@@ -5,7 +5,8 @@ import * as oracle from "../../engine/oracle/upfirdn2d.ts";
 import type { Pads, Pair } from "../../engine/oracle/window.ts";
 import { upfirdn2d, upfirdn2dTile } from "../../kernels/upfirdn2d.ts";
 import { normal } from "../support/draw.ts";
-import { eachVariant, launched } from "../support/kernels.ts";
+import { engine } from "../support/engine.ts";
+import { eachVariant, launched, variantsFor } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 interface Problem {
@@ -64,7 +65,10 @@ test("a thread for each output", () =>
 
 const modulo = (a: number, n: number) => ((a % n) + n) % n;
 
-test.each(eachVariant(upfirdn2dTile))("%s", (_, v) => {
+/** Variants that this adapter can run. */
+const here = { ...upfirdn2dTile, variants: variantsFor(upfirdn2dTile, engine.hardware) };
+
+test.each(eachVariant(here))("%s", (_, v) => {
   const [up, down] = [v.up, v.down];
   const along = { up: [up, up], down: [down, down] } as const;
   const before = up - v.phase; // so many zeros put the first real input under that tap
