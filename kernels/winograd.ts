@@ -1,3 +1,4 @@
+import { LANES } from "./broadcast.ts";
 import {
   type Binding,
   defineKernel,
@@ -8,6 +9,7 @@ import {
   range,
   unroll,
 } from "./kernel.ts";
+import { inputByLanes, lanesGroups, lanesLib, outputByLanes } from "./winograd-lanes.ts";
 import { type Row, type WinogradTile, winogradRows, winogradTileSizes } from "./winograd-matrices.ts";
 
 /*
@@ -148,12 +150,25 @@ export const runCost = (
   return { bytes: 4 * (winogradPlaces(tile) + tile ** 2) * tiles, flops: flops * tiles };
 };
 
-/** Whether images are read by vec4s: their width is a multiple of 4 and nothing is dilated across. */
-export type Read = { vec: boolean };
+/**
+ * How images are read, or written: float by float; by vec4s, for a width that is a multiple of 4 and without dilation across;
+ * or by vec4s that lanes share, where `fitsLanes` says so, and besides, for "ends", what those at the ends of a subgroup lack.
+ */
+export type By = { by: "singles" | "fours" | "lanes" | "ends" };
 
-export const transformVariants: readonly (Turned & Read)[] = turnedVariants.flatMap((v) =>
-  [false, true].map((vec) => ({ ...v, vec })),
+/** Whether lanes share what they read; turned values then stand in vec4s of channels. */
+export const sharesLanes = ({ by }: By): boolean => by === "lanes" || by === "ends";
+
+export const transformVariants: readonly (Turned & By)[] = turnedVariants.flatMap((v) =>
+  (["singles", "fours"] as const).map((by) => ({ ...v, by })),
 );
+
+/** Of kernels that may let lanes share. */
+export const onSubgroups = {
+  lib: (v: By) => (sharesLanes(v) ? lanesLib : []),
+  subgroups: sharesLanes,
+  subgroupSize: (v: By) => (sharesLanes(v) ? LANES : undefined),
+};
 
 /** What is read of rows line{r}, of which those in{r} are within the image, and what becomes of a column of theirs. */
 export interface Columns {
@@ -187,15 +202,22 @@ export const fourColumns = ({ array, rows, width, side, row }: Columns, c: numbe
 /** x [n, ci, h, w] -> V [parts, (m + 2)^2, ci, tiles], or turned. By vec4s for a `left` of 1. */
 export const winogradInput = defineKernel({
   name: "winograd_input",
-  bindings: (v: Turned & Read) =>
-    ({ x: v.vec ? "read vec4f" : "read f32", v: `read_write ${runElement(v)}` }) as Record<
-      "x" | "v",
-      Binding
-    >,
+  bindings: (v: Turned & By) =>
+    ({
+      x: v.by === "singles" ? "read f32" : "read vec4f",
+      v: `read_write ${sharesLanes(v) ? "vec4f" : runElement(v)}`,
+    }) as Record<"x" | "v", Binding>,
   params: { ...runParams, ci: "u32", height: "u32", width: "u32", top: "i32", left: "i32" },
-  variants: transformVariants,
-  main: (v: Turned & Read) => {
-    const { tile, vec } = v;
+  ...onSubgroups,
+  variants: [
+    ...transformVariants,
+    ...(["lanes", "ends"] as const).flatMap((by) =>
+      [false, true].map((turned) => ({ tile: 4, turned, by }) as const),
+    ),
+  ],
+  main: (v: Turned & By) => {
+    const { tile, turned, by } = v;
+    if (sharesLanes(v)) return inputByLanes({ turned, ends: by === "ends" });
     const side = tile + 2;
     const row = winogradRows(tile).input;
     const columns = { array: "x", rows: side, width: "i32(p.width)", side, row };
@@ -209,7 +231,7 @@ export const winogradInput = defineKernel({
       let dx = i32(p.dilationX);
       ${unroll(side, (r) => `let y${r} = row + ${r} * dy; let line${r} = plane + y${r} * i32(p.width); let in${r} = kept && y${r} >= 0 && y${r} < i32(p.height);`)}
       ${
-        vec
+        by === "fours"
           ? `${oneColumn(columns, 0, "column", "w")}
       ${unroll((last - 1) / 4, (q) => fourColumns(columns, 4 * q + 1, `column + ${4 * q + 1}`))}
       ${oneColumn(columns, last, `column + ${last}`, "x")}`
@@ -232,7 +254,7 @@ export const winogradInput = defineKernel({
       )}
     }`;
   },
-  dispatch: (p, { tile }) => runGroups(p, p.ci, tile),
+  dispatch: (p, v) => (sharesLanes(v) ? lanesGroups(p, p.ci, v.turned) : runGroups(p, p.ci, v.tile)),
   cost: (p, { tile }) => runCost(p, p.ci, { tile, flops: tile === 2 ? 32 : 240 }),
 });
 
@@ -298,21 +320,17 @@ export const winogradWeight = defineKernel({
   }),
 });
 
-export type WinogradOutputVariant = Turned & {
-  residual: boolean;
-  /** y by vec4s: without dilation across, and of a width that is a multiple of 4. */
-  vec: boolean;
-};
+export type WinogradOutputVariant = Turned & By & { residual: boolean };
 
 /** M [(m + 2)^2, co, tiles], or turned, all images in one part, -> y [n, co, oh, ow], with the end of convRows. */
 export const winogradOutput = defineKernel({
   name: "winograd_output",
-  bindings: ({ tile, turned, residual, vec }: WinogradOutputVariant) =>
+  bindings: (v: WinogradOutputVariant) =>
     ({
-      m: `read ${runElement({ tile, turned })}`,
+      m: `read ${sharesLanes(v) ? "vec4f" : runElement(v)}`,
       bias: "read f32",
-      ...(residual && { residual: vec ? "read vec4f" : "read f32" }),
-      y: vec ? "read_write vec4f" : "read_write f32",
+      ...(v.residual && { residual: v.by === "singles" ? "read f32" : "read vec4f" }),
+      y: v.by === "singles" ? "read_write f32" : "read_write vec4f",
     }) as Record<"m" | "bias" | "residual" | "y", Binding>,
   params: {
     ...runParams,
@@ -324,16 +342,18 @@ export const winogradOutput = defineKernel({
     biasPitch: "u32",
     rescale: "f32",
   },
-  variants: turnedVariants.flatMap((v) =>
-    (v.turned ? [false] : [false, true]).flatMap((vec) =>
-      [false, true].map((residual): WinogradOutputVariant => ({ ...v, residual, vec })),
-    ),
-  ),
-  main: ({ residual, vec, ...v }) => {
-    const { tile } = v;
+  ...onSubgroups,
+  variants: [
+    ...turnedVariants.map((v) => ({ ...v, by: "singles" }) as const),
+    ...winogradTileSizes.map((tile) => ({ tile, turned: false, by: "fours" }) as const),
+    { tile: 4, turned: false, by: "lanes" } as const,
+  ].flatMap((v) => [false, true].map((residual): WinogradOutputVariant => ({ ...v, residual }))),
+  main: ({ residual, ...v }) => {
+    const { tile, by } = v;
     const side = tile + 2;
     const row = winogradRows(tile).output;
     const value = (s: string) => (residual ? `(${s} + b + residual[out]) * p.rescale` : `${s} + b`);
+    if (sharesLanes(v)) return outputByLanes(value);
     return `
     ${eachRun("p.co", v)}
       if (!kept) { return; }
@@ -348,12 +368,12 @@ export const winogradOutput = defineKernel({
       if (oh + ${i}u * p.dilationY < p.oh) {
         let row = (plane + oh + ${i}u * p.dilationY) * p.ow;
         ${unroll(tile, (j) => `let s${j} = ${row(j, (k) => `t${i}_${k}`)};`, " ")}
-        ${vec ? fours(tile, value) : singles(tile, value)}
+        ${by === "fours" ? fours(tile, value) : singles(tile, value)}
       }`,
       )}
     }`;
   },
-  dispatch: (p, { tile }) => runGroups(p, p.co, tile),
+  dispatch: (p, v) => (sharesLanes(v) ? lanesGroups(p, p.co, false) : runGroups(p, p.co, v.tile)),
   cost: (p, { tile }) => runCost(p, p.co, { tile, flops: tile === 2 ? 24 : 150 }),
 });
 

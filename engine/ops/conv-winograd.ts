@@ -14,6 +14,7 @@ import {
   winogradWeight,
 } from "../../kernels/winograd.ts";
 import { winogradOutputGrad, winogradWeightGrad } from "../../kernels/winograd-grad.ts";
+import { endsWithLanes, fitsLanes } from "../../kernels/winograd-lanes.ts";
 import type { WinogradTile } from "../../kernels/winograd-matrices.ts";
 import type { Engine } from "../engine.ts";
 import type { Inputs } from "../op.ts";
@@ -60,12 +61,29 @@ function tilesFirst(
   return sums(tiles, co) < sums(co, tiles);
 }
 
-/**
- * Whether rows are read by vec4s: one starts where a run of tiles has its first output, `left` columns from its first input. On
- * llvmpipe transforms gain a tenth, but a network that dilates compiles both ways, a second more before its first step.
- */
-const readsFours = ({ kind }: Hardware, width: number, dilationX: number, left = 1): boolean =>
-  kind === "gpu" && width % 4 === 0 && dilationX === 1 && left === 1;
+/** Whether rows are read, or written, by vec4s: one starts where a run of tiles has its first output. */
+const byFours = ({ kind }: Hardware, width: number, dilationX: number): boolean =>
+  kind === "gpu" && width % 4 === 0 && dilationX === 1;
+
+/** How outputs are written, and their gradients read, into transformed values of so many `channels` where these are turned. */
+const outputsBy = (hw: Hardware, tile: WinogradTile, { ow, dilationX, channels = 4 }: OutputRows) => {
+  if (byFours(hw, ow, dilationX)) return "fours";
+  return channels % 4 === 0 && fitsLanes(hw, tile, ow, dilationX) ? "lanes" : "singles";
+};
+type OutputRows = { ow: number; dilationX: number; channels?: number };
+
+/** How inputs are read, of which `left` columns are missing before the first. */
+const inputsBy = (
+  hw: Hardware,
+  tile: WinogradTile,
+  { width, left, dilationX, runs, channels = 4 }: InputRows,
+) => {
+  if (byFours(hw, width, dilationX) && left === 1) return "fours";
+  const share = fitsLanes(hw, tile, width, dilationX) && width === 4 * runs && left === dilationX;
+  if (!share || channels % 4 !== 0) return "singles";
+  return endsWithLanes(runs) ? "lanes" : "ends";
+};
+type InputRows = Record<"width" | "left" | "dilationX" | "runs", number> & { channels?: number };
 
 /** Transforms of some images after the other, and the products of all their tiles at once. */
 export function byWinograd(
@@ -82,7 +100,6 @@ export function byWinograd(
   const u = engine.empty([places, ci, coPitch], "f32");
   engine.launch(winogradWeight, weightVariant(engine.hardware, tile, flip), { w: w!, u }, { ci, co });
   const y = engine.empty([n, co, oh, ow]);
-  const storesFours = engine.hardware.kind === "gpu" && dilationX === 1 && ow % 4 === 0;
   const most = imagesAtOnce(engine, tile, problem);
   for (let first = 0; first < n; first += most) {
     const images = Math.min(most, n - first);
@@ -93,7 +110,7 @@ export function byWinograd(
     const [top, , left] = attrs.padding;
     engine.launch(
       winogradInput,
-      { tile, turned: false, vec: readsFours(engine.hardware, width, dilationX, left) },
+      { tile, turned: false, by: inputsBy(engine.hardware, tile, { width, left, dilationX, runs }) },
       { x: x!, v },
       { ...part, ci, height, width, top, left },
     );
@@ -108,7 +125,10 @@ export function byWinograd(
     multiply(engine, a, b, m, sizes, matmulWay(engine.hardware, sizes));
     engine.launch(
       winogradOutput,
-      { tile, turned, residual: residual !== undefined, vec: storesFours },
+      {
+        ...{ tile, turned, residual: residual !== undefined },
+        by: turned ? "singles" : outputsBy(engine.hardware, tile, { ow, dilationX }),
+      },
       { m, bias: bias ?? u, residual: residual ?? u, y },
       { ...part, co, oh, ow, useBias: bias ? 1 : 0, biasPitch: bias?.rank === 2 ? co : 0, rescale },
     );
@@ -146,14 +166,17 @@ export function weightsByWinograd(
     const [top, , left] = padding;
     engine.launch(
       winogradInput,
-      { tile, turned, vec: readsFours(engine.hardware, width, dilationX, left) },
+      {
+        ...{ tile, turned },
+        by: inputsBy(engine.hardware, tile, { width, left, dilationX, runs, channels: ci }),
+      },
       { x: x!, v },
       { ...part, ci, height, width, top, left },
     );
     const w = engine.empty([parts * places, co, tiles], "f32");
     engine.launch(
       winogradOutputGrad,
-      { tile, turned, vec: readsFours(engine.hardware, ow, dilationX) },
+      { tile, turned, by: outputsBy(engine.hardware, tile, { ow, dilationX, channels: co }) },
       { dy: dy!, w },
       { ...part, co, oh, ow },
     );

@@ -1,4 +1,5 @@
 /** Winograd's F(2x2, 3x3) and F(4x4, 3x3): each transform against its matrices in float64, and the whole against the convolution. */
+import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
 import { wayName } from "../../engine/choices.ts";
 import { flopsOf } from "../../engine/dry.ts";
@@ -19,6 +20,8 @@ import {
 } from "../../kernels/conv-ways.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import {
+  type By,
+  type Turned,
   winogradInput,
   winogradOutput,
   winogradPlaces,
@@ -27,11 +30,12 @@ import {
   winogradWeight,
 } from "../../kernels/winograd.ts";
 import { winogradOutputGrad, winogradWeightGrad } from "../../kernels/winograd-grad.ts";
+import { endsWithLanes, fitsLanes } from "../../kernels/winograd-lanes.ts";
 import { type WinogradTile, winogradMatrices, winogradTileSizes } from "../../kernels/winograd-matrices.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
-import { launched } from "../support/kernels.ts";
+import { launched, variantsFor } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 const grid = (rows: number, columns: number, at: (i: number, j: number) => number): number[][] =>
@@ -165,33 +169,50 @@ function eachTile(
       }
 }
 
-const ofTiles = winogradTileSizes.flatMap((tile) =>
-  [
-    { dilationY: 1, dilationX: 1, ow: 19 },
-    { dilationY: 1, dilationX: 1, ow: 20 },
-    { dilationY: 2, dilationX: 3, ow: 19 },
-  ].map((sizes) => ({ tile, ...sizes })),
-);
+const ofTiles: Omit<Layout, "images" | "oh">[] = [
+  ...winogradTileSizes.flatMap((tile) =>
+    [
+      { dilationY: 1, dilationX: 1, ow: 19 },
+      { dilationY: 1, dilationX: 1, ow: 20 },
+      { dilationY: 2, dilationX: 3, ow: 19 },
+    ].map((sizes) => ({ tile, ...sizes })),
+  ),
+  ...[
+    { dilationY: 1, dilationX: 1, ow: 4 },
+    { dilationY: 3, dilationX: 1, ow: 32 },
+    { dilationY: 1, dilationX: 2, ow: 24 },
+    { dilationY: 2, dilationX: 2, ow: 32 },
+    { dilationY: 1, dilationX: 4, ow: 16 },
+    { dilationY: 4, dilationX: 4, ow: 48 },
+  ].map((sizes) => ({ tile: 4, ...sizes }) as const),
+];
+
+/** Whether lanes can share rows of `ow`. */
+const shared = ({ tile, ow, dilationX }: Pick<Layout, "tile" | "ow" | "dilationX">): boolean =>
+  fitsLanes(engine.hardware, tile, ow, dilationX);
 
 describe.each(ofTiles)("tiles of $tile, dilation $dilationY, $dilationX, rows of $ow", (sizes) => {
   const { tile, ow, dilationX, dilationY } = sizes;
   const { B, A } = matrices[tile];
   const [side, places] = [tile + 2, winogradPlaces(tile)];
-  const [n, channels, oh] = [4, 2, 7];
+  const [n, channels, oh] = [4, 9, 7];
   const [first, images] = [1, 3];
   const layout = { ...sizes, images, oh };
   const { lines, runs } = winogradRuns(tile, { ...sizes, oh });
   const tiles = winogradTiles(tile, { images, lines, runs });
   const params = { images, first, each: images, lines, runs, dilationY, dilationX };
 
-  const reads = [
-    { top: 1, left: 2, width: 17, vec: false },
-    { top: -1, left: 0, width: 17, vec: false },
-    ...(dilationX === 1 ? [12, 16, 20].map((width) => ({ top: 1, left: 1, width, vec: true })) : []),
+  type Reads = By & Record<"top" | "left" | "width", number>;
+  const byLanes = endsWithLanes(runs) ? (["lanes", "ends"] as const) : (["ends"] as const);
+  const reads: Reads[] = [
+    { top: 1, left: 2, width: 17, by: "singles" },
+    { top: -1, left: 0, width: 17, by: "singles" },
+    ...(dilationX === 1 ? [12, 16, 20].map((width): Reads => ({ top: 1, left: 1, width, by: "fours" })) : []),
+    ...(shared(sizes) ? byLanes.map((by): Reads => ({ top: 2, left: dilationX, width: ow, by })) : []),
   ];
   test.each(reads)(
-    "V = B^T d B, $top above and $left before $width, by vec4s $vec",
-    async ({ top, left, width, vec }) => {
+    "V = B^T d B, $top above and $left before $width, by $by",
+    async ({ top, left, width, by }) => {
       const height = 6;
       const x = normal([n, channels, height, width], 1);
       const shape = [places, channels, tiles];
@@ -208,15 +229,17 @@ describe.each(ofTiles)("tiles of $tile, dilation $dilationY, $dilationX, rows of
             expected[(k * channels + c) * tiles + place] = v[Math.floor(k / side)]![k % side]!;
         });
       const inputs = { ...params, ci: channels, height, width, top, left };
-      const { v } = await launched(winogradInput, { tile, turned: false, vec }, { x }, { v: shape }, inputs);
+      const { v } = await launched(winogradInput, { tile, turned: false, by }, { x }, { v: shape }, inputs);
       expectNear(v!, { shape, data: expected }, { terms: side ** 2 });
     },
   );
 
   const able = winogradOutput.variants.filter(
-    (v) => v.tile === tile && (!v.vec || (dilationX === 1 && ow % 4 === 0)),
+    (v) =>
+      v.tile === tile &&
+      (v.by === "singles" || (v.by === "fours" ? dilationX === 1 && ow % 4 === 0 : shared(sizes))),
   );
-  test.each(able)("y = A^T m A, residual $residual, by vec4s $vec, turned $turned", async (variant) => {
+  test.each(able)("y = A^T m A, residual $residual, by $by, turned $turned", async (variant) => {
     const { turned } = variant;
     const m = normal(turned ? [places, tiles, channels] : [places, channels, tiles], 1);
     const residual = normal([n, channels, oh, ow], 2);
@@ -263,14 +286,22 @@ describe.each(ofTiles)("tiles of $tile, dilation $dilationY, $dilationX, rows of
   });
 });
 
-describe.each(winogradInput.variants)(
-  "parts of the images, tiles of $tile, turned $turned, by vec4s $vec",
+/** Rows that can be read so: of 6 tiles, and of one. */
+const readable = {
+  singles: { oh: 9, ow: 11, dilationY: 1, dilationX: 3, width: 9, left: 2, channels: 3 },
+  fours: { oh: 9, ow: 12, dilationY: 2, dilationX: 1, width: 8, left: 1, channels: 3 },
+  lanes: { oh: 9, ow: 4, dilationY: 1, dilationX: 1, width: 4, left: 1, channels: 20 },
+  ends: { oh: 9, ow: 24, dilationY: 2, dilationX: 2, width: 24, left: 2, channels: 20 },
+};
+
+describe.each(variantsFor<Turned & By>(winogradInput, engine.hardware))(
+  "parts of the images, tiles of $tile, turned $turned, by $by",
   (variant) => {
-    const { tile, turned, vec } = variant;
+    const { tile, turned, by } = variant;
     const { B, A } = matrices[tile];
     const [side, places] = [tile + 2, winogradPlaces(tile)];
-    const [n, first, images, each, channels] = [4, 1, 3, 2, 3];
-    const [oh, ow, dilationY, dilationX] = vec ? [9, 12, 2, 1] : [9, 11, 1, 3];
+    const [n, first, images, each] = [4, 1, 3, 2];
+    const { oh, ow, dilationY, dilationX, width, left, channels } = readable[by];
     const layout = { tile, images, oh, ow, dilationY, dilationX };
     const { lines, runs } = winogradRuns(tile, layout);
     const params = { images, first, each, lines, runs, dilationY, dilationX };
@@ -300,7 +331,6 @@ describe.each(winogradInput.variants)(
     };
 
     test("V = B^T d B", async () => {
-      const [width, left] = vec ? [8, 1] : [9, 2];
       const x = normal([n, channels, 6, width], 1);
       const sizes = { ...params, ci: channels, height: 6, width, top: 1, left };
       const { v } = await launched(winogradInput, variant, { x }, { v: shape }, sizes);
@@ -312,7 +342,8 @@ describe.each(winogradInput.variants)(
       expectNear(v!, expected(values), { terms: side ** 2 });
     });
 
-    test("W = A dy A^T", async () => {
+    const gradients = winogradOutputGrad.variants.filter((v) => isDeepStrictEqual(v, variant));
+    test.each(gradients)("W = A dy A^T", async () => {
       const dy = normal([n, channels, oh, ow], 1);
       const sizes = { ...params, co: channels, oh, ow };
       const { w } = await launched(winogradOutputGrad, variant, { dy }, { w: shape }, sizes);
@@ -377,6 +408,9 @@ describe.each(winogradTileSizes)("the whole, tiles of %i", (tile) => {
     { n: 3, ci: 16, co: 21, h: 12, w: 8, padding: [2, 2, 3, 3], dilation: [2, 3] },
     { n: 1, ci: 20, co: 16, h: 10, w: 16, padding: [0, 1, -1, 2], dilation: [1, 1] },
     { n: 2, ci: 16, co: 16, h: 3, w: 2, padding: [1, 1, 1, 1], dilation: [1, 1] },
+    { n: 3, ci: 12, co: 20, h: 5, w: 8, padding: [1, 1, 1, 1], dilation: [1, 1] },
+    { n: 1, ci: 9, co: 17, h: 6, w: 16, padding: [2, 2, 2, 2], dilation: [2, 2] },
+    { n: 2, ci: 16, co: 12, h: 9, w: 48, padding: [4, 3, 4, 4], dilation: [4, 4] },
   ] as const)("$ci -> $co, $h x $w, padding $padding, dilation $dilation", async (c) => {
     const attrs = { stride: [1, 1], padding: c.padding, dilation: c.dilation } as const;
     const [x, w] = [normal([c.n, c.ci, c.h, c.w], 1), normal([c.co, c.ci, 3, 3], 2)];

@@ -1,0 +1,263 @@
+import { broadcasts, LANES, ownLane } from "./broadcast.ts";
+import { type Groups, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { type Row, winogradRows } from "./winograd-matrices.ts";
+
+/*
+ * The transforms of winograd.ts by tiles of 4x4 where subgroups have eight lanes, which read and store apart (broadcast.ts): a
+ * vec4 costs a lane as much as two floats, what lanes hand each other next to nothing.
+ *
+ *   reads     A lane reads the aligned vec4 of each row that stands at its run, once, and has what its tile shares with the
+ *             neighbours from theirs. What lanes at the ends of a subgroup lack they read.
+ *   dilation  d vec4s in a row hold d tiles, of as many phases: their lanes deal the columns out, and collect them again.
+ *   stores    Four lanes turn four places of their tiles into one place of four tiles, a vec4 for each. Of turned values a lane
+ *             keeps the rows of four channels, which are a vec4 then: loops that fill them and empty them row by row, for the
+ *             text written out takes a driver six times as long to compile and more of the cache of instructions than there is.
+ */
+
+const TILE = 4;
+const SIDE = TILE + 2;
+const PLACES = SIDE ** 2;
+
+/** Channels of a thread, which finds its tile once for all of them; turned, they are a line of the cache. */
+const EACH = { plain: 8, turned: 16 };
+const eachOf = (turned: boolean): number => (turned ? EACH.turned : EACH.plain);
+
+/** Whether rows of `width` are cut into whole vec4s and those into whole sets of phases. */
+export const fitsLanes = (hw: Hardware, tile: number, width: number, dilationX: number): boolean =>
+  broadcasts(hw) && tile === TILE && [1, 2, 4].includes(dilationX) && width % (4 * dilationX) === 0;
+
+/** Whether subgroups begin and end where rows of so many tiles do. */
+export const endsWithLanes = (runs: number): boolean => LANES % runs === 0;
+
+export const lanesGroups = (
+  { images, each, lines, runs }: Record<"images" | "each" | "lines" | "runs", number>,
+  channels: number,
+  turned: boolean,
+): Groups => {
+  const chunks = Math.ceil((each * lines * runs) / LANES);
+  return linearGroups(Math.ceil(images / each) * chunks * Math.ceil(channels / eachOf(turned)), 1);
+};
+
+/** WGSL functions, to be called by all lanes at once. */
+export const lanesLib: readonly string[] = [
+  `
+    /** What an exchange with a lane one or two away leaves to a lane: which components it takes. */
+    struct Phases { even: bool, odd: bool, lower: bool, upper: bool, crossed: bool }`,
+  `
+    fn phases(own: u32, dilation: u32) -> Phases {
+      let two = dilation > 1u;
+      let four = dilation == 4u;
+      let odd = (own & 1u) == 1u;
+      let upper = (own & 2u) == 2u;
+      return Phases(two && !odd, two && odd, four && !upper, four && upper, dilation == 2u);
+    }`,
+  `
+    fn exchanged(own: u32, f: vec4f, by: Phases) -> vec4f {
+      let s = subgroupShuffleXor(select(f.yw, f.xz, (own & 1u) == 1u), 1u);
+      let g = vec4f(select(f.x, s.x, by.odd), select(f.y, s.x, by.even), select(f.z, s.y, by.odd), select(f.w, s.y, by.even));
+      let t = subgroupShuffleXor(select(g.zw, g.xy, (own & 2u) == 2u), 2u);
+      return vec4f(select(g.x, t.x, by.upper), select(g.y, t.y, by.upper), select(g.z, t.x, by.lower), select(g.w, t.y, by.lower));
+    }`,
+  `
+    /** Four neighbouring columns -> four of a phase. */
+    fn dealt(own: u32, f: vec4f, by: Phases) -> vec4f {
+      let g = exchanged(own, f, by);
+      return select(g, g.xzyw, by.crossed);
+    }`,
+  `
+    /** Four columns of a phase -> four neighbouring ones. */
+    fn collected(own: u32, f: vec4f, by: Phases) -> vec4f {
+      return exchanged(own, select(f, f.xzyw, by.crossed), by);
+    }`,
+  `
+    /** Component i of lane j of four -> component j of lane i. */
+    fn turnedFours(own: u32, f: vec4f) -> vec4f {
+      let odd = (own & 1u) == 1u;
+      let upper = (own & 2u) == 2u;
+      return exchanged(own, f, Phases(!odd, odd, !upper, upper, false));
+    }`,
+];
+
+/** WGSL: as `eachRun` of winograd.ts, with a loop over the thread's channels; places are `size` vec4s apart. All lanes stay. */
+const eachChannel = (channels: string, turned: boolean, before: string, body: string): string => `
+    ${linearMain(LANES, ownLane(true))}
+      let whole = p.each * p.lines * p.runs;
+      let fours = (whole + 3u) / 4u;
+      let chunks = (fours + 1u) / 2u;
+      let blocks = (${channels} + ${eachOf(turned) - 1}u) / ${eachOf(turned)}u;
+      let part = group / (chunks * blocks);
+      if (part * p.each >= p.images) { return; }
+      let place = (group % chunks) * ${LANES}u + own;
+      let run = place % p.runs;
+      let line = (place / p.runs) % p.lines;
+      let image = part * p.each + place / (p.runs * p.lines);
+      let kept = place < whole && image < p.images;
+      let stored = place / 4u < fours;
+      let block = run / p.dilationX;
+      let oh = line % p.dilationY + (line / p.dilationY) * ${TILE}u * p.dilationY;
+      let by = phases(own, p.dilationX);
+      let size = fours * ${channels};
+      ${before}
+      let start = (group / chunks) % blocks * ${eachOf(turned)}u;
+      let stop = min(start + ${eachOf(turned)}u, ${channels});
+      for (var channel = start; channel < stop; channel += ${turned ? 4 : 1}u) {
+        let at = part * ${PLACES}u * size + ${turned ? `place * (${channels} / 4u) + channel / 4u` : "channel * fours + place / 4u + (own & 3u) * size"};
+        ${body}
+      }
+    }`;
+
+/** WGSL: values {name}0 to {name}35 of a lane's tile, stored as vec4s of four tiles. */
+const putPlaces = (to: string, name: string): string => `
+        ${unroll(PLACES / 4, (g) => `let o${g} = turnedFours(own, vec4f(${range(4).map((q) => `${name}${4 * g + q}`)}));`)}
+        if (stored) {
+          ${unroll(PLACES / 4, (g) => `${to}[at + ${4 * g}u * size] = o${g};`)}
+        }`;
+
+/** How a transform reads its tiles: rows d0, d1, ... of the lane's vec4 of a channel `c`, and for tiles wider than 4 g0, g1, ... */
+interface Tiles {
+  readonly to: string;
+  readonly channels: string;
+  readonly rows: number;
+  readonly row: Row;
+  /** What stands before the loop over channels, and what reads. */
+  readonly before: string;
+  readonly read: (c: string) => string;
+  /** Names of a tile's columns among {e}.x to {e}.w, and what makes those beyond. */
+  readonly columns: (e: string, g: string) => readonly string[];
+  /** Of columns beyond there are some to be read, g. */
+  readonly ends: boolean;
+}
+
+/** WGSL: values e0 to e5 of the columns that lanes are dealt, and g0 to g5 of one beyond. */
+const down = ({ rows, row, ends }: Tiles): string => `
+        ${unroll(rows, (r) => `let a${r} = dealt(own, d${r}, by);`)}
+        ${unroll(SIDE, (i) => `let e${i} = ${row(i, (k) => `a${k}`)}; ${ends ? `let g${i} = ${row(i, (k) => `b${k}`)};` : ""}`)}`;
+
+const plain = (tiles: Tiles): string => {
+  const { to, channels, row, before, read, columns } = tiles;
+  return eachChannel(
+    channels,
+    false,
+    before,
+    `${read("channel")}
+        ${down(tiles)}
+        ${unroll(
+          SIDE,
+          (i) => `
+        ${columns(`e${i}`, `g${i}`)
+          .map((c, k) => `let c${i}_${k} = ${c};`)
+          .join(" ")}
+        ${unroll(SIDE, (j) => `let f${SIDE * i + j} = ${row(j, (k) => `c${i}_${k}`)};`)}`,
+        )}
+        ${putPlaces(to, "f")}`,
+  );
+};
+
+const fourChannels = (tiles: Tiles): string => {
+  const { to, channels, row, before, read, columns, ends } = tiles;
+  const keep = (q: number, i: number) => `e${i}_${q} = e${i}; ${ends ? `g${i}_${q} = g${i};` : ""}`;
+  const take = (q: number, i: number) => `e${q} = e${i}_${q}; ${ends ? `g${q} = g${i}_${q};` : ""}`;
+  const across = range(4).map((q) => columns(`e${q}`, `g${q}`));
+  return eachChannel(
+    channels,
+    true,
+    before,
+    `${unroll(4, (q) => unroll(SIDE, (i) => `var e${i}_${q} = vec4f(); ${ends ? `var g${i}_${q} = 0.0;` : ""}`, " "))}
+        for (var q = 0u; q < 4u; q++) {
+          ${read("(channel + q)")}
+          ${down(tiles)}
+          ${unroll(4, (q) => `if (q == ${q}u) { ${unroll(SIDE, (i) => keep(q, i), " ")} }`)}
+        }
+        for (var i = 0u; i < ${SIDE}u; i++) {
+          ${unroll(4, (q) => `var e${q} = e0_${q}; ${ends ? `var g${q} = g0_${q};` : ""}`)}
+          ${unroll(SIDE - 1, (i) => `if (i == ${i + 1}u) { ${unroll(4, (q) => take(q, i + 1), " ")} }`)}
+          ${across[0]!.map((_, k) => `let c${k} = vec4f(${across.map((names) => names[k])});`).join("\n")}
+          ${unroll(SIDE, (j) => `let f${j} = ${row(j, (k) => `c${k}`)};`)}
+          let out = at + i * ${SIDE}u * size;
+          if (stored) { ${unroll(SIDE, (j) => `${to}[out + ${j}u * size] = f${j};`)} }
+        }`,
+  );
+};
+
+export type LanesVariant = { turned: boolean; ends: boolean };
+
+/** WGSL of winogradInput, `left` as wide as the dilation. `ends`: rows of tiles begin or end within subgroups. */
+export const inputByLanes = ({ turned, ends }: LanesVariant): string => {
+  const before = `
+      let first = block == 0u;
+      let last = (block + 1u) * p.dilationX >= p.runs;
+      let low = own < p.dilationX;
+      let high = own >= ${LANES}u - p.dilationX;
+      let wide = i32(p.width / 4u);
+      let above = i32(oh) - p.top;
+      ${unroll(SIDE, (r) => `let y${r} = above + ${r} * i32(p.dilationY); let line${r} = y${r} * wide; let in${r} = kept && y${r} >= 0 && y${r} < i32(p.height);`)}
+      ${
+        ends
+          ? `
+      let lacks = (low && !first) || (high && !last);
+      let phase = run - block * p.dilationX;
+      let beyond = select((block + 1u) * 4u * p.dilationX, block * 4u * p.dilationX - p.dilationX, low) + phase;`
+          : ""
+      }`;
+  const read = (c: string) => `
+        let plane = i32(((p.first + image) * p.ci + ${c}) * p.height) * wide;
+        ${unroll(SIDE, (r) => `var d${r} = vec4f(); if (in${r}) { d${r} = x[plane + line${r} + i32(run)]; }`)}
+        ${ends ? unroll(SIDE, (r) => `var b${r} = 0.0; if (in${r} && lacks) { b${r} = x[plane + line${r} + i32(beyond / 4u)][beyond % 4u]; }`) : ""}`;
+  const from = (lane: string, g: string, at: string) => (ends ? `select(${lane}, ${g}, ${at})` : lane);
+  const columns = (e: string, g: string) => [
+    `select(${from(`subgroupShuffle(${e}.w, (own - p.dilationX) % ${LANES}u)`, g, "low")}, 0.0, first)`,
+    ...range(4).map((k) => `${e}.${"xyzw"[k]}`),
+    `select(${from(`subgroupShuffle(${e}.x, (own + p.dilationX) % ${LANES}u)`, g, "high")}, 0.0, last)`,
+  ];
+  const tiles = {
+    to: "v",
+    channels: "p.ci",
+    rows: SIDE,
+    row: winogradRows(TILE).input,
+    before,
+    read,
+    columns,
+    ends,
+  };
+  return turned ? fourChannels(tiles) : plain(tiles);
+};
+
+/** WGSL of winogradOutputGrad, turned. */
+export const outputGradByLanes = (): string =>
+  fourChannels({
+    to: "w",
+    channels: "p.co",
+    rows: TILE,
+    row: winogradRows(TILE).outputGrad,
+    before: unroll(
+      TILE,
+      (r) =>
+        `let y${r} = oh + ${r}u * p.dilationY; let line${r} = y${r} * (p.ow / 4u) + run; let in${r} = kept && y${r} < p.oh;`,
+    ),
+    read: (c) => `
+        let plane = ((p.first + image) * p.co + ${c}) * p.oh * (p.ow / 4u);
+        ${unroll(TILE, (r) => `var d${r} = vec4f(); if (in${r}) { d${r} = dy[plane + line${r}]; }`)}`,
+    columns: (e) => range(4).map((k) => `${e}.${"xyzw"[k]}`),
+    ends: false,
+  });
+
+/** WGSL of winogradOutput, not turned, where `ended` makes of four sums s of a row, at `out`, with the bias b, what is stored. */
+export const outputByLanes = (ended: (sum: string) => string): string => {
+  const row = winogradRows(TILE).output;
+  return eachChannel(
+    "p.co",
+    false,
+    `
+      let n = p.first + image;
+      let wide = p.ow / 4u;`,
+    `${unroll(PLACES / 4, (g) => `var o${g} = vec4f(); if (stored) { o${g} = m[at + ${4 * g}u * size]; }`)}
+        ${unroll(PLACES / 4, (g) => `let f${g} = turnedFours(own, o${g});`)}
+        ${unroll(TILE, (i) => unroll(SIDE, (j) => `let t${i}_${j} = ${row(i, (k) => `f${(SIDE * k + j) >> 2}.${"xyzw"[(SIDE * k + j) & 3]}`)};`, " "))}
+        ${unroll(TILE, (i) => `let s${i} = collected(own, vec4f(${range(TILE).map((j) => row(j, (k) => `t${i}_${k}`))}), by);`)}
+        if (kept) {
+          let b = select(0.0, bias[(n * p.biasPitch + channel) * p.useBias], p.useBias == 1u);
+          let plane = (n * p.co + channel) * p.oh;
+          ${unroll(TILE, (i) => `if (oh + ${i}u * p.dilationY < p.oh) { let out = (plane + oh + ${i}u * p.dilationY) * wide + run; y[out] = ${ended(`s${i}`)}; }`)}
+        }`,
+  );
+};
