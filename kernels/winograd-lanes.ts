@@ -163,18 +163,20 @@ const fourChannels = (tiles: Tiles): string => {
     true,
     before,
     `${unroll(4, (q) => unroll(SIDE, (i) => `var e${i}_${q} = vec4f(); ${ends ? `var g${i}_${q} = 0.0;` : ""}`, " "))}
-        for (var q = 0u; q < 4u; q++) {
-          ${read("(channel + q)")}
+        for (var next = channel; next < channel + 4u; next++) {
+          let q = next - channel;
+          ${read("next")}
           ${down(tiles)}
           ${unroll(4, (q) => `if (q == ${q}u) { ${unroll(SIDE, (i) => keep(q, i), " ")} }`)}
         }
-        for (var i = 0u; i < ${SIDE}u; i++) {
+        var i = 0u;
+        for (var far = 0u; far < ${PLACES}u * size; far += ${SIDE}u * size) {
           ${unroll(4, (q) => `var e${q} = e0_${q}; ${ends ? `var g${q} = g0_${q};` : ""}`)}
           ${unroll(SIDE - 1, (i) => `if (i == ${i + 1}u) { ${unroll(4, (q) => take(q, i + 1), " ")} }`)}
           ${across[0]!.map((_, k) => `let c${k} = vec4f(${across.map((names) => names[k])});`).join("\n")}
           ${unroll(SIDE, (j) => `let f${j} = ${row(j, (k) => `c${k}`)};`)}
-          let out = at + i * ${SIDE}u * size;
-          if (stored) { ${unroll(SIDE, (j) => `${to}[out + ${j}u * size] = f${j};`)} }
+          if (stored) { ${unroll(SIDE, (j) => `${to}[at + far + ${j}u * size] = f${j};`)} }
+          i++;
         }`,
   );
 };
