@@ -41,40 +41,39 @@ export const lanesGroups = (
 /** WGSL functions, to be called by all lanes at once. */
 export const lanesLib: readonly string[] = [
   `
-    /** What an exchange with a lane one or two away leaves to a lane: which components it takes. */
-    struct Phases { even: bool, odd: bool, lower: bool, upper: bool, crossed: bool }`,
+    /** Lanes with which one exchanges components, itself where it keeps them; and whether the middle ones change places. */
+    struct Phases { next: u32, second: u32, crossed: bool }`,
   `
     fn phases(own: u32, dilation: u32) -> Phases {
-      let two = dilation > 1u;
-      let four = dilation == 4u;
-      let odd = (own & 1u) == 1u;
-      let upper = (own & 2u) == 2u;
-      return Phases(two && !odd, two && odd, four && !upper, four && upper, dilation == 2u);
+      return Phases(select(own, own ^ 1u, dilation > 1u), select(own, own ^ 2u, dilation == 4u), dilation == 2u);
     }`,
   `
-    fn exchanged(own: u32, f: vec4f, by: Phases) -> vec4f {
-      let s = subgroupShuffleXor(select(f.yw, f.xz, (own & 1u) == 1u), 1u);
-      let g = vec4f(select(f.x, s.x, by.odd), select(f.y, s.x, by.even), select(f.z, s.y, by.odd), select(f.w, s.y, by.even));
-      let t = subgroupShuffleXor(select(g.zw, g.xy, (own & 2u) == 2u), 2u);
-      return vec4f(select(g.x, t.x, by.upper), select(g.y, t.y, by.upper), select(g.z, t.x, by.lower), select(g.w, t.y, by.lower));
+    fn exchanged(own: u32, f: vec4f, next: u32, second: u32) -> vec4f {
+      let odd = (own & 1u) == 1u;
+      let s = subgroupShuffle(select(f.yw, f.xz, odd), next);
+      let g = select(vec4f(f.x, s.x, f.z, s.y), vec4f(s.x, f.y, s.y, f.w), odd);
+      let upper = (own & 2u) == 2u;
+      let t = subgroupShuffle(select(g.zw, g.xy, upper), second);
+      return select(vec4f(g.xy, t), vec4f(t, g.zw), upper);
+    }`,
+  `
+    fn crossed(f: vec4f, by: Phases) -> vec4f {
+      return vec4f(f.x, select(f.y, f.z, by.crossed), select(f.z, f.y, by.crossed), f.w);
     }`,
   `
     /** Four neighbouring columns -> four of a phase. */
     fn dealt(own: u32, f: vec4f, by: Phases) -> vec4f {
-      let g = exchanged(own, f, by);
-      return select(g, g.xzyw, by.crossed);
+      return crossed(exchanged(own, f, by.next, by.second), by);
     }`,
   `
     /** Four columns of a phase -> four neighbouring ones. */
     fn collected(own: u32, f: vec4f, by: Phases) -> vec4f {
-      return exchanged(own, select(f, f.xzyw, by.crossed), by);
+      return exchanged(own, crossed(f, by), by.next, by.second);
     }`,
   `
     /** Component i of lane j of four -> component j of lane i. */
     fn turnedFours(own: u32, f: vec4f) -> vec4f {
-      let odd = (own & 1u) == 1u;
-      let upper = (own & 2u) == 2u;
-      return exchanged(own, f, Phases(!odd, odd, !upper, upper, false));
+      return exchanged(own, f, own ^ 1u, own ^ 2u);
     }`,
 ];
 
@@ -203,7 +202,7 @@ export const inputByLanes = ({ turned, ends }: LanesVariant): string => {
       }`;
   const read = (c: string) => `
         let plane = i32(((p.first + image) * p.ci + ${c}) * p.height) * wide;
-        ${unroll(SIDE, (r) => `var d${r} = vec4f(); if (in${r}) { d${r} = x[plane + line${r} + i32(run)]; }`)}
+        ${unroll(SIDE, (r) => `let d${r} = select(vec4f(), x[select(0, plane + line${r} + i32(run), in${r})], in${r});`)}
         ${ends ? unroll(SIDE, (r) => `var b${r} = 0.0; if (in${r} && lacks) { b${r} = x[plane + line${r} + i32(beyond / 4u)][beyond % 4u]; }`) : ""}`;
   const from = (lane: string, g: string, at: string) => (ends ? `select(${lane}, ${g}, ${at})` : lane);
   const columns = (e: string, g: string) => [
@@ -238,28 +237,26 @@ export const outputGradByLanes = (): string =>
     ),
     read: (c) => `
         let plane = ((p.first + image) * p.co + ${c}) * p.oh * (p.ow / 4u);
-        ${unroll(TILE, (r) => `var d${r} = vec4f(); if (in${r}) { d${r} = dy[plane + line${r}]; }`)}`,
+        ${unroll(TILE, (r) => `let d${r} = select(vec4f(), dy[select(0u, plane + line${r}, in${r})], in${r});`)}`,
     columns: (e) => range(4).map((k) => `${e}.${"xyzw"[k]}`),
     ends: false,
   });
 
-/** WGSL of winogradOutput, not turned, where `ended` makes of four sums s of a row, at `out`, with the bias b, what is stored. */
+/** WGSL of winogradOutput, not turned, where `ended` makes of four sums of a row, stored at `out`, with the bias b, what is stored. */
 export const outputByLanes = (ended: (sum: string) => string): string => {
   const row = winogradRows(TILE).output;
+  const value = (place: number) => `f${place >> 2}.${"xyzw"[place & 3]}`;
   return eachChannel(
     "p.co",
     false,
     `
       let n = p.first + image;
       let wide = p.ow / 4u;`,
-    `${unroll(PLACES / 4, (g) => `var o${g} = vec4f(); if (stored) { o${g} = m[at + ${4 * g}u * size]; }`)}
-        ${unroll(PLACES / 4, (g) => `let f${g} = turnedFours(own, o${g});`)}
-        ${unroll(TILE, (i) => unroll(SIDE, (j) => `let t${i}_${j} = ${row(i, (k) => `f${(SIDE * k + j) >> 2}.${"xyzw"[(SIDE * k + j) & 3]}`)};`, " "))}
+    `${unroll(PLACES / 4, (g) => `let f${g} = turnedFours(own, m[at + ${4 * g}u * size]);`)}
+        ${unroll(TILE, (i) => unroll(SIDE, (j) => `let t${i}_${j} = ${row(i, (k) => value(SIDE * k + j))};`, " "))}
         ${unroll(TILE, (i) => `let s${i} = collected(own, vec4f(${range(TILE).map((j) => row(j, (k) => `t${i}_${k}`))}), by);`)}
-        if (kept) {
-          let b = select(0.0, bias[(n * p.biasPitch + channel) * p.useBias], p.useBias == 1u);
-          let plane = (n * p.co + channel) * p.oh;
-          ${unroll(TILE, (i) => `if (oh + ${i}u * p.dilationY < p.oh) { let out = (plane + oh + ${i}u * p.dilationY) * wide + run; y[out] = ${ended(`s${i}`)}; }`)}
-        }`,
+        let b = select(0.0, bias[(n * p.biasPitch + channel) * p.useBias], p.useBias == 1u);
+        let plane = (n * p.co + channel) * p.oh;
+        ${unroll(TILE, (i) => `if (kept && oh + ${i}u * p.dilationY < p.oh) { let out = (plane + oh + ${i}u * p.dilationY) * wide + run; y[out] = ${ended(`s${i}`)}; }`)}`,
   );
 };
