@@ -73,7 +73,7 @@ export const winogradOutputGrad = defineKernel({
       )}
     }`;
   },
-  dispatch: (p, v) => (sharesLanes(v) ? lanesGroups(p, p.co, v.turned) : runGroups(p, p.co, v.tile)),
+  dispatch: (p, v) => (sharesLanes(v) ? lanesGroups(p, p.co) : runGroups(p, p.co, v.tile)),
   cost: (p, { tile }) => runCost(p, p.co, { tile, flops: tile === 2 ? 12 : 140 }),
 });
 

@@ -18,9 +18,8 @@ const TILE = 4;
 const SIDE = TILE + 2;
 const PLACES = SIDE ** 2;
 
-/** Channels of a thread, which finds its tile once for all of them; turned, they are a line of the cache. */
-const EACH = { plain: 8, turned: 16 };
-const eachOf = (turned: boolean): number => (turned ? EACH.turned : EACH.plain);
+/** Channels of a thread, which finds its tile once for all of them; where they are neighbours, a line of the cache. */
+const EACH = 16;
 
 /** Whether rows of `width` are cut into whole vec4s and those into whole sets of phases. */
 export const fitsLanes = (hw: Hardware, tile: number, width: number, dilationX: number): boolean =>
@@ -32,10 +31,9 @@ export const endsWithLanes = (runs: number): boolean => LANES % runs === 0;
 export const lanesGroups = (
   { images, each, lines, runs }: Record<"images" | "each" | "lines" | "runs", number>,
   channels: number,
-  turned: boolean,
 ): Groups => {
   const chunks = Math.ceil((each * lines * runs) / LANES);
-  return linearGroups(Math.ceil(images / each) * chunks * Math.ceil(channels / eachOf(turned)), 1);
+  return linearGroups(Math.ceil(images / each) * chunks * Math.ceil(channels / EACH), 1);
 };
 
 /** WGSL functions, to be called by all lanes at once. */
@@ -83,22 +81,25 @@ const eachChannel = (channels: string, turned: boolean, before: string, body: st
       let whole = p.each * p.lines * p.runs;
       let fours = (whole + 3u) / 4u;
       let chunks = (fours + 1u) / 2u;
-      let blocks = (${channels} + ${eachOf(turned) - 1}u) / ${eachOf(turned)}u;
-      let part = group / (chunks * blocks);
+      let blocks = (${channels} + ${EACH - 1}u) / ${EACH}u;
+      let turn = group / chunks;
+      let part = turn / blocks;
       if (part * p.each >= p.images) { return; }
-      let place = (group % chunks) * ${LANES}u + own;
-      let run = place % p.runs;
-      let line = (place / p.runs) % p.lines;
-      let image = part * p.each + place / (p.runs * p.lines);
+      let place = (group - turn * chunks) * ${LANES}u + own;
+      let over = place / p.runs;
+      let run = place - over * p.runs;
+      let above = over / p.lines;
+      let line = over - above * p.lines;
+      let image = part * p.each + above;
       let kept = place < whole && image < p.images;
       let stored = place / 4u < fours;
       let block = run / p.dilationX;
-      let oh = line % p.dilationY + (line / p.dilationY) * ${TILE}u * p.dilationY;
+      let oh = line + (line / p.dilationY) * ${TILE - 1}u * p.dilationY;
       let by = phases(own, p.dilationX);
       let size = fours * ${channels};
       ${before}
-      let start = (group / chunks) % blocks * ${eachOf(turned)}u;
-      let stop = min(start + ${eachOf(turned)}u, ${channels});
+      let start = (turn - part * blocks) * ${EACH}u;
+      let stop = min(start + ${EACH}u, ${channels});
       for (var channel = start; channel < stop; channel += ${turned ? 4 : 1}u) {
         let at = part * ${PLACES}u * size + ${turned ? `place * (${channels} / 4u) + channel / 4u` : "channel * fours + place / 4u + (own & 3u) * size"};
         ${body}
@@ -190,8 +191,8 @@ export const inputByLanes = ({ turned, ends }: LanesVariant): string => {
       let low = own < p.dilationX;
       let high = own >= ${LANES}u - p.dilationX;
       let wide = i32(p.width / 4u);
-      let above = i32(oh) - p.top;
-      ${unroll(SIDE, (r) => `let y${r} = above + ${r} * i32(p.dilationY); let line${r} = y${r} * wide; let in${r} = kept && y${r} >= 0 && y${r} < i32(p.height);`)}
+      let top = i32(oh) - p.top;
+      ${unroll(SIDE, (r) => `let y${r} = top + ${r} * i32(p.dilationY); let line${r} = y${r} * wide; let in${r} = kept && y${r} >= 0 && y${r} < i32(p.height);`)}
       ${
         ends
           ? `

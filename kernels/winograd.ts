@@ -254,7 +254,7 @@ export const winogradInput = defineKernel({
       )}
     }`;
   },
-  dispatch: (p, v) => (sharesLanes(v) ? lanesGroups(p, p.ci, v.turned) : runGroups(p, p.ci, v.tile)),
+  dispatch: (p, v) => (sharesLanes(v) ? lanesGroups(p, p.ci) : runGroups(p, p.ci, v.tile)),
   cost: (p, { tile }) => runCost(p, p.ci, { tile, flops: tile === 2 ? 32 : 240 }),
 });
 
@@ -373,7 +373,7 @@ export const winogradOutput = defineKernel({
       )}
     }`;
   },
-  dispatch: (p, v) => (sharesLanes(v) ? lanesGroups(p, p.co, false) : runGroups(p, p.co, v.tile)),
+  dispatch: (p, v) => (sharesLanes(v) ? lanesGroups(p, p.co) : runGroups(p, p.co, v.tile)),
   cost: (p, { tile }) => runCost(p, p.co, { tile, flops: tile === 2 ? 24 : 150 }),
 });
 
