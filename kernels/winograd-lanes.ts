@@ -106,33 +106,28 @@ const eachChannel = (channels: string, turned: boolean, before: string, body: st
       }
     }`;
 
-/** WGSL: values {name}0 to {name}35 of a lane's tile, stored as vec4s of four tiles. */
-const putPlaces = (to: string, name: string): string => `
-        ${unroll(PLACES / 4, (g) => `let o${g} = turnedFours(own, vec4f(${range(4).map((q) => `${name}${4 * g + q}`)}));`)}
-        if (stored) {
-          ${unroll(PLACES / 4, (g) => `${to}[at + ${4 * g}u * size] = o${g};`)}
-        }`;
-
-/** How a transform reads its tiles: rows d0, d1, ... of the lane's vec4 of a channel `c`, and for tiles wider than 4 g0, g1, ... */
+/** How tiles are transformed. */
 interface Tiles {
   readonly to: string;
   readonly channels: string;
+  /** Rows of a tile, and each of the six that they are transformed to. */
   readonly rows: number;
   readonly row: Row;
-  /** What stands before the loop over channels, and what reads. */
+  /** WGSL before the loop over channels. */
   readonly before: string;
-  readonly read: (c: string) => string;
-  /** Names of a tile's columns among {e}.x to {e}.w, and what makes those beyond. */
-  readonly columns: (e: string, g: string) => readonly string[];
-  /** Of columns beyond there are some to be read, g. */
+  /** WGSL that reads a channel: d0, d1, ... are the lane's vec4s of the tile's rows, and where some columns are read besides b0, ... */
+  readonly read: (channel: string) => string;
   readonly ends: boolean;
+  /** WGSL of a row's columns, of which the lane has four in a vec4, and perhaps g of those beyond. */
+  readonly columns: (four: string, g: string) => readonly string[];
 }
 
-/** WGSL: values e0 to e5 of the columns that lanes are dealt, and g0 to g5 of one beyond. */
+/** WGSL: rows e0 to e5 of the columns that the lane is dealt, and g0 to g5 of what it read besides. */
 const down = ({ rows, row, ends }: Tiles): string => `
         ${unroll(rows, (r) => `let a${r} = dealt(own, d${r}, by);`)}
         ${unroll(SIDE, (i) => `let e${i} = ${row(i, (k) => `a${k}`)}; ${ends ? `let g${i} = ${row(i, (k) => `b${k}`)};` : ""}`)}`;
 
+/** WGSL that stores vec4s of tiles. */
 const plain = (tiles: Tiles): string => {
   const { to, channels, row, before, read, columns } = tiles;
   return eachChannel(
@@ -149,10 +144,12 @@ const plain = (tiles: Tiles): string => {
           .join(" ")}
         ${unroll(SIDE, (j) => `let f${SIDE * i + j} = ${row(j, (k) => `c${i}_${k}`)};`)}`,
         )}
-        ${putPlaces(to, "f")}`,
+        ${unroll(PLACES / 4, (g) => `let o${g} = turnedFours(own, vec4f(${range(4).map((q) => `f${4 * g + q}`)}));`)}
+        if (stored) { ${unroll(PLACES / 4, (g) => `${to}[at + ${4 * g}u * size] = o${g};`)} }`,
   );
 };
 
+/** WGSL that stores vec4s of channels. No driver knows how often its loops turn, lest it write them out. */
 const fourChannels = (tiles: Tiles): string => {
   const { to, channels, row, before, read, columns, ends } = tiles;
   const keep = (q: number, i: number) => `e${i}_${q} = e${i}; ${ends ? `g${i}_${q} = g${i};` : ""}`;
@@ -181,10 +178,8 @@ const fourChannels = (tiles: Tiles): string => {
   );
 };
 
-export type LanesVariant = { turned: boolean; ends: boolean };
-
 /** WGSL of winogradInput, `left` as wide as the dilation. `ends`: rows of tiles begin or end within subgroups. */
-export const inputByLanes = ({ turned, ends }: LanesVariant): string => {
+export const inputByLanes = ({ turned, ends }: { turned: boolean; ends: boolean }): string => {
   const before = `
       let first = block == 0u;
       let last = (block + 1u) * p.dilationX >= p.runs;
