@@ -1,21 +1,21 @@
 import { type Binding, defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
 import {
-  type By,
   eachRun,
+  elements,
   fourColumns,
+  imageElement,
   ofRun,
   oneColumn,
   onSubgroups,
   putRun,
   runColumns,
   runCost,
-  runElement,
   runGroups,
   runParams,
-  sharesLanes,
   type Tiled,
-  type Turned,
+  type Transform,
   transformVariants,
+  valueElement,
   winogradPlaces,
 } from "./winograd.ts";
 import { lanesGroups, outputGradByLanes } from "./winograd-lanes.ts";
@@ -32,17 +32,19 @@ import { winogradRows, winogradTileSizes } from "./winograd-matrices.ts";
 /** dy [n, co, oh, ow] -> W, as winogradInput writes V. */
 export const winogradOutputGrad = defineKernel({
   name: "winograd_output_grad",
-  bindings: (v: Turned & By) =>
-    ({
-      dy: v.by === "singles" ? "read f32" : "read vec4f",
-      w: `read_write ${sharesLanes(v) ? "vec4f" : runElement(v)}`,
-    }) as Record<"dy" | "w", Binding>,
+  bindings: (v: Transform): Record<"dy" | "w", Binding> => ({
+    dy: `read ${imageElement(v)}`,
+    w: `read_write ${valueElement(v)}`,
+  }),
   params: { ...runParams, co: "u32", oh: "u32", ow: "u32" },
   ...onSubgroups,
-  variants: [...transformVariants, { tile: 4, turned: true, by: "lanes" }],
-  main: (v: Turned & By) => {
-    const { tile, by } = v;
-    if (sharesLanes(v)) return outputGradByLanes();
+  variants: [
+    ...transformVariants,
+    ...elements.map((by) => ({ tile: 4, turned: true, by, share: "lanes" }) as const),
+  ],
+  main: (v: Transform) => {
+    const { tile, by, share } = v;
+    if (share !== "none") return outputGradByLanes(by);
     const side = tile + 2;
     const row = winogradRows(tile).outputGrad;
     const columns = { array: "dy", rows: tile, width: "p.ow", side, row };
@@ -73,7 +75,7 @@ export const winogradOutputGrad = defineKernel({
       )}
     }`;
   },
-  dispatch: (p, v) => (sharesLanes(v) ? lanesGroups(p, p.co) : runGroups(p, p.co, v.tile)),
+  dispatch: (p, v) => (v.share !== "none" ? lanesGroups(p, p.co) : runGroups(p, p.co, v.tile)),
   cost: (p, { tile }) => runCost(p, p.co, { tile, flops: tile === 2 ? 12 : 140 }),
 });
 

@@ -6,9 +6,9 @@ import { type Row, winogradRows } from "./winograd-matrices.ts";
  * The transforms of winograd.ts by tiles of 4x4 where subgroups have eight lanes, which read and store apart (broadcast.ts): a
  * vec4 costs a lane as much as two floats, what lanes hand each other next to nothing.
  *
- *   reads     A lane reads the aligned vec4 of each row that stands at its run, once, and has what its tile shares with the
- *             neighbours from theirs. What lanes at the ends of a subgroup lack they read.
- *   dilation  d vec4s in a row hold d tiles, of as many phases: their lanes deal the columns out, and collect them again.
+ *   reads     A lane reads the four floats of each row that stand at its run, once, where it can as a vec4, and has what its
+ *             tile shares with the neighbours from theirs. What lanes at the ends of a subgroup lack they read.
+ *   dilation  d fours in a row hold d tiles, of as many phases: their lanes deal the columns out, and collect them again.
  *   stores    Four lanes turn four places of their tiles into one place of four tiles, a vec4 for each. Of turned values a lane
  *             keeps the rows of four channels, which are a vec4 then: loops that fill them and empty them row by row, for the
  *             text written out takes a driver six times as long to compile and more of the cache of instructions than there is.
@@ -21,9 +21,16 @@ const PLACES = SIDE ** 2;
 /** Channels of a thread, which finds its tile once for all of them; where they are neighbours, a line of the cache. */
 const EACH = 16;
 
-/** Whether rows of `width` are cut into whole vec4s and those into whole sets of phases. */
-export const fitsLanes = (hw: Hardware, tile: number, width: number, dilationX: number): boolean =>
-  broadcasts(hw) && tile === TILE && [1, 2, 4].includes(dilationX) && width % (4 * dilationX) === 0;
+/** How the arrays of images are seen: as floats, or as the vec4s of rows that consist of whole ones. */
+type Element = "singles" | "fours";
+
+/** Whether lanes can share rows of tiles, dilated so, that begin where tiles' outputs do. */
+export const sharesRows = (hw: Hardware, tile: number, dilationX: number): boolean =>
+  broadcasts(hw) && tile === TILE && [1, 2, 4].includes(dilationX);
+
+/** Rows of `width` are seen as vec4s where each run of tiles has one. */
+export const elementOf = (width: number, runs: number): Element =>
+  width === TILE * runs ? "fours" : "singles";
 
 /** Whether subgroups begin and end where rows of so many tiles do. */
 export const endsWithLanes = (runs: number): boolean => LANES % runs === 0;
@@ -178,28 +185,56 @@ const fourChannels = (tiles: Tiles): string => {
   );
 };
 
+/** WGSL: what a lane knows of rows of so many columns: how `wide` they are, and where in them its own four stand. */
+const ownColumns = (by: Element, columns: string): string =>
+  by === "fours"
+    ? `
+      let wide = ${columns} / 4u;
+      let column = run;`
+    : `
+      let wide = ${columns};
+      let column = run * 4u;
+      ${unroll(4, (q) => `let on${q} = column + ${q}u < wide;`, " ")}`;
+
+/** WGSL: the lane's four of a row, zeros where it is not `within` and beyond its end. */
+function ownFour(by: Element, array: string, at: string, within: string): string {
+  const read = (zero: string, place: string, there: string) =>
+    `select(${zero}, ${array}[select(0u, ${place}, ${there})], ${there})`;
+  if (by === "fours") return read("vec4f()", at, within);
+  return `vec4f(${range(4).map((q) => read("0.0", `${at} + ${q}u`, `(${within} && on${q})`))})`;
+}
+
 /** WGSL of winogradInput, `left` as wide as the dilation. `ends`: rows of tiles begin or end within subgroups. */
-export const inputByLanes = ({ turned, ends }: { turned: boolean; ends: boolean }): string => {
+export const inputByLanes = ({
+  turned,
+  by,
+  ends,
+}: {
+  turned: boolean;
+  by: Element;
+  ends: boolean;
+}): string => {
   const before = `
+      ${ownColumns(by, "p.width")}
       let first = block == 0u;
       let last = (block + 1u) * p.dilationX >= p.runs;
       let low = own < p.dilationX;
       let high = own >= ${LANES}u - p.dilationX;
-      let wide = i32(p.width / 4u);
       let top = i32(oh) - p.top;
-      ${unroll(SIDE, (r) => `let y${r} = top + ${r} * i32(p.dilationY); let line${r} = y${r} * wide; let in${r} = kept && y${r} >= 0 && y${r} < i32(p.height);`)}
+      ${unroll(SIDE, (r) => `let y${r} = top + ${r} * i32(p.dilationY); let in${r} = kept && y${r} >= 0 && y${r} < i32(p.height); let line${r} = select(0u, u32(y${r}), in${r}) * wide;`)}
       ${
         ends
           ? `
-      let lacks = (low && !first) || (high && !last);
       let phase = run - block * p.dilationX;
-      let beyond = select((block + 1u) * 4u * p.dilationX, block * 4u * p.dilationX - p.dilationX, low) + phase;`
+      let beyond = select((block + 1u) * 4u * p.dilationX, block * 4u * p.dilationX - p.dilationX, low) + phase;
+      let lacks = ((low && !first) || (high && !last)) && beyond < p.width;`
           : ""
       }`;
+  const beyond = by === "fours" ? "beyond / 4u][beyond % 4u]" : "beyond]";
   const read = (c: string) => `
-        let plane = i32(((p.first + image) * p.ci + ${c}) * p.height) * wide;
-        ${unroll(SIDE, (r) => `let d${r} = select(vec4f(), x[select(0, plane + line${r} + i32(run), in${r})], in${r});`)}
-        ${ends ? unroll(SIDE, (r) => `var b${r} = 0.0; if (in${r} && lacks) { b${r} = x[plane + line${r} + i32(beyond / 4u)][beyond % 4u]; }`) : ""}`;
+        let plane = ((p.first + image) * p.ci + ${c}) * p.height * wide;
+        ${unroll(SIDE, (r) => `let d${r} = ${ownFour(by, "x", `plane + line${r} + column`, `in${r}`)};`)}
+        ${ends ? unroll(SIDE, (r) => `var b${r} = 0.0; if (in${r} && lacks) { b${r} = x[plane + line${r} + ${beyond}; }`) : ""}`;
   const from = (lane: string, g: string, at: string) => (ends ? `select(${lane}, ${g}, ${at})` : lane);
   const columns = (e: string, g: string) => [
     `select(${from(`subgroupShuffle(${e}.w, (own - p.dilationX) % ${LANES}u)`, g, "low")}, 0.0, first)`,
@@ -220,39 +255,41 @@ export const inputByLanes = ({ turned, ends }: { turned: boolean; ends: boolean 
 };
 
 /** WGSL of winogradOutputGrad, turned. */
-export const outputGradByLanes = (): string =>
+export const outputGradByLanes = (by: Element): string =>
   fourChannels({
     to: "w",
     channels: "p.co",
     rows: TILE,
     row: winogradRows(TILE).outputGrad,
-    before: unroll(
-      TILE,
-      (r) =>
-        `let y${r} = oh + ${r}u * p.dilationY; let line${r} = y${r} * (p.ow / 4u) + run; let in${r} = kept && y${r} < p.oh;`,
-    ),
+    before: `
+      ${ownColumns(by, "p.ow")}
+      ${unroll(TILE, (r) => `let y${r} = oh + ${r}u * p.dilationY; let line${r} = y${r} * wide; let in${r} = kept && y${r} < p.oh;`)}`,
     read: (c) => `
-        let plane = ((p.first + image) * p.co + ${c}) * p.oh * (p.ow / 4u);
-        ${unroll(TILE, (r) => `let d${r} = select(vec4f(), dy[select(0u, plane + line${r}, in${r})], in${r});`)}`,
+        let plane = ((p.first + image) * p.co + ${c}) * p.oh * wide;
+        ${unroll(TILE, (r) => `let d${r} = ${ownFour(by, "dy", `plane + line${r} + column`, `in${r}`)};`)}`,
     columns: (e) => range(4).map((k) => `${e}.${"xyzw"[k]}`),
     ends: false,
   });
 
-/** WGSL of winogradOutput, not turned, where `ended` makes of four sums of a row, stored at `out`, with the bias b, what is stored. */
-export const outputByLanes = (ended: (sum: string) => string): string => {
+/** WGSL of winogradOutput, not turned, where `ended` makes of sums, stored at `out`, with the bias b, what is stored. */
+export const outputByLanes = (by: Element, ended: (sums: string) => string): string => {
   const row = winogradRows(TILE).output;
   const value = (place: number) => `f${place >> 2}.${"xyzw"[place & 3]}`;
+  const put = (i: number) =>
+    by === "fours"
+      ? `y[out] = ${ended(`s${i}`)};`
+      : unroll(4, (q) => `if (on${q}) { let out = first + ${q}u; y[out] = ${ended(`s${i}[${q}]`)}; }`, " ");
   return eachChannel(
     "p.co",
     false,
     `
       let n = p.first + image;
-      let wide = p.ow / 4u;`,
+      ${ownColumns(by, "p.ow")}`,
     `${unroll(PLACES / 4, (g) => `let f${g} = turnedFours(own, m[at + ${4 * g}u * size]);`)}
         ${unroll(TILE, (i) => unroll(SIDE, (j) => `let t${i}_${j} = ${row(i, (k) => value(SIDE * k + j))};`, " "))}
         ${unroll(TILE, (i) => `let s${i} = collected(own, vec4f(${range(TILE).map((j) => row(j, (k) => `t${i}_${k}`))}), by);`)}
         let b = select(0.0, bias[(n * p.biasPitch + channel) * p.useBias], p.useBias == 1u);
         let plane = (n * p.co + channel) * p.oh;
-        ${unroll(TILE, (i) => `if (kept && oh + ${i}u * p.dilationY < p.oh) { let out = (plane + oh + ${i}u * p.dilationY) * wide + run; y[out] = ${ended(`s${i}`)}; }`)}`,
+        ${unroll(TILE, (i) => `if (kept && oh + ${i}u * p.dilationY < p.oh) { let ${by === "fours" ? "out" : "first"} = (plane + oh + ${i}u * p.dilationY) * wide + column; ${put(i)} }`)}`,
   );
 };

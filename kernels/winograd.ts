@@ -150,25 +150,32 @@ export const runCost = (
   return { bytes: 4 * (winogradPlaces(tile) + tile ** 2) * tiles, flops: flops * tiles };
 };
 
+/** How images are read, or written: float by float, or by vec4s. */
+export type By = { by: "singles" | "fours" };
+
 /**
- * How images are read, or written: float by float; by vec4s, for a width that is a multiple of 4 and without dilation across;
- * or by vec4s that lanes share, where `fitsLanes` says so, and besides, for "ends", what those at the ends of a subgroup lack.
+ * Whether lanes share what they read, turned values standing in vec4s of channels, and besides, for "ends", those at the ends of
+ * a subgroup read what they lack: winograd-lanes.ts. Else vec4s need a width that is a multiple of 4, and no dilation across.
  */
-export type By = { by: "singles" | "fours" | "lanes" | "ends" };
+export type Share = { share: "none" | "lanes" | "ends" };
+export type Transform = Turned & By & Share;
 
-/** Whether lanes share what they read; turned values then stand in vec4s of channels. */
-export const sharesLanes = ({ by }: By): boolean => by === "lanes" || by === "ends";
-
-export const transformVariants: readonly (Turned & By)[] = turnedVariants.flatMap((v) =>
-  (["singles", "fours"] as const).map((by) => ({ ...v, by })),
+export const elements = ["singles", "fours"] as const;
+export const transformVariants: readonly Transform[] = turnedVariants.flatMap((v) =>
+  elements.map((by) => ({ ...v, by, share: "none" }) as const),
 );
 
-/** Of kernels that may let lanes share. */
+/** What of a kernel depends on whether lanes share. */
 export const onSubgroups = {
-  lib: (v: By) => (sharesLanes(v) ? lanesLib : []),
-  subgroups: sharesLanes,
-  subgroupSize: (v: By) => (sharesLanes(v) ? LANES : undefined),
+  lib: ({ share }: Share) => (share === "none" ? [] : lanesLib),
+  subgroups: ({ share }: Share) => share !== "none",
+  subgroupSize: ({ share }: Share) => (share === "none" ? undefined : LANES),
 };
+
+/** Bindings of images, and of transformed values. */
+export const imageElement = ({ by }: By): "f32" | "vec4f" => (by === "singles" ? "f32" : "vec4f");
+export const valueElement = (v: Turned & Share): "f32" | "vec4f" =>
+  v.share === "none" ? runElement(v) : "vec4f";
 
 /** What is read of rows line{r}, of which those in{r} are within the image, and what becomes of a column of theirs. */
 export interface Columns {
@@ -202,22 +209,21 @@ export const fourColumns = ({ array, rows, width, side, row }: Columns, c: numbe
 /** x [n, ci, h, w] -> V [parts, (m + 2)^2, ci, tiles], or turned. By vec4s for a `left` of 1. */
 export const winogradInput = defineKernel({
   name: "winograd_input",
-  bindings: (v: Turned & By) =>
-    ({
-      x: v.by === "singles" ? "read f32" : "read vec4f",
-      v: `read_write ${sharesLanes(v) ? "vec4f" : runElement(v)}`,
-    }) as Record<"x" | "v", Binding>,
+  bindings: (v: Transform): Record<"x" | "v", Binding> => ({
+    x: `read ${imageElement(v)}`,
+    v: `read_write ${valueElement(v)}`,
+  }),
   params: { ...runParams, ci: "u32", height: "u32", width: "u32", top: "i32", left: "i32" },
   ...onSubgroups,
   variants: [
     ...transformVariants,
-    ...(["lanes", "ends"] as const).flatMap((by) =>
-      [false, true].map((turned) => ({ tile: 4, turned, by }) as const),
+    ...(["lanes", "ends"] as const).flatMap((share) =>
+      elements.flatMap((by) => [false, true].map((turned) => ({ tile: 4, turned, by, share }) as const)),
     ),
   ],
-  main: (v: Turned & By) => {
-    const { tile, turned, by } = v;
-    if (sharesLanes(v)) return inputByLanes({ turned, ends: by === "ends" });
+  main: (v: Transform) => {
+    const { tile, turned, by, share } = v;
+    if (share !== "none") return inputByLanes({ turned, by, ends: share === "ends" });
     const side = tile + 2;
     const row = winogradRows(tile).input;
     const columns = { array: "x", rows: side, width: "i32(p.width)", side, row };
@@ -254,7 +260,7 @@ export const winogradInput = defineKernel({
       )}
     }`;
   },
-  dispatch: (p, v) => (sharesLanes(v) ? lanesGroups(p, p.ci) : runGroups(p, p.ci, v.tile)),
+  dispatch: (p, v) => (v.share !== "none" ? lanesGroups(p, p.ci) : runGroups(p, p.ci, v.tile)),
   cost: (p, { tile }) => runCost(p, p.ci, { tile, flops: tile === 2 ? 32 : 240 }),
 });
 
@@ -320,17 +326,17 @@ export const winogradWeight = defineKernel({
   }),
 });
 
-export type WinogradOutputVariant = Turned & By & { residual: boolean };
+export type WinogradOutputVariant = Transform & { residual: boolean };
 
 /** M [(m + 2)^2, co, tiles], or turned, all images in one part, -> y [n, co, oh, ow], with the end of convRows. */
 export const winogradOutput = defineKernel({
   name: "winograd_output",
   bindings: (v: WinogradOutputVariant) =>
     ({
-      m: `read ${sharesLanes(v) ? "vec4f" : runElement(v)}`,
+      m: `read ${valueElement(v)}`,
       bias: "read f32",
-      ...(v.residual && { residual: v.by === "singles" ? "read f32" : "read vec4f" }),
-      y: v.by === "singles" ? "read_write f32" : "read_write vec4f",
+      ...(v.residual && { residual: `read ${imageElement(v)}` }),
+      y: `read_write ${imageElement(v)}`,
     }) as Record<"m" | "bias" | "residual" | "y", Binding>,
   params: {
     ...runParams,
@@ -344,16 +350,15 @@ export const winogradOutput = defineKernel({
   },
   ...onSubgroups,
   variants: [
-    ...turnedVariants.map((v) => ({ ...v, by: "singles" }) as const),
-    ...winogradTileSizes.map((tile) => ({ tile, turned: false, by: "fours" }) as const),
-    { tile: 4, turned: false, by: "lanes" } as const,
+    ...transformVariants.filter(({ turned, by }) => !(turned && by === "fours")),
+    ...elements.map((by) => ({ tile: 4, turned: false, by, share: "lanes" }) as const),
   ].flatMap((v) => [false, true].map((residual): WinogradOutputVariant => ({ ...v, residual }))),
   main: ({ residual, ...v }) => {
-    const { tile, by } = v;
+    const { tile, by, share } = v;
     const side = tile + 2;
     const row = winogradRows(tile).output;
     const value = (s: string) => (residual ? `(${s} + b + residual[out]) * p.rescale` : `${s} + b`);
-    if (sharesLanes(v)) return outputByLanes(value);
+    if (share !== "none") return outputByLanes(by, value);
     return `
     ${eachRun("p.co", v)}
       if (!kept) { return; }
@@ -373,7 +378,7 @@ export const winogradOutput = defineKernel({
       )}
     }`;
   },
-  dispatch: (p, v) => (sharesLanes(v) ? lanesGroups(p, p.co) : runGroups(p, p.co, v.tile)),
+  dispatch: (p, v) => (v.share !== "none" ? lanesGroups(p, p.co) : runGroups(p, p.co, v.tile)),
   cost: (p, { tile }) => runCost(p, p.co, { tile, flops: tile === 2 ? 24 : 150 }),
 });
 

@@ -5,6 +5,8 @@ import type { Hardware } from "../../kernels/kernel.ts";
 import { matmulWay, registerTile } from "../../kernels/matmul.ts";
 import { tileCount } from "../../kernels/tile.ts";
 import {
+  type By,
+  type Share,
   weightVariant,
   winogradInput,
   winogradOutput,
@@ -14,7 +16,7 @@ import {
   winogradWeight,
 } from "../../kernels/winograd.ts";
 import { winogradOutputGrad, winogradWeightGrad } from "../../kernels/winograd-grad.ts";
-import { endsWithLanes, fitsLanes } from "../../kernels/winograd-lanes.ts";
+import { elementOf, endsWithLanes, sharesRows } from "../../kernels/winograd-lanes.ts";
 import type { WinogradTile } from "../../kernels/winograd-matrices.ts";
 import type { Engine } from "../engine.ts";
 import type { Inputs } from "../op.ts";
@@ -65,25 +67,26 @@ function tilesFirst(
 const byFours = ({ kind }: Hardware, width: number, dilationX: number): boolean =>
   kind === "gpu" && width % 4 === 0 && dilationX === 1;
 
-/** How outputs are written, and their gradients read, into transformed values of so many `channels` where these are turned. */
-const outputsBy = (hw: Hardware, tile: WinogradTile, { ow, dilationX, channels = 4 }: OutputRows) => {
-  if (byFours(hw, ow, dilationX)) return "fours";
-  return channels % 4 === 0 && fitsLanes(hw, tile, ow, dilationX) ? "lanes" : "singles";
+type Rows = Record<"width" | "runs" | "dilationX", number> & {
+  /** Columns that are missing before the first, of inputs. */
+  left?: number;
+  /** Of values that are turned. */
+  channels?: number;
 };
-type OutputRows = { ow: number; dilationX: number; channels?: number };
 
-/** How inputs are read, of which `left` columns are missing before the first. */
-const inputsBy = (
+/** How inputs are read, or outputs written, by tiles: as vec4s, and by lanes that share. */
+function rowsBy(
   hw: Hardware,
   tile: WinogradTile,
-  { width, left, dilationX, runs, channels = 4 }: InputRows,
-) => {
-  if (byFours(hw, width, dilationX) && left === 1) return "fours";
-  const share = fitsLanes(hw, tile, width, dilationX) && width === 4 * runs && left === dilationX;
-  if (!share || channels % 4 !== 0) return "singles";
-  return endsWithLanes(runs) ? "lanes" : "ends";
-};
-type InputRows = Record<"width" | "left" | "dilationX" | "runs", number> & { channels?: number };
+  { width, runs, dilationX, left, channels = 4 }: Rows,
+): By & Share {
+  const begins = left === undefined || left === dilationX;
+  if (byFours(hw, width, dilationX) && begins) return { by: "fours", share: "none" };
+  if (!sharesRows(hw, tile, dilationX) || !begins || width > tile * runs || channels % 4 !== 0)
+    return { by: "singles", share: "none" };
+  const share = left === undefined || endsWithLanes(runs) ? "lanes" : "ends";
+  return { by: elementOf(width, runs), share };
+}
 
 /** Transforms of some images after the other, and the products of all their tiles at once. */
 export function byWinograd(
@@ -110,7 +113,7 @@ export function byWinograd(
     const [top, , left] = attrs.padding;
     engine.launch(
       winogradInput,
-      { tile, turned: false, by: inputsBy(engine.hardware, tile, { width, left, dilationX, runs }) },
+      { tile, turned: false, ...rowsBy(engine.hardware, tile, { width, runs, dilationX, left }) },
       { x: x!, v },
       { ...part, ci, height, width, top, left },
     );
@@ -126,8 +129,8 @@ export function byWinograd(
     engine.launch(
       winogradOutput,
       {
-        ...{ tile, turned, residual: residual !== undefined },
-        by: turned ? "singles" : outputsBy(engine.hardware, tile, { ow, dilationX }),
+        ...{ tile, turned, residual: residual !== undefined, by: "singles", share: "none" },
+        ...(!turned && rowsBy(engine.hardware, tile, { width: ow, runs, dilationX })),
       },
       { m, bias: bias ?? u, residual: residual ?? u, y },
       { ...part, co, oh, ow, useBias: bias ? 1 : 0, biasPitch: bias?.rank === 2 ? co : 0, rescale },
@@ -168,7 +171,7 @@ export function weightsByWinograd(
       winogradInput,
       {
         ...{ tile, turned },
-        by: inputsBy(engine.hardware, tile, { width, left, dilationX, runs, channels: ci }),
+        ...rowsBy(engine.hardware, tile, { width, runs, dilationX, left, channels: ci }),
       },
       { x: x!, v },
       { ...part, ci, height, width, top, left },
@@ -176,7 +179,7 @@ export function weightsByWinograd(
     const w = engine.empty([parts * places, co, tiles], "f32");
     engine.launch(
       winogradOutputGrad,
-      { tile, turned, by: outputsBy(engine.hardware, tile, { ow, dilationX, channels: co }) },
+      { tile, turned, ...rowsBy(engine.hardware, tile, { width: ow, runs, dilationX, channels: co }) },
       { dy: dy!, w },
       { ...part, co, oh, ow },
     );

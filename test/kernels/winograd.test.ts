@@ -21,7 +21,8 @@ import {
 import type { Hardware } from "../../kernels/kernel.ts";
 import {
   type By,
-  type Turned,
+  type Share,
+  type Transform,
   winogradInput,
   winogradOutput,
   winogradPlaces,
@@ -30,7 +31,7 @@ import {
   winogradWeight,
 } from "../../kernels/winograd.ts";
 import { winogradOutputGrad, winogradWeightGrad } from "../../kernels/winograd-grad.ts";
-import { endsWithLanes, fitsLanes } from "../../kernels/winograd-lanes.ts";
+import { elementOf, endsWithLanes, sharesRows } from "../../kernels/winograd-lanes.ts";
 import { type WinogradTile, winogradMatrices, winogradTileSizes } from "../../kernels/winograd-matrices.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
@@ -182,14 +183,21 @@ const ofTiles: Omit<Layout, "images" | "oh">[] = [
     { dilationY: 3, dilationX: 1, ow: 32 },
     { dilationY: 1, dilationX: 2, ow: 24 },
     { dilationY: 2, dilationX: 2, ow: 32 },
+    { dilationY: 1, dilationX: 2, ow: 15 },
     { dilationY: 1, dilationX: 4, ow: 16 },
+    { dilationY: 2, dilationX: 4, ow: 23 },
     { dilationY: 4, dilationX: 4, ow: 48 },
   ].map((sizes) => ({ tile: 4, ...sizes }) as const),
 ];
 
-/** Whether lanes can share rows of `ow`. */
-const shared = ({ tile, ow, dilationX }: Pick<Layout, "tile" | "ow" | "dilationX">): boolean =>
-  fitsLanes(engine.hardware, tile, ow, dilationX);
+/** How lanes can share rows of tiles that are `width` wide. */
+function sharing(tile: WinogradTile, dilationX: number, width: number, runs: number): (By & Share)[] {
+  if (!sharesRows(engine.hardware, tile, dilationX)) return [];
+  const shares = endsWithLanes(runs) ? (["lanes", "ends"] as const) : (["ends"] as const);
+  const elements =
+    elementOf(width, runs) === "fours" ? (["fours", "singles"] as const) : (["singles"] as const);
+  return elements.flatMap((by) => shares.map((share) => ({ by, share })));
+}
 
 describe.each(ofTiles)("tiles of $tile, dilation $dilationY, $dilationX, rows of $ow", (sizes) => {
   const { tile, ow, dilationX, dilationY } = sizes;
@@ -202,17 +210,22 @@ describe.each(ofTiles)("tiles of $tile, dilation $dilationY, $dilationX, rows of
   const tiles = winogradTiles(tile, { images, lines, runs });
   const params = { images, first, each: images, lines, runs, dilationY, dilationX };
 
-  type Reads = By & Record<"top" | "left" | "width", number>;
-  const byLanes = endsWithLanes(runs) ? (["lanes", "ends"] as const) : (["ends"] as const);
+  type Reads = By & Share & Record<"top" | "left" | "width", number>;
+  const singles = { by: "singles", share: "none" } as const;
+  const fours = { by: "fours", share: "none" } as const;
   const reads: Reads[] = [
-    { top: 1, left: 2, width: 17, by: "singles" },
-    { top: -1, left: 0, width: 17, by: "singles" },
-    ...(dilationX === 1 ? [12, 16, 20].map((width): Reads => ({ top: 1, left: 1, width, by: "fours" })) : []),
-    ...(shared(sizes) ? byLanes.map((by): Reads => ({ top: 2, left: dilationX, width: ow, by })) : []),
+    { top: 1, left: 2, width: 17, ...singles },
+    { top: -1, left: 0, width: 17, ...singles },
+    ...(dilationX === 1 ? [12, 16, 20].map((width) => ({ top: 1, left: 1, width, ...fours })) : []),
+    ...[ow, ow - 1, ow - 2]
+      .filter((width) => width > dilationX)
+      .flatMap((width) =>
+        sharing(tile, dilationX, width, runs).map((v) => ({ top: 2, left: dilationX, width, ...v })),
+      ),
   ];
   test.each(reads)(
-    "V = B^T d B, $top above and $left before $width, by $by",
-    async ({ top, left, width, by }) => {
+    "V = B^T d B, $top above and $left before $width, by $by, shared by $share",
+    async ({ top, left, width, by, share }) => {
       const height = 6;
       const x = normal([n, channels, height, width], 1);
       const shape = [places, channels, tiles];
@@ -229,7 +242,13 @@ describe.each(ofTiles)("tiles of $tile, dilation $dilationY, $dilationX, rows of
             expected[(k * channels + c) * tiles + place] = v[Math.floor(k / side)]![k % side]!;
         });
       const inputs = { ...params, ci: channels, height, width, top, left };
-      const { v } = await launched(winogradInput, { tile, turned: false, by }, { x }, { v: shape }, inputs);
+      const { v } = await launched(
+        winogradInput,
+        { tile, turned: false, by, share },
+        { x },
+        { v: shape },
+        inputs,
+      );
       expectNear(v!, { shape, data: expected }, { terms: side ** 2 });
     },
   );
@@ -237,71 +256,78 @@ describe.each(ofTiles)("tiles of $tile, dilation $dilationY, $dilationX, rows of
   const able = winogradOutput.variants.filter(
     (v) =>
       v.tile === tile &&
-      (v.by === "singles" || (v.by === "fours" ? dilationX === 1 && ow % 4 === 0 : shared(sizes))),
+      (v.share === "none"
+        ? v.by === "singles" || (dilationX === 1 && ow % 4 === 0)
+        : sharing(tile, dilationX, ow, runs).some(({ by }) => by === v.by)),
   );
-  test.each(able)("y = A^T m A, residual $residual, by $by, turned $turned", async (variant) => {
-    const { turned } = variant;
-    const m = normal(turned ? [places, tiles, channels] : [places, channels, tiles], 1);
-    const residual = normal([n, channels, oh, ow], 2);
-    for (const [useBias, biasPitch] of [
-      [0, 0],
-      [1, 0],
-      [1, channels],
-    ] as const) {
-      const bias = normal(biasPitch ? [n, channels] : [channels], 3);
-      const expected = new Map<number, number>();
-      for (let c = 0; c < channels; c++)
-        eachTile(layout, (image, y0, x0, place) => {
-          const y = between(
-            A,
-            grid(side, side, (i, j) => {
-              const at = (side * i + j) * channels * tiles;
-              return m.data[at + (turned ? place * channels + c : c * tiles + place)]!;
-            }),
-          );
-          for (let k = 0; k < tile ** 2; k++) {
-            const [i, j] = [Math.floor(k / tile), k % tile];
-            const [row, column] = [y0 + i * dilationY, x0 + j * dilationX];
-            if (row >= oh || column >= ow) continue;
-            const at = (((first + image) * channels + c) * oh + row) * ow + column;
-            const sum = y[i]![j]! + (useBias ? bias.data[biasPitch * (first + image) + c]! : 0);
-            expected.set(at, variant.residual ? (sum + residual.data[at]!) * 0.7 : sum);
-          }
-        });
-      expect(expected.size, "every output of the images, once").toBe(images * channels * oh * ow);
-      const numbers = { ...params, co: channels, oh, ow, useBias, biasPitch, rescale: 0.7 };
-      const inputs = { m, bias, ...(variant.residual && { residual }) };
-      const { y } = await launched(winogradOutput, variant, inputs, { y: [n, channels, oh, ow] }, numbers);
-      const kept = [...expected.keys()];
-      const data = Float64Array.from(expected.values());
-      expectNear(
-        kept.map((at) => y![at]!),
-        { shape: [data.length], data },
-        { terms: side ** 2 },
-        `bias ${useBias}, pitch ${biasPitch}`,
-      );
-      const others = Array.from(y!).filter((_, at) => !expected.has(at));
-      expect(others.every(Number.isNaN), "images before the first are left as they are").toBe(true);
-    }
-  });
+  test.each(able)(
+    "y = A^T m A, residual $residual, by $by, shared by $share, turned $turned",
+    async (variant) => {
+      const { turned } = variant;
+      const m = normal(turned ? [places, tiles, channels] : [places, channels, tiles], 1);
+      const residual = normal([n, channels, oh, ow], 2);
+      for (const [useBias, biasPitch] of [
+        [0, 0],
+        [1, 0],
+        [1, channels],
+      ] as const) {
+        const bias = normal(biasPitch ? [n, channels] : [channels], 3);
+        const expected = new Map<number, number>();
+        for (let c = 0; c < channels; c++)
+          eachTile(layout, (image, y0, x0, place) => {
+            const y = between(
+              A,
+              grid(side, side, (i, j) => {
+                const at = (side * i + j) * channels * tiles;
+                return m.data[at + (turned ? place * channels + c : c * tiles + place)]!;
+              }),
+            );
+            for (let k = 0; k < tile ** 2; k++) {
+              const [i, j] = [Math.floor(k / tile), k % tile];
+              const [row, column] = [y0 + i * dilationY, x0 + j * dilationX];
+              if (row >= oh || column >= ow) continue;
+              const at = (((first + image) * channels + c) * oh + row) * ow + column;
+              const sum = y[i]![j]! + (useBias ? bias.data[biasPitch * (first + image) + c]! : 0);
+              expected.set(at, variant.residual ? (sum + residual.data[at]!) * 0.7 : sum);
+            }
+          });
+        expect(expected.size, "every output of the images, once").toBe(images * channels * oh * ow);
+        const numbers = { ...params, co: channels, oh, ow, useBias, biasPitch, rescale: 0.7 };
+        const inputs = { m, bias, ...(variant.residual && { residual }) };
+        const { y } = await launched(winogradOutput, variant, inputs, { y: [n, channels, oh, ow] }, numbers);
+        const kept = [...expected.keys()];
+        const data = Float64Array.from(expected.values());
+        expectNear(
+          kept.map((at) => y![at]!),
+          { shape: [data.length], data },
+          { terms: side ** 2 },
+          `bias ${useBias}, pitch ${biasPitch}`,
+        );
+        const others = Array.from(y!).filter((_, at) => !expected.has(at));
+        expect(others.every(Number.isNaN), "images before the first are left as they are").toBe(true);
+      }
+    },
+  );
 });
 
-/** Rows that can be read so: of 6 tiles, and of one. */
+/** Rows that can be read so: of 6 tiles, of one, of 5 that are not whole. */
 const readable = {
-  singles: { oh: 9, ow: 11, dilationY: 1, dilationX: 3, width: 9, left: 2, channels: 3 },
-  fours: { oh: 9, ow: 12, dilationY: 2, dilationX: 1, width: 8, left: 1, channels: 3 },
-  lanes: { oh: 9, ow: 4, dilationY: 1, dilationX: 1, width: 4, left: 1, channels: 20 },
-  ends: { oh: 9, ow: 24, dilationY: 2, dilationX: 2, width: 24, left: 2, channels: 20 },
+  "singles none": { oh: 9, ow: 11, dilationY: 1, dilationX: 3, width: 9, left: 2, channels: 3 },
+  "fours none": { oh: 9, ow: 12, dilationY: 2, dilationX: 1, width: 8, left: 1, channels: 3 },
+  "fours lanes": { oh: 9, ow: 4, dilationY: 1, dilationX: 1, width: 4, left: 1, channels: 20 },
+  "fours ends": { oh: 9, ow: 24, dilationY: 2, dilationX: 2, width: 24, left: 2, channels: 20 },
+  "singles lanes": { oh: 9, ow: 9, dilationY: 1, dilationX: 4, width: 11, left: 4, channels: 20 },
+  "singles ends": { oh: 9, ow: 19, dilationY: 2, dilationX: 1, width: 18, left: 1, channels: 20 },
 };
 
-describe.each(variantsFor<Turned & By>(winogradInput, engine.hardware))(
-  "parts of the images, tiles of $tile, turned $turned, by $by",
+describe.each(variantsFor<Transform>(winogradInput, engine.hardware))(
+  "parts of the images, tiles of $tile, turned $turned, by $by, shared by $share",
   (variant) => {
-    const { tile, turned, by } = variant;
+    const { tile, turned, by, share } = variant;
     const { B, A } = matrices[tile];
     const [side, places] = [tile + 2, winogradPlaces(tile)];
     const [n, first, images, each] = [4, 1, 3, 2];
-    const { oh, ow, dilationY, dilationX, width, left, channels } = readable[by];
+    const { oh, ow, dilationY, dilationX, width, left, channels } = readable[`${by} ${share}`];
     const layout = { tile, images, oh, ow, dilationY, dilationX };
     const { lines, runs } = winogradRuns(tile, layout);
     const params = { images, first, each, lines, runs, dilationY, dilationX };
@@ -410,6 +436,7 @@ describe.each(winogradTileSizes)("the whole, tiles of %i", (tile) => {
     { n: 2, ci: 16, co: 16, h: 3, w: 2, padding: [1, 1, 1, 1], dilation: [1, 1] },
     { n: 3, ci: 12, co: 20, h: 5, w: 8, padding: [1, 1, 1, 1], dilation: [1, 1] },
     { n: 1, ci: 9, co: 17, h: 6, w: 16, padding: [2, 2, 2, 2], dilation: [2, 2] },
+    { n: 2, ci: 12, co: 16, h: 7, w: 14, padding: [2, 2, 2, 1], dilation: [1, 2] },
     { n: 2, ci: 16, co: 12, h: 9, w: 48, padding: [4, 3, 4, 4], dilation: [4, 4] },
   ] as const)("$ci -> $co, $h x $w, padding $padding, dilation $dilation", async (c) => {
     const attrs = { stride: [1, 1], padding: c.padding, dilation: c.dilation } as const;
