@@ -25,6 +25,8 @@ import { type Row, type WinogradTile, winogradRows, winogradTileSizes } from "./
  * | 2 | 4                           | 4                              | four neighbours of a row |
  * | 4 | 2.25                        | 2.25                           | one                    |
  *
+ * Where lanes of a subgroup can share what they read, neighbouring tiles do: winograd-lanes.ts.
+ *
  * A dilation d sorts the outputs into d x d phases, each a convolution without dilation: a line of tiles belongs to one
  * phase of rows, a run of tiles, which a thread computes, to one of columns.
  */

@@ -486,32 +486,85 @@ describe.each(winogradTileSizes)("the whole, tiles of %i", (tile) => {
     for (const t of [xs, ws, bs, rs]) t.dispose();
   });
 
-  test("an image's numbers are the same alone and beside others, to the last bit", async () => {
-    const x = normal([5, 16, 8, 8], 1);
-    const [all, one, w] = [x, { shape: [1, 16, 8, 8], data: x.data.slice(3 * 1024, 4 * 1024) }]
-      .map((t) => upload(t))
-      .concat(upload(normal([16, 16, 3, 3], 2))) as [Tensor, Tensor, Tensor];
-    const turns = [all, one].map((t) => {
-      const seen: unknown[] = [];
-      engine.choices.forcing("conv2d", { kernel: "winograd", tile }, () =>
+  test.each([8, 7])(
+    "an image's numbers are the same alone and beside others, to the last bit: 8 x %i",
+    async (wide) => {
+      const x = normal([5, 16, 8, wide], 1);
+      const each = 16 * 8 * wide;
+      const [all, one, w] = [x, { shape: [1, 16, 8, wide], data: x.data.slice(3 * each, 4 * each) }]
+        .map((t) => upload(t))
+        .concat(upload(normal([16, 16, 3, 3], 2))) as [Tensor, Tensor, Tensor];
+      const turns = [all, one].map((t) => {
+        const seen: unknown[] = [];
+        engine.choices.forcing("conv2d", { kernel: "winograd", tile }, () =>
+          engine.dry(
+            () => conv2d(t, w, undefined, { padding: 1 }),
+            ({ program }) => {
+              if (program.kernel.name === winogradOutput.name) seen.push(program.variant);
+            },
+          ),
+        );
+        return seen;
+      });
+      if (engine.hardware.kind === "cpu" && tile === 4)
+        expect(turns, "few tiles are rows of the product, many its columns").toMatchObject([
+          [{ turned: false }],
+          [{ turned: true }],
+        ]);
+      const together = await byWinograd(tile, () => conv2d(all, w, undefined, { padding: 1 }));
+      const alone = await byWinograd(tile, () => conv2d(one, w, undefined, { padding: 1 }));
+      expect(Array.from(alone)).toEqual(Array.from(together).slice(3 * each, 4 * each));
+      for (const t of [all, one, w]) t.dispose();
+    },
+  );
+});
+
+describe("whose rows lanes share", () => {
+  const eight = { ...engine.hardware, kind: "cpu", subgroups: true, subgroupSize: 8 } as const;
+
+  /** How a convolution's input is read and its output written on some hardware. */
+  function taken(hw: Hardware, width: number, padding: number, dilation: number): string[] {
+    const { hardware } = engine;
+    const [x, w] = [
+      [4, 32, 32, width],
+      [32, 32, 3, 3],
+    ].map((shape) => upload(normal(shape, 1))) as [Tensor, Tensor];
+    const seen: string[] = [];
+    Object.assign(engine, { hardware: hw });
+    try {
+      engine.choices.forcing("conv2d", { kernel: "winograd", tile: 4 }, () =>
         engine.dry(
-          () => conv2d(t, w, undefined, { padding: 1 }),
-          ({ program }) => {
-            if (program.kernel.name === winogradOutput.name) seen.push(program.variant);
+          () => conv2d(x, w, undefined, { padding, dilation }),
+          ({ program: { kernel, variant } }) => {
+            if (/put$/.test(kernel.name)) seen.push(`${variant["by"]} ${variant["share"]}`);
           },
         ),
       );
-      return seen;
-    });
-    if (engine.hardware.kind === "cpu" && tile === 4)
-      expect(turns, "few tiles are rows of the product, many its columns").toMatchObject([
-        [{ turned: false }],
-        [{ turned: true }],
-      ]);
-    const together = await byWinograd(tile, () => conv2d(all, w, undefined, { padding: 1 }));
-    const alone = await byWinograd(tile, () => conv2d(one, w, undefined, { padding: 1 }));
-    expect(Array.from(alone)).toEqual(Array.from(together).slice(3 * 1024, 4 * 1024));
-    for (const t of [all, one, w]) t.dispose();
+    } finally {
+      Object.assign(engine, { hardware });
+      for (const t of [x, w]) t.dispose();
+    }
+    return seen;
+  }
+
+  test.each([
+    { width: 32, padding: 1, dilation: 1, input: "fours lanes", output: "fours lanes" },
+    { width: 32, padding: 4, dilation: 4, input: "fours lanes", output: "fours lanes" },
+    { width: 64, padding: 2, dilation: 2, input: "fours ends", output: "fours lanes" },
+    { width: 14, padding: 1, dilation: 1, input: "singles lanes", output: "singles lanes" },
+    { width: 20, padding: 2, dilation: 2, input: "singles ends", output: "singles lanes" },
+    { width: 34, padding: 0, dilation: 1, input: "singles none", output: "fours lanes" },
+    { width: 32, padding: 3, dilation: 3, input: "singles none", output: "singles none" },
+  ])("$width wide, padding $padding, dilation $dilation", ({ width, padding, dilation, input, output }) => {
+    expect(taken(eight, width, padding, dilation)).toEqual([input, output]);
+  });
+
+  test("none without subgroups of eight lanes, and none on a GPU", () => {
+    const none = ["singles none", "singles none"];
+    expect(taken({ ...eight, subgroupSize: 4 }, 32, 1, 1)).toEqual(none);
+    expect(taken({ ...eight, subgroups: false }, 32, 1, 1)).toEqual(none);
+    expect(taken({ ...eight, kind: "gpu" }, 32, 1, 1)).toEqual(["fours none", "fours none"]);
+    expect(taken({ ...eight, kind: "gpu" }, 32, 2, 2)).toEqual(none);
   });
 });
 
