@@ -1,21 +1,24 @@
 import { type Binding, defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
 import {
   eachRun,
+  elements,
   fourColumns,
+  imageElement,
   ofRun,
   oneColumn,
+  onSubgroups,
   putRun,
-  type Read,
   runColumns,
   runCost,
-  runElement,
   runGroups,
   runParams,
   type Tiled,
-  type Turned,
+  type Transform,
   transformVariants,
+  valueElement,
   winogradPlaces,
 } from "./winograd.ts";
+import { lanesGroups, outputGradByLanes } from "./winograd-lanes.ts";
 import { winogradRows, winogradTileSizes } from "./winograd-matrices.ts";
 
 /*
@@ -29,15 +32,19 @@ import { winogradRows, winogradTileSizes } from "./winograd-matrices.ts";
 /** dy [n, co, oh, ow] -> W, as winogradInput writes V. */
 export const winogradOutputGrad = defineKernel({
   name: "winograd_output_grad",
-  bindings: (v: Turned & Read) =>
-    ({ dy: v.vec ? "read vec4f" : "read f32", w: `read_write ${runElement(v)}` }) as Record<
-      "dy" | "w",
-      Binding
-    >,
+  bindings: (v: Transform): Record<"dy" | "w", Binding> => ({
+    dy: `read ${imageElement(v)}`,
+    w: `read_write ${valueElement(v)}`,
+  }),
   params: { ...runParams, co: "u32", oh: "u32", ow: "u32" },
-  variants: transformVariants,
-  main: (v: Turned & Read) => {
-    const { tile, vec } = v;
+  ...onSubgroups,
+  variants: [
+    ...transformVariants,
+    ...elements.map((by) => ({ tile: 4, turned: true, by, share: "lanes" }) as const),
+  ],
+  main: (v: Transform) => {
+    const { tile, by, share } = v;
+    if (share !== "none") return outputGradByLanes(by);
     const side = tile + 2;
     const row = winogradRows(tile).outputGrad;
     const columns = { array: "dy", rows: tile, width: "p.ow", side, row };
@@ -47,7 +54,7 @@ export const winogradOutputGrad = defineKernel({
       let plane = ((p.first + image) * p.co + channel) * p.oh;
       ${unroll(tile, (r) => `let y${r} = oh + ${r}u * p.dilationY; let line${r} = (plane + y${r}) * p.ow; let in${r} = kept && y${r} < p.oh;`)}
       ${
-        vec
+        by === "fours"
           ? unroll(all / 4, (q) => fourColumns(columns, 4 * q, `ow + ${4 * q}u`))
           : unroll(all, (c) => oneColumn(columns, c, `ow + ${c}u * p.dilationX`))
       }
@@ -68,7 +75,7 @@ export const winogradOutputGrad = defineKernel({
       )}
     }`;
   },
-  dispatch: (p, { tile }) => runGroups(p, p.co, tile),
+  dispatch: (p, v) => (v.share !== "none" ? lanesGroups(p, p.co) : runGroups(p, p.co, v.tile)),
   cost: (p, { tile }) => runCost(p, p.co, { tile, flops: tile === 2 ? 12 : 140 }),
 });
 

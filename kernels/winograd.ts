@@ -1,3 +1,4 @@
+import { LANES } from "./broadcast.ts";
 import {
   type Binding,
   defineKernel,
@@ -8,6 +9,7 @@ import {
   range,
   unroll,
 } from "./kernel.ts";
+import { inputByLanes, lanesGroups, lanesLib, outputByLanes } from "./winograd-lanes.ts";
 import { type Row, type WinogradTile, winogradRows, winogradTileSizes } from "./winograd-matrices.ts";
 
 /*
@@ -22,6 +24,8 @@ import { type Row, type WinogradTile, winogradRows, winogradTileSizes } from "./
  * | m | products for an output of 9 | transformed inputs for a pixel | a thread's tiles       |
  * | 2 | 4                           | 4                              | four neighbours of a row |
  * | 4 | 2.25                        | 2.25                           | one                    |
+ *
+ * Where lanes of a subgroup can share what they read, neighbouring tiles do: winograd-lanes.ts.
  *
  * A dilation d sorts the outputs into d x d phases, each a convolution without dilation: a line of tiles belongs to one
  * phase of rows, a run of tiles, which a thread computes, to one of columns.
@@ -148,12 +152,32 @@ export const runCost = (
   return { bytes: 4 * (winogradPlaces(tile) + tile ** 2) * tiles, flops: flops * tiles };
 };
 
-/** Whether images are read by vec4s: their width is a multiple of 4 and nothing is dilated across. */
-export type Read = { vec: boolean };
+/** How images are read, or written: float by float, or by vec4s. */
+export type By = { by: "singles" | "fours" };
 
-export const transformVariants: readonly (Turned & Read)[] = turnedVariants.flatMap((v) =>
-  [false, true].map((vec) => ({ ...v, vec })),
+/**
+ * Whether lanes share what they read, turned values standing in vec4s of channels, and besides, for "ends", those at the ends of
+ * a subgroup read what they lack: winograd-lanes.ts. Else vec4s need a width that is a multiple of 4, and no dilation across.
+ */
+export type Share = { share: "none" | "lanes" | "ends" };
+export type Transform = Turned & By & Share;
+
+export const elements = ["singles", "fours"] as const;
+export const transformVariants: readonly Transform[] = turnedVariants.flatMap((v) =>
+  elements.map((by) => ({ ...v, by, share: "none" }) as const),
 );
+
+/** What of a kernel depends on whether lanes share. */
+export const onSubgroups = {
+  lib: ({ share }: Share) => (share === "none" ? [] : lanesLib),
+  subgroups: ({ share }: Share) => share !== "none",
+  subgroupSize: ({ share }: Share) => (share === "none" ? undefined : LANES),
+};
+
+/** Bindings of images, and of transformed values. */
+export const imageElement = ({ by }: By): "f32" | "vec4f" => (by === "singles" ? "f32" : "vec4f");
+export const valueElement = (v: Turned & Share): "f32" | "vec4f" =>
+  v.share === "none" ? runElement(v) : "vec4f";
 
 /** What is read of rows line{r}, of which those in{r} are within the image, and what becomes of a column of theirs. */
 export interface Columns {
@@ -187,15 +211,21 @@ export const fourColumns = ({ array, rows, width, side, row }: Columns, c: numbe
 /** x [n, ci, h, w] -> V [parts, (m + 2)^2, ci, tiles], or turned. By vec4s for a `left` of 1. */
 export const winogradInput = defineKernel({
   name: "winograd_input",
-  bindings: (v: Turned & Read) =>
-    ({ x: v.vec ? "read vec4f" : "read f32", v: `read_write ${runElement(v)}` }) as Record<
-      "x" | "v",
-      Binding
-    >,
+  bindings: (v: Transform): Record<"x" | "v", Binding> => ({
+    x: `read ${imageElement(v)}`,
+    v: `read_write ${valueElement(v)}`,
+  }),
   params: { ...runParams, ci: "u32", height: "u32", width: "u32", top: "i32", left: "i32" },
-  variants: transformVariants,
-  main: (v: Turned & Read) => {
-    const { tile, vec } = v;
+  ...onSubgroups,
+  variants: [
+    ...transformVariants,
+    ...(["lanes", "ends"] as const).flatMap((share) =>
+      elements.flatMap((by) => [false, true].map((turned) => ({ tile: 4, turned, by, share }) as const)),
+    ),
+  ],
+  main: (v: Transform) => {
+    const { tile, turned, by, share } = v;
+    if (share !== "none") return inputByLanes({ turned, by, ends: share === "ends" });
     const side = tile + 2;
     const row = winogradRows(tile).input;
     const columns = { array: "x", rows: side, width: "i32(p.width)", side, row };
@@ -209,7 +239,7 @@ export const winogradInput = defineKernel({
       let dx = i32(p.dilationX);
       ${unroll(side, (r) => `let y${r} = row + ${r} * dy; let line${r} = plane + y${r} * i32(p.width); let in${r} = kept && y${r} >= 0 && y${r} < i32(p.height);`)}
       ${
-        vec
+        by === "fours"
           ? `${oneColumn(columns, 0, "column", "w")}
       ${unroll((last - 1) / 4, (q) => fourColumns(columns, 4 * q + 1, `column + ${4 * q + 1}`))}
       ${oneColumn(columns, last, `column + ${last}`, "x")}`
@@ -232,7 +262,7 @@ export const winogradInput = defineKernel({
       )}
     }`;
   },
-  dispatch: (p, { tile }) => runGroups(p, p.ci, tile),
+  dispatch: (p, v) => (v.share !== "none" ? lanesGroups(p, p.ci) : runGroups(p, p.ci, v.tile)),
   cost: (p, { tile }) => runCost(p, p.ci, { tile, flops: tile === 2 ? 32 : 240 }),
 });
 
@@ -298,21 +328,17 @@ export const winogradWeight = defineKernel({
   }),
 });
 
-export type WinogradOutputVariant = Turned & {
-  residual: boolean;
-  /** y by vec4s: without dilation across, and of a width that is a multiple of 4. */
-  vec: boolean;
-};
+export type WinogradOutputVariant = Transform & { residual: boolean };
 
 /** M [(m + 2)^2, co, tiles], or turned, all images in one part, -> y [n, co, oh, ow], with the end of convRows. */
 export const winogradOutput = defineKernel({
   name: "winograd_output",
-  bindings: ({ tile, turned, residual, vec }: WinogradOutputVariant) =>
+  bindings: (v: WinogradOutputVariant) =>
     ({
-      m: `read ${runElement({ tile, turned })}`,
+      m: `read ${valueElement(v)}`,
       bias: "read f32",
-      ...(residual && { residual: vec ? "read vec4f" : "read f32" }),
-      y: vec ? "read_write vec4f" : "read_write f32",
+      ...(v.residual && { residual: `read ${imageElement(v)}` }),
+      y: `read_write ${imageElement(v)}`,
     }) as Record<"m" | "bias" | "residual" | "y", Binding>,
   params: {
     ...runParams,
@@ -324,16 +350,17 @@ export const winogradOutput = defineKernel({
     biasPitch: "u32",
     rescale: "f32",
   },
-  variants: turnedVariants.flatMap((v) =>
-    (v.turned ? [false] : [false, true]).flatMap((vec) =>
-      [false, true].map((residual): WinogradOutputVariant => ({ ...v, residual, vec })),
-    ),
-  ),
-  main: ({ residual, vec, ...v }) => {
-    const { tile } = v;
+  ...onSubgroups,
+  variants: [
+    ...transformVariants.filter(({ turned, by }) => !(turned && by === "fours")),
+    ...elements.map((by) => ({ tile: 4, turned: false, by, share: "lanes" }) as const),
+  ].flatMap((v) => [false, true].map((residual): WinogradOutputVariant => ({ ...v, residual }))),
+  main: ({ residual, ...v }) => {
+    const { tile, by, share } = v;
     const side = tile + 2;
     const row = winogradRows(tile).output;
     const value = (s: string) => (residual ? `(${s} + b + residual[out]) * p.rescale` : `${s} + b`);
+    if (share !== "none") return outputByLanes(by, value);
     return `
     ${eachRun("p.co", v)}
       if (!kept) { return; }
@@ -348,12 +375,12 @@ export const winogradOutput = defineKernel({
       if (oh + ${i}u * p.dilationY < p.oh) {
         let row = (plane + oh + ${i}u * p.dilationY) * p.ow;
         ${unroll(tile, (j) => `let s${j} = ${row(j, (k) => `t${i}_${k}`)};`, " ")}
-        ${vec ? fours(tile, value) : singles(tile, value)}
+        ${by === "fours" ? fours(tile, value) : singles(tile, value)}
       }`,
       )}
     }`;
   },
-  dispatch: (p, { tile }) => runGroups(p, p.co, tile),
+  dispatch: (p, v) => (v.share !== "none" ? lanesGroups(p, p.co) : runGroups(p, p.co, v.tile)),
   cost: (p, { tile }) => runCost(p, p.co, { tile, flops: tile === 2 ? 24 : 150 }),
 });
 

@@ -5,6 +5,8 @@ import type { Hardware } from "../../kernels/kernel.ts";
 import { matmulWay, registerTile } from "../../kernels/matmul.ts";
 import { tileCount } from "../../kernels/tile.ts";
 import {
+  type By,
+  type Share,
   weightVariant,
   winogradInput,
   winogradOutput,
@@ -14,6 +16,7 @@ import {
   winogradWeight,
 } from "../../kernels/winograd.ts";
 import { winogradOutputGrad, winogradWeightGrad } from "../../kernels/winograd-grad.ts";
+import { elementOf, endsWithLanes, sharesRows } from "../../kernels/winograd-lanes.ts";
 import type { WinogradTile } from "../../kernels/winograd-matrices.ts";
 import type { Engine } from "../engine.ts";
 import type { Inputs } from "../op.ts";
@@ -60,12 +63,30 @@ function tilesFirst(
   return sums(tiles, co) < sums(co, tiles);
 }
 
-/**
- * Whether rows are read by vec4s: one starts where a run of tiles has its first output, `left` columns from its first input. On
- * llvmpipe transforms gain a tenth, but a network that dilates compiles both ways, a second more before its first step.
- */
-const readsFours = ({ kind }: Hardware, width: number, dilationX: number, left = 1): boolean =>
-  kind === "gpu" && width % 4 === 0 && dilationX === 1 && left === 1;
+/** Whether rows are read, or written, by vec4s: one starts where a run of tiles has its first output. */
+const byFours = ({ kind }: Hardware, width: number, dilationX: number): boolean =>
+  kind === "gpu" && width % 4 === 0 && dilationX === 1;
+
+type Rows = Record<"width" | "runs" | "dilationX", number> & {
+  /** Columns that are missing before the first, of inputs. */
+  left?: number;
+  /** Of values that are turned. */
+  channels?: number;
+};
+
+/** How inputs are read, or outputs written, by tiles: as vec4s, and by lanes that share. */
+function rowsBy(
+  hw: Hardware,
+  tile: WinogradTile,
+  { width, runs, dilationX, left, channels = 4 }: Rows,
+): By & Share {
+  const begins = left === undefined || left === dilationX;
+  if (byFours(hw, width, dilationX) && begins) return { by: "fours", share: "none" };
+  if (!sharesRows(hw, tile, dilationX) || !begins || width > tile * runs || channels % 4 !== 0)
+    return { by: "singles", share: "none" };
+  const share = left === undefined || endsWithLanes(runs) ? "lanes" : "ends";
+  return { by: elementOf(width, runs), share };
+}
 
 /** Transforms of some images after the other, and the products of all their tiles at once. */
 export function byWinograd(
@@ -82,7 +103,6 @@ export function byWinograd(
   const u = engine.empty([places, ci, coPitch], "f32");
   engine.launch(winogradWeight, weightVariant(engine.hardware, tile, flip), { w: w!, u }, { ci, co });
   const y = engine.empty([n, co, oh, ow]);
-  const storesFours = engine.hardware.kind === "gpu" && dilationX === 1 && ow % 4 === 0;
   const most = imagesAtOnce(engine, tile, problem);
   for (let first = 0; first < n; first += most) {
     const images = Math.min(most, n - first);
@@ -93,7 +113,7 @@ export function byWinograd(
     const [top, , left] = attrs.padding;
     engine.launch(
       winogradInput,
-      { tile, turned: false, vec: readsFours(engine.hardware, width, dilationX, left) },
+      { tile, turned: false, ...rowsBy(engine.hardware, tile, { width, runs, dilationX, left }) },
       { x: x!, v },
       { ...part, ci, height, width, top, left },
     );
@@ -108,7 +128,10 @@ export function byWinograd(
     multiply(engine, a, b, m, sizes, matmulWay(engine.hardware, sizes));
     engine.launch(
       winogradOutput,
-      { tile, turned, residual: residual !== undefined, vec: storesFours },
+      {
+        ...{ tile, turned, residual: residual !== undefined, by: "singles", share: "none" },
+        ...(!turned && rowsBy(engine.hardware, tile, { width: ow, runs, dilationX })),
+      },
       { m, bias: bias ?? u, residual: residual ?? u, y },
       { ...part, co, oh, ow, useBias: bias ? 1 : 0, biasPitch: bias?.rank === 2 ? co : 0, rescale },
     );
@@ -146,14 +169,17 @@ export function weightsByWinograd(
     const [top, , left] = padding;
     engine.launch(
       winogradInput,
-      { tile, turned, vec: readsFours(engine.hardware, width, dilationX, left) },
+      {
+        ...{ tile, turned },
+        ...rowsBy(engine.hardware, tile, { width, runs, dilationX, left, channels: ci }),
+      },
       { x: x!, v },
       { ...part, ci, height, width, top, left },
     );
     const w = engine.empty([parts * places, co, tiles], "f32");
     engine.launch(
       winogradOutputGrad,
-      { tile, turned, vec: readsFours(engine.hardware, ow, dilationX) },
+      { tile, turned, ...rowsBy(engine.hardware, tile, { width: ow, runs, dilationX, channels: co }) },
       { dy: dy!, w },
       { ...part, co, oh, ow },
     );

@@ -1,4 +1,5 @@
 /** Winograd's F(2x2, 3x3) and F(4x4, 3x3): each transform against its matrices in float64, and the whole against the convolution. */
+import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
 import { wayName } from "../../engine/choices.ts";
 import { flopsOf } from "../../engine/dry.ts";
@@ -19,6 +20,9 @@ import {
 } from "../../kernels/conv-ways.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import {
+  type By,
+  type Share,
+  type Transform,
   winogradInput,
   winogradOutput,
   winogradPlaces,
@@ -27,11 +31,12 @@ import {
   winogradWeight,
 } from "../../kernels/winograd.ts";
 import { winogradOutputGrad, winogradWeightGrad } from "../../kernels/winograd-grad.ts";
+import { elementOf, endsWithLanes, sharesRows } from "../../kernels/winograd-lanes.ts";
 import { type WinogradTile, winogradMatrices, winogradTileSizes } from "../../kernels/winograd-matrices.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
-import { launched } from "../support/kernels.ts";
+import { launched, variantsFor } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 const grid = (rows: number, columns: number, at: (i: number, j: number) => number): number[][] =>
@@ -165,33 +170,62 @@ function eachTile(
       }
 }
 
-const ofTiles = winogradTileSizes.flatMap((tile) =>
-  [
-    { dilationY: 1, dilationX: 1, ow: 19 },
-    { dilationY: 1, dilationX: 1, ow: 20 },
-    { dilationY: 2, dilationX: 3, ow: 19 },
-  ].map((sizes) => ({ tile, ...sizes })),
-);
+const ofTiles: Omit<Layout, "images" | "oh">[] = [
+  ...winogradTileSizes.flatMap((tile) =>
+    [
+      { dilationY: 1, dilationX: 1, ow: 19 },
+      { dilationY: 1, dilationX: 1, ow: 20 },
+      { dilationY: 2, dilationX: 3, ow: 19 },
+    ].map((sizes) => ({ tile, ...sizes })),
+  ),
+  ...[
+    { dilationY: 1, dilationX: 1, ow: 4 },
+    { dilationY: 3, dilationX: 1, ow: 32 },
+    { dilationY: 1, dilationX: 2, ow: 24 },
+    { dilationY: 2, dilationX: 2, ow: 32 },
+    { dilationY: 1, dilationX: 2, ow: 15 },
+    { dilationY: 1, dilationX: 4, ow: 16 },
+    { dilationY: 2, dilationX: 4, ow: 23 },
+    { dilationY: 4, dilationX: 4, ow: 48 },
+  ].map((sizes) => ({ tile: 4, ...sizes }) as const),
+];
+
+/** How lanes can share rows of tiles that are `width` wide. */
+function sharing(tile: WinogradTile, dilationX: number, width: number, runs: number): (By & Share)[] {
+  if (!sharesRows(engine.hardware, tile, dilationX)) return [];
+  const shares = endsWithLanes(runs) ? (["lanes", "ends"] as const) : (["ends"] as const);
+  const elements =
+    elementOf(width, runs) === "fours" ? (["fours", "singles"] as const) : (["singles"] as const);
+  return elements.flatMap((by) => shares.map((share) => ({ by, share })));
+}
 
 describe.each(ofTiles)("tiles of $tile, dilation $dilationY, $dilationX, rows of $ow", (sizes) => {
   const { tile, ow, dilationX, dilationY } = sizes;
   const { B, A } = matrices[tile];
   const [side, places] = [tile + 2, winogradPlaces(tile)];
-  const [n, channels, oh] = [4, 2, 7];
+  const [n, channels, oh] = [4, 9, 7];
   const [first, images] = [1, 3];
   const layout = { ...sizes, images, oh };
   const { lines, runs } = winogradRuns(tile, { ...sizes, oh });
   const tiles = winogradTiles(tile, { images, lines, runs });
   const params = { images, first, each: images, lines, runs, dilationY, dilationX };
 
-  const reads = [
-    { top: 1, left: 2, width: 17, vec: false },
-    { top: -1, left: 0, width: 17, vec: false },
-    ...(dilationX === 1 ? [12, 16, 20].map((width) => ({ top: 1, left: 1, width, vec: true })) : []),
+  type Reads = By & Share & Record<"top" | "left" | "width", number>;
+  const singles = { by: "singles", share: "none" } as const;
+  const fours = { by: "fours", share: "none" } as const;
+  const reads: Reads[] = [
+    { top: 1, left: 2, width: 17, ...singles },
+    { top: -1, left: 0, width: 17, ...singles },
+    ...(dilationX === 1 ? [12, 16, 20].map((width) => ({ top: 1, left: 1, width, ...fours })) : []),
+    ...[ow, ow - 1, ow - 2]
+      .filter((width) => width > dilationX)
+      .flatMap((width) =>
+        sharing(tile, dilationX, width, runs).map((v) => ({ top: 2, left: dilationX, width, ...v })),
+      ),
   ];
   test.each(reads)(
-    "V = B^T d B, $top above and $left before $width, by vec4s $vec",
-    async ({ top, left, width, vec }) => {
+    "V = B^T d B, $top above and $left before $width, by $by, shared by $share",
+    async ({ top, left, width, by, share }) => {
       const height = 6;
       const x = normal([n, channels, height, width], 1);
       const shape = [places, channels, tiles];
@@ -208,69 +242,92 @@ describe.each(ofTiles)("tiles of $tile, dilation $dilationY, $dilationX, rows of
             expected[(k * channels + c) * tiles + place] = v[Math.floor(k / side)]![k % side]!;
         });
       const inputs = { ...params, ci: channels, height, width, top, left };
-      const { v } = await launched(winogradInput, { tile, turned: false, vec }, { x }, { v: shape }, inputs);
+      const { v } = await launched(
+        winogradInput,
+        { tile, turned: false, by, share },
+        { x },
+        { v: shape },
+        inputs,
+      );
       expectNear(v!, { shape, data: expected }, { terms: side ** 2 });
     },
   );
 
   const able = winogradOutput.variants.filter(
-    (v) => v.tile === tile && (!v.vec || (dilationX === 1 && ow % 4 === 0)),
+    (v) =>
+      v.tile === tile &&
+      (v.share === "none"
+        ? v.by === "singles" || (dilationX === 1 && ow % 4 === 0)
+        : sharing(tile, dilationX, ow, runs).some(({ by }) => by === v.by)),
   );
-  test.each(able)("y = A^T m A, residual $residual, by vec4s $vec, turned $turned", async (variant) => {
-    const { turned } = variant;
-    const m = normal(turned ? [places, tiles, channels] : [places, channels, tiles], 1);
-    const residual = normal([n, channels, oh, ow], 2);
-    for (const [useBias, biasPitch] of [
-      [0, 0],
-      [1, 0],
-      [1, channels],
-    ] as const) {
-      const bias = normal(biasPitch ? [n, channels] : [channels], 3);
-      const expected = new Map<number, number>();
-      for (let c = 0; c < channels; c++)
-        eachTile(layout, (image, y0, x0, place) => {
-          const y = between(
-            A,
-            grid(side, side, (i, j) => {
-              const at = (side * i + j) * channels * tiles;
-              return m.data[at + (turned ? place * channels + c : c * tiles + place)]!;
-            }),
-          );
-          for (let k = 0; k < tile ** 2; k++) {
-            const [i, j] = [Math.floor(k / tile), k % tile];
-            const [row, column] = [y0 + i * dilationY, x0 + j * dilationX];
-            if (row >= oh || column >= ow) continue;
-            const at = (((first + image) * channels + c) * oh + row) * ow + column;
-            const sum = y[i]![j]! + (useBias ? bias.data[biasPitch * (first + image) + c]! : 0);
-            expected.set(at, variant.residual ? (sum + residual.data[at]!) * 0.7 : sum);
-          }
-        });
-      expect(expected.size, "every output of the images, once").toBe(images * channels * oh * ow);
-      const numbers = { ...params, co: channels, oh, ow, useBias, biasPitch, rescale: 0.7 };
-      const inputs = { m, bias, ...(variant.residual && { residual }) };
-      const { y } = await launched(winogradOutput, variant, inputs, { y: [n, channels, oh, ow] }, numbers);
-      const kept = [...expected.keys()];
-      const data = Float64Array.from(expected.values());
-      expectNear(
-        kept.map((at) => y![at]!),
-        { shape: [data.length], data },
-        { terms: side ** 2 },
-        `bias ${useBias}, pitch ${biasPitch}`,
-      );
-      const others = Array.from(y!).filter((_, at) => !expected.has(at));
-      expect(others.every(Number.isNaN), "images before the first are left as they are").toBe(true);
-    }
-  });
+  test.each(able)(
+    "y = A^T m A, residual $residual, by $by, shared by $share, turned $turned",
+    async (variant) => {
+      const { turned } = variant;
+      const m = normal(turned ? [places, tiles, channels] : [places, channels, tiles], 1);
+      const residual = normal([n, channels, oh, ow], 2);
+      for (const [useBias, biasPitch] of [
+        [0, 0],
+        [1, 0],
+        [1, channels],
+      ] as const) {
+        const bias = normal(biasPitch ? [n, channels] : [channels], 3);
+        const expected = new Map<number, number>();
+        for (let c = 0; c < channels; c++)
+          eachTile(layout, (image, y0, x0, place) => {
+            const y = between(
+              A,
+              grid(side, side, (i, j) => {
+                const at = (side * i + j) * channels * tiles;
+                return m.data[at + (turned ? place * channels + c : c * tiles + place)]!;
+              }),
+            );
+            for (let k = 0; k < tile ** 2; k++) {
+              const [i, j] = [Math.floor(k / tile), k % tile];
+              const [row, column] = [y0 + i * dilationY, x0 + j * dilationX];
+              if (row >= oh || column >= ow) continue;
+              const at = (((first + image) * channels + c) * oh + row) * ow + column;
+              const sum = y[i]![j]! + (useBias ? bias.data[biasPitch * (first + image) + c]! : 0);
+              expected.set(at, variant.residual ? (sum + residual.data[at]!) * 0.7 : sum);
+            }
+          });
+        expect(expected.size, "every output of the images, once").toBe(images * channels * oh * ow);
+        const numbers = { ...params, co: channels, oh, ow, useBias, biasPitch, rescale: 0.7 };
+        const inputs = { m, bias, ...(variant.residual && { residual }) };
+        const { y } = await launched(winogradOutput, variant, inputs, { y: [n, channels, oh, ow] }, numbers);
+        const kept = [...expected.keys()];
+        const data = Float64Array.from(expected.values());
+        expectNear(
+          kept.map((at) => y![at]!),
+          { shape: [data.length], data },
+          { terms: side ** 2 },
+          `bias ${useBias}, pitch ${biasPitch}`,
+        );
+        const others = Array.from(y!).filter((_, at) => !expected.has(at));
+        expect(others.every(Number.isNaN), "images before the first are left as they are").toBe(true);
+      }
+    },
+  );
 });
 
-describe.each(winogradInput.variants)(
-  "parts of the images, tiles of $tile, turned $turned, by vec4s $vec",
+/** Rows that can be read so: of 6 tiles, of one, of 5 that are not whole. */
+const readable = {
+  "singles none": { oh: 9, ow: 11, dilationY: 1, dilationX: 3, width: 9, left: 2, channels: 3 },
+  "fours none": { oh: 9, ow: 12, dilationY: 2, dilationX: 1, width: 8, left: 1, channels: 3 },
+  "fours lanes": { oh: 9, ow: 4, dilationY: 1, dilationX: 1, width: 4, left: 1, channels: 20 },
+  "fours ends": { oh: 9, ow: 24, dilationY: 2, dilationX: 2, width: 24, left: 2, channels: 20 },
+  "singles lanes": { oh: 9, ow: 9, dilationY: 1, dilationX: 4, width: 11, left: 4, channels: 20 },
+  "singles ends": { oh: 9, ow: 19, dilationY: 2, dilationX: 1, width: 18, left: 1, channels: 20 },
+};
+
+describe.each(variantsFor<Transform>(winogradInput, engine.hardware))(
+  "parts of the images, tiles of $tile, turned $turned, by $by, shared by $share",
   (variant) => {
-    const { tile, turned, vec } = variant;
+    const { tile, turned, by, share } = variant;
     const { B, A } = matrices[tile];
     const [side, places] = [tile + 2, winogradPlaces(tile)];
-    const [n, first, images, each, channels] = [4, 1, 3, 2, 3];
-    const [oh, ow, dilationY, dilationX] = vec ? [9, 12, 2, 1] : [9, 11, 1, 3];
+    const [n, first, images, each] = [4, 1, 3, 2];
+    const { oh, ow, dilationY, dilationX, width, left, channels } = readable[`${by} ${share}`];
     const layout = { tile, images, oh, ow, dilationY, dilationX };
     const { lines, runs } = winogradRuns(tile, layout);
     const params = { images, first, each, lines, runs, dilationY, dilationX };
@@ -300,7 +357,6 @@ describe.each(winogradInput.variants)(
     };
 
     test("V = B^T d B", async () => {
-      const [width, left] = vec ? [8, 1] : [9, 2];
       const x = normal([n, channels, 6, width], 1);
       const sizes = { ...params, ci: channels, height: 6, width, top: 1, left };
       const { v } = await launched(winogradInput, variant, { x }, { v: shape }, sizes);
@@ -312,7 +368,8 @@ describe.each(winogradInput.variants)(
       expectNear(v!, expected(values), { terms: side ** 2 });
     });
 
-    test("W = A dy A^T", async () => {
+    const gradients = winogradOutputGrad.variants.filter((v) => isDeepStrictEqual(v, variant));
+    test.each(gradients)("W = A dy A^T", async () => {
       const dy = normal([n, channels, oh, ow], 1);
       const sizes = { ...params, co: channels, oh, ow };
       const { w } = await launched(winogradOutputGrad, variant, { dy }, { w: shape }, sizes);
@@ -377,6 +434,10 @@ describe.each(winogradTileSizes)("the whole, tiles of %i", (tile) => {
     { n: 3, ci: 16, co: 21, h: 12, w: 8, padding: [2, 2, 3, 3], dilation: [2, 3] },
     { n: 1, ci: 20, co: 16, h: 10, w: 16, padding: [0, 1, -1, 2], dilation: [1, 1] },
     { n: 2, ci: 16, co: 16, h: 3, w: 2, padding: [1, 1, 1, 1], dilation: [1, 1] },
+    { n: 3, ci: 12, co: 20, h: 5, w: 8, padding: [1, 1, 1, 1], dilation: [1, 1] },
+    { n: 1, ci: 9, co: 17, h: 6, w: 16, padding: [2, 2, 2, 2], dilation: [2, 2] },
+    { n: 2, ci: 12, co: 16, h: 7, w: 14, padding: [2, 2, 2, 1], dilation: [1, 2] },
+    { n: 2, ci: 16, co: 12, h: 9, w: 48, padding: [4, 3, 4, 4], dilation: [4, 4] },
   ] as const)("$ci -> $co, $h x $w, padding $padding, dilation $dilation", async (c) => {
     const attrs = { stride: [1, 1], padding: c.padding, dilation: c.dilation } as const;
     const [x, w] = [normal([c.n, c.ci, c.h, c.w], 1), normal([c.co, c.ci, 3, 3], 2)];
@@ -425,32 +486,85 @@ describe.each(winogradTileSizes)("the whole, tiles of %i", (tile) => {
     for (const t of [xs, ws, bs, rs]) t.dispose();
   });
 
-  test("an image's numbers are the same alone and beside others, to the last bit", async () => {
-    const x = normal([5, 16, 8, 8], 1);
-    const [all, one, w] = [x, { shape: [1, 16, 8, 8], data: x.data.slice(3 * 1024, 4 * 1024) }]
-      .map((t) => upload(t))
-      .concat(upload(normal([16, 16, 3, 3], 2))) as [Tensor, Tensor, Tensor];
-    const turns = [all, one].map((t) => {
-      const seen: unknown[] = [];
-      engine.choices.forcing("conv2d", { kernel: "winograd", tile }, () =>
+  test.each([8, 7])(
+    "an image's numbers are the same alone and beside others, to the last bit: 8 x %i",
+    async (wide) => {
+      const x = normal([5, 16, 8, wide], 1);
+      const each = 16 * 8 * wide;
+      const [all, one, w] = [x, { shape: [1, 16, 8, wide], data: x.data.slice(3 * each, 4 * each) }]
+        .map((t) => upload(t))
+        .concat(upload(normal([16, 16, 3, 3], 2))) as [Tensor, Tensor, Tensor];
+      const turns = [all, one].map((t) => {
+        const seen: unknown[] = [];
+        engine.choices.forcing("conv2d", { kernel: "winograd", tile }, () =>
+          engine.dry(
+            () => conv2d(t, w, undefined, { padding: 1 }),
+            ({ program }) => {
+              if (program.kernel.name === winogradOutput.name) seen.push(program.variant);
+            },
+          ),
+        );
+        return seen;
+      });
+      if (engine.hardware.kind === "cpu" && tile === 4)
+        expect(turns, "few tiles are rows of the product, many its columns").toMatchObject([
+          [{ turned: false }],
+          [{ turned: true }],
+        ]);
+      const together = await byWinograd(tile, () => conv2d(all, w, undefined, { padding: 1 }));
+      const alone = await byWinograd(tile, () => conv2d(one, w, undefined, { padding: 1 }));
+      expect(Array.from(alone)).toEqual(Array.from(together).slice(3 * each, 4 * each));
+      for (const t of [all, one, w]) t.dispose();
+    },
+  );
+});
+
+describe("whose rows lanes share", () => {
+  const eight = { ...engine.hardware, kind: "cpu", subgroups: true, subgroupSize: 8 } as const;
+
+  /** How a convolution's input is read and its output written on some hardware. */
+  function taken(hw: Hardware, width: number, padding: number, dilation: number): string[] {
+    const { hardware } = engine;
+    const [x, w] = [
+      [4, 32, 32, width],
+      [32, 32, 3, 3],
+    ].map((shape) => upload(normal(shape, 1))) as [Tensor, Tensor];
+    const seen: string[] = [];
+    Object.assign(engine, { hardware: hw });
+    try {
+      engine.choices.forcing("conv2d", { kernel: "winograd", tile: 4 }, () =>
         engine.dry(
-          () => conv2d(t, w, undefined, { padding: 1 }),
-          ({ program }) => {
-            if (program.kernel.name === winogradOutput.name) seen.push(program.variant);
+          () => conv2d(x, w, undefined, { padding, dilation }),
+          ({ program: { kernel, variant } }) => {
+            if (/put$/.test(kernel.name)) seen.push(`${variant["by"]} ${variant["share"]}`);
           },
         ),
       );
-      return seen;
-    });
-    if (engine.hardware.kind === "cpu" && tile === 4)
-      expect(turns, "few tiles are rows of the product, many its columns").toMatchObject([
-        [{ turned: false }],
-        [{ turned: true }],
-      ]);
-    const together = await byWinograd(tile, () => conv2d(all, w, undefined, { padding: 1 }));
-    const alone = await byWinograd(tile, () => conv2d(one, w, undefined, { padding: 1 }));
-    expect(Array.from(alone)).toEqual(Array.from(together).slice(3 * 1024, 4 * 1024));
-    for (const t of [all, one, w]) t.dispose();
+    } finally {
+      Object.assign(engine, { hardware });
+      for (const t of [x, w]) t.dispose();
+    }
+    return seen;
+  }
+
+  test.each([
+    { width: 32, padding: 1, dilation: 1, input: "fours lanes", output: "fours lanes" },
+    { width: 32, padding: 4, dilation: 4, input: "fours lanes", output: "fours lanes" },
+    { width: 64, padding: 2, dilation: 2, input: "fours ends", output: "fours lanes" },
+    { width: 14, padding: 1, dilation: 1, input: "singles lanes", output: "singles lanes" },
+    { width: 20, padding: 2, dilation: 2, input: "singles ends", output: "singles lanes" },
+    { width: 34, padding: 0, dilation: 1, input: "singles none", output: "fours lanes" },
+    { width: 32, padding: 3, dilation: 3, input: "singles none", output: "singles none" },
+  ])("$width wide, padding $padding, dilation $dilation", ({ width, padding, dilation, input, output }) => {
+    expect(taken(eight, width, padding, dilation)).toEqual([input, output]);
+  });
+
+  test("none without subgroups of eight lanes, and none on a GPU", () => {
+    const none = ["singles none", "singles none"];
+    expect(taken({ ...eight, subgroupSize: 4 }, 32, 1, 1)).toEqual(none);
+    expect(taken({ ...eight, subgroups: false }, 32, 1, 1)).toEqual(none);
+    expect(taken({ ...eight, kind: "gpu" }, 32, 1, 1)).toEqual(["fours none", "fours none"]);
+    expect(taken({ ...eight, kind: "gpu" }, 32, 2, 2)).toEqual(none);
   });
 });
 
