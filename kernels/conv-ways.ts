@@ -111,34 +111,33 @@ const winogradFits = (hw: Hardware, tile: WinogradTile, p: ConvProblem): boolean
   [p.kernel, p.attrs.stride, p.stuffing].join() === "3,3,1,1,1,1" && winogradHeld(hw, tile, p);
 
 /*
- * Times on a CPU driver, in multiply-adds of the kernels by rows, fitted to llvmpipe with 16 to 256 channels, maps of 4 to 32
- * and dilations 1 to 4: a product of register tiles takes 0.9 of one, a transformed value 35, for it is loaded and stored apart
- * from its neighbours, a sum of a weight gradient and a transformed weight 17. A weight gradient by rows is a fifth faster.
+ * Times on a CPU driver, in multiply-adds of the kernels by rows, fitted to llvmpipe with 8 to 128 channels, maps of 4 to 32
+ * and dilations 1 to 4: of a product of register tiles, of a transformed value, which is loaded and stored, and of what a pair
+ * of channels and a place take besides: a transformed weight, or a sum of a weight gradient. By rows a weight gradient
+ * takes two thirds of the time of the convolution, and its products are long ones of few channels.
  */
-const PRODUCT = 0.9;
-const VALUE = 35;
-const SUM = 17;
-const WEIGHT = 17;
-const ROWS_TO_WEIGHT = 1.2;
+const FORWARD = { product: 1.1, value: 26, pair: 8 };
+const WEIGHT = { product: 1.8, value: 28, pair: 30 };
 /** Images that share transformed weights: a convolution's way may not know how many there are. */
 const SHARE = 4;
 
-/** Of all tiles of some images, with so much for each pair of channels and place besides. */
-function winogradTime(tile: WinogradTile, p: Tiled, images: number, eachPair: number): number {
+/** Of all tiles of some images. */
+function winogradTime(tile: WinogradTile, p: Tiled, images: number, time: typeof FORWARD): number {
   const tiles = tilesOf(tile, p, images);
-  return winogradPlaces(tile) * (p.ci * p.co * (PRODUCT * tiles + eachPair) + VALUE * tiles * (p.ci + p.co));
+  const pairs = p.ci * p.co * (time.product * tiles + time.pair);
+  return winogradPlaces(tile) * (pairs + time.value * tiles * (p.ci + p.co));
 }
 
 /** Time of Winograd's way as a share of convRows', which computes whole tiles of columns. */
 function winogradShare(hw: Hardware, tile: WinogradTile, p: ConvProblem): number {
   const { columns } = convTile(hw, p);
   const byRows = 9 * p.ci * p.co * p.oh * columns * Math.ceil(p.ow / columns);
-  return winogradTime(tile, p, SHARE, WEIGHT) / (SHARE * byRows);
+  return winogradTime(tile, p, SHARE, FORWARD) / (SHARE * byRows);
 }
 
 /** The same of a weight gradient. */
 const winogradSumsShare = (tile: WinogradTile, { n, ...p }: Tiled & { n: number }): number =>
-  (winogradTime(tile, p, n, SUM) * ROWS_TO_WEIGHT) / (9 * p.ci * p.co * n * p.oh * p.ow);
+  winogradTime(tile, p, n, WEIGHT) / (9 * p.ci * p.co * n * p.oh * p.ow);
 
 /** Whether it is the gradient of a stride. */
 export const isStrided = ({ stuffing: [y, x] }: Pick<ConvProblem, "stuffing">): boolean => y * x > 1;

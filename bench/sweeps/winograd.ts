@@ -54,7 +54,7 @@ interface Shape {
 /** Multiply-adds beyond which a shape takes a software driver too long. */
 const MOST = hw.kind === "cpu" ? 2 ** 32 : Infinity;
 
-const shapes: Shape[] = [16, 32, 64, 128, 256].flatMap((channels) =>
+const shapes: Shape[] = [8, 16, 24, 32, 48, 64, 128, 256].flatMap((channels) =>
   [32, 28, 16, 14, 8, 7, 4].flatMap((size) =>
     [1, 2, 4]
       .filter((dilation) => dilation < size / 2)
