@@ -181,6 +181,7 @@ const ofTiles: Omit<Layout, "images" | "oh">[] = [
   ...[
     { dilationY: 1, dilationX: 1, ow: 4 },
     { dilationY: 3, dilationX: 1, ow: 32 },
+    { dilationY: 1, dilationX: 1, ow: 33 },
     { dilationY: 1, dilationX: 2, ow: 24 },
     { dilationY: 2, dilationX: 2, ow: 32 },
     { dilationY: 1, dilationX: 2, ow: 15 },
