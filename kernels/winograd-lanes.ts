@@ -271,7 +271,7 @@ export const outputGradByLanes = (by: Element): string =>
     ends: false,
   });
 
-/** WGSL of winogradOutput, not turned, where `ended` makes of sums, stored at `out`, with the bias b, what is stored. */
+/** WGSL of winogradOutput, not turned, where `ended` makes of sums with their bias, stored at `out`, what is stored. */
 export const outputByLanes = (by: Element, ended: (sums: string) => string): string => {
   const row = winogradRows(TILE).output;
   const value = (place: number) => `f${place >> 2}.${"xyzw"[place & 3]}`;
@@ -287,8 +287,8 @@ export const outputByLanes = (by: Element, ended: (sums: string) => string): str
       ${ownColumns(by, "p.ow")}`,
     `${unroll(PLACES / 4, (g) => `let f${g} = turnedFours(own, m[at + ${4 * g}u * size]);`)}
         ${unroll(TILE, (i) => unroll(SIDE, (j) => `let t${i}_${j} = ${row(i, (k) => value(SIDE * k + j))};`, " "))}
-        ${unroll(TILE, (i) => `let s${i} = collected(own, vec4f(${range(TILE).map((j) => row(j, (k) => `t${i}_${k}`))}), by);`)}
         let b = select(0.0, bias[(n * p.biasPitch + channel) * p.useBias], p.useBias == 1u);
+        ${unroll(TILE, (i) => `let s${i} = collected(own, vec4f(${range(TILE).map((j) => row(j, (k) => `t${i}_${k}`))}) + b, by);`)}
         let plane = (n * p.co + channel) * p.oh;
         ${unroll(TILE, (i) => `if (kept && oh + ${i}u * p.dilationY < p.oh) { let ${by === "fours" ? "out" : "first"} = (plane + oh + ${i}u * p.dilationY) * wide + column; ${put(i)} }`)}`,
   );

@@ -359,8 +359,9 @@ export const winogradOutput = defineKernel({
     const { tile, by, share } = v;
     const side = tile + 2;
     const row = winogradRows(tile).output;
-    const value = (s: string) => (residual ? `(${s} + b + residual[out]) * p.rescale` : `${s} + b`);
-    if (share !== "none") return outputByLanes(by, value);
+    const ended = (s: string) => (residual ? `(${s} + residual[out]) * p.rescale` : s);
+    if (share !== "none") return outputByLanes(by, ended);
+    const value = (s: string) => ended(`${s} + b`);
     return `
     ${eachRun("p.co", v)}
       if (!kept) { return; }

@@ -495,11 +495,12 @@ describe.each(winogradTileSizes)("the whole, tiles of %i", (tile) => {
       const [all, one, w] = [x, { shape: [1, 16, 8, wide], data: x.data.slice(3 * each, 4 * each) }]
         .map((t) => upload(t))
         .concat(upload(normal([16, 16, 3, 3], 2))) as [Tensor, Tensor, Tensor];
+      const bias = upload(normal([16], 3)); // where a compiler adds it, sums round
       const turns = [all, one].map((t) => {
         const seen: unknown[] = [];
         engine.choices.forcing("conv2d", { kernel: "winograd", tile }, () =>
           engine.dry(
-            () => conv2d(t, w, undefined, { padding: 1 }),
+            () => conv2d(t, w, bias, { padding: 1 }),
             ({ program }) => {
               if (program.kernel.name === winogradOutput.name) seen.push(program.variant);
             },
@@ -512,10 +513,10 @@ describe.each(winogradTileSizes)("the whole, tiles of %i", (tile) => {
           [{ turned: false }],
           [{ turned: true }],
         ]);
-      const together = await byWinograd(tile, () => conv2d(all, w, undefined, { padding: 1 }));
-      const alone = await byWinograd(tile, () => conv2d(one, w, undefined, { padding: 1 }));
+      const together = await byWinograd(tile, () => conv2d(all, w, bias, { padding: 1 }));
+      const alone = await byWinograd(tile, () => conv2d(one, w, bias, { padding: 1 }));
       expect(Array.from(alone)).toEqual(Array.from(together).slice(3 * each, 4 * each));
-      for (const t of [all, one, w]) t.dispose();
+      for (const t of [all, one, w, bias]) t.dispose();
     },
   );
 });
