@@ -149,9 +149,9 @@ const plain = (tiles: Tiles): string => {
         ${columns(`e${i}`, `g${i}`)
           .map((c, k) => `let c${i}_${k} = ${c};`)
           .join(" ")}
-        ${unroll(SIDE, (j) => `let f${SIDE * i + j} = ${row(j, (k) => `c${i}_${k}`)};`)}`,
+        ${unroll(SIDE, (j) => `let z${SIDE * i + j} = ${row(j, (k) => `c${i}_${k}`)};`)}`,
         )}
-        ${unroll(PLACES / 4, (g) => `let o${g} = turnedFours(own, vec4f(${range(4).map((q) => `f${4 * g + q}`)}));`)}
+        ${unroll(PLACES / 4, (g) => `let o${g} = turnedFours(own, vec4f(${range(4).map((q) => `z${4 * g + q}`)}));`)}
         if (stored) { ${unroll(PLACES / 4, (g) => `${to}[at + ${4 * g}u * size] = o${g};`)} }`,
   );
 };
