@@ -30,5 +30,18 @@ export const positive =
     throw new UsageError(`got ${option} ${text}, expected a number above 0`);
   };
 
+export type Span = readonly [from: number, to: number];
+
+/** Parses the value of an option as a span: a:b for a to b - 1. Throws UsageError for another text, and where b <= a. */
+export const spanOf =
+  (option: string, example: string) =>
+  (text: string): Span => {
+    const [a, b] = text.split(":").map(Number);
+    if (/^\d+:\d+$/.test(text) && Number.isSafeInteger(b) && b! > a!) return [a!, b!];
+    throw new UsageError(
+      `got ${option} ${text}, expected a:b with whole numbers and a below b, such as ${example}`,
+    );
+  };
+
 /** An option by its name in code as it is typed: --corrector-steps of correctorSteps. */
 export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { UsageError } from "../engine/errors.ts";
 import { NEWEST, stepName } from "./checkpoint-folder.ts";
 
 /** A run's folder, beside the folders of older checkpoints and of samples along the way. */
@@ -42,4 +43,18 @@ export function samplesBySteps(folder: string): string[] {
 export function removeSamplesAfter(folder: string, step: number): void {
   for (const name of samplesBySteps(folder))
     if (Number.parseInt(name, 10) > step) rmSync(join(folder, SAMPLES, name));
+}
+
+export const isFolder = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/**
+ * Where results go: what was asked for, else the folder of a run, or that of a checkpoint's file. Throws UsageError for a
+ * file, before hours of work have nowhere to go.
+ */
+export function folderFor(who: string, path: string, out: string | undefined): string {
+  if (out === undefined) return isFolder(path) ? path : dirname(path);
+  if (existsSync(out) && !isFolder(out))
+    throw new UsageError(`${who}: got --out ${out}, which is a file, expected a folder; give another --out`);
+  return out;
 }

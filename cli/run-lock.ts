@@ -1,9 +1,9 @@
-import { mkdirSync, rmdirSync, statSync } from "node:fs";
+import { mkdirSync, rmdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { UsageError } from "../engine/errors.ts";
 import { type Holder, holdLock } from "../engine/platform/file-lock.ts";
-import { files } from "./run-folder.ts";
+import { files, folderFor } from "./run-folder.ts";
 
 /**
  * Keeps other processes from training in a run's folder until it is disposed of. Makes the folder, and takes it away
@@ -15,11 +15,7 @@ export async function lockRun(who: string, folder: string): Promise<Disposable> 
   let made: string | undefined;
   const removeEmpty = () => made !== undefined && removeEmptyFolders(folder, made);
   try {
-    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false)
-      throw new UsageError(
-        `${who}: got --out ${folder}, which is a file, expected a folder; give another --out`,
-      );
-    made = mkdirSync(folder, { recursive: true });
+    made = mkdirSync(folderFor(who, folder, folder), { recursive: true });
     const lock = await holdLock(path);
     if (lock.heldBy) throw inUse(who, folder, path, lock.heldBy);
     return {

@@ -4,7 +4,7 @@ import { UsageError } from "../engine/errors.ts";
 import { parseAnyConfig } from "./config.ts";
 import { bestEvaluation, type Metrics, meanLoss, readMetrics } from "./metrics-log.ts";
 import { earlier, networkName, RECENT } from "./report.ts";
-import { files } from "./run-folder.ts";
+import { files, isFolder } from "./run-folder.ts";
 import { adapterName } from "./system.ts";
 
 /** A run in a line. What cannot be known of it is null. */
@@ -37,7 +37,7 @@ const DEEPEST = 5;
 
 /** The runs in a folder and in those within it, by name. Throws UsageError when there is no such folder. */
 export function findRuns(folder: string): FoundRun[] {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+  if (!isFolder(folder))
     throw new UsageError(
       `runs: got ${folder}, which is no folder, expected one of runs; train one first, or give another folder`,
     );

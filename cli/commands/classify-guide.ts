@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
@@ -6,16 +6,17 @@ import { softmax } from "../../engine/ops/index.ts";
 import type { Classifier } from "../../models/index.ts";
 import { type Checkpoint, samplingState } from "../../train/checkpoint.ts";
 import { openClassifier, sigmaRange } from "../classifier.ts";
-import { type ClassifierConfig, type Config, parseClassifierConfig, parseConfig } from "../config.ts";
+import { type ClassifierConfig, parseClassifierConfig, parseConfig } from "../config.ts";
 import { guidedScore, requireKnownNoise } from "../guide.ts";
 import { openNetwork } from "../network.ts";
-import { wholeFrom } from "../options.ts";
+import { between, wholeFrom } from "../options.ts";
 import { npz } from "../pictures/npz.ts";
 import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { files, openCheckpoint } from "../run.ts";
+import { folderFor } from "../run-folder.ts";
 import { drawSamples, type Size } from "../sampler.ts";
-import { isFolder } from "./sample.ts";
+import { applyOptions } from "../sampling/options.ts";
 
 interface GuideOptions {
   class: number | "all";
@@ -46,7 +47,12 @@ export function classifyGuideCommand(program: Command): void {
     .argument("<by>", "the classifier: a run's folder or a checkpoint file")
     .addOption(new Option("--class <k>", "its number, or all").default("all").argParser(classOf))
     .option("--n <count>", "images of each class", wholeFrom(1, "--n"), 8)
-    .option("--guidance-scale <s>", "factor of the gradient; 0 leaves the classifier out", scaleOf, 1)
+    .option(
+      "--guidance-scale <s>",
+      "factor of the gradient; 0 leaves the classifier out",
+      between(0, Infinity, "--guidance-scale"),
+      1,
+    )
     .option("--seed <seed>", "one seed gives one set of images", wholeFrom(0, "--seed"))
     .option("--steps <T>", "steps at each noise scale, or of the SDE", wholeFrom(1, "--steps"))
     .option("--json", "what the classifier says of the images, as JSON")
@@ -64,8 +70,9 @@ export function classifyGuideCommand(program: Command): void {
       requireSameImages(checkpoint, own);
       requireKnownNoise(config, classifierConfig);
       const classes = wanted(options.class, classifierConfig.classifier.classes);
-      const { n } = options;
-      applyOptions(config, options, classes.length);
+      const { n, seed, steps } = options;
+      applyOptions("classify-guide", config, { n: n * classes.length, seed, steps });
+      const folder = folderFor("classify-guide", path, options.out);
 
       const [c, h, w] = checkpoint.image;
       const size = { c, h, w };
@@ -88,7 +95,6 @@ export function classifyGuideCommand(program: Command): void {
         });
         const drawing = { samples, size, classes, n };
         const verdicts = await judge(engine, classifier, classifierConfig, drawing);
-        const folder = options.out ?? (isFolder(path) ? path : dirname(path));
         const written = writeImages(folder, drawing, options.npz);
         if (options.json)
           console.log(JSON.stringify({ files: written, guidanceScale: scale, nfe, classes: verdicts }));
@@ -97,12 +103,6 @@ export function classifyGuideCommand(program: Command): void {
         engine.destroy();
       }
     });
-}
-
-function scaleOf(text: string): number {
-  const s = Number(text);
-  if (text.trim() !== "" && Number.isFinite(s) && s >= 0) return s;
-  throw new UsageError(`got --guidance-scale ${text}, expected a number from 0`);
 }
 
 function classOf(text: string): number | "all" {
@@ -128,19 +128,6 @@ function requireSameImages({ image }: Checkpoint, { image: own }: Checkpoint): v
       `classify-guide: got a network of ${image.join("x")} images and a classifier of ${own.join("x")} images, ` +
         "expected one shape; train the classifier with the same data.size and data.channels",
     );
-}
-
-/** What was asked for goes before what the configuration says. */
-function applyOptions(config: Config, { n, seed, steps }: GuideOptions, classes: number): void {
-  if (config.sde && !config.sde.continuous && steps !== undefined)
-    throw new UsageError(
-      `classify-guide: got --steps ${steps} for a network that knows only its ${config.sde.numScales} steps; leave it out`,
-    );
-  if (steps !== undefined)
-    if (config.sde) config.sampling.steps = steps;
-    else config.sampling.stepsPerLevel = steps;
-  config.sampling.count = n * classes;
-  if (seed !== undefined) config.sampling.seed = seed;
 }
 
 /** What the classifier says of samples [n classes,c,h,w], n of each class, without noise. */

@@ -13,7 +13,8 @@ import {
   showSeveral,
   withSeveral,
 } from "../control/several.ts";
-import { folderFor, onSde, openTrained, type Trained, withScore } from "../control/trained.ts";
+import { onSde, openTrained, type Trained, withScore } from "../control/trained.ts";
+import { folderFor } from "../run-folder.ts";
 
 const names = { sample: "coloring", beside: "its grey values", file: "colorized" };
 
@@ -28,7 +29,7 @@ export function colorizeCommand(program: Command): void {
     const { config, size } = trained;
     const { nfe, ...sampler } = replacementOf("colorize", config, options);
     const given = openGiven("colorize", trained, options);
-    const output = new Output(folderFor("colorize", trained, options.out));
+    const output = new Output(folderFor("colorize", path, options.out));
     const grey = greyOf(given.pixels, given.count);
     const request = { config, size, given, n: options.n, grey, sampler };
     const colorings = await withScore(trained, options.raw, (engine, score) =>

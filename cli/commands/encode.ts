@@ -5,8 +5,9 @@ import { type GivenImages, type ImageOptions, openGiven, withImages } from "../c
 import { latentNorms, type RoundTrips, roundTrips } from "../control/latents.ts";
 import { counted, Output, pictureOf, requireFinite } from "../control/output.ts";
 import { largest, type Pixels, rms } from "../control/pixels.ts";
-import { folderFor, inTime, openTrained, type Trained, withScore } from "../control/trained.ts";
+import { inTime, openTrained, type Trained, withScore } from "../control/trained.ts";
 import { npz } from "../pictures/npz.ts";
+import { folderFor } from "../run-folder.ts";
 
 interface EncodeOptions extends ImageOptions, FlowSolverOptions {
   raw?: boolean;
@@ -30,7 +31,7 @@ export function encodeCommand(program: Command): void {
     .action(async (path: string, options: EncodeOptions) => {
       const trained = inTime("encode", openTrained(path));
       const given = openGiven("encode", trained, options);
-      const output = new Output(folderFor("encode", trained, options.out));
+      const output = new Output(folderFor("encode", path, options.out));
       const { config, size } = trained;
       const { batch, tolerance = TOLERANCE } = options;
       const result = await withScore(trained, options.raw, (engine, score) =>

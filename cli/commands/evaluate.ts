@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
@@ -20,8 +19,10 @@ import { openNetwork } from "../network.ts";
 import { wholeFrom } from "../options.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { endLine, statusLine } from "../progress.ts";
-import { files, openCheckpoint, openImages } from "../run.ts";
+import { openCheckpoint, openImages } from "../run.ts";
+import { folderFor } from "../run-folder.ts";
 import { drawSamples } from "../sampler.ts";
+import { applyOptions } from "../sampling/options.ts";
 import { scoreOf } from "../score.ts";
 
 interface EvaluateOptions {
@@ -85,7 +86,8 @@ export function evaluateCommand(program: Command): void {
 async function evaluate(path: string, options: EvaluateOptions): Promise<void> {
   const checkpoint = openCheckpoint(path);
   const config = parseConfig(checkpoint.config, path);
-  applyOptions(config, options);
+  takeOptions(config, options);
+  const folder = folderFor("evaluate", path, options.out);
   const { image } = checkpoint;
   const given = options.samples === undefined ? undefined : readSamples(options.samples, image);
   const images = openImages(config);
@@ -129,8 +131,7 @@ async function evaluate(path: string, options: EvaluateOptions): Promise<void> {
         : { nfe: drawn!.nfe },
     };
     const report = reportOf(parts);
-    const inFolder = existsSync(join(path, files.checkpoint));
-    const paths = write(options.out ?? (inFolder ? path : dirname(path)), report, comparison);
+    const paths = write(folder, report, comparison);
     if (options.json) console.log(JSON.stringify(report));
     else for (const line of [...reportLines(parts), `wrote ${paths.join(" and ")}`]) console.log(line);
     for (const space of spaces) space.dispose();
@@ -140,7 +141,7 @@ async function evaluate(path: string, options: EvaluateOptions): Promise<void> {
 }
 
 /** What was asked for goes before what the configuration says. Throws UsageError for what does not go together. */
-function applyOptions(
+function takeOptions(
   config: Config,
   { n, batch, seed, denoise, samples, likelihood, raw }: EvaluateOptions,
 ): void {
@@ -157,10 +158,7 @@ function applyOptions(
     throw new UsageError(
       `evaluate: got ${needless[0]} with --samples, whose images are drawn already, expected one of them`,
     );
-  config.sampling.count = n ?? DRAWN;
-  config.sampling.batchSize = batch;
-  if (seed !== undefined) config.sampling.seed = seed;
-  config.sampling.denoise &&= denoise;
+  applyOptions("evaluate", config, { n: n ?? DRAWN, batch, seed, ...(denoise ? {} : { denoise }) });
 }
 
 /** Where images are compared. Throws UsageError, telling how to come by one, where nothing was given. */

@@ -15,8 +15,9 @@ import {
   showSeveral,
   withSeveral,
 } from "../control/several.ts";
-import { folderFor, openTrained, withScore } from "../control/trained.ts";
+import { openTrained, withScore } from "../control/trained.ts";
 import { positive } from "../options.ts";
+import { folderFor } from "../run-folder.ts";
 
 interface InpaintOptions extends SeveralOptions {
   mask: string;
@@ -46,7 +47,7 @@ export function inpaintCommand(program: Command): void {
       const sampler = samplerOf(config, options);
       const mask = maskOf(options.mask, size, sampler.seed);
       const given = openGiven("inpaint", trained, options);
-      const output = new Output(folderFor("inpaint", trained, options.out));
+      const output = new Output(folderFor("inpaint", path, options.out));
       const request = { config, size, given, n: options.n, mask, sampler };
       const completions = await withScore(trained, options.raw, (engine, score) =>
         complete(engine, score, request),

@@ -18,9 +18,10 @@ import {
 import { requireOwn } from "../control/own-options.ts";
 import { clamped, type Pixels, rms } from "../control/pixels.ts";
 import { annealingOf } from "../control/replacement.ts";
-import { folderFor, inTime, openTrained, type Trained, withScore } from "../control/trained.ts";
+import { inTime, openTrained, type Trained, withScore } from "../control/trained.ts";
 import { positive, wholeFrom } from "../options.ts";
 import { npz } from "../pictures/npz.ts";
+import { folderFor } from "../run-folder.ts";
 
 interface InterpolateOptions extends OutputOptions {
   between?: readonly [number, number];
@@ -69,7 +70,7 @@ export function interpolateCommand(program: Command): void {
     .action(async (path: string, options: InterpolateOptions) => {
       const trained = openTrained(path);
       requireOwn("interpolate", trained.config, options, own);
-      const output = new Output(folderFor("interpolate", trained, options.out));
+      const output = new Output(folderFor("interpolate", path, options.out));
       const plan = trained.config.sde ? flowPlan(trained, options) : ladderPlan(trained, options);
       const drawn = await withScore(trained, options.raw, plan.draw);
       write(output, trained, drawn, options, plan);

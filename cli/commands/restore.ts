@@ -13,7 +13,8 @@ import {
   showSeveral,
   withSeveral,
 } from "../control/several.ts";
-import { folderFor, onSde, openTrained, withScore } from "../control/trained.ts";
+import { onSde, openTrained, withScore } from "../control/trained.ts";
+import { folderFor } from "../run-folder.ts";
 
 interface RestoreOptions extends SeveralOptions {
   operator: string;
@@ -36,7 +37,7 @@ export function restoreCommand(program: Command): void {
     const { nfe, ...sampler } = replacementOf("restore", config, options);
     const observation = observationOf(options.operator, size, sampler.seed);
     const given = openGiven("restore", trained, options);
-    const output = new Output(folderFor("restore", trained, options.out));
+    const output = new Output(folderFor("restore", path, options.out));
     const request = { config, size, given, n: options.n, observation, sampler };
     const restored = await withScore(trained, options.raw, (engine, score) =>
       restoreImages(engine, score, request),

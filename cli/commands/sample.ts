@@ -1,14 +1,15 @@
-import { rmSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { samplingState } from "../../train/checkpoint.ts";
 import { correctorNames, methodNames, predictorNames, snrRules } from "../config/sampling.ts";
 import { type Config, parseConfig } from "../config.ts";
+import { hashOfValues } from "../evaluation/hash.ts";
 import { stopOnSignal } from "../interrupt.ts";
 import { openNetwork } from "../network.ts";
-import { between, positive, wholeFrom } from "../options.ts";
+import { between, positive, spanOf, wholeFrom } from "../options.ts";
 import { excerpt } from "../pictures/excerpt.ts";
 import { animation } from "../pictures/gif.ts";
 import { npz } from "../pictures/npz.ts";
@@ -17,12 +18,12 @@ import { strip } from "../pictures/strip.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { endLine } from "../progress.ts";
 import { files, openCheckpoint } from "../run.ts";
+import { folderFor } from "../run-folder.ts";
 import { type Drawn, drawSamples, type Size } from "../sampler.ts";
 import { methodOf } from "../sampling/methods.ts";
 import { applyOptions, type DrawOptions, identityOf, mergeOptions } from "../sampling/options.ts";
 import {
   type Drawing,
-  hashOf,
   openDrawing,
   requireSameDrawing,
   type SavedDrawing,
@@ -45,7 +46,11 @@ export function sampleCommand(program: Command): void {
     .description("draw images from a trained network")
     .argument("<run>", "a run's folder or a checkpoint file")
     .option("--n <count>", "how many images", wholeFrom(1, "--n"))
-    .option("--range <a:b>", "images a to b - 1 of those that the seed gives, to share the work", rangeOf)
+    .option(
+      "--range <a:b>",
+      "images a to b - 1 of those that the seed gives, to share the work",
+      spanOf("--range", "0:64"),
+    )
     .option("--batch <count>", "how many at a time; the images are the same", wholeFrom(1, "--batch"))
     .option("--seed <seed>", "one seed gives one set of images", wholeFrom(0, "--seed"))
     .addOption(
@@ -85,15 +90,15 @@ async function sample(path: string, typed: SampleOptions): Promise<void> {
   const { json, out, resume = false, saveEvery, ...given } = typed;
   if (given.denoise) delete given.denoise; // Commander's default
   const checkpoint = openCheckpoint(path);
-  const folder = out ?? (isFolder(path) ? path : dirname(path));
+  const folder = folderFor("sample", path, out);
   const state = join(folder, files.drawing);
   const kept = openKept(state, resume);
   const options = kept ? mergeOptions(kept.options, given) : given;
   const config = parseConfig(checkpoint.config, "the checkpoint's configuration");
-  applyOptions(config, options);
+  applyOptions("sample", config, options);
   methodOf(config); // refuses what no sampler takes
   const values = options.raw ? checkpoint.network : samplingState(checkpoint);
-  const identity = identityOf(config, options, { weights: hashOf(values), image: checkpoint.image });
+  const identity = identityOf(config, options, { weights: hashOfValues(values), image: checkpoint.image });
   if (kept) requireSameDrawing(state, kept.identity, identity);
   if (resume && !json)
     console.log(kept ? goingOn(folder, kept, config) : `${folder}: nothing to go on from, beginning`);
@@ -143,16 +148,6 @@ function goingOn(
 
 const resumeLine = (path: string, out: string | undefined): string =>
   `stein sample ${path}${out === undefined ? "" : ` --out ${out}`} --resume`;
-
-function rangeOf(text: string): [number, number] {
-  const [a, b] = text.split(":").map(Number);
-  if (!/^\d+:\d+$/.test(text) || !Number.isSafeInteger(b) || !(b! > a!))
-    throw new UsageError(`got --range ${text}, expected a:b with whole numbers and a below b, such as 0:64`);
-  return [a!, b!];
-}
-
-export const isFolder = (path: string): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 const summary = ({ sampling }: Config, { range }: DrawOptions, { nfe }: Drawn, written: string[]) => ({
   images: sampling.count,

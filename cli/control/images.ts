@@ -1,9 +1,10 @@
-import { statSync } from "node:fs";
 import type { Command } from "commander";
 import { type ImageSet, toBatch } from "../../data/dataset.ts";
 import { openImageSet } from "../../data/index.ts";
 import { UsageError } from "../../engine/errors.ts";
+import { type Span, spanOf } from "../options.ts";
 import { openImages } from "../run.ts";
+import { isFolder } from "../run-folder.ts";
 import type { Pixels } from "./pixels.ts";
 import { imageFile } from "./png-file.ts";
 import type { Trained } from "./trained.ts";
@@ -28,15 +29,13 @@ export interface GivenImages {
   readonly source: string;
 }
 
-type Span = readonly [from: number, to: number];
-
 /** Adds the options that choose images. */
 export const withImages = (command: Command, count = COUNT): Command =>
   command
     .option(
       "--data <a:b>",
       `images a to b - 1 of the run's held-back ones, or of --images; the first ${count} unless given`,
-      spanOf,
+      spanOf("--data", "0:16"),
     )
     .option("--images <path>", "a PNG file, or a folder of images, in place of the run's own");
 
@@ -79,13 +78,5 @@ function heldBack({ config }: Trained): ImageSet {
 
 function ownImages(path: string, { size: { c, h } }: Trained): ImageSet {
   const shape = { size: h, channels: c };
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory()
-    ? openImageSet({ name: "folder", path, ...shape })
-    : imageFile(path, shape);
-}
-
-function spanOf(text: string): Span {
-  const [a, b] = text.split(":").map(Number);
-  if (/^\d+:\d+$/.test(text) && Number.isSafeInteger(b) && b! > a!) return [a!, b!];
-  throw new UsageError(`got --data ${text}, expected a:b with whole numbers and a below b, such as 0:16`);
+  return isFolder(path) ? openImageSet({ name: "folder", path, ...shape }) : imageFile(path, shape);
 }

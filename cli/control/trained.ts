@@ -1,5 +1,3 @@
-import { statSync } from "node:fs";
-import { dirname } from "node:path";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import type { ScoreFunction } from "../../samplers/index.ts";
@@ -49,16 +47,6 @@ export function inTime(who: string, trained: Trained): Trained<SdeConfig> {
       "for the probability flow goes through them; train one with sde.continuous true",
   );
 }
-
-/** Where results go: what was asked for, else the run's folder. Throws UsageError for a file. */
-export function folderFor(who: string, { path }: Trained, out: string | undefined): string {
-  if (out === undefined) return isFolder(path) ? path : dirname(path);
-  if (statSync(out, { throwIfNoEntry: false }) && !isFolder(out))
-    throw new UsageError(`${who}: got --out ${out}, which is a file, expected a folder; give another --out`);
-  return out;
-}
-
-const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /** Opens the device, and the network's score on it: of the running averages, or of the newest weights if `raw`. */
 export async function withScore<T>(

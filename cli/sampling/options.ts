@@ -9,13 +9,13 @@ import {
   type snrRules,
 } from "../config/sampling.ts";
 import type { Config } from "../config.ts";
-import { flagOf } from "../options.ts";
+import { flagOf, type Span } from "../options.ts";
 import type { Identity } from "./state.ts";
 
 /** What images are asked for and how they are drawn, as typed. */
 export interface DrawOptions {
   n?: number;
-  range?: [from: number, to: number];
+  range?: Span;
   batch?: number;
   seed?: number;
   method?: Method;
@@ -58,28 +58,27 @@ const typed = (name: Special): string => flagOf(name === "denoise" ? "noDenoise"
 
 /**
  * What was asked for goes before what the configuration says. Throws UsageError for options of other samplers and for
- * those that do not go together.
+ * those that do not go together; `who` begins its message.
  */
-export function applyOptions(config: Config, options: DrawOptions): void {
+export function applyOptions(who: string, config: Config, options: DrawOptions): void {
   const { n, range, batch, seed } = options;
-  if (n !== undefined && range) throw new UsageError("sample: got --n and --range, expected one of them");
-  applyMethod(config, options.method);
+  if (n !== undefined && range) throw new UsageError(`${who}: got --n and --range, expected one of them`);
+  applyMethod(who, config, options.method);
   const sampling: Record<string, unknown> = config.sampling;
-  const method = config.sampling.method as Method;
   for (const name of Object.keys(takenBy) as Special[]) {
     const value = options[name];
     if (value === undefined) continue;
-    requireTaken(config, name, method);
+    requireTaken(who, config, name);
     sampling[keyOf(name, config)] = value;
   }
-  requireCorrector(config, options);
+  requireCorrector(who, config, options);
   const count = range ? range[1] - range[0] : n;
   if (count !== undefined) config.sampling.count = count;
   if (batch !== undefined) config.sampling.batchSize = batch;
   if (seed !== undefined) config.sampling.seed = seed;
   const wrong = samplingDisagreement(config);
-  if (wrong) throw new UsageError(`sample: ${wrong}`);
-  if (range) requireSplittable(config);
+  if (wrong) throw new UsageError(`${who}: ${wrong}`);
+  if (range) requireSplittable(who, config);
 }
 
 /** The key of the sampling section that an option stands for. */
@@ -89,49 +88,50 @@ function keyOf(name: Special, { sde }: Config): string {
 }
 
 /** Of what use would the settings of a corrector be where there is none? */
-function requireCorrector({ sde, sampling }: Config, options: DrawOptions): void {
+function requireCorrector(who: string, { sde, sampling }: Config, options: DrawOptions): void {
   if (!sde || sampling.method !== "pc" || sampling.corrector !== "none") return;
   const given = (["correctorSteps", "snr", "snrOver"] as const).find((name) => options[name] !== undefined);
   if (given)
     throw new UsageError(
-      `sample: got ${flagOf(given)} without a corrector, expected one; give --corrector langevin or ald, or leave it out`,
+      `${who}: got ${flagOf(given)} without a corrector, expected one; give --corrector langevin or ald, or leave it out`,
     );
 }
 
-function applyMethod(config: Config, method: Method | undefined): void {
+function applyMethod(who: string, config: Config, method: Method | undefined): void {
   if (method === undefined) return;
   const known: readonly Method[] = config.sde ? sdeMethods : ladderMethods;
   if (!known.includes(method))
     throw new UsageError(
-      `sample: got --method ${method}, which is for networks ${kind(!config.sde)}, expected one of ${known.join(", ")}`,
+      `${who}: got --method ${method}, which is for networks ${kind(!config.sde)}, expected one of ${known.join(", ")}`,
     );
   config.sampling.method = method as never;
 }
 
 const kind = (sde: boolean): string => (sde ? "on an SDE" : "on a ladder of noise scales");
 
-function requireTaken(config: Config, name: Special, method: Method): void {
+function requireTaken(who: string, config: Config, name: Special): void {
+  const method = config.sampling.method as Method;
   const takers: readonly Method[] = takenBy[name];
   if (takers.includes(method)) return;
   const ours = takers.filter((m) => (config.sde ? sdeMethods : ladderMethods).some((known) => known === m));
   throw new UsageError(
     ours.length === 0
-      ? `sample: got ${typed(name)}, which is for networks ${kind(!config.sde)}; leave it out`
-      : `sample: got ${typed(name)} with method ${method}, expected it with ${ours.join(", ")}; leave it out, or give --method`,
+      ? `${who}: got ${typed(name)}, which is for networks ${kind(!config.sde)}; leave it out`
+      : `${who}: got ${typed(name)} with method ${method}, expected it with ${ours.join(", ")}; leave it out${who === "sample" ? ", or give --method" : ""}`,
   );
 }
 
 /** Images of a range are to be those that other processes would draw, whatever the ranges. */
-function requireSplittable({ sde, sampling }: Config): void {
+function requireSplittable(who: string, { sde, sampling }: Config): void {
   if (!sde) return;
   if (sampling.method === "ode" && sampling.batchSize > 1)
     throw new UsageError(
-      "sample: got --range with method ode, which chooses its steps for a whole batch; " +
+      `${who}: got --range with method ode, which chooses its steps for a whole batch; ` +
         "take --batch 1, or fixed steps by --method heun",
     );
   if (sampling.method === "pc" && sampling.corrector === "langevin" && sampling.snrOver === "batch")
     throw new UsageError(
-      "sample: got --range with snrOver batch, by which images depend on their batch; take --snr-over sample",
+      `${who}: got --range with snrOver batch, by which images depend on their batch; take --snr-over sample`,
     );
 }
 

@@ -1,8 +1,6 @@
-import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { UsageError } from "../../engine/errors.ts";
 import { readSafetensors, writeSafetensors } from "../../engine/safetensors.ts";
-import type { State as Values } from "../../models/module.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import type { Point } from "./methods.ts";
 
@@ -99,16 +97,6 @@ export function requireSameDrawing(path: string, before: Identity, now: Identity
         : `sample: got ${key} ${given}, but ${path} was begun with ${was}; set it back, or remove that file to begin anew`,
     );
   }
-}
-
-/** A number that stands for a network's values. */
-export function hashOf(values: Values): string {
-  const hash = createHash("sha256");
-  for (const [name, { shape, data }] of values) {
-    hash.update(`${name} ${JSON.stringify(shape)}\n`);
-    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  return hash.digest("hex");
 }
 
 const mapValues = <T, U>(record: Readonly<Record<string, T>>, f: (value: T) => U): Record<string, U> =>

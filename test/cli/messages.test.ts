@@ -153,12 +153,13 @@ const configurations: Record<string, Case> = {
 
 /** A run on an SDE, with other values in it. */
 const onSde = (changes: Record<string, Record<string, unknown>>): string => {
-  const { model, sde, data, training } = changes;
+  const { model, sde, data, training, sampling } = changes;
   return stringify({
     data: { name: "cifar10", path: ".", ...data },
     model: { name: "ncsnpp", nf: 8, chMult: [1, 2], numResBlocks: 1, attnResolutions: [16], ...model },
     sde: { name: "ve", ...sde },
     training: { steps: 5, ...training },
+    ...(sampling && { sampling }),
   });
 };
 const ncsn = { model: { name: "ncsn", ngf: 8 } };
@@ -315,6 +316,41 @@ const samplers: Record<string, Case> = {
     args: "sample a.safetensors --method ddim --no-denoise",
     files: { "a.safetensors": checkpoint(onSde({ sde: { name: "vp" } })) },
     says: "sample: got --no-denoise with method ddim, expected it with pc, ode, heun, euler; leave it out, or give --method",
+  },
+  "the same of an evaluation": {
+    args: "evaluate a.safetensors --no-denoise",
+    files: { "a.safetensors": checkpoint(onSde({ sampling: { method: "ddim" } })) },
+    says: "evaluate: got --no-denoise with method ddim, expected it with pc, ode, heun, euler; leave it out",
+  },
+  "steps of a guided sampler that takes one at each scale": {
+    args: "classify-guide a.safetensors c.safetensors --steps 5",
+    files: {
+      "a.safetensors": checkpoint(tiny({ sampling: { method: "consistent" } })),
+      "c.safetensors": checkpoint(tiny(), { config: "{ classifier: , training: { steps: 1 } }" }),
+    },
+    says: "classify-guide: got --steps with method consistent, expected it with annealed; leave it out",
+  },
+  "a factor that no guidance has": {
+    args: "classify-guide a b --guidance-scale -1",
+    says: "got --guidance-scale -1, expected a number from 0",
+  },
+  "samples into a file": {
+    args: "sample a.safetensors --out a.safetensors",
+    files: { "a.safetensors": checkpoint() },
+    says: "sample: got --out a.safetensors, which is a file, expected a folder; give another --out",
+  },
+  "guided samples into a file": {
+    args: "classify-guide a.safetensors c.safetensors --out a.safetensors",
+    files: {
+      "a.safetensors": checkpoint(),
+      "c.safetensors": checkpoint(tiny(), { config: "{ classifier: , training: { steps: 1 } }" }),
+    },
+    says: "classify-guide: got --out a.safetensors, which is a file, expected a folder; give another --out",
+  },
+  "an evaluation into a file": {
+    args: "evaluate a.safetensors --out a.safetensors",
+    files: { "a.safetensors": checkpoint() },
+    says: "evaluate: got --out a.safetensors, which is a file, expected a folder; give another --out",
   },
   "Karras's schedule for a network that is not told sigma": {
     args: "sample a.safetensors --method edm",

@@ -61,7 +61,7 @@ beforeAll(async () => {
 
 const configured = (file: string, options: DrawOptions = {}): Config => {
   const config = parseConfig(openCheckpoint(join(folder, file)).config, file);
-  applyOptions(config, options);
+  applyOptions("sample", config, options);
   return config;
 };
 
