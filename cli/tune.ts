@@ -15,7 +15,7 @@ export interface Batches {
 /** What a configuration says. */
 export const batchesOf = ({ training, sampling }: Config): Batches => ({
   training: training.batchSize / training.accumulate,
-  sampling: sampling.count,
+  sampling: Math.min(sampling.count, sampling.batchSize),
 });
 
 /** A training step of a configuration's network and a network call of its sampler, to be walked through. */

@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { parseConfig } from "../../cli/config.ts";
+import { batchesOf } from "../../cli/tune.ts";
 import type { Tuning } from "../../engine/autotune.ts";
 import { newFolder, removeFolders, stein, steinHere, tiny } from "./stein.ts";
 
@@ -50,4 +52,11 @@ test("a budget is a whole number of milliseconds", async () => {
   const { code, complaints } = await steinHere(["tune", "run.yaml", "--budget", "0"], { cwd: folder });
   expect(complaints).toEqual(["stein: got --budget 0, expected a whole number from 1"]);
   expect(code).toBe(2);
+});
+
+test("unless told, as many images are drawn at once as sampling does: a batch, or all where they are fewer", () => {
+  const drawnAtOnce = (count: number, batchSize: number) =>
+    batchesOf(parseConfig(tiny({ sampling: { count, batchSize } }), "run.yaml")).sampling;
+  expect(drawnAtOnce(1000, 64)).toBe(64);
+  expect(drawnAtOnce(10, 64)).toBe(10);
 });
