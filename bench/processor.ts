@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { cpus } from "node:os";
 
 /**
  * Processor time, in milliseconds, that the threads of this process but its main one have had so far: on a software
@@ -13,8 +14,20 @@ export function threadsTime(): number | undefined {
   }
 }
 
+/** The same as if all cores were these threads': what kernels take of a machine that has nothing else to do. */
+export function aloneTime(): number | undefined {
+  const ms = threadsTime();
+  return ms === undefined ? undefined : ms / cpus().length;
+}
+
+/** Processor time, in milliseconds, that all threads of this process have had so far. */
+export function processTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /**
- * The same of the main thread alone: what the host has to do. It moves on in steps of a few milliseconds, so measure for many.
+ * That of the main thread alone: what the host has to do. It moves on in steps of a few milliseconds, so measure for many.
  * Undefined off Linux.
  */
 export function mainThreadTime(): number | undefined {

@@ -1,10 +1,7 @@
 import type { Profile, ProfileRow } from "../engine/profiler.ts";
 import { percent } from "./format.ts";
-import { leastTime, type Roofs, shareOf, type Work, withoutDispatches } from "./roofs.ts";
+import { GOOD, leastTime, type Roofs, shareOf, type Work, withoutDispatches } from "./roofs.ts";
 import type { ProfileRecord } from "./schema.ts";
-
-/** Of its roof, from which on a kernel counts as good. */
-export const GOOD = 0.7;
 
 /** A profile as a line, each kernel held against the roofs by the same clock. */
 export const describeProfile = (

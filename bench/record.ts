@@ -114,8 +114,8 @@ export function requireSameAdapter(engine: Engine, { run }: OldRecord, file: str
 const LEAST_CHANGE = 0.03;
 
 /**
- * How a case's time changed: new over old, and whether it did so by 3 % or more and the middle halves lie apart. By processor time or timestamps where
- * both runs have rates of them, else by the wall clock.
+ * How a case's time changed: new over old, and whether it did so by 3 % or more and the middle halves lie apart. By
+ * processor time or timestamps where both runs have rates of them, else by the wall clock.
  */
 export function change(t: Pick<CaseRecord, "wall" | "gpu" | "alone" | "by">, old: CaseRecord) {
   const of = (which: typeof t | CaseRecord) =>

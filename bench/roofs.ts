@@ -6,6 +6,9 @@ export interface Roofs {
   readonly dispatchMicroseconds?: number | undefined;
 }
 
+/** Of its roof, from which on a kernel counts as good. */
+export const GOOD = 0.7;
+
 /** What work asks for: bytes moved and floating point operations, a multiply-add counted as two. */
 export interface Work {
   readonly bytes: number;

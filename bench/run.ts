@@ -11,6 +11,7 @@ import { type Case, type Measured, measure, progressLine } from "./harness.ts";
 import { htmlReport } from "./html/report.ts";
 import { measureLoading } from "./loading.ts";
 import { nodeHost } from "./node-host.ts";
+import { aloneTime } from "./processor.ts";
 import { describeProfile } from "./profile.ts";
 import { Rates } from "./rates.ts";
 import { describeRun, linesOf, requireSameAdapter } from "./record.ts";
@@ -113,13 +114,8 @@ const clocks = { timestamps: "gpu", "wall clock": "median", "processor time": "a
 /** Prints where the steps' time goes, and gives it as lines. */
 async function profiled(engine: Engine, filter: string | undefined, rates: Rates): Promise<ProfileRecord[]> {
   const records: ProfileRecord[] = [];
-  const { threadsTime, cores } = nodeHost();
-  const processorTime = () => {
-    const ms = threadsTime();
-    return ms === undefined ? undefined : ms / cores;
-  };
   for (const { name, capture } of steps.filter((step) => matches(step.name, filter))) {
-    const result = await profile(engine, capture(engine), { processorTime });
+    const result = await profile(engine, capture(engine), { processorTime: aloneTime });
     const record = describeProfile(name, result, rates.roofs(clocks[result.clock]));
     records.push(record);
     console.log(`\n${profileReport(record)}`);

@@ -1,4 +1,5 @@
 import { tiny } from "./dispatch.bench.ts";
+import { percent } from "./format.ts";
 import type { By, Timing } from "./harness.ts";
 import { cases as binary } from "./kernels/binary.bench.ts";
 import { convName, convPasses, residual } from "./kernels/conv2d.bench.ts";
@@ -26,7 +27,6 @@ export interface Verdict {
   readonly figures: readonly string[];
 }
 
-const percent = (v: number): string => `${(100 * v).toFixed(0)} %`;
 const inMilliseconds = (v: number): string => `${v.toFixed(1)} ms`;
 
 const targets: readonly Target[] = [

@@ -21,10 +21,9 @@ export interface AppliedOp extends Work {
 }
 
 /**
- * The distinct ops of a forward pass, found by walking through it: nothing is computed. `open` builds the network, which is
- * not counted, and gives the pass. Bytes: each input read and the
- * output written once, what the mathematics asks for; operations: as the kernels count them. Ops that launch nothing are
- * left out.
+ * The distinct ops of a forward pass, found by walking through it: nothing is computed. `open` builds the network, which
+ * is not counted, and gives the pass. Bytes: each input read and the output written once, what the mathematics asks for;
+ * operations: as the kernels count them. Ops that launch nothing are left out.
  */
 export function walkOps(engine: Engine, open: () => () => unknown): AppliedOp[] {
   const found = new Map<string, AppliedOp>();

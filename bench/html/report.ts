@@ -1,8 +1,8 @@
 import { UsageError } from "../../engine/errors.ts";
 import { digits, percent } from "../format.ts";
-import { GOOD } from "../profile.ts";
 import { isBusy, type OldRecord } from "../record.ts";
 import { rooflinePlot } from "../roofline/plot.ts";
+import { GOOD } from "../roofs.ts";
 import { type Line, ofKind, type RoofsRecord, type RunRecord } from "../schema.ts";
 import { html, Markup } from "./markup.ts";
 import { script, style } from "./style.ts";

@@ -1,6 +1,7 @@
 import { digits, percent } from "../format.ts";
-import { GOOD, type GoodShare, goodLine, goodShare } from "../profile.ts";
+import { type GoodShare, goodLine, goodShare } from "../profile.ts";
 import { change, type OldRecord } from "../record.ts";
+import { GOOD } from "../roofs.ts";
 import type { CaseRecord, ColdRecord, FusionRecord, Line, ProfileRecord, TargetRecord } from "../schema.ts";
 import { html, Markup } from "./markup.ts";
 

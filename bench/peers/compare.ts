@@ -1,11 +1,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Load } from "../host.ts";
+import { watchLoad } from "../load.ts";
+import { processTime } from "../processor.ts";
 import { disagreement } from "./agreement.ts";
 import { type Answerer, Child } from "./child.ts";
 import type { Introduction, Results } from "./engine.ts";
 import type { HostArray } from "./inputs.ts";
-import { type Load, watchLoad } from "./load.ts";
 import { type EngineName, type PeerName, roster } from "./roster.ts";
 import { type Outcome, type Row, timesOf } from "./verdict.ts";
 import type { Workload } from "./workloads.ts";
@@ -67,7 +69,7 @@ export async function compare(options: CompareOptions, start: Start = childOf): 
 
     const processor = async () => {
       const spent = await Promise.all([...children.values()].map(processorTime));
-      return spent.reduce((sum, ms) => sum + ms, ownProcessorTime());
+      return spent.reduce((sum, ms) => sum + ms, processTime());
     };
     const loadSince = watchLoad(await processor());
     for (let round = -WARM_UPS; round < rounds; round++)
@@ -205,9 +207,4 @@ class Pair {
 async function processorTime(child: Answerer): Promise<number> {
   if (!child.alive) return 0;
   return (await child.ask<"processor">({ ask: "processor" })).ms;
-}
-
-function ownProcessorTime(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
 }

@@ -1,5 +1,6 @@
 import { patiently } from "../../engine/patience.ts";
 import { poller } from "../../engine/platform/node.ts";
+import { processTime } from "../processor.ts";
 import { isWork, type PeerEngine, type Work } from "./engine.ts";
 import type { Answers, Question, Reply } from "./messages.ts";
 
@@ -50,10 +51,8 @@ class Desk {
         const ms = performance.now(); // counts from the beginning of the process
         return { ms, step: ms - start };
       }
-      case "processor": {
-        const { user, system } = process.cpuUsage();
-        return { ms: (user + system) / 1000 };
-      }
+      case "processor":
+        return { ms: processTime() };
     }
   }
 }

@@ -1,7 +1,7 @@
 import { label, logAxis } from "../../cli/pictures/ticks.ts";
 import { escaped, pixel, text } from "../figures/svg/text.ts";
 import { digits, percent } from "../format.ts";
-import { attainable, type Roofs, ridge } from "../roofs.ts";
+import { attainable, GOOD, type Roofs, ridge } from "../roofs.ts";
 import type { CaseRecord } from "../schema.ts";
 import { type KindName, kindOf, kinds } from "./families.ts";
 
@@ -112,8 +112,6 @@ function axes({ x, y, ticks }: Scale): string {
   ].join("\n");
 }
 
-const HIGH = 0.7; // of the roof; a kernel there is called good
-
 function roofLines(roofs: Roofs, { x, y, low, high }: Scale): string {
   const line = (share: number) => {
     const xs = [low.x, ridge(roofs), high.x];
@@ -121,7 +119,7 @@ function roofLines(roofs: Roofs, { x, y, low, high }: Scale): string {
       .map((v, i) => `${i === 0 ? "M" : "L"}${pixel(x(v))} ${pixel(y(share * attainable(roofs, v)))}`)
       .join("");
   };
-  return `<path class="near" d="${line(HIGH)}"/><path class="roof" d="${line(1)}"/>`;
+  return `<path class="near" d="${line(GOOD)}"/><path class="roof" d="${line(1)}"/>`;
 }
 
 function roofNames(roofs: Roofs, { x, y, low, high }: Scale): string {
@@ -145,8 +143,8 @@ function roofNames(roofs: Roofs, { x, y, low, high }: Scale): string {
     ),
     text(
       x(high.x) - 8,
-      y(HIGH * roofs.gigaflops) + 15,
-      `${percent(HIGH)} of it`,
+      y(GOOD * roofs.gigaflops) + 15,
+      `${percent(GOOD)} of it`,
       `text-anchor="end" class="soft"`,
     ),
   ].join("\n");
@@ -261,10 +259,10 @@ function styles(present: readonly KindName[]): string {
 
 /** What the plot shows, for those who cannot see it. */
 function inWords(roofs: Roofs, points: readonly Placed[]): string {
-  const good = points.filter((p) => heightOf(p, roofs) >= HIGH).length;
+  const good = points.filter((p) => heightOf(p, roofs) >= GOOD).length;
   return (
     `Roofs: ${digits(roofs.gigaflops)} GFLOP/s of multiply-adds and ${digits(roofs.gigabytesPerSecond)} GB/s copied, ` +
     `which meet at ${digits(ridge(roofs))} operations a byte. ${points.length} cases lie under them, ${good} of ` +
-    `them at ${percent(HIGH)} of their roof or more.`
+    `them at ${percent(GOOD)} of their roof or more.`
   );
 }

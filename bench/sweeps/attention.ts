@@ -13,15 +13,12 @@ import { aligned, digits } from "../format.ts";
 import { type Case, measure } from "../harness.ts";
 import { drawn, recorded, release, times, variable } from "../inputs.ts";
 import { nodeHost } from "../node-host.ts";
+import { aloneTime } from "../processor.ts";
 
 const engine = await Engine.create({ autotune: "off" });
 const cpu = engine.hardware.kind === "cpu";
 const batch = Number(process.argv[2] ?? (cpu ? 1 : 64));
 const host = nodeHost();
-const processorTime = () => {
-  const ms = host.threadsTime();
-  return ms === undefined ? undefined : ms / host.cores;
-};
 
 /** NCSN++ for CIFAR-10 at 16 x 16, its deep and wide kin; DDPM; 256 x 256 images at 16 x 16; 32 x 32. */
 const shapes = [
@@ -113,7 +110,11 @@ for (const shape of shapes) {
     console.log(`  ${line}`);
 
   const step = recorded(engine, `sweep ${shape}`, both);
-  const { ms, clock, rows: kernels } = await profile(engine, step, { repeats: cpu ? 2 : 5, processorTime });
+  const {
+    ms,
+    clock,
+    rows: kernels,
+  } = await profile(engine, step, { repeats: cpu ? 2 : 5, processorTime: aloneTime });
   console.log(`  the way taken, both passes, kernel by kernel: ${digits(ms)} ms by ${clock}`);
   const table = kernels.map((k) => [
     `${k.kernel} ${k.variant}`,

@@ -27,6 +27,7 @@ import { digits } from "../format.ts";
 import { type Case, measure } from "../harness.ts";
 import { drawn, recorded, release } from "../inputs.ts";
 import { nodeHost } from "../node-host.ts";
+import { aloneTime } from "../processor.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -39,10 +40,6 @@ const pattern = new RegExp(options.only);
 const engine = await Engine.create({ autotune: "off" });
 const hw = engine.hardware;
 const host = nodeHost();
-const processorTime = () => {
-  const ms = host.threadsTime();
-  return ms === undefined ? undefined : ms / host.cores;
-};
 
 interface Shape {
   readonly n: number;
@@ -138,7 +135,7 @@ for (const pass of options.passes.split(",") as (keyof typeof passes)[])
     if (options.kernels)
       for (const way of ways) {
         const step = recorded(engine, `${name} ${wayName(way)}`, by(way));
-        const { rows } = await profile(engine, step, { repeats: 3, processorTime });
+        const { rows } = await profile(engine, step, { repeats: 3, processorTime: aloneTime });
         console.log(`  ${wayName(way)}`);
         for (const k of rows)
           console.log(`    ${k.kernel} ${k.variant}: ${digits(k.ms)} ms, ${k.calls} calls`);

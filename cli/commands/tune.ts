@@ -1,6 +1,5 @@
-import { cpus } from "node:os";
 import type { Command } from "commander";
-import { threadsTime } from "../../bench/processor.ts";
+import { aloneTime } from "../../bench/processor.ts";
 import type { Trial, Tuned, Tuning } from "../../engine/autotune.ts";
 import { Engine } from "../../engine/engine.ts";
 import { readConfig } from "../config.ts";
@@ -55,7 +54,7 @@ STEIN_AUTOTUNE=on measures whatever a training run meets before its first step.`
         const tuning = await engine.tune(() => walkSteps(engine, config, batches), {
           budget,
           ...(compare && { compare }),
-          ...(engine.driver.software && threadsTime() !== undefined && { clock: ownTime }),
+          ...(engine.driver.software && aloneTime() !== undefined && { clock: () => aloneTime()! }),
           onProgress: (done, total, note) => {
             progress ??= new Progress("measuring shapes", total);
             progress.update(done, note);
@@ -71,9 +70,6 @@ STEIN_AUTOTUNE=on measures whatever a training run meets before its first step.`
       }
     });
 }
-
-/** What a software driver's threads have worked, as if all cores were theirs: other processes do not add to it. */
-const ownTime = (): number => threadsTime()! / cpus().length;
 
 function print({ met, tuned, place }: Tuning, engine: Engine, compare: boolean | undefined): void {
   const rows = [...tuned].sort((a, b) => ratio(b) - ratio(a));

@@ -1,13 +1,5 @@
 import { cpus, loadavg } from "node:os";
-
-export interface Load {
-  /** Averages over a minute. */
-  readonly before: number;
-  readonly after: number;
-  /** Share of all cores that processes other than these took meanwhile, 0 to 1. */
-  readonly others: number;
-  readonly cores: number;
-}
+import type { Load } from "./host.ts";
 
 /** How busy the machine was with other things meanwhile. `own`: processor time that the processes at work have had, in milliseconds. */
 export function watchLoad(own: number): (own: number) => Load {
