@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import { Stopwatch } from "../engine/stopwatch.ts";
+import { FINE, Stopwatch } from "../engine/stopwatch.ts";
 import type { Host } from "./host.ts";
 
 /** What a case runs against: multiply-adds, bytes, or the cost of a dispatch. */
@@ -168,8 +168,6 @@ interface ClockOptions extends Required<Pick<MeasureOptions, "host" | "least">> 
 }
 
 const MOST_REPEATS = 100;
-/** Milliseconds that timestamps may be rounded to if rates are to be of them. */
-const FINE = 0.002;
 
 /** Times one case. */
 class Clock {

@@ -1,8 +1,9 @@
 import type { Cost } from "../kernels/kernel.ts";
 import type { Capture } from "./capture.ts";
 import type { Engine } from "./engine.ts";
+import { DeviceError } from "./errors.ts";
 import { numberOf } from "./scalar.ts";
-import { elapsed, Stopwatch } from "./stopwatch.ts";
+import { elapsed, PASSES, Stopwatch } from "./stopwatch.ts";
 import type { Command } from "./stream.ts";
 
 /** What one kernel took of a step. */
@@ -25,8 +26,8 @@ export interface Profile {
   readonly ms: number;
   readonly dispatches: number;
   /**
-   * "timestamps" of the device, without what passes of their own cost, "wall clock" with a wait after each kernel, or "processor time" of a software driver's
-   * threads, kernel by kernel.
+   * "timestamps" of the device, without what passes of their own cost, "wall clock" with a wait after each kernel, or
+   * "processor time" of a software driver's threads, kernel by kernel.
    */
   readonly clock: "timestamps" | "wall clock" | "processor time";
 }
@@ -53,21 +54,24 @@ export async function profile(
 ): Promise<Profile> {
   const { commands } = capture;
   const told = engine.driver.software && processorTime?.() !== undefined;
-  const stamped = engine.device.features.has("timestamp-query") ? "timestamps" : "wall clock";
-  const clock = told ? "processor time" : stamped;
+  const stopwatch =
+    !told && engine.device.features.has("timestamp-query") ? new Stopwatch(engine.device) : undefined;
+  const clock = told ? "processor time" : stopwatch ? "timestamps" : "wall clock";
   await engine.sync();
   const runs: Float64Array[] = [];
+  let whole: number | undefined;
   try {
     for (let r = 0; r <= repeats; r++)
-      if (clock === "processor time") runs.push(await byProcessor(engine, capture, () => processorTime!()!));
-      else runs.push(await (clock === "timestamps" ? byTimestamps : byClock)(engine, capture));
+      if (told) runs.push(await byProcessor(engine, capture, () => processorTime!()!));
+      else runs.push(await (stopwatch ? byTimestamps(capture, stopwatch) : byClock(engine, capture)));
+    whole = stopwatch && (await wholeTime(engine, capture, { repeats, stopwatch }));
   } finally {
+    stopwatch?.destroy();
     await engine.sync(); // tells what broke a wait off, or what the device complained of
   }
   runs.shift(); // the first warms up
   const medians = commands.map((_, i) => median(runs.map((run) => run[i]!)));
-  const times =
-    clock === "timestamps" ? withoutPasses(medians, await wholeTime(engine, capture, repeats)) : medians;
+  const times = whole === undefined ? medians : withoutPasses(medians, whole);
   const total = times.reduce((a, b) => a + b, 0);
   const groups = new Map<
     string,
@@ -116,55 +120,32 @@ export function withoutPasses(times: readonly number[], whole: number): number[]
 }
 
 /** Milliseconds of the step as it is replayed, by the device's stamps. */
-async function wholeTime(engine: Engine, capture: Capture<unknown>, repeats: number): Promise<number> {
-  const stopwatch = new Stopwatch(engine.device);
-  try {
-    const times: number[] = [];
-    for (let r = 0; r < repeats; r++)
-      times.push(await elapsed(engine, () => void capture.replay(), { stopwatch }));
-    return median(times);
-  } finally {
-    stopwatch.destroy();
-  }
+async function wholeTime(
+  engine: Engine,
+  capture: Capture<unknown>,
+  { repeats, stopwatch }: { repeats: number; stopwatch: Stopwatch },
+): Promise<number> {
+  const times: number[] = [];
+  for (let r = 0; r < repeats; r++)
+    times.push(await elapsed(engine, () => void capture.replay(), { stopwatch }));
+  return median(times);
 }
 
-const QUERIES = 2048;
+/** How often stamps are taken before a clock that is set back each time is given up. */
+const TRIES = 3;
 
-async function byTimestamps(engine: Engine, capture: Capture<unknown>): Promise<Float64Array> {
-  const { device } = engine;
+async function byTimestamps(capture: Capture<unknown>, stopwatch: Stopwatch): Promise<Float64Array> {
   const times = new Float64Array(capture.commands.length);
-  const querySet = device.createQuerySet({ type: "timestamp", count: 2 * QUERIES });
-  const bytes = 16 * QUERIES;
-  const resolved = device.createBuffer({
-    size: bytes,
-    usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
-  });
-  const staging = device.createBuffer({
-    size: bytes,
-    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-  });
-  for (let from = 0; from < times.length; from += QUERIES) {
-    const to = Math.min(from + QUERIES, times.length);
-    capture.replayRange(from, to, (i) => ({
-      timestampWrites: {
-        querySet,
-        beginningOfPassWriteIndex: 2 * (i - from),
-        endOfPassWriteIndex: 2 * (i - from) + 1,
-      },
-    }));
-    const encoder = device.createCommandEncoder();
-    encoder.resolveQuerySet(querySet, 0, 2 * (to - from), resolved, 0);
-    encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
-    device.queue.submit([encoder.finish()]);
-    await staging.mapAsync(GPUMapMode.READ);
-    const stamps = new BigUint64Array(staging.getMappedRange().slice(0));
-    for (let i = from; i < to; i++)
-      times[i] = Number(stamps[2 * (i - from) + 1]! - stamps[2 * (i - from)]!) / 1e6;
-    staging.unmap();
+  for (let from = 0; from < times.length; from += PASSES) {
+    const to = Math.min(from + PASSES, times.length);
+    let passes: Float64Array | undefined;
+    for (let tries = 0; !passes && tries < TRIES; tries++) {
+      capture.replayRange(from, to, () => stopwatch.pass());
+      passes = await stopwatch.read();
+    }
+    if (!passes) throw new DeviceError("profile: the device's clock is set back again and again; try again");
+    times.set(passes, from);
   }
-  querySet.destroy();
-  resolved.destroy();
-  staging.destroy();
   return times;
 }
 

@@ -1,7 +1,7 @@
 import { multiplyAdd } from "../kernels/roofline.ts";
 import type { Engine } from "./engine.ts";
 import { median } from "./profiler.ts";
-import { Stopwatch } from "./stopwatch.ts";
+import { FINE, Stopwatch, timed } from "./stopwatch.ts";
 
 /** The most that an adapter does. */
 export interface Roofline {
@@ -65,9 +65,6 @@ export async function measureRoofline(engine: Engine): Promise<Roofline> {
 /** Dispatches whose cost is dealt out among them. */
 const EMPTY = 200;
 
-/** Timestamps rounded more coarsely than so many milliseconds, as in browsers, tell less than the wall clock. */
-const FINE = 0.002;
-
 /** Medians in milliseconds: by the host's clock, and of the passes by a stopwatch, if its stamps are fine enough. */
 interface Times {
   readonly wall: number;
@@ -78,17 +75,7 @@ async function time(engine: Engine, run: () => void, stopwatch: Stopwatch | unde
   const walls: number[] = [];
   const passes: number[] = [];
   for (let i = 0; i < 8; i++) {
-    const start = performance.now();
-    engine.stream.stopwatch = stopwatch;
-    try {
-      run();
-      engine.stream.flush();
-    } finally {
-      engine.stream.stopwatch = undefined;
-    }
-    await engine.sync();
-    const wall = performance.now() - start;
-    const stamps = await stopwatch?.read();
+    const { wall, passes: stamps } = await timed(engine, run, { stopwatch });
     if (i <= 1) continue;
     walls.push(wall);
     if (stamps && stamps.length > 0) passes.push(stamps.reduce((sum, ms) => sum + ms));

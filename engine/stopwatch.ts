@@ -1,12 +1,15 @@
 import type { Engine } from "./engine.ts";
 import { DeviceError } from "./errors.ts";
 
-const PASSES = 2048;
+/** Passes that one reading can tell of. */
+export const PASSES = 2048;
+
+/** Timestamps rounded more coarsely than so many milliseconds, as in browsers, tell less than the wall clock. */
+export const FINE = 0.002;
 
 /**
  * The device's own clock around the passes that a stream sends while it is set there. What lies between passes, waits of
- * the host included, is not counted. Needs the feature timestamp-query. Browsers round timestamps: see
- * `step`.
+ * the host included, is not counted. Needs the feature timestamp-query. Browsers round timestamps: see `step`.
  */
 export class Stopwatch {
   readonly #device: GPUDevice;
@@ -79,18 +82,26 @@ export class Stopwatch {
   }
 }
 
-/**
- * Milliseconds that what `run` launches takes: by the device's clock where a stopwatch is given and its stamps are sound, else
- * by the host's, from before `run` to the end of the wait.
- */
-export async function elapsed(
+export interface TimedOptions {
+  readonly stopwatch?: Stopwatch | undefined;
+  /** Of the host, in milliseconds; performance.now unless given. */
+  readonly clock?: () => number;
+}
+
+/** What `run` launches took, in milliseconds. */
+export interface Timed {
+  /** By the host's clock, from before `run` to the end of the wait. */
+  readonly wall: number;
+  /** Of each pass by the stopwatch, where one was given and its stamps are sound. */
+  readonly passes: Float64Array | undefined;
+}
+
+/** Times what `run` launches, when all before is done. */
+export async function timed(
   engine: Engine,
   run: () => void,
-  {
-    stopwatch,
-    clock = () => performance.now(),
-  }: { stopwatch?: Stopwatch | undefined; clock?: () => number } = {},
-): Promise<number> {
+  { stopwatch, clock = () => performance.now() }: TimedOptions = {},
+): Promise<Timed> {
   await engine.sync();
   const from = clock();
   engine.stream.stopwatch = stopwatch;
@@ -102,7 +113,12 @@ export async function elapsed(
   }
   await engine.sync();
   const wall = clock() - from;
-  const passes = await stopwatch?.read();
+  return { wall, passes: await stopwatch?.read() };
+}
+
+/** Milliseconds of that: the sum of its passes where they are known, else those by the host's clock. */
+export async function elapsed(engine: Engine, run: () => void, options: TimedOptions = {}): Promise<number> {
+  const { wall, passes } = await timed(engine, run, options);
   return passes ? passes.reduce((sum, pass) => sum + pass, 0) : wall;
 }
 

@@ -1,7 +1,8 @@
 /** What kernels take of a step. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { sum } from "../../engine/ops/reduce.ts";
 import { profile, withoutPasses } from "../../engine/profiler.ts";
+import { Stopwatch } from "../../engine/stopwatch.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
@@ -23,3 +24,29 @@ test("rows tell a step's kernels, and their shares come to one", async () => {
   capture.dispose();
   x.dispose();
 });
+
+test.skipIf(!engine.device.features.has("timestamp-query"))(
+  "a clock that is set back is read once more; what a profile takes of the device goes whatever happens",
+  async () => {
+    const x = upload(normal([64, 300], 1));
+    const capture = engine.capture(() => sum(x, { axis: 1 }));
+    const read = vi.spyOn(Stopwatch.prototype, "read").mockResolvedValueOnce(undefined);
+    const destroy = vi.spyOn(Stopwatch.prototype, "destroy");
+    try {
+      const { clock, ms } = await profile(engine, capture, { repeats: 2 });
+      expect(clock).toBe("timestamps");
+      expect(ms).toBeGreaterThan(0);
+      expect(destroy).toHaveBeenCalledTimes(1);
+      read.mockResolvedValue(undefined);
+      await expect(profile(engine, capture)).rejects.toThrow(
+        "profile: the device's clock is set back again and again; try again",
+      );
+      expect(destroy).toHaveBeenCalledTimes(2);
+    } finally {
+      read.mockRestore();
+      destroy.mockRestore();
+      capture.dispose();
+      x.dispose();
+    }
+  },
+);

@@ -1,4 +1,5 @@
 import type { RunRecord } from "../../bench/schema.ts";
+import { FINE } from "../../engine/stopwatch.ts";
 import { number } from "../format.ts";
 
 /** Milliseconds from one value of performance.now() to the next: browsers make it coarse on purpose. */
@@ -12,9 +13,6 @@ export function clockStep(): number {
   }
   return least;
 }
-
-/** Milliseconds that timestamps may be rounded to if rates are to be of them, as the harness has it. */
-const FINE = 0.002;
 
 /** Which clocks a run's times are by, and what they are worth, in words. */
 export function clocksInWords({ timestampStep, driver }: RunRecord, step: number): string {
