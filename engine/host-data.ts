@@ -1,4 +1,5 @@
 import { UsageError } from "./errors.ts";
+import { halfToFloat } from "./half.ts";
 import { type Dtype, dtypeOf, type HostData, type Tensor } from "./tensor.ts";
 
 /** Values on their way to the device. Throws UsageError for values of another dtype than asked for, and for f16. */
@@ -18,18 +19,7 @@ export function fromHost(data: HostData | readonly number[], dtype: Dtype | unde
 
 /** A tensor's bytes as the numbers they stand for. */
 export function toHost(bytes: ArrayBuffer, { dtype, size }: Tensor): HostData {
-  if (dtype === "f16") return floatsOfHalves(new Uint16Array(bytes, 0, size));
+  if (dtype === "f16") return Float32Array.from(new Uint16Array(bytes, 0, size), halfToFloat);
   if (dtype === "f32") return new Float32Array(bytes);
   return dtype === "i32" ? new Int32Array(bytes) : new Uint32Array(bytes);
-}
-
-/** The numbers that IEEE half-precision words stand for. */
-function floatsOfHalves(words: Uint16Array): Float32Array<ArrayBuffer> {
-  return Float32Array.from(words, (w) => {
-    const sign = w & 0x8000 ? -1 : 1;
-    const exponent = (w >> 10) & 31;
-    const fraction = w & 1023;
-    if (exponent === 31) return fraction ? Number.NaN : sign * Infinity;
-    return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
-  });
 }

@@ -1,4 +1,5 @@
 import { UsageError } from "./errors.ts";
+import { halfToFloat } from "./half.ts";
 import { shapeSize, showShape } from "./shapes.ts";
 
 /*
@@ -160,15 +161,6 @@ function decode({ name, dtype, shape }: Place, raw: ArrayBuffer): SafetensorsEnt
     case "I64":
       return { dtype, shape, data: narrow(name, new BigInt64Array(raw)) };
   }
-}
-
-/** IEEE half precision: 1 sign, 5 exponent and 10 fraction bits. */
-function halfToFloat(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 31;
-  const fraction = half & 0x3ff;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 function narrow(name: string, wide: BigInt64Array): Int32Array<ArrayBuffer> {

@@ -1,18 +1,10 @@
 import { randomUUID } from "node:crypto";
-import {
-  closeSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, openSync, renameSync, rmSync, statSync, utimesSync, writeSync } from "node:fs";
 import { hostname, uptime } from "node:os";
 import { resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { whileBusy } from "./busy.ts";
+import { textOf } from "./read-text.ts";
 
 /** Milliseconds: held for a file's write alone, a lock so old is that of a process which was killed meanwhile. */
 const STALE = 5000;
@@ -139,14 +131,6 @@ function create(path: string, text: string): void {
     writeSync(file, text);
   } finally {
     closeSync(file);
-  }
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
 import type { TextCache } from "./cache.ts";
 import { locked } from "./file-lock.ts";
+import { textOf } from "./read-text.ts";
 import { replaceFile } from "./replace-file.ts";
 
 /** Files in STEIN_CACHE_DIR, or else in this system's folder for caches. */
@@ -31,14 +32,6 @@ export const cache: TextCache = {
     }
   },
 };
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
-}
 
 function folder(): string {
   const { STEIN_CACHE_DIR, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;

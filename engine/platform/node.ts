@@ -26,6 +26,7 @@ import {
   type Poller,
   reportDriver,
 } from "./platform.ts";
+import { textOf } from "./read-text.ts";
 import { readTar } from "./tar.ts";
 
 /** Node, through the package `webgpu` (Dawn). The one file that imports it, and Node's own modules. */
@@ -291,13 +292,6 @@ function isOwn(folder: string): boolean {
 }
 
 function hostFacts(): HostFacts {
-  const read = (path: string) => {
-    try {
-      return readFileSync(path, "utf8");
-    } catch {
-      return undefined;
-    }
-  };
   const list = (folder: string, end: string) => {
     try {
       return readdirSync(folder).filter((name) => name.endsWith(end));
@@ -310,7 +304,7 @@ function hostFacts(): HostFacts {
   const aptFiles = ["/etc/apt/sources.list", ...list(apt, "").map((name) => join(apt, name))];
   const aptSources = aptFiles
     .filter((path) => /\.(list|sources)$/.test(path))
-    .map((path) => [path, read(path) ?? ""] as const);
+    .map((path) => [path, textOf(path) ?? ""] as const);
 
   const data = (process.env.XDG_DATA_DIRS || "/usr/local/share:/usr/share").split(":");
   const own = process.env.XDG_DATA_HOME || join(homedir(), ".local/share");
@@ -319,7 +313,7 @@ function hostFacts(): HostFacts {
   return {
     platform: process.platform,
     arch: process.arch,
-    osRelease: read("/etc/os-release"),
+    osRelease: textOf("/etc/os-release"),
     aptSources: Object.fromEntries(aptSources),
     icdFiles: [...new Set(icdFolders.flatMap((folder) => list(folder, ".json")))],
     nvidia: existsSync("/dev/nvidiactl"),
