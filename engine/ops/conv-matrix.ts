@@ -8,21 +8,13 @@ import {
   rowVecs,
   slabsFill,
 } from "../../kernels/conv-matrix.ts";
-import type { ConvProblem } from "../../kernels/conv-ways.ts";
 import type { MatrixUnit } from "../../kernels/kernel.ts";
 import type { Engine } from "../engine.ts";
 import { invariant } from "../errors.ts";
 import type { Inputs } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
+import type { Convolution } from "./conv-problems.ts";
 import { inTurns } from "./turns.ts";
-
-interface Convolution extends ConvProblem {
-  readonly n: number;
-  readonly attrs: ConvProblem["attrs"] & {
-    readonly padding: readonly [top: number, bottom: number, left: number, right: number];
-  };
-  readonly rescale: number;
-}
 
 /**
  * y [n, co, oh, ow] on matrix units from x, weight, and bias and residual where given: products of values rounded to f16,

@@ -178,6 +178,7 @@ function pointwise(x: Tensor, weight: Tensor, bias: Tensor | undefined): Tensor 
 }
 
 export interface ConvTransposeOptions extends ConvOptions {
+  /** Rows and columns more at the bottom and the right, of those that one input may have come from; 0 unless told. */
   outputPadding?: number | Pair;
 }
 

@@ -212,10 +212,11 @@ export interface NormOptions {
     readonly order: readonly AffineName[];
     readonly labels?: Tensor;
   };
+  /** Added to the variance; 1e-5 unless told. */
   eps?: number;
-  /** Applied to the result in the same kernel. */
+  /** Applied to the result in the same kernel; none unless told. */
   activation?: NormActivation;
-  /** LeakyReLU's slope. */
+  /** LeakyReLU's, 0.01 unless told. */
   slope?: number;
 }
 

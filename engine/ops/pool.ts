@@ -250,6 +250,7 @@ const takeOp: Op<object> = defineOp({
 
 /** Windows of a pool. One number stands for both axes. */
 export interface PoolOptions {
+  /** Height and width of the window, or both as one. */
   kernel: number | Pair;
   /** The kernel's size if absent, as in torch. */
   stride?: number | Pair;

@@ -55,15 +55,13 @@ export function reduceAxes(
   if (name === "sum" && aroundOne(kept) && sumsChannels(engine.hardware, dims[0]!, dims[2]!))
     return sumAround(engine, x, dims as Triple, times);
   let current = x;
-  let done = axes.length === 0;
   for (let i = dims.length - 1; i >= 0; i--) {
     if (kept[i]) continue;
     const outer = shapeSize(dims.slice(0, i));
     const inner = shapeSize(dims.slice(i + 1).filter((_, k) => kept[i + 1 + k]));
     const lastAxis = !kept.some((k, j) => !k && j < i);
     let length = dims[i]!;
-    let first = true;
-    while (first || length > 1) {
+    do {
       const segments = length > CHAIN ? Math.ceil(length / CHAIN) : 1;
       const last = segments === 1;
       const scale = last && lastAxis ? times : 1;
@@ -71,11 +69,9 @@ export function reduceAxes(
       if (current !== x) current.dispose();
       current = next;
       length = segments;
-      first = false;
-    }
-    done = true;
+    } while (length > 1);
   }
-  return done && current !== x ? current : scale(x, times);
+  return current === x ? scale(x, times) : current;
 }
 
 type Triple = [images: number, channels: number, hw: number];

@@ -91,9 +91,12 @@ function apply(who: string, x: Tensor, to: Pair, mode: Attrs["mode"]): Tensor {
   return op(x.engine, [x], { mode, from: [x.dim(2), x.dim(3)], to });
 }
 
-/** x [n,c,h,w] -> [n,c,...size], bilinear as torch's interpolate. */
+/**
+ * x [n,c,h,w] -> [n,c,...size], bilinear as torch's interpolate. Throws UsageError for another rank and for sizes that
+ * are no whole numbers from 1.
+ */
 export const resizeBilinear = (x: Tensor, size: Pair, { alignCorners = false } = {}): Tensor =>
   apply("resizeBilinear", x, size, alignCorners ? "corners" : "bilinear");
 
-/** x [n,c,h,w] -> [n,c,...size], the input at floor(i in / out). */
+/** x [n,c,h,w] -> [n,c,...size], the input at floor(i in / out). Throws UsageError as resizeBilinear does. */
 export const resizeNearest = (x: Tensor, size: Pair): Tensor => apply("resizeNearest", x, size, "nearest");
