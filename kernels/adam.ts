@@ -11,7 +11,8 @@ import {
 } from "./kernel.ts";
 import { forEachVec4InTurn, vec4Groups, vecCounts } from "./lanewise.ts";
 
-export type AdamVariant = {
+/** What kernels of optimizers differ by. */
+export type StepVariant = {
   /** Move the running average of the weights in the same pass. */
   ema: boolean;
   /** Multiply the gradient by clip[0] first; change nothing where that is negative: the gradients were not finite. */
@@ -41,7 +42,7 @@ const adamParams = {
   emaGain: "f32",
 } as const;
 
-const adamStep = (v: Pick<AdamVariant, "ema" | "clip">): string =>
+const adamStep = (v: Pick<StepVariant, "ema" | "clip">): string =>
   `${v.clip ? "if (clip[0] < 0.0) { return; }" : ""}
         let w = param[i];
         let g = grad[i]${v.clip ? " * clip[0]" : ""} + p.weightDecay * w;
@@ -53,38 +54,11 @@ const adamStep = (v: Pick<AdamVariant, "ema" | "clip">): string =>
         param[i] = next;
         ${v.ema ? "ema[i] = ema[i] - p.emaGain * (ema[i] - next);" : ""}`;
 
-/**
- * Adam (Kingma & Ba 2015) as PyTorch computes it: weight decay added to the gradient, eps outside the root.
- * Bias corrections come from the host in float64: rate = lr / (1 - beta1^t), rootScale = 1 / sqrt(1 - beta2^t); so do
- * gain1 = 1 - beta1, gain2 = 1 - beta2 and emaGain = 1 - the average's decay, of which a float32 1 - 0.999 has lost 1e-5.
- */
-export const adam = defineKernel({
-  name: "adam",
-  bindings: (v: AdamVariant) =>
-    ({
-      grad: "read vec4f",
-      param: "read_write vec4f",
-      m: "read_write vec4f",
-      v: "read_write vec4f",
-      ...(v.ema && { ema: "read_write vec4f" }),
-      ...(v.clip && { clip: "read f32" }),
-    }) as Record<"grad" | "param" | "m" | "v" | "ema" | "clip", Binding>,
-  params: { count: "u32", ...adamParams },
-  variants: [true, false].flatMap((ema) =>
-    [true, false].flatMap((clip) => vecCounts.map((vecs): AdamVariant => ({ ema, clip, vecs }))),
-  ),
-  main: (v: AdamVariant) => forEachVec4InTurn(v.vecs, adamStep(v)),
-  dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
-  cost: ({ count }, v) => costOf(adamWork, count, v),
-});
-
-export type SgdVariant = { ema: boolean; clip: boolean; vecs: number };
-
 const sgdWork: StepWork = { sums: ["m"], flops: 6 };
 
 const sgdParams = { rate: "f32", momentum: "f32", weightDecay: "f32", emaGain: "f32" } as const;
 
-const sgdStep = (v: Pick<SgdVariant, "ema" | "clip">): string =>
+const sgdStep = (v: Pick<StepVariant, "ema" | "clip">): string =>
   `${v.clip ? "if (clip[0] < 0.0) { return; }" : ""}
         let w = param[i];
         let m1 = p.momentum * m[i] + grad[i]${v.clip ? " * clip[0]" : ""} + p.weightDecay * w;
@@ -93,28 +67,41 @@ const sgdStep = (v: Pick<SgdVariant, "ema" | "clip">): string =>
         param[i] = next;
         ${v.ema ? "ema[i] = ema[i] - p.emaGain * (ema[i] - next);" : ""}`;
 
+/** A step of one tensor. */
+const single = <P extends string>(
+  name: string,
+  work: StepWork,
+  params: Record<P, "f32">,
+  step: (v: StepVariant) => string,
+) =>
+  defineKernel<string, "count" | P, StepVariant>({
+    name,
+    bindings: ({ ema, clip }) => ({
+      ...{ grad: "read vec4f", param: "read_write vec4f" },
+      ...Object.fromEntries([...work.sums, ...(ema ? ["ema"] : [])].map((of) => [of, "read_write vec4f"])),
+      ...(clip && { clip: "read f32" }),
+    }),
+    params: { count: "u32", ...params },
+    variants: [true, false].flatMap((ema) =>
+      [true, false].flatMap((clip) => vecCounts.map((vecs): StepVariant => ({ ema, clip, vecs }))),
+    ),
+    main: (v) => forEachVec4InTurn(v.vecs, step(v)),
+    dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
+    cost: ({ count }, v) => costOf(work, count, v),
+  });
+
+/**
+ * Adam (Kingma & Ba 2015) as PyTorch computes it: weight decay added to the gradient, eps outside the root.
+ * Bias corrections come from the host in float64: rate = lr / (1 - beta1^t), rootScale = 1 / sqrt(1 - beta2^t); so do
+ * gain1 = 1 - beta1, gain2 = 1 - beta2 and emaGain = 1 - the average's decay, of which a float32 1 - 0.999 has lost 1e-5.
+ */
+export const adam = single("adam", adamWork, adamParams, adamStep);
+
 /** Stochastic gradient descent with momentum as PyTorch computes it: b = momentum b + g, w -= lr b. */
-export const sgd = defineKernel({
-  name: "sgd",
-  bindings: (v: SgdVariant) =>
-    ({
-      grad: "read vec4f",
-      param: "read_write vec4f",
-      m: "read_write vec4f",
-      ...(v.ema && { ema: "read_write vec4f" }),
-      ...(v.clip && { clip: "read f32" }),
-    }) as Record<"grad" | "param" | "m" | "ema" | "clip", Binding>,
-  params: { count: "u32", ...sgdParams },
-  variants: [true, false].flatMap((ema) =>
-    [true, false].flatMap((clip) => vecCounts.map((vecs): SgdVariant => ({ ema, clip, vecs }))),
-  ),
-  main: (v: SgdVariant) => forEachVec4InTurn(v.vecs, sgdStep(v)),
-  dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
-  cost: ({ count }, v) => costOf(sgdWork, count, v),
-});
+export const sgd = single("sgd", sgdWork, sgdParams, sgdStep);
 
 /** Of several tensors at once: where arrays are bound for `tensors` of them, and the clip's factor once. */
-export type SeveralVariant = { ema: boolean; clip: boolean; tensors: number; vecs: number };
+export type SeveralVariant = StepVariant & { tensors: number };
 
 const MOST_TENSORS = 5;
 type Count = `count${0 | 1 | 2 | 3 | 4}`;

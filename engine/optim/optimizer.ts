@@ -1,4 +1,4 @@
-import { type SeveralVariant, tensorsOfStep } from "../../kernels/adam.ts";
+import { type SeveralVariant, type StepVariant, tensorsOfStep } from "../../kernels/adam.ts";
 import type { Hardware, Kernel } from "../../kernels/kernel.ts";
 import { vecsPerThread } from "../../kernels/lanewise.ts";
 import { requireApart } from "../apart.ts";
@@ -167,11 +167,8 @@ export abstract class Optimizer {
 
 type Numbers = Readonly<Record<string, ScalarLike>>;
 
-/** What kernels of optimizers differ by: see kernels/adam.ts. */
-type MoveVariant = { ema: boolean; clip: boolean; vecs: number };
-
 interface MoveKernels {
-  readonly one: Kernel<string, string, MoveVariant>;
+  readonly one: Kernel<string, string, StepVariant>;
   readonly several: Kernel<string, string, SeveralVariant>;
 }
 
