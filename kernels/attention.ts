@@ -5,11 +5,11 @@ import { bits, exp, log } from "./lib/math.ts";
  * Attention over positions, channel-major as images lie: q [batch, c, t], k [batch, c, s], v [batch, c, s] -> y [batch, c, t],
  * y_i = sum_j softmax_j(scale q_i . k_j) v_j. Nothing of size t x s is stored (Dao et al. 2022): the forward keeps a
  * running maximum and sum and saves their logarithm, the backward recomputes the weights. A thread owns one position;
- * it reads the others' four at a time, at one address for all lanes. Backward in two kernels, without atomics:
+ * it reads the others' four at a time, at one address for all lanes. Backward in three kernels, without atomics:
  *
+ *   attentionDelta       delta_i = dy_i . y_i
  *   attentionGradQuery   a thread for each query:  dq_i = scale sum_j dS_ij k_j,       dS_ij = P_ij (dy_i . v_j - delta_i)
  *   attentionGradKey     a thread for each key:    dv_j = sum_i P_ij dy_i,  dk_j = scale sum_i dS_ij q_i
- *   attentionDelta       delta_i = dy_i . y_i
  */
 
 /**

@@ -1,4 +1,4 @@
-import { type Hardware, range, unroll } from "./kernel.ts";
+import { components, type Hardware, range, unroll } from "./kernel.ts";
 
 /*
  * What all lanes of a subgroup read at one place. A GPU reads it once. llvmpipe reads it for each lane by itself, as it
@@ -11,8 +11,6 @@ export const LANES = 8;
 
 export const broadcasts = ({ kind, subgroups, subgroupSize }: Hardware): boolean =>
   kind === "cpu" && subgroups && subgroupSize === LANES;
-
-const components = ["x", "y", "z", "w"] as const;
 
 export interface Common {
   /** Of the variables that hold what was read. */

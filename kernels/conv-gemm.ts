@@ -7,10 +7,9 @@ import {
   productParams,
   tapParams,
 } from "./conv-product.ts";
-import { defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
+import { components, defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
 import {
   gatheredLoop,
-  lanes,
   type Tile,
   tileArrays,
   tileBytes,
@@ -172,7 +171,7 @@ export const convGemm = defineKernel({
             let n = (${column} + ${c}u) / plane;
             let out = (n * p.m + ${row}) * plane + (${column} + ${c}u) % plane;
             let b = ${biasAt("n", `${row}`)};
-            y[out] = ${endOf(v, `${sum}.${lanes[c]}`)};
+            y[out] = ${endOf(v, `${sum}.${components[c]}`)};
           }`,
             ),
       )}

@@ -1,15 +1,6 @@
 import { gatheredSums, placesAt } from "./conv-gemm.ts";
-import { defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
-import {
-  lanes,
-  type Tile,
-  tileArrays,
-  tileBytes,
-  tileCount,
-  tileEnds,
-  tilePlace,
-  tileThreads,
-} from "./tile.ts";
+import { components, defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
+import { type Tile, tileArrays, tileBytes, tileCount, tileEnds, tilePlace, tileThreads } from "./tile.ts";
 import { testedTiles } from "./tile-choice.ts";
 
 /*
@@ -134,7 +125,7 @@ export const convPhases = defineKernel({
         ),
       )}
       ${tileEnds(v, (row, sum, _, q) =>
-        unroll(4, (c) => `if (kept${q}_${c}) { y[out${q}_${c} + ${row} * full] = ${sum}.${lanes[c]}; }`),
+        unroll(4, (c) => `if (kept${q}_${c}) { y[out${q}_${c} + ${row} * full] = ${sum}.${components[c]}; }`),
       )}
     }`;
   },

@@ -1,4 +1,4 @@
-import { type Hardware, range } from "./kernel.ts";
+import { components, type Hardware, range } from "./kernel.ts";
 
 /** Which columns a tile of neighbouring outputs of one row sees. */
 export type Span = {
@@ -38,7 +38,6 @@ export const readsBare = (
   padding[0]! >= 0 &&
   padding[2] === sideOf(taps);
 
-const components = ["x", "y", "z", "w"] as const;
 const vecOf = (at: number): number => Math.floor(at / 4);
 const label = (vec: number): string => (vec < 0 ? `before${-vec}` : `${vec}`);
 

@@ -1,7 +1,6 @@
-import { type Binding, defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
+import { type Binding, components, defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
 import {
   gatheredLoop,
-  lanes,
   type Tile,
   tileArrays,
   tileBytes,
@@ -143,7 +142,7 @@ export const convWeightSum = defineKernel({
       let ci = thread % vecs * 4u;
       let tap = thread / vecs % p.taps;
       let co = thread / (vecs * p.taps);
-      ${unroll(4, (q) => `if (ci + ${q}u < p.ci) { dw[(co * p.ci + ci + ${q}u) * p.taps + tap] = sum.${lanes[q]}; }`)}
+      ${unroll(4, (q) => `if (ci + ${q}u < p.ci) { dw[(co * p.ci + ci + ${q}u) * p.taps + tap] = sum.${components[q]}; }`)}
     }`,
   dispatch: ({ co, ci, taps }) => linearGroups(co * taps * Math.ceil(ci / 4), 64),
   cost: ({ splits, co, ci, taps }) => ({

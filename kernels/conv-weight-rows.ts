@@ -16,10 +16,10 @@ export function freshRows(khs: number, strideY: number, dilationY: number): numb
 }
 
 /**
- * Partial sums of dw, [splits, co, ci, kh, kw], from dy padded [n, co, oh, dyPitch] and x
- * [n, ci, lines, pitch], padded or bare: split s sums over images s, s + splits, ... Lanes are input channels and, where khs
- * is less than kh, groups of kernel rows. A thread goes down a strip of columns, and what it read of x serves the next
- * output rows too: with a dilation of d lines, those d apart.
+ * Partial sums of dw, [splits, co, ci, kh, kw], from dy padded [n, co, oh, dyPitch] and x [n, ci, lines, pitch], padded or
+ * bare: split s sums over images s, s + splits, ... Lanes are input channels and, where khs is less than kh, groups of
+ * kernel rows. A thread goes down a strip of columns, and what it read of x serves the next output rows too: with a
+ * dilation of d lines, those d apart.
  */
 export const convWeightRows = defineKernel({
   name: "conv_weight_rows",

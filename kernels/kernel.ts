@@ -165,6 +165,9 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) groups: vec3u
 
 export const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
+/** Of a vector of WGSL. */
+export const components = ["x", "y", "z", "w"] as const;
+
 /** One line of WGSL for each i below n. */
 export const unroll = (n: number, line: (i: number) => string, separator = "\n"): string =>
   range(n).map(line).join(separator);

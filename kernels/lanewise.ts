@@ -1,5 +1,6 @@
 import {
   type Cost,
+  components,
   defineKernel,
   type Groups,
   type Hardware,
@@ -106,7 +107,7 @@ const assign = (target: string, f: string, sources: readonly string[]): string =
 };
 
 const laneByLane = (f: string, vectors: readonly string[]): string =>
-  `vec4f(${["x", "y", "z", "w"].map((l) => `${f}(${vectors.map((v) => `${v}.${l}`).join(", ")})`).join(", ")})`;
+  `vec4f(${components.map((l) => `${f}(${vectors.map((v) => `${v}.${l}`).join(", ")})`).join(", ")})`;
 
 /** One lanewise kernel of a fused run: its arrays by place among the run's arrays, parameters after the others'. */
 export interface FusedStep {

@@ -1,7 +1,14 @@
 import { broadcasts, common, LANES, ownLane } from "./broadcast.ts";
-import { type Binding, defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
 import {
-  lanes,
+  type Binding,
+  components,
+  defineKernel,
+  type Hardware,
+  linearGroups,
+  linearMain,
+  unroll,
+} from "./kernel.ts";
+import {
   stridedLoop,
   type Tile,
   tileArrays,
@@ -140,7 +147,7 @@ const registerSingles = (v: RegisterVariant): string => `
         ${unroll(
           v.columns,
           (c) =>
-            `if (column * 4u + ${c}u < p.n) { c[line + column * 4u + ${c}u] = s${r}_${c >> 2}.${lanes[c & 3]}${plusBias(v, c)}; }`,
+            `if (column * 4u + ${c}u < p.n) { c[line + column * 4u + ${c}u] = s${r}_${c >> 2}.${components[c & 3]}${plusBias(v, c)}; }`,
         )}
       }`,
       )}`;
@@ -247,7 +254,7 @@ export const matmulShared = defineKernel({
           : unroll(
               4,
               (q) =>
-                `if (${column} + ${q}u < p.n) { c[(batch * p.m + ${row}) * p.n + ${column} + ${q}u] = ${sum}.${lanes[q]}${biasAt(v, row, `${column} + ${q}u`)}; }`,
+                `if (${column} + ${q}u < p.n) { c[(batch * p.m + ${row}) * p.n + ${column} + ${q}u] = ${sum}.${components[q]}${biasAt(v, row, `${column} + ${q}u`)}; }`,
             ),
       )}
     }`,

@@ -1,7 +1,5 @@
-import { defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
+import { components, defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
 import { elementType } from "./runs.ts";
-
-const lanes = ["x", "y", "z", "w"] as const;
 
 const single = `
       ${unroll(4, (q) => `let v${q} = select(0.0, x[at + ${q}u * p.columnStride], c + ${q}u < p.columns);`)}
@@ -10,7 +8,7 @@ const single = `
 const blocks = `
       ${unroll(4, (q) => `let v${q} = select(vec4f(), x[(at + ${q}u * p.columnStride) / 4u], c + ${q}u < p.columns);`)}
       let out = line * vecs + c / 4u;
-      ${unroll(4, (r) => `y[out + ${r}u * vecs] = vec4f(${unroll(4, (q) => `v${q}.${lanes[r]}`, ", ")});`)}`;
+      ${unroll(4, (r) => `y[out + ${r}u * vecs] = vec4f(${unroll(4, (q) => `v${q}.${components[r]}`, ", ")});`)}`;
 
 export type PackVariant = {
   /**

@@ -1,4 +1,4 @@
-import { unroll } from "./kernel.ts";
+import { components, unroll } from "./kernel.ts";
 
 /*
  * The heart of matrix products on a GPU: a workgroup computes a tile of C out of slabs of both operands that stand in
@@ -8,8 +8,6 @@ import { unroll } from "./kernel.ts";
  * A thread's rows, and its columns, come in fours that stand far apart, so that neighbouring threads read neighbouring
  * vec4s. Products are added in the order of k whatever the tile.
  */
-
-export const lanes = ["x", "y", "z", "w"] as const;
 
 export type Tile = {
   /** Rows and columns of C that a workgroup computes, and what of k it holds at once: powers of two from 8. */
@@ -78,7 +76,7 @@ const tileTerm = ({ rows, columns, eachRows, eachColumns }: Tile, k: (pitch: num
           ${unroll(eachRows / 4, (q) => `let a${q} = ta[${k(pitch(rows))} + ${(q * rows) / eachRows}u + down];`)}
           ${unroll(eachColumns / 4, (q) => `let b${q} = tb[${k(pitch(columns))} + ${(q * columns) / eachColumns}u + across];`)}
           ${unroll(eachRows, (r) =>
-            unroll(eachColumns / 4, (q) => `s${r}_${q} += a${r >> 2}.${lanes[r & 3]} * b${q};`, " "),
+            unroll(eachColumns / 4, (q) => `s${r}_${q} += a${r >> 2}.${components[r & 3]} * b${q};`, " "),
           )}
         }`;
 
@@ -238,7 +236,7 @@ const stores = (side: Side, slab: number, threads: number): string =>
       const value = (j: number) =>
         parts === 1
           ? part(0)
-          : `vec4f(${Array.from({ length: 4 }, (_, r) => `${part(r)}.${lanes[j]}`).join(", ")})`;
+          : `vec4f(${Array.from({ length: 4 }, (_, r) => `${part(r)}.${components[j]}`).join(", ")})`;
       return `${guard}{
           let at = (${k}) * ${pitch(side.length)}u + ${i};
           ${unroll(parts, (j) => `t${side.name}[at + ${j * pitch(side.length)}u] = ${value(j)};`)}
