@@ -18,6 +18,7 @@ import type { Init } from "./init.ts";
 import { Conv2d, GaussianFourierProjection, GroupNorm, groupsFor, Linear } from "./layers/index.ts";
 import { Module } from "./module.ts";
 import { requireImages } from "./noise-condition.ts";
+import { requireCounts } from "./require.ts";
 
 export interface ClassifierSmallOptions {
   /** Channels of the images. */
@@ -60,7 +61,7 @@ export class ClassifierSmall extends Module<[x: Tensor, sigma: Tensor], Tensor> 
   constructor(init: Init, options: ClassifierSmallOptions) {
     super();
     const { channels, imageSize, classes, widths = [16, 32, 64], features = 64 } = options;
-    requireCounts({ channels, classes, features, imageSize, widths });
+    requireSizes({ channels, classes, features, imageSize, widths });
     const [c0, c1, c2] = widths;
     const block = (inputs: number, outputs: number) =>
       new ResnetBlockDDPM(init, inputs, outputs, {
@@ -100,11 +101,9 @@ export class ClassifierSmall extends Module<[x: Tensor, sigma: Tensor], Tensor> 
 const standardized = (x: Tensor, sigma: Tensor): Tensor =>
   div(sub(x, DATA.mean), perSample(sqrt(add(square(sigma), DATA.std ** 2)), x));
 
-function requireCounts({ imageSize, widths, ...counts }: Required<ClassifierSmallOptions>): void {
-  const named = { ...counts, ...Object.fromEntries(widths.map((width, i) => [`widths[${i}]`, width])) };
-  for (const [name, value] of Object.entries(named))
-    if (!Number.isInteger(value) || value < 1)
-      throw new UsageError(`classifier-small: got ${name} ${value}, expected a whole number of at least 1`);
+function requireSizes({ imageSize, widths, ...counts }: Required<ClassifierSmallOptions>): void {
+  const named = Object.fromEntries(widths.map((width, i) => [`widths[${i}]`, width]));
+  requireCounts("classifier-small", { ...counts, ...named });
   if (!Number.isInteger(imageSize) || imageSize < 4 || imageSize % 4 !== 0)
     throw new UsageError(
       `classifier-small: got images of ${imageSize} pixels, expected a multiple of 4; set data.size`,

@@ -1,4 +1,3 @@
-import { nearest, UsageError } from "../engine/errors.ts";
 import type { Init } from "./init.ts";
 import {
   ConditionalInstanceNorm2d,
@@ -7,6 +6,7 @@ import {
   ConditionalVarianceNorm2d,
   type MakeNorm,
   type PlainNormName,
+  plainNormNames,
 } from "./layers/index.ts";
 import {
   fiveStages,
@@ -14,9 +14,9 @@ import {
   RefineNet,
   type RefineNetDesign,
   type RefineNetOptions,
-  requireCounts,
   type Stage,
 } from "./refine-net.ts";
+import { requireCounts, requireOneOf } from "./require.ts";
 
 export interface NcsnOptions extends RefineNetOptions {
   /** Noise levels. */
@@ -62,10 +62,6 @@ const norms = {
 } satisfies Record<PlainNormName, unknown>;
 
 function conditionalNorm(who: string, name: PlainNormName, numClasses: number): MakeNorm {
-  const Norm = norms[name];
-  if (Norm) return (init, channels) => new Norm(init, channels, numClasses);
-  const close = nearest(name, Object.keys(norms));
-  throw new UsageError(
-    `${who}: got normalization ${name}, expected one of ${Object.keys(norms).join(", ")}${close ? `; did you mean ${close}?` : ""}`,
-  );
+  const Norm = norms[requireOneOf(who, "normalization", name, plainNormNames)];
+  return (init, channels) => new Norm(init, channels, numClasses);
 }

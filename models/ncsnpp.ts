@@ -19,7 +19,7 @@ import {
 } from "./layers/index.ts";
 import { Module } from "./module.ts";
 import { dividedBySigma, requireImages, sigmaAt, sigmaTable } from "./noise-condition.ts";
-import { requireOneOf, requireUNetOptions, type ScoreUNetOptions, withDefaults } from "./options.ts";
+import { requireUNetOptions, type ScoreUNetOptions, withDefaults } from "./options.ts";
 import type { Network, Prediction, Training } from "./prediction.ts";
 import {
   inputResidual,
@@ -29,6 +29,7 @@ import {
   outputSkip,
   type PyramidOptions,
 } from "./pyramids.ts";
+import { requireOneOf } from "./require.ts";
 import { UNet, type UNetParts } from "./unet.ts";
 
 export const resblockTypes = ["ddpm", "biggan"] as const;

@@ -1,7 +1,8 @@
-import { nearest, UsageError } from "../engine/errors.ts";
+import { UsageError } from "../engine/errors.ts";
 import { requireRate } from "../engine/ops/dropout.ts";
 import { type ActivationName, requireActivation } from "./layers/index.ts";
 import type { Prediction } from "./prediction.ts";
+import { requireCounts } from "./require.ts";
 import { resolutions, type UNetOptions } from "./unet.ts";
 
 /** What DDPM and NCSN++ have in common, named as in the official configurations. */
@@ -23,21 +24,6 @@ export interface ScoreUNetOptions<P extends Prediction = Prediction> extends UNe
   centered?: boolean;
   /** Share of the elements dropped in every residual block while training. */
   dropout?: number;
-}
-
-/** Throws UsageError unless `value` is one of the names. */
-export function requireOneOf<N extends string>(
-  who: string,
-  what: string,
-  value: string,
-  names: readonly N[],
-): N {
-  const found = names.find((name) => name === value);
-  if (found !== undefined) return found;
-  const close = nearest(value, names);
-  throw new UsageError(
-    `${who}: got ${what} ${value}, expected one of ${names.join(", ")}${close ? `; did you mean ${close}?` : ""}`,
-  );
 }
 
 /** The options, where they say something, else the defaults. */
@@ -65,10 +51,7 @@ export function requireUNetOptions(who: string, options: Required<ScoreUNetOptio
 function requireSizes(who: string, options: UNetOptions & { channels: number }): void {
   const { channels, imageSize, nf, numResBlocks, chMult, attnResolutions } = options;
   const widths = Object.fromEntries(chMult.map((mult, level) => [`chMult[${level}]`, mult]));
-  const counts = { channels, imageSize, nf, numResBlocks, ...widths };
-  for (const [name, value] of Object.entries(counts))
-    if (!Number.isInteger(value) || value < 1)
-      throw new UsageError(`${who}: got ${name} ${value}, expected a whole number of at least 1`);
+  requireCounts(who, { channels, imageSize, nf, numResBlocks, ...widths });
   if (chMult.length === 0)
     throw new UsageError(
       `${who}: got an empty chMult, expected a width for each level, such as [1, 2, 2, 2]`,

@@ -8,6 +8,7 @@ import { type ActivationName, Conv2d, type MakeNorm, type Norm, requireActivatio
 import { Module } from "./module.ts";
 import { dividedBySigma, sigmaAt, sigmaTable } from "./noise-condition.ts";
 import type { Network } from "./prediction.ts";
+import { requireCounts } from "./require.ts";
 
 export interface RefineNetOptions {
   /** Of the image: 3, or 1 for MNIST. */
@@ -158,13 +159,6 @@ export abstract class RefineNet
 }
 
 const sizeOf = (x: Tensor): Pair => [x.dim(2), x.dim(3)];
-
-/** Throws UsageError unless `values` are whole numbers from 1. */
-export function requireCounts(who: string, values: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(values))
-    if (!Number.isInteger(value) || value < 1)
-      throw new UsageError(`${who}: got ${name} ${value}, expected a whole number of at least 1`);
-}
 
 const TIMES: Readonly<Record<number, string>> = { 2: "once", 4: "twice", 8: "three times" };
 

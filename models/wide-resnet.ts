@@ -7,6 +7,7 @@ import { type Classifier, logProbGrad } from "./classifier.ts";
 import type { Init } from "./init.ts";
 import { GaussianFourierProjection, type GroupNorm, perChannel } from "./layers/index.ts";
 import { Module } from "./module.ts";
+import { requireCounts } from "./require.ts";
 
 /** Mean and standard deviation of each channel over a set of images. */
 export interface ChannelStatistics {
@@ -141,9 +142,7 @@ function requireOptions(options: WideResNetOptions): WideResNet["options"] {
   const { blocksPerGroup = 4, channelMultiplier = 10, numOutputs = 10, fourierScale = 16 } = options;
   const { channels, statistics } = options;
   const counts = { channels, blocksPerGroup, channelMultiplier, numOutputs };
-  for (const [name, value] of Object.entries(counts))
-    if (!Number.isInteger(value) || value < 1)
-      throw new UsageError(`WideResNet: got ${name} ${value}, expected a whole number of at least 1`);
+  requireCounts("WideResNet", counts);
   if (channelMultiplier > 8 && channelMultiplier % 2 !== 0)
     throw new UsageError(
       `WideResNet: got channelMultiplier ${channelMultiplier}, expected 1 to 8 or an even number: ` +

@@ -1,7 +1,7 @@
-import { nearest, UsageError } from "../../engine/errors.ts";
 import type { NormOptions } from "../../engine/ops/index.ts";
 import { elu, leakyRelu, relu, silu } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import { requireOneOf } from "../require.ts";
 
 /** As the official configurations name them; lrelu has slope 0.2. */
 export const activationNames = ["elu", "relu", "lrelu", "swish"] as const;
@@ -31,11 +31,5 @@ export function fused(name: ActivationName | undefined): Pick<NormOptions, "acti
 }
 
 /** Throws UsageError unless `name` is an activation. */
-export function requireActivation(who: string, name: string): ActivationName {
-  const found = activationNames.find((a) => a === name);
-  if (found) return found;
-  const close = nearest(name, activationNames);
-  throw new UsageError(
-    `${who}: got activation ${name}, expected one of ${activationNames.join(", ")}${close ? `; did you mean ${close}?` : ""}`,
-  );
-}
+export const requireActivation = (who: string, name: string): ActivationName =>
+  requireOneOf(who, "activation", name, activationNames);
