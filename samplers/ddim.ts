@@ -4,7 +4,7 @@ import { Scalar } from "../engine/scalar.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import { type ChainOptions, type ChainStep, owning, requireDone, runChain, startOf } from "./chain.ts";
 import { StepNoise } from "./noise.ts";
-import { requireWhole } from "./require.ts";
+import { requireEps, requireWhole } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
 import { linspace, type Marginal, type Sde, stepIndex } from "./sde/sde.ts";
 import type { Vp } from "./sde/vp.ts";
@@ -93,8 +93,7 @@ export function ddimSteps({
 }: Pick<DdimOptions, "sde" | "steps" | "eta" | "eps">) {
   requireWhole("ddim", { steps }, 1);
   if (!(eta >= 0 && eta <= 1)) throw new UsageError(`ddim: got eta ${eta}, expected a number from 0 to 1`);
-  if (!(eps > 0 && eps < sde.T))
-    throw new UsageError(`ddim: got eps ${eps}, expected a time between 0 and ${sde.T}`);
+  requireEps("ddim", eps, sde.T);
   const times = linspace(sde.T, eps, steps);
   const marginals = [...times.map((t) => sde.marginalAt(t)), clean];
   return times.map((t, k) => {
@@ -109,7 +108,7 @@ export function ddimSteps({
 }
 
 /** The step between two marginals as x <- keep x + pull score + noise z. */
-export function ddimStep(from: Marginal<number>, to: Marginal<number>, eta: number) {
+function ddimStep(from: Marginal<number>, to: Marginal<number>, eta: number) {
   const keep = to.alpha / from.alpha;
   const posterior = ((from.std ** 2 - (to.std / keep) ** 2) * to.std ** 2) / from.std ** 2;
   const noise = eta * Math.sqrt(Math.max(0, posterior));

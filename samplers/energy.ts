@@ -1,7 +1,6 @@
 import { UsageError } from "../engine/errors.ts";
-import { square, sum } from "../engine/ops/index.ts";
 import { showShape } from "../engine/shapes.ts";
-import type { Shape, Tensor } from "../engine/tensor.ts";
+import type { Tensor } from "../engine/tensor.ts";
 
 /** A density p(x) ~ exp(-energy(x)), which samplers with a Metropolis step have to know up to a constant. */
 export interface Energy {
@@ -20,8 +19,3 @@ export function energyOf(who: string, energy: Energy, x: Tensor): Tensor {
     );
   return e;
 }
-
-/** |v|^2 of each sample, [n,...] -> [n]. */
-export const squaredNorm = (v: Tensor): Tensor => sum(square(v), { axis: sampleAxes(v.shape) });
-
-const sampleAxes = (shape: Shape): number[] => shape.map((_, i) => i).slice(1);

@@ -1,9 +1,10 @@
 import type { Engine } from "../engine/engine.ts";
 import { add, combine, scale, sub } from "../engine/ops/index.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
-import { type Energy, energyOf, squaredNorm } from "./energy.ts";
+import { type Energy, energyOf } from "./energy.ts";
 import { type MetropolisOptions, type MetropolisResult, metropolisChain } from "./metropolis-chain.ts";
 import { requirePositive, requireWhole } from "./require.ts";
+import { squaredNorm } from "./squared-norm.ts";
 
 export interface HmcOptions extends MetropolisOptions {
   /** Of one leapfrog step. Best where about 0.65 of the proposals are accepted. */

@@ -1,7 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { add, combine, scale, sub } from "../engine/ops/index.ts";
 import type { Shape } from "../engine/tensor.ts";
-import { type Energy, squaredNorm } from "./energy.ts";
+import type { Energy } from "./energy.ts";
 import {
   type MetropolisOptions,
   type MetropolisResult,
@@ -9,6 +9,7 @@ import {
   stateAt,
 } from "./metropolis-chain.ts";
 import { requirePositive } from "./require.ts";
+import { squaredNorm } from "./squared-norm.ts";
 
 export interface MalaOptions extends MetropolisOptions {
   /** Of the proposal x + epsilon score + sqrt(2 epsilon) z. Best where about 0.57 of the proposals are accepted. */

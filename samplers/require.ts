@@ -22,6 +22,12 @@ export function requirePositive(who: string, options: Readonly<Record<string, nu
       throw new UsageError(`${who}: got ${name} ${value}, expected a positive number`);
 }
 
+/** The time next to the data. Throws UsageError unless it lies between 0 and T. */
+export function requireEps(who: string, eps: number, T: number): number {
+  if (eps > 0 && eps < T) return eps;
+  throw new UsageError(`${who}: got eps ${eps}, expected a time between 0 and ${T}`);
+}
+
 /** Throws UsageError unless there are noise scales, positive and descending as the papers write them. */
 export function requireDescending(who: string, sigmas: readonly number[]): void {
   const bad = sigmas.findIndex((s, i) => !(s > 0 && Number.isFinite(s)) || (i > 0 && s > sigmas[i - 1]!));

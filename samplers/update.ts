@@ -1,5 +1,5 @@
 import { invariant, UsageError } from "../engine/errors.ts";
-import { add, div, mean, mul, perSample, scale, sqrt, square, sum } from "../engine/ops/index.ts";
+import { add, div, mean, mul, perSample, scale, sqrt, square } from "../engine/ops/index.ts";
 import type { Draw } from "../engine/random.ts";
 import { sameShape, showShape } from "../engine/shapes.ts";
 import { Tensor } from "../engine/tensor.ts";
@@ -9,6 +9,7 @@ import {
   type NormsOver,
   type UpdateCoefficients,
 } from "../engine/updates.ts";
+import { squaredNorm } from "./squared-norm.ts";
 
 /** z ~ N(0, I) of an update: to be drawn inside its kernel, or a tensor of x's shape. The same Draw, the same numbers. */
 export type Noise = Draw | Tensor;
@@ -42,8 +43,7 @@ export function update(
 /** (mean |z| / mean |score|)^2, means over the samples of score [n,...] -> [1]; over "sample" each for itself, [n]. */
 export function normRatio(score: Tensor, z: Noise, over: NormsOver = "batch"): Tensor {
   if (!(z instanceof Tensor)) return measure(score, z, over);
-  const axis = score.shape.map((_, i) => i).slice(1);
-  const norms = (t: Tensor) => sqrt(sum(square(t), { axis }));
+  const norms = (t: Tensor) => sqrt(squaredNorm(t));
   const norm = (t: Tensor) => (over === "sample" ? norms(t) : mean(norms(t), { keepDims: true }));
   return square(div(norm(z), norm(score)));
 }

@@ -19,12 +19,3 @@ export function geometricSigmas({ begin, end, count }: SigmaOptions): number[] {
   const ratio = Math.log(end / begin) / (count - 1);
   return Array.from({ length: count }, (_, i) => begin * Math.exp(ratio * i));
 }
-
-/** Throws UsageError unless every noise scale is positive and they descend. */
-export function requireSigmas(who: string, sigmas: readonly number[]): void {
-  const bad = sigmas.findIndex((s, i) => !(s > 0 && Number.isFinite(s)) || (i > 0 && s > sigmas[i - 1]!));
-  if (sigmas.length === 0 || bad >= 0)
-    throw new UsageError(
-      `${who}: got sigma ${sigmas[bad] ?? "none"} at place ${Math.max(bad, 0)}, expected positive numbers, descending`,
-    );
-}

@@ -4,10 +4,10 @@ import { add, combine, greaterEqual, mul, reshape, scale, square, sub, sum } fro
 import { type Draw, rand, randn } from "../../engine/random.ts";
 import { sameShape, shapeSize, showShape } from "../../engine/shapes.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import { requireSamples, requireWhole } from "../require.ts";
+import { requireEps, requireSamples, requireWhole } from "../require.ts";
 import type { ScoreFunction } from "../score.ts";
 import { priorLogDensity, reverse } from "../sde/index.ts";
-import { drift, type FlowOptions, requireEps } from "./probability-flow.ts";
+import { drift, type FlowOptions } from "./probability-flow.ts";
 import { Recorded } from "./recorded.ts";
 import { rk45 } from "./rk45.ts";
 import { computed } from "./solver.ts";
@@ -65,7 +65,7 @@ export async function likelihood(
   options: LikelihoodOptions,
 ): Promise<Likelihood> {
   const { sde, solver = rk45(), condition = sde.conditionAt, range, onStep } = options;
-  const eps = requireEps("likelihood", { ...options, eps: options.eps ?? 1e-5 });
+  const eps = requireEps("likelihood", options.eps ?? 1e-5, options.sde.T);
   requireSamples("likelihood", x.shape);
   requireWhole("likelihood", { sampleOffset: options.sampleOffset ?? 0 }, 0);
   const offset = range ? offsetOf(range) : 0;

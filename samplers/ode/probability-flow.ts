@@ -5,7 +5,7 @@ import { randn } from "../../engine/random.ts";
 import { sameShape, showShape } from "../../engine/shapes.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { reverseDiffusion } from "../predictors/reverse-diffusion.ts";
-import { requireSamples, requireWhole } from "../require.ts";
+import { requireEps, requireSamples, requireWhole } from "../require.ts";
 import type { ScoreFunction } from "../score.ts";
 import { reverse, type Sde } from "../sde/index.ts";
 import { Recorded } from "./recorded.ts";
@@ -151,7 +151,7 @@ async function flow(
   way: "encode" | "decode",
 ): Promise<Flow> {
   const { sde, solver = rk45(), condition = sde.conditionAt, after, onStep } = options;
-  const eps = requireEps(way, options);
+  const eps = requireEps(way, options.eps ?? sde.samplingEps, sde.T);
   const [from, to] = way === "encode" ? [eps, sde.T] : [sde.T, eps];
   using scored = new Recorded(x, (now, told) => now.engine.noGrad(() => score(now, told)));
   const { state, nfe, times } = await solver(x.engine, {
@@ -169,11 +169,4 @@ async function flow(
 export function drift(sde: Sde, x: Tensor, score: Tensor, t: number): Tensor {
   const { keep, pull } = reverse(sde.coefficientsAt(t), { probabilityFlow: true });
   return combine(scale(x, keep), [[pull, score]]);
-}
-
-/** The time next to the data. Throws UsageError unless it lies between 0 and T. */
-export function requireEps(who: string, { sde, eps = sde.samplingEps }: FlowOptions): number {
-  if (!(eps > 0 && eps < sde.T))
-    throw new UsageError(`${who}: got eps ${eps}, expected a time between 0 and ${sde.T}`);
-  return eps;
 }

@@ -1,7 +1,8 @@
 import type { Engine } from "../../engine/engine.ts";
-import { add, mul, scale, square, sum } from "../../engine/ops/index.ts";
+import { add, mul, scale } from "../../engine/ops/index.ts";
 import { type Draw, randn } from "../../engine/random.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
+import { squaredNorm } from "../squared-norm.ts";
 import type { Sde } from "./sde.ts";
 
 /** x_T ~ N(0, priorStd^2 I) of a shape. */
@@ -11,7 +12,6 @@ export const samplePrior = (engine: Engine, { priorStd }: Sde, shape: Shape, dra
 /** log density of x [n,...] under the prior, in nats. -> [n] */
 export function priorLogDensity({ priorStd }: Sde, x: Tensor): Tensor {
   const variance = priorStd ** 2;
-  const axis = x.shape.map((_, i) => i).slice(1);
   const constant = (-0.5 * x.size * Math.log(2 * Math.PI * variance)) / x.dim(0);
-  return add(mul(sum(square(x), { axis }), -0.5 / variance), constant);
+  return add(mul(squaredNorm(x), -0.5 / variance), constant);
 }

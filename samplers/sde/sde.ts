@@ -1,5 +1,6 @@
 import { UsageError } from "../../engine/errors.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import { requireEps } from "../require.ts";
 
 /** p(x_t | x_0) = N(alpha x_0, std^2 I). */
 export interface Marginal<T> {
@@ -55,8 +56,7 @@ export const stepIndex = ({ T, steps }: Pick<Sde, "T" | "steps">, t: number): nu
 
 /** The times at which samplers stop over, descending: N from T to `eps`. Throws UsageError unless 0 < eps < T. */
 export function timeGrid({ name, T, steps }: Sde, eps: number): number[] {
-  if (!(eps > 0 && eps < T))
-    throw new UsageError(`${name}: got eps ${eps}, expected a time between 0 and ${T}`);
+  requireEps(name, eps, T);
   return linspace(T, eps, steps);
 }
 

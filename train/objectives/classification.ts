@@ -1,14 +1,13 @@
 import type { Engine } from "../../engine/engine.ts";
-import { UsageError } from "../../engine/errors.ts";
 import { add, cast, div, mul, scale } from "../../engine/ops/index.ts";
 import type { DrawSource } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import { requireDescending, requireEps } from "../../samplers/require.ts";
 import type { Sde } from "../../samplers/sde/index.ts";
 import type { Batches } from "../batches.ts";
 import { noisyCrossEntropy } from "../losses/cross-entropy.ts";
 import { lookUp } from "../losses/denoising.ts";
 import { uniform } from "../losses/draws.ts";
-import { requireSigmas } from "../sigmas.ts";
 import type { Objective } from "./objective.ts";
 
 export interface ClassificationOptions {
@@ -52,8 +51,7 @@ export function classification(
 type SigmaDraw = (x: Tensor, source: DrawSource) => Tensor;
 
 function inTime(sde: Sde, eps: number): SigmaDraw {
-  if (!(eps > 0 && eps < sde.T))
-    throw new UsageError(`classification: got eps ${eps}, expected a time between 0 and ${sde.T}`);
+  requireEps("classification", eps, sde.T);
   return (x, source) => {
     const { alpha, std } = sde.marginal(add(mul(uniform(x, source), sde.T - eps), eps));
     return div(std, alpha);
@@ -61,6 +59,6 @@ function inTime(sde: Sde, eps: number): SigmaDraw {
 }
 
 function onLadder(sigmas: readonly number[]): SigmaDraw {
-  requireSigmas("classification", sigmas);
+  requireDescending("classification", sigmas);
   return (x, source) => lookUp(sigmas, cast(scale(uniform(x, source), sigmas.length), "i32"));
 }
