@@ -35,11 +35,6 @@ export function sum(x: Array64, axes: Axes, keepDims = false): Array64 {
   return finish(total, axes, keepDims);
 }
 
-export function prod(x: Array64, axes: Axes, keepDims = false): Array64 {
-  const total = fold(x, axes, 1, (partial, value) => partial * value);
-  return finish(total, axes, keepDims);
-}
-
 export function max(x: Array64, axes: Axes, keepDims = false): Array64 {
   return finish(fold(x, axes, Number.NEGATIVE_INFINITY, Math.max), axes, keepDims);
 }
@@ -61,15 +56,4 @@ export function logsumexp(x: Array64, axes: Axes, keepDims = false): Array64 {
   const shifted = map(x, (value, flat) => Math.exp(value - shift.data[flat]));
   const total = map(sum(shifted, axes, true), (value, flat) => Math.log(value) + peak.data[flat]);
   return finish(total, axes, keepDims);
-}
-
-/** Position of the first maximum along one axis. */
-export function argmax(x: Array64, axis: number, keepDims = false): Array64 {
-  const along = axisOf(axis, x.shape.length);
-  const peak = broadcastTo(max(x, [along], true), x.shape);
-  const position = map(x, () => Number.POSITIVE_INFINITY);
-  forEachIndex(x.shape, (index, flat) => {
-    if (x.data[flat] === peak.data[flat]) position.data[flat] = index[along];
-  });
-  return min(position, [along], keepDims);
 }
