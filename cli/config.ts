@@ -11,7 +11,7 @@ import { type LabelledModel, type Model, models } from "./config/model.ts";
 import { type Sde, sdes, sigmas } from "./config/noise.ts";
 import { annealedSampling, sdeSampling } from "./config/sampling.ts";
 import { annealedTraining, classifierTraining, sdeTraining } from "./config/training.ts";
-import { expectedKeys, sectionNamed } from "./config/values.ts";
+import { expectedKeys, isRecord, sectionNamed } from "./config/values.ts";
 import { packaged } from "./packaged.ts";
 
 /** A run on a ladder of noise scales, as written in YAML. */
@@ -156,9 +156,6 @@ function check(given: unknown): AnyConfig | string {
 function dequantize({ data, training }: AnyConfig): void {
   if ("likelihoodWeighting" in training && training.likelihoodWeighting) data.uniformDequantization ??= true;
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * Without sections of which nothing is left but their name, as when every line in them is a comment; one by which the

@@ -1,3 +1,4 @@
+import { aligned } from "../bench/format.ts";
 import { showShape } from "../engine/shapes.ts";
 import type { Layer } from "../models/describe.ts";
 
@@ -15,7 +16,7 @@ export function layerTable(network: Layer, { batch, full = false }: LayerTableOp
   const row = (group: readonly Layer[]) => rowOf(group, batch);
   const rows = full ? tree(network.layers, row) : folded(network.layers).map(row);
   const head: Row = ["layer", "kind", "output", "parameters", "GFLOP an image"];
-  return aligned([head, ...rows]);
+  return aligned([head, ...rows], 3); // words to the left, numbers to the right
 }
 
 function tree(layers: readonly Layer[], row: (group: readonly Layer[]) => Row, indent = ""): Row[] {
@@ -63,14 +64,4 @@ function kinds(group: readonly Layer[]): string {
   const counts = new Map<string, number>();
   for (const { kind } of group) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   return [...counts].map(([kind, count]) => (count === 1 ? kind : `${count} ${kind}`)).join(", ");
-}
-
-/** Words to the left, numbers to the right. */
-function aligned(rows: readonly Row[]): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => (column < 3 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
-      .join("  "),
-  );
 }

@@ -32,8 +32,8 @@ export function lossPlot(rows: readonly Metrics[], title: string): string {
 
 /** The mean loss of the steps around each point. */
 export function smoothLoss(rows: readonly Metrics[], name?: string): Series {
-  const width = 10 * strideOf(rows);
   const stride = strideOf(rows);
+  const width = 10 * stride;
   const at = rows.map((_, i) => i).filter((i) => i % stride === 0);
   return {
     name: name ?? `mean of ${width}`,

@@ -3,6 +3,7 @@ import { UsageError } from "../engine/errors.ts";
 import type { ScoreNet } from "../models/index.ts";
 import type { ScoreFunction } from "../samplers/index.ts";
 import type { Config } from "./config.ts";
+import { asPictures, clamped } from "./control/pixels.ts";
 import type { Stop } from "./interrupt.ts";
 import { methodOf } from "./sampling/methods.ts";
 import type { Drawing } from "./sampling/state.ts";
@@ -58,8 +59,7 @@ export async function drawSamples(
   const { count, batchSize } = config.sampling;
   const method = methodOf(config);
   const score = scoreOf(network, config);
-  const shown = (pixels: Images) =>
-    pixels.map((v) => Math.min(1, Math.max(0, config.data.centered ? 0.5 * v + 0.5 : v)));
+  const shown = (values: Images) => clamped(asPictures(values, config));
   const values = new Float32Array(count * c * h * w);
   values.set(before.samples);
   let { finished, nfe } = before;

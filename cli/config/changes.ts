@@ -1,5 +1,6 @@
 import { parse } from "yaml";
 import { UsageError } from "../../engine/errors.ts";
+import { isRecord } from "./values.ts";
 
 /** A key of a configuration with the value it is to have, as typed: training.steps=100, model.channels=[8, 16, 16]. */
 const form = /^(?<section>[a-z]\w*)\.(?<key>[a-z]\w*)=(?<value>.*)$/is;
@@ -10,10 +11,10 @@ const form = /^(?<section>[a-z]\w*)\.(?<key>[a-z]\w*)=(?<value>.*)$/is;
  */
 export function withChanges(given: unknown, changes: readonly string[]): unknown {
   if (changes.length === 0) return given;
-  const sections: Record<string, unknown> = isSection(given) ? { ...given } : {};
+  const sections: Record<string, unknown> = isRecord(given) ? { ...given } : {};
   for (const change of changes) {
     const { section, key, value } = partsOf(change);
-    const { [key]: _, ...rest } = isSection(sections[section]) ? sections[section] : {};
+    const { [key]: _, ...rest } = isRecord(sections[section]) ? sections[section] : {};
     sections[section] = value === null ? rest : { ...rest, [key]: value };
   }
   return sections;
@@ -31,6 +32,3 @@ function partsOf(change: string): { section: string; key: string; value: unknown
     );
   }
 }
-
-const isSection = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

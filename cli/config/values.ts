@@ -24,6 +24,9 @@ export const listOf = <T extends z.ZodType>(element: T, what: string) =>
 export const section = <S extends z.ZodRawShape>(shape: S) =>
   z.strictObject(shape, { error: expectedKeys(Object.keys(shape)) });
 
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
 export const expectedKeys = (keys: readonly string[]): string =>
   `expected a section with keys out of ${keys.join(", ")}`;
 

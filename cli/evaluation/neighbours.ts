@@ -1,16 +1,15 @@
 import { type Copying, copying, type Neighbours, nearestNeighbours } from "../../train/metrics/index.ts";
 import { grid } from "../pictures/png.ts";
+import { GAP_SHADE } from "../pictures/tile.ts";
 import { Progress } from "../progress.ts";
 import { type Images, pixelsOf } from "./image-list.ts";
 import type { Features, Space } from "./spaces.ts";
 
 /** Samples, and images held back from training, whose nearest training images are sought, at most. */
-export const MOST_SOUGHT = 1000;
+const MOST_SOUGHT = 1000;
 /** Training images shown beside a sample, for each space. */
 const SHOWN = 4;
 const ROWS = 12;
-/** Between the columns of two spaces, as the frames of a grid. */
-const GAP_SHADE = 64 / 255;
 
 export interface Found extends Copying {
   readonly features: string;
@@ -67,7 +66,7 @@ export function neighbourPicture(samples: Images, train: Images, searches: reado
   const { channels: c, height: h, width: w } = samples;
   const standsOut = sharesOfLast(searches[0]!.neighbours);
   const chosen = [...standsOut.keys()].sort((i, j) => standsOut[i]! - standsOut[j]!).slice(0, ROWS);
-  const blank = new Float32Array(c * h * w).fill(GAP_SHADE);
+  const blank = new Float32Array(c * h * w).fill(GAP_SHADE / 255); // between the columns of two spaces;
   const cells = chosen.flatMap((i) => [
     pixelsOf(samples, i, 1),
     ...searches.flatMap(({ neighbours: { count, index } }) => [

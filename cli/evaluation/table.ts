@@ -1,3 +1,4 @@
+import { aligned } from "../../bench/format.ts";
 import type { BitsReport } from "./bits.ts";
 import type { Figure } from "./figures.ts";
 import type { Found } from "./neighbours.ts";
@@ -14,7 +15,7 @@ export function figureTable(figures: readonly Figure[]): string[] {
     f.reference === null ? `${f.samples}` : `${f.samples} to ${f.reference}`,
     f.better,
   ]);
-  return aligned([head, ...rows]);
+  return aligned([head, ...rows], 1);
 }
 
 /** What the search for copies found, a line for each space. */
@@ -38,13 +39,3 @@ const shown = (value: number): string =>
   value === 0 || (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e6)
     ? value.toPrecision(4)
     : value.toExponential(2);
-
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
-      .join("  ")
-      .trimEnd(),
-  );
-}

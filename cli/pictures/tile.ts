@@ -22,7 +22,8 @@ export interface Picture {
   data: Uint8Array;
 }
 
-const GAP_SHADE = 64; // neither the black nor the white of the images
+/** Of what lies between images, in bytes. */
+export const GAP_SHADE = 64; // neither the black nor the white of the images
 
 /**
  * Lays images [n, c, h, w] out in a grid, row by row. Values outside [0, 1] are clamped; NaN shows as black.
