@@ -6,7 +6,7 @@ import { Progress } from "./progress.ts";
 import type { Run } from "./run.ts";
 
 /** Images that a step is verified with: float64 loops take long, and each image takes as long as the first. */
-export const VERIFIED = 2;
+const VERIFIED = 2;
 
 /** A configuration whose step is that of a few images alone. */
 function ofFew<C extends AnyConfig>(config: C): C {

@@ -157,7 +157,7 @@ export const matrixTiles: readonly MatrixTile[] = [
 ];
 
 /** Rows and columns of the product that a workgroup computes, its subgroups, and its threads. */
-export const matrixExtent = (v: MatrixUnit & MatrixTile) => {
+const matrixExtent = (v: MatrixUnit & MatrixTile) => {
   const subgroups = v.groupRows * v.groupColumns;
   return {
     rows: v.m * v.unitRows * v.groupRows,

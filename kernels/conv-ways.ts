@@ -50,7 +50,7 @@ const isTall = (co: number): boolean => co % 16 === 0 || co >= 64;
 const tileSizes = (hw: Hardware) => [...convTileSizes, ...(broadcasts(hw) ? tallTileSizes : [])];
 
 /** Tiles worth measuring: those that the output fills. */
-export const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }): ConvTile[] =>
+const convTiles = (hw: Hardware, { co, ow }: { co: number; ow: number }): ConvTile[] =>
   tileSizes(hw)
     .filter(({ rows, columns }) => rows < co + 4 && columns < ow + 4)
     .map((tile) => ({ ...tile, lanes: lanesOf(hw) }));
@@ -258,7 +258,7 @@ export function convWeightTile(
 }
 
 /** Tiles worth measuring: more sums than these take a driver long to compile, and gain where dy is broadcast alone. */
-export const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightTile[] =>
+const convWeightTiles = (hw: Hardware, { co, kh, kw }: WeightShape): ConvWeightTile[] =>
   (kh > 1 ? [1, kh] : [1]).flatMap((khs) =>
     tileSizes(hw)
       .filter(({ rows }) => rows < co + 4 && rows * khs * kw <= (broadcasts(hw) ? 144 : 40))

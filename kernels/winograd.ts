@@ -59,12 +59,12 @@ export const winogradTiles = (
 /** Whether a tile's channels are neighbours: [tiles, channels] of each place instead of [channels, tiles]. */
 export type Turned = Tiled & { turned: boolean };
 
-export const turnedVariants: readonly Turned[] = winogradTileSizes.flatMap((tile) =>
+const turnedVariants: readonly Turned[] = winogradTileSizes.flatMap((tile) =>
   [false, true].map((turned) => ({ tile, turned })),
 );
 
 /** Transformed values: of a run at once, unless turned. */
-export const runElement = ({ tile, turned }: Turned): "vec4f" | "f32" =>
+const runElement = ({ tile, turned }: Turned): "vec4f" | "f32" =>
   runOf(tile) === 4 && !turned ? "vec4f" : "f32";
 
 export const runParams = {

@@ -6,7 +6,7 @@ import type { Problem, ProblemOf } from "./workloads.ts";
 export const TOLERANCE = 2e-5;
 
 /** Standard errors that a chain's mean or variance may lie off its law: one right chain in 1.7 million lies further. */
-export const DEVIATIONS = 5;
+const DEVIATIONS = 5;
 
 /** What is wrong with results, in one line, if anything: held to ours or, where noise is drawn, to the exact law. */
 export function disagreement(problem: Problem, got: Results, ours: Results): string | undefined {

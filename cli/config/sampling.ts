@@ -4,7 +4,6 @@ import { count, flag, fromZero, number, positive, section, seed } from "./values
 export const ladderMethods = ["annealed", "consistent"] as const;
 export const sdeMethods = ["pc", "ode", "heun", "euler", "ddim", "edm"] as const;
 export const methodNames = [...ladderMethods, ...sdeMethods] as const;
-export type LadderMethod = (typeof ladderMethods)[number];
 export type SdeMethod = (typeof sdeMethods)[number];
 export type Method = (typeof methodNames)[number];
 export const predictorNames = ["none", "euler_maruyama", "reverse_diffusion", "ancestral_sampling"] as const;

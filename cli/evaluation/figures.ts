@@ -41,7 +41,7 @@ export interface Compared {
 }
 
 /** Fewer images than this give a Frechet distance that is not called FID: its bias would be the larger part. */
-export const LEAST_FOR_FID = 10_000;
+const LEAST_FOR_FID = 10_000;
 
 /** What a Frechet distance may be called. */
 export const frechetName = (space: string, samples: number, reference: number): string =>

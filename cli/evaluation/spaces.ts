@@ -127,7 +127,7 @@ export function classifierSource(path: string, image: Shape): SpaceSource {
 }
 
 /** Where a classifier of a set's images is looked for: where `stein train configs/classifier/SET.yaml` writes it. */
-export const usualClassifier = (set: string): string => join("runs", "classifier", set);
+const usualClassifier = (set: string): string => join("runs", "classifier", set);
 
 /** The classifier in its usual place. Throws UsageError telling how to train it where there is none. */
 export function usualClassifierSource(set: string, image: Shape): SpaceSource {

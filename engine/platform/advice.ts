@@ -26,7 +26,7 @@ export interface HostFacts {
 
 /** The npm package, and the last version that npm on Node 20 does not skip, that carries SwiftShader and a loader. */
 export const embeddedPackage = "@sparticuz/chromium";
-export const embeddedInstall = `npm install --save-dev ${embeddedPackage}@147.0.0`;
+const embeddedInstall = `npm install --save-dev ${embeddedPackage}@147.0.0`;
 
 /** Of Mesa, whose lavapipe is the software driver of every distribution. */
 const tooOld = "Dawn refuses Mesa 22.3 (Debian 12's own) and takes 23.2 and later";

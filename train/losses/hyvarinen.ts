@@ -12,7 +12,7 @@ import {
 } from "./implicit.ts";
 
 /** Elements of a sample, at most: each takes a backward pass that is differentiated again. */
-export const MOST_ELEMENTS = 256;
+const MOST_ELEMENTS = 256;
 
 /**
  * Explicit score matching: the mean over x [n,...] of tr(ds/dx) + |s|^2 / 2, the trace summed up exactly from one backward

@@ -7,7 +7,7 @@ const titles = {
   divergence: "Distance",
   particles: "Particles at",
 };
-export type FigureName = keyof typeof titles;
+type FigureName = keyof typeof titles;
 
 /** The numbers of a training, each under its name. */
 export class Figures {

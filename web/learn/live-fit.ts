@@ -102,7 +102,7 @@ export class LiveFit {
   #step(): void {
     const value = this.#loss();
     const weights = [...this.#network.parameters.values()];
-    this.#optimizer.apply(grad(value, weights).map((g) => g!));
+    this.#optimizer.apply(grad(value, weights));
     copyStrided(this.#engine, reshape(value, [1]), this.#losses, [1], [1], [1], 0, this.#slot);
   }
 

@@ -21,7 +21,7 @@ export interface Float {
   readonly float: number;
 }
 
-export interface Graph {
+interface Graph {
   readonly constants: readonly Constant[];
   readonly nodes: readonly Node[];
   readonly outputs: readonly string[];
