@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encode } from "jpeg-js";
 import { readConfig } from "../cli/config.ts";
@@ -7,7 +7,7 @@ import { packaged } from "../cli/packaged.ts";
 import { openRun } from "../cli/run.ts";
 import { type ImageSet, split } from "../data/dataset.ts";
 import { imageFolder } from "../data/image-folder.ts";
-import type { StreamedSet } from "../data/streamed.ts";
+import { decodingThreads, type StreamedSet } from "../data/streamed.ts";
 import type { Engine } from "../engine/engine.ts";
 
 /** Milliseconds of an average training step, and of it those spent on images. */
@@ -53,7 +53,7 @@ export async function measureLoading(engine: Engine): Promise<LoadingReport> {
       }
     };
     const memory = await measure(false);
-    const threads = Math.max(1, Math.min(8, availableParallelism() - 1));
+    const threads = decodingThreads();
     return {
       what: `${batchSize} JPEG files of ${WIDTH}x${HEIGHT} a step, ${threads} decoding ${threads === 1 ? "thread" : "threads"}`,
       memory,

@@ -33,6 +33,9 @@ export interface StreamedSet extends ImageSet {
 /** Share of the memory for images that were asked for and not read yet. */
 const AHEAD = 1 / 4;
 
+/** Threads that decode, unless told. */
+export const decodingThreads = (): number => Math.max(1, Math.min(8, availableParallelism() - 1));
+
 /**
  * The files at paths below folder as a set that decodes them on threads: ahead of need where `expect` told what comes,
  * else while the reader waits. Three quarters of the memory keep the images that were read first: in shuffled epochs
@@ -43,7 +46,7 @@ export function streamed(
   folder: string,
   paths: readonly string[],
   preparation: Preparation,
-  { memory, threads = Math.max(1, Math.min(8, availableParallelism() - 1)) }: StreamOptions,
+  { memory, threads = decodingThreads() }: StreamOptions,
 ): StreamedSet {
   const { size, channels } = preparation;
   const shape = { name: folder, count: paths.length, channels, height: size, width: size };

@@ -1,5 +1,5 @@
 import { UsageError } from "../../engine/errors.ts";
-import { normalBetween } from "../../train/techniques/normal.ts";
+import { normalBetween, normalDensity } from "../../train/techniques/normal.ts";
 
 /** Left and lower edges of the dark squares of the toy's board, each 2 wide. */
 const SQUARES = [-4, -2, 0, 2].flatMap((left) =>
@@ -36,7 +36,5 @@ export function boardScore(sigma: number): (x: ArrayLike<number>) => Float64Arra
 /** The blurred indicator of [0, 2] at t, and its derivative. */
 function blurredEdge(t: number, sigma: number): [value: number, slope: number] {
   const [far, near] = [(t - SIDE) / sigma, t / sigma];
-  return [normalBetween(far, near), (bell(near) - bell(far)) / sigma];
+  return [normalBetween(far, near), (normalDensity(near) - normalDensity(far)) / sigma];
 }
-
-const bell = (z: number): number => Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI);

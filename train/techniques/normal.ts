@@ -1,5 +1,5 @@
 /** The density of the standard normal distribution. */
-const density = (x: number): number => Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
+export const normalDensity = (x: number): number => Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
 
 /** Beyond this the tail's continued fraction is quicker than the series, and keeps its relative accuracy. */
 const FAR = 2;
@@ -10,7 +10,7 @@ const FAR = 2;
  */
 export function normalTail(x: number): number {
   if (x < -FAR) return 1 - normalTail(-x);
-  return x > FAR ? density(x) * millsRatio(x) : 0.5 - density(x) * oddSeries(x);
+  return x > FAR ? normalDensity(x) * millsRatio(x) : 0.5 - normalDensity(x) * oddSeries(x);
 }
 
 /** The probability that a standard normal number is at most x: Phi. */
