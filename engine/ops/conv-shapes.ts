@@ -74,10 +74,20 @@ export function requireConv(who: string, x: Tensor, weight: Tensor, options: Con
     padding: fourPads(options.padding ?? 0),
     dilation: pair(options.dilation ?? 1),
   };
-  for (const name of ["stride", "dilation"] as const)
-    if (attrs[name].some((v) => !Number.isInteger(v) || v < 1))
-      throw new UsageError(`${who}: got ${name} [${attrs[name]}], expected whole numbers of at least 1`);
-  if (attrs.padding.some((v) => !Number.isInteger(v)))
-    throw new UsageError(`${who}: got padding [${attrs.padding}], expected whole numbers`);
+  requireGeometry(who, attrs);
   return attrs;
+}
+
+/** Throws UsageError for strides and dilations below 1, and where something is not whole. */
+export function requireGeometry(who: string, { stride, padding, dilation }: ConvAttrs): void {
+  requireLengths(who, { stride, dilation });
+  if (padding.some((v) => !Number.isInteger(v)))
+    throw new UsageError(`${who}: got padding [${padding}], expected whole numbers`);
+}
+
+/** Throws UsageError unless all are whole numbers of at least 1. */
+export function requireLengths(who: string, lengths: Readonly<Record<string, Pair>>): void {
+  for (const [name, pair] of Object.entries(lengths))
+    if (pair.some((v) => !Number.isInteger(v) || v < 1))
+      throw new UsageError(`${who}: got ${name} [${pair}], expected whole numbers of at least 1`);
 }

@@ -15,10 +15,13 @@ import {
   pair,
   requireBias,
   requireConv,
+  requireGeometry,
+  requireLengths,
   sizeOf,
 } from "./conv-shapes.ts";
 import { matmul } from "./matmul.ts";
 import { reshape, sum } from "./reduce.ts";
+import { requireFloat } from "./require.ts";
 import { scale } from "./scale.ts";
 
 // Three ops closed under differentiation. With y = C(x, w), dx = I(dy, w) and dw = W(dy, x) all bilinear,
@@ -106,17 +109,32 @@ const weightGradOp = defineOp<WeightGradAttrs>({
 
 /**
  * dL/dx [n,ci,h,w] from dy [n,co,oh,ow] and weight [co,ci,kh,kw]. Also the transposed convolution. Throws UsageError
- * when dy is not what a convolution of that input size gives.
+ * when dy is not what a convolution of that input size gives, and for numbers and dtypes as conv2d does.
  */
 export function conv2dInputGrad(dy: Tensor, w: Tensor, attrs: InputGradAttrs): Tensor {
-  requireGradient("conv2dInputGrad", dy, w.dim(0), outSize(attrs.inputSize, sizeOf(w), attrs));
+  const { inputSize } = attrs;
+  requireBilinear("conv2dInputGrad", [dy, w], attrs, { inputSize });
+  requireGradient("conv2dInputGrad", dy, w.dim(0), outSize(inputSize, sizeOf(w), attrs));
   return inputGradOp(dy.engine, [dy, w], attrs);
 }
 
 /** dL/dw [co,ci,kh,kw] from dy [n,co,oh,ow] and x [n,ci,h,w]. Throws UsageError as conv2dInputGrad does. */
 export function conv2dWeightGrad(dy: Tensor, x: Tensor, attrs: WeightGradAttrs): Tensor {
-  requireGradient("conv2dWeightGrad", dy, dy.dim(1), outSize(sizeOf(x), attrs.kernelSize, attrs), x.dim(0));
+  const { kernelSize } = attrs;
+  requireBilinear("conv2dWeightGrad", [dy, x], attrs, { kernelSize });
+  requireGradient("conv2dWeightGrad", dy, dy.dim(1), outSize(sizeOf(x), kernelSize, attrs), x.dim(0));
   return weightGradOp(dy.engine, [dy, x], attrs);
+}
+
+function requireBilinear(
+  who: string,
+  factors: readonly Tensor[],
+  attrs: ConvAttrs,
+  asked: Readonly<Record<string, Pair>>,
+): void {
+  for (const t of factors) requireFloat(who, t);
+  requireGeometry(who, attrs);
+  requireLengths(who, asked);
 }
 
 function requireGradient(who: string, dy: Tensor, co: number, size: Pair, n = dy.dim(0)): void {
@@ -145,6 +163,7 @@ export function conv2d(
         `[${co},${x.dim(1)},kh,kw]; build the layer with inChannels: ${x.dim(1)}`,
     );
   if (bias) requireBias("conv2d", bias, co, x.dim(0));
+  if (residual) requireFloat("conv2d", residual);
   const size = outSize(sizeOf(x), sizeOf(weight), attrs);
   if (size[0] < 1 || size[1] < 1)
     throw new UsageError(

@@ -1,11 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { UsageError } from "../../engine/errors.ts";
 import { type ConvAttrs, fourPads, type Pair, pair } from "../../engine/ops/conv-shapes.ts";
 import { conv2d, conv2dInputGrad, conv2dWeightGrad, convTranspose2d } from "../../engine/ops/conv2d.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import { applyBinary } from "../../engine/oracle/binary.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import { reshape } from "../../engine/oracle/shape.ts";
+import type { Tensor } from "../../engine/tensor.ts";
 import { checkOp } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
@@ -325,6 +327,39 @@ describe("messages", () => {
     );
     expect(() => conv2d(x, engine.zeros([4, 3, 3, 3], "u32"))).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: conv2d: got dtype u32, expected f32]`,
+    );
+    expect(() =>
+      conv2d(x, w, undefined, { padding: 1, residual: engine.zeros([2, 4, 8, 8], "i32") }),
+    ).toThrowErrorMatchingInlineSnapshot(`[UsageError: conv2d: got dtype i32, expected f32]`);
+  });
+  test("the gradients' dtypes and numbers", () => {
+    const dy = engine.zeros([2, 4, 8, 8]);
+    const attrs: ConvAttrs = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1] };
+    const ofInput = (dy: Tensor, w: Tensor, change = {}) =>
+      conv2dInputGrad(dy, w, { ...attrs, inputSize: [8, 8], ...change });
+    const ofWeight = (dy: Tensor, x: Tensor, change = {}) =>
+      conv2dWeightGrad(dy, x, { ...attrs, kernelSize: [3, 3], ...change });
+    const [idy, ix, iw] = [
+      [2, 4, 8, 8],
+      [2, 3, 8, 8],
+      [4, 3, 3, 3],
+    ].map((shape) => engine.zeros(shape, "i32")) as [Tensor, Tensor, Tensor];
+    const expected = "got dtype i32, expected f32";
+    expect(() => ofInput(idy, w)).toThrowError(new UsageError(`conv2dInputGrad: ${expected}`));
+    expect(() => ofInput(dy, iw)).toThrowError(new UsageError(`conv2dInputGrad: ${expected}`));
+    expect(() => ofWeight(idy, x)).toThrowError(new UsageError(`conv2dWeightGrad: ${expected}`));
+    expect(() => ofWeight(dy, ix)).toThrowError(new UsageError(`conv2dWeightGrad: ${expected}`));
+    expect(() => ofInput(dy, w, { inputSize: [8.5, 8] })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2dInputGrad: got inputSize [8.5,8], expected whole numbers of at least 1]`,
+    );
+    expect(() => ofWeight(dy, x, { kernelSize: [3.5, 3] })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2dWeightGrad: got kernelSize [3.5,3], expected whole numbers of at least 1]`,
+    );
+    expect(() => ofInput(dy, w, { stride: [1.05, 1] })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2dInputGrad: got stride [1.05,1], expected whole numbers of at least 1]`,
+    );
+    expect(() => ofWeight(dy, x, { padding: [1.2, 1, 1, 1] })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2dWeightGrad: got padding [1.2,1,1,1], expected whole numbers]`,
     );
   });
   test("ranks", () => {
