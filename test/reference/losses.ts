@@ -88,7 +88,8 @@ const sdeLosses: Readonly<Record<string, ModelLoss>> = {
       eps,
       likelihoodWeighting: attrs.boolean("likelihood_weighting", false),
     };
-    if (attrs.boolean("continuous")) return sdeLoss(denoiser(c), sdeOf(attrs), c.in("x"), draws, options);
+    const inTime = attrs.boolean("continuous") || attrs.string("sde") === "subvpsde"; // which has no chain
+    if (inTime) return sdeLoss(denoiser(c), sdeOf(attrs), c.in("x"), draws, options);
     const { network, labelAt } = discrete(c);
     const labels = c.engine.tensor(times.map(labelAt));
     return sdeLoss(network, sdeOf(attrs), c.in("x"), draws, { ...options, condition: () => labels });

@@ -50,6 +50,7 @@ export const networks: Readonly<Record<string, Build>> = {
   CondRefineNetDilated: conditional(Ncsn),
   CondRefineNetDeeperDilated: conditional(NcsnDeeper),
   NCSN: conditional(Ncsn),
+  NCSNdeeper: conditional(NcsnDeeper),
   NCSNv2: unconditional(Ncsnv2),
   NCSNv2Deeper: unconditional(Ncsnv2Deeper),
   NCSNv2Deepest: unconditional(Ncsnv2Deepest),

@@ -9,7 +9,7 @@ export class SamplerContext implements Disposable {
   readonly engine: Engine;
   readonly attrs: Attributes;
   readonly case: ReferenceCase;
-  readonly #draws: readonly string[];
+  #draws: readonly string[];
   readonly #owned: Disposable[] = [];
   #drawn = 0;
 
@@ -45,6 +45,11 @@ export class SamplerContext implements Disposable {
     if (!name) throw new UsageError(`${this.case.name}: all ${this.#draws.length} draws are used up`);
     return upload(this.engine, this.case.tensors.get(name)!);
   };
+
+  /** Passes over one draw in each step of so many, at a place counted from 0; before the steps there is one, the prior's. */
+  passOver(place: number, each: number): void {
+    this.#draws = this.#draws.filter((_, i) => i === 0 || (i - 1) % each !== place);
+  }
 
   /** Throws UsageError unless every draw was used. */
   finish(): void {

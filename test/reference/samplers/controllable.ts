@@ -17,7 +17,7 @@ import type { ReferenceCase } from "../case.ts";
 import type { NamedValues, Values } from "../compare.ts";
 import { sdeOf } from "../sde.ts";
 import { SamplerContext } from "./context.ts";
-import { modelOf } from "./pc.ts";
+import { modelOf, passFlowDraws } from "./pc.ts";
 
 /** What all cases say alike. */
 const optionsOf = (c: SamplerContext) => ({
@@ -26,6 +26,7 @@ const optionsOf = (c: SamplerContext) => ({
   corrector: c.attrs.string("corrector") as CorrectorName,
   correctorSteps: c.attrs.number("n_steps"),
   ...(c.attrs.number("snr") > 0 && { snr: c.attrs.number("snr") }),
+  probabilityFlow: c.attrs.boolean("probability_flow", false),
   eps: c.attrs.number("eps"),
   noise: c.draw,
   seed: 0,
@@ -52,6 +53,7 @@ const scaledBack = (c: SamplerContext, x: Float32Array): NamedValues => {
 
 async function inpainted(engine: Engine, c: ReferenceCase): Promise<NamedValues> {
   using context = new SamplerContext(engine, c);
+  passFlowDraws(context, { held: true });
   using known = context.in("data");
   using mask = context.in("mask");
   using start = engine.scope(() => add(mul(known, mask), mul(priorOf(context), sub(1, mask))));
@@ -62,6 +64,7 @@ async function inpainted(engine: Engine, c: ReferenceCase): Promise<NamedValues>
 
 async function colorized(engine: Engine, c: ReferenceCase): Promise<NamedValues> {
   using context = new SamplerContext(engine, c);
+  passFlowDraws(context, { held: true });
   using gray = context.in("gray");
   // The published start leaves out the prior's red where it means its gray.
   using start = engine.scope(() => {
@@ -81,6 +84,7 @@ async function ofClass(engine: Engine, c: ReferenceCase): Promise<NamedValues> {
     ["out.x_noisy", false],
   ] as const) {
     using context = new SamplerContext(engine, c);
+    passFlowDraws(context);
     using start = engine.scope(() => priorOf(context));
     const { score, condition } = modelOf(context);
     const options = { ...optionsOf(context), condition, start, denoise };

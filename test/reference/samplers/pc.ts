@@ -1,8 +1,10 @@
 import type { Engine } from "../../../engine/engine.ts";
 import { cast, concat, div, narrow, scale, square } from "../../../engine/ops/index.ts";
 import type { Tensor } from "../../../engine/tensor.ts";
+import { Init } from "../../../models/init.ts";
 import { epsToScore, scoreToEps } from "../../../models/prediction.ts";
 import {
+  asScore,
   type CorrectorName,
   correctors,
   type Marginal,
@@ -17,6 +19,7 @@ import { normRatio, update } from "../../../samplers/update.ts";
 import { lookUp } from "../../../train/losses/denoising.ts";
 import type { Attributes, ReferenceCase } from "../case.ts";
 import type { NamedValues, Values } from "../compare.ts";
+import { networks } from "../networks.ts";
 import { sdeOf } from "../sde.ts";
 import { SamplerContext } from "./context.ts";
 import { discreteVe, mixtureScore } from "./mixture-score.ts";
@@ -29,6 +32,7 @@ interface Model {
 
 export function modelOf(c: SamplerContext): Model {
   const { attrs } = c;
+  if (attrs.string("model").startsWith("TinyNet")) return tinyModel(c);
   switch (attrs.string("model")) {
     case "ve_continuous": {
       const { conditionAt } = sdeOf(attrs, "vesde");
@@ -54,6 +58,17 @@ export function modelOf(c: SamplerContext): Model {
       return { condition: conditionAt, score: throughEps(c, (label) => marginal(div(label, 999))) };
     }
   }
+}
+
+/** The network of the losses, in continuous time. */
+function tinyModel(c: SamplerContext): Model {
+  const sde = sdeOf(c.attrs);
+  const { module, score } = networks.TinyNet!(new Init(c.engine), c.case);
+  module.load(c.case.under("param."));
+  c.own({ [Symbol.dispose]: () => module.dispose() });
+  if (sde.name === "ve") return { condition: sde.conditionAt, score: asScore((x, told) => score(x, told)) };
+  const eps = Object.assign((x: Tensor, told: Tensor) => score(x, told), { predicts: "eps" } as const);
+  return { condition: sde.conditionAt, score: epsToScore(eps, (label) => sde.marginal(div(label, 999)).std) };
 }
 
 /** The mixture's score turned into noise, as the network gives it, and back. */
@@ -152,6 +167,18 @@ function eachUpdated(
   return concat(moved, 0);
 }
 
+/**
+ * Passes over the draws of predictors in the probability flow: the published ones draw noise there too, and multiply it
+ * by 0. `held`: what is known draws after the corrector's steps and after the predictor's.
+ */
+export function passFlowDraws(c: SamplerContext, { held = false } = {}): void {
+  const { attrs } = c;
+  if (!attrs.boolean("probability_flow", false) || nameIn(attrs, "predictor") === "none") return;
+  const corrections = nameIn(attrs, "corrector") === "none" ? 0 : attrs.number("n_steps");
+  const before = corrections + (held ? 1 : 0);
+  c.passOver(before, before + 1 + (held ? 1 : 0));
+}
+
 /** A whole run, once for every state and, where it ends with the mean, once more for that. */
 async function run(engine: Engine, c: ReferenceCase): Promise<NamedValues> {
   const { attrs } = c;
@@ -174,6 +201,7 @@ async function sample(
 ): Promise<{ x: ArrayLike<number>; nfe: number }> {
   const { attrs } = c;
   using context = new SamplerContext(engine, c);
+  passFlowDraws(context);
   const sde = sdeOf(attrs);
   const { condition, score } = modelOf(context);
   const { x, nfe } = await predictorCorrector(engine, score, attrs.numbers("shape"), {
@@ -191,7 +219,7 @@ async function sample(
     seed: 0,
     ...(onStep && { onStep }),
   });
-  if (!attrs.boolean("probability_flow")) context.finish(); // which draws noise here, and multiplies it by 0
+  context.finish();
   const values = await x.data();
   x.dispose();
   return { x: values, nfe };
