@@ -63,6 +63,41 @@ describe.skipIf(!present)("a case of samplers or losses", () => {
   });
 });
 
+/** The published probability flow with draws beside the prior's, those of its predictors NaN, and tensors of zeros. */
+function flowCase(
+  name: string,
+  attrs: object,
+  each: readonly ("used" | "passed over")[],
+  zero: readonly string[] = [],
+) {
+  const entry = named("pc_vesde_reverse_diffusion_none_flow");
+  const { tensors } = readSafetensors(readFileSync(join(folder, entry.file)));
+  const kept = [...tensors].filter(([key]) => !key.startsWith("noise.") || key.startsWith("noise.000"));
+  const { shape, data } = tensors.get("noise.000.randn")!;
+  const draws = Array.from({ length: 20 * each.length }, (_, i) => {
+    const values = each[i % each.length] === "used" ? data.slice() : new Float32Array(data.length).fill(NaN);
+    return [`noise.${String(i + 1).padStart(3, "0")}.randn_like`, { shape, data: values }] as const;
+  });
+  const zeros = { shape, data: new Float32Array(data.length) };
+  const given = zero.map((key) => [key, zeros] as const);
+  const file = writeSafetensors(new Map([...kept, ...draws, ...given]));
+  const made = { ...entry, name, file: "file", attrs: { ...entry.attrs, ...attrs } };
+  const checks = entry.checks.filter(({ group }) => group === "out.x");
+  return new ReferenceCase(tempFolder({ file }), { ...made, checks });
+}
+
+describe.skipIf(!present)("the probability flow", () => {
+  test("with a corrector of next to no length is that without", async () => {
+    const c = flowCase("pc_flow", { corrector: "ald", snr: 1e-9 }, ["used", "passed over"]);
+    expect(explain(await runCase(engine, c))).toEqual([]);
+  });
+
+  test("with nothing known is that of no inpainting", async () => {
+    const c = flowCase("inpaint_flow", {}, ["used", "passed over", "used"], ["in.data", "in.mask"]);
+    expect(explain(await runCase(engine, c))).toEqual([]);
+  });
+});
+
 test.each([
   { held: false, corrector: "none", used: [0] },
   { held: false, corrector: "langevin", used: [0, 1, 2, 4, 5] },
