@@ -106,9 +106,10 @@ export const normImage = defineKernel({
     ${head(v)}
       var means = 0.0;
       ${ownMaps(`
+        let pivot = x[base]${v.vec ? ".x" : ""};
         var a = ${elementType(v.vec)}();
-        ${along("a += x[i];")}
-        let mean = sum(a) / f32(p.hw);
+        ${along("a += x[i] - pivot;")}
+        let mean = pivot + sum(a) / f32(p.hw);
         var b = ${elementType(v.vec)}();
         ${along("let d = x[i] - mean; b += d * d;")}
         statistics[row] = vec4f(mean, sum(b), 0.0, 0.0);

@@ -49,7 +49,10 @@ export const activationSlope: Record<NormActivation, string> = {
   leakyRelu: "select(p.slope, 1.0, z > 0.0)",
 };
 
-/** x [maps, hw] -> [maps, 2]: mean and sum of centred squares, in two sweeps: never E[x^2] - E[x]^2. */
+/**
+ * x [maps, hw] -> [maps, 2]: mean and sum of centred squares, in two sweeps: never E[x^2] - E[x]^2. The mean is taken from
+ * the map's first number: a long sum of equal numbers rounds to one side all along.
+ */
 export const normMoments = defineKernel({
   name: "norm_moments",
   bindings: ({ vec }: FoldVariant) => ({ x: `read ${elementType(vec)}`, moments: "read_write f32" }) as const,
@@ -59,11 +62,12 @@ export const normMoments = defineKernel({
   variants: foldVariants,
   main: (v) => `
     ${eachRow(v, { rows: "p.maps", columns: "p.hw" })}
+      let pivot = x[base]${v.vec ? ".x" : ""};
       var a = ${elementType(v.vec)}();
-      ${along(v, "a += x[i];")}
+      ${along(v, "a += x[i] - pivot;")}
       var total = sum(a);
       ${meet(v, "total")}
-      let mean = total / f32(p.hw);
+      let mean = pivot + total / f32(p.hw);
       var b = ${elementType(v.vec)}();
       ${along(v, "let d = x[i] - mean; b += d * d;")}
       var squares = sum(b);
@@ -129,16 +133,16 @@ export const normStatistics = defineKernel({
       var m = 0.0;
       var ustd = 0.0;
       if (p.plus == 1u && p.channels > 1u) {
-        for (var k = image; k < image + p.channels; k++) { m += moments[k * 2u]; }
-        m = m / f32(p.channels);
+        for (var k = image; k < image + p.channels; k++) { m += moments[k * 2u] - moments[image * 2u]; }
+        m = moments[image * 2u] + m / f32(p.channels);
         var v = 0.0;
         for (var k = image; k < image + p.channels; k++) { let d = moments[k * 2u] - m; v += d * d; }
         ustd = 1.0 / sqrt(v / f32(p.channels - 1u) + p.eps);
       }`,
       ofGroup: `
       var mean = 0.0;
-      for (var k = first; k < first + p.groupSize; k++) { mean += moments[k * 2u]; }
-      mean = mean / f32(p.groupSize);
+      for (var k = first; k < first + p.groupSize; k++) { mean += moments[k * 2u] - moments[first * 2u]; }
+      mean = moments[first * 2u] + mean / f32(p.groupSize);
       var squares = 0.0;
       for (var k = first; k < first + p.groupSize; k++) {
         let d = moments[k * 2u] - mean;

@@ -156,6 +156,21 @@ test("constant maps give beta, not NaN, and so do their gradients", async () => 
   y.dispose();
 });
 
+test.each([[[1, 2, 64, 64]], [[2, 3, 255, 255]]])(
+  "constant maps of %j stay 0 but for the rounding of their mean",
+  async (shape) => {
+    const [value, eps] = [10.1, 1e-5];
+    const given = engine.full(shape, value);
+    const nothing = array64(shape);
+    for (const op of [instanceNorm, instanceNormPlus, (x: Tensor) => groupNorm(x, 1)]) {
+      const y = op(given);
+      expectNear(await y.data(), nothing, { magnitude: value / Math.sqrt(eps) });
+      y.dispose();
+    }
+    given.dispose();
+  },
+);
+
 test("one channel has no mean to compare with: ++ leaves it out", async () => {
   const x = normal([2, 1, 3, 3], 1);
   const y = instanceNormPlus(upload(x));
