@@ -1,7 +1,7 @@
 import { lanewise, sumOf } from "./folds.ts";
 import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 import { math } from "./lib/math.ts";
-import type { SoftmaxVariant } from "./softmax.ts";
+import { finiteTop, type SoftmaxVariant } from "./softmax.ts";
 
 /*
  * Softmax for GPUs with subgroups: some neighbouring lanes for each row, which keep it in registers. x is read once, each
@@ -83,7 +83,8 @@ export const softmaxByLanes = defineKernel({
       ${unroll(each, (k) => `let at${k} = row * length + ${k === last ? `min(own + ${k * lanes}u, length - 1u)` : `own + ${k * lanes}u`};`)}
       ${unroll(each, (k) => `let x${k} = x[at${k}];`)}
       let tops = ${names("x").reduce((a, b) => `max(${a}, ${b})`)};
-      let top = largest(max(max(tops.x, tops.y), max(tops.z, tops.w)));
+      var top = largest(max(max(tops.x, tops.y), max(tops.z, tops.w)));
+      ${out === "logsumexp" ? finiteTop : ""}
       ${unroll(each, (k) => `let d${k} = x${k} - top; ${k === last ? "var" : "let"} e${k} = ${lanewise(true, (lane) => `exp_(d${k}${lane})`)};`)}
       if (!whole) { e${last} = vec4f(); }
       let total = all_of(sum(${names("e").join(" + ")}));

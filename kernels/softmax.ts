@@ -19,6 +19,9 @@ const table = { rows: "p.rows", columns: "p.columns" };
 
 export type SoftmaxVariant = FoldVariant & { out: "softmax" | "logSoftmax" | "logsumexp" };
 
+/** An infinite maximum, taken from itself, would leave NaN, where the sum of exponentials is 0 or infinite. */
+export const finiteTop = "top = select(0.0, top, is_finite(top));";
+
 /** x [rows, columns] -> softmax or its logarithm [rows, columns], or log sum exp [rows]. Shifted by the row's maximum. */
 export const softmax = defineKernel({
   name: "softmax",
@@ -48,6 +51,7 @@ export const softmax = defineKernel({
       ${along(v, "tops = max(tops, x[i]);")}
       var top = ${vec ? "max(max(tops.x, tops.y), max(tops.z, tops.w))" : "tops"};
       ${meet(v, "top", "max")}
+      ${out === "logsumexp" ? finiteTop : ""}
       var totals = ${type}();
       ${along(
         v,

@@ -6,7 +6,7 @@ import * as reduce from "../../engine/oracle/reduce.ts";
 import * as oracle from "../../engine/oracle/softmax.ts";
 import { checkOp, upload } from "../support/check-op.ts";
 import { labels, normal, rounded } from "../support/draw.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 import { expectNear } from "../support/near.ts";
 import { check, seed } from "../support/property.ts";
 
@@ -65,6 +65,24 @@ test.each(names)("%s: NaN anywhere in a row is NaN in all of that row, and in no
     y.dispose();
   }
 });
+
+test.each(["cpu", "gpu"] as const)("logsumexp of infinities is that of the limit, for a %s", (kind) =>
+  choosingFor({ kind }, async () => {
+    for (const columns of [3, 8, 300]) {
+      const rest = Array<number>(columns - 2).fill(-Infinity);
+      const rows = [
+        [-Infinity, -Infinity],
+        [Infinity, 0],
+        [Infinity, Number.NaN],
+        [0, 0],
+      ].flatMap((row) => [...row, ...rest]);
+      const y = logsumexp(engine.tensor(Float32Array.from(rows), [4, columns]));
+      const expected = array64([4], [-Infinity, Infinity, Number.NaN, Math.LN2]);
+      expectNear(await y.data(), expected, {}, `${columns} columns`);
+      y.dispose();
+    }
+  }),
+);
 
 test("rows of softmax sum to 1", async () => {
   const y = softmax(upload(normal([7, 1000], 1)));
