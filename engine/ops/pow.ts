@@ -8,10 +8,10 @@ import { log } from "./unary.ts";
 
 const spec: BinarySpec = {
   rule: ({ x, y, z, dz }) => [
-    () => mul(dz, mul(y, pow(x, sub(y, 1)))),
+    () => mul(dz, mul(y, pow(x, sub(y, sub(1, mul(equal(x, 0), equal(y, 0))))))), // 0^0 is 1 all around: 0 times 0^0
     () => mul(dz, mul(z, log(add(x, equal(x, 0))))),
   ],
-  scalarRule: ({ x, s, dz }) => mul(dz, mul(pow(x, fixed(s) - 1), s)),
+  scalarRule: ({ x, s, dz }) => (fixed(s) === 0 ? undefined : mul(dz, mul(pow(x, fixed(s) - 1), s))),
   saves: "inputs and output",
 };
 const ofTensor = tensorOp("pow", spec);

@@ -89,11 +89,12 @@ describe("derivatives", () => {
       [2, 0],
       [1, 1],
       [3, 0],
+      [0, 0],
     ] as const) {
-      const x = engine.variable([0]);
-      const [dx] = engine.scope(() => grad(pow(x, s), [x]));
-      expect(await dx!.item(), `x^${s}`).toBe(slope);
-      for (const t of [x, dx!]) t.dispose();
+      const [x, exponent] = [engine.variable([0]), engine.tensor([s])];
+      const slopes = engine.scope(() => [s, exponent].map((y) => grad(pow(x, y), [x])[0]!));
+      for (const dx of slopes) expect(await dx.item(), `x^${s}`).toBe(slope);
+      for (const t of [x, exponent, ...slopes]) t.dispose();
     }
   });
 });
