@@ -106,8 +106,9 @@ export class Engine {
     return t;
   }
 
-  /** Memory without a value. Every op's output starts here. */
+  /** Memory without a value. Every op's output starts here. Throws UsageError for a shape of other than whole lengths from 1. */
   empty(shape: Shape, dtype: Dtype = this.#modes.halving && isActivation(shape) ? "f16" : "f32"): Tensor {
+    requireShape("empty", shape);
     const t = this.#allocate(shape, dtype);
     if (this.#poison) this.#fill(t, dtype === "f16" ? 0x7e007e00 : 0x7fc0dead);
     return t;

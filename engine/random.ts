@@ -22,9 +22,9 @@ export type Purpose = keyof typeof purposes;
 export interface DrawSource {
   /** A whole number below 2^53. */
   seed: number;
-  /** Which of the seed's steps; a Scalar moves on between the replays of a captured step. */
+  /** Which of the seed's steps, a whole number below 2^32; a Scalar moves on between the replays of a captured step. */
   step?: ScalarLike;
-  /** Index of the first sample; a Scalar, as `step`. */
+  /** Index of the first sample, below 2^32; a Scalar, as `step`. */
   sampleOffset?: ScalarLike;
 }
 
@@ -40,10 +40,23 @@ export interface Draw extends DrawSource {
   site?: number;
 }
 
-/** A draw as kernels take it. Throws UsageError for a seed that is not a whole number from 0 to 2^53 - 1. */
+/** Numbers past these bits would name a draw that has another name. What Scalars will hold is not known yet. */
+function requireBits(numbers: Readonly<Record<string, ScalarLike>>, bits: number): void {
+  for (const [name, value] of Object.entries(numbers))
+    if (typeof value === "number" && !(Number.isInteger(value) && value >= 0 && value < 2 ** bits))
+      throw new UsageError(`random: got ${name} ${value}, expected a whole number from 0 to 2^${bits} - 1`);
+}
+
+/** A draw as kernels take it. Throws UsageError for a purpose that is none and for numbers out of their range. */
 export function drawNumbers(shape: Shape, { seed, purpose, step = 0, sampleOffset = 0, site = 0 }: Draw) {
   if (!Number.isSafeInteger(seed) || seed < 0)
     throw new UsageError(`random: got seed ${seed}, expected a whole number from 0 to 2^53 - 1`);
+  if (!(purpose in purposes))
+    throw new UsageError(
+      `random: got purpose ${purpose}, expected one of ${Object.keys(purposes).join(", ")}`,
+    );
+  requireBits({ step, sampleOffset }, 32);
+  requireBits({ site }, 24);
   const samples = shape.length === 0 ? 1 : shape[0]!;
   return {
     samples,

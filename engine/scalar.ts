@@ -13,4 +13,7 @@ export class Scalar {
 /** A number that is fixed at capture, or one that replays read anew. */
 export type ScalarLike = number | Scalar;
 
+/** Whether something given is a number of either kind. */
+export const isScalar = (s: unknown): s is ScalarLike => typeof s === "number" || s instanceof Scalar;
+
 export const numberOf = (s: ScalarLike): number => (typeof s === "number" ? s : s.value);

@@ -7,6 +7,7 @@ import { blockVariant } from "../kernels/random.ts";
 import { requireApart } from "./apart.ts";
 import { UsageError } from "./errors.ts";
 import { scale } from "./ops/index.ts";
+import { requireFloat } from "./ops/require.ts";
 import { type Draw, drawNumbers } from "./random.ts";
 import type { ScalarLike } from "./scalar.ts";
 import { sameShape, showShape } from "./shapes.ts";
@@ -32,6 +33,7 @@ export function linearUpdate(
   { unit, ...coefficients }: UpdateCoefficients,
   draw: Draw | undefined,
 ): void {
+  for (const t of [x, score, ...(unit ? [unit] : [])]) requireFloat("linearUpdate", t);
   if (!sameShape(x.shape, score.shape))
     throw new UsageError(
       `linearUpdate: got x ${showShape(x.shape)}, score ${showShape(score.shape)}, expected one shape`,
@@ -64,6 +66,7 @@ export type NormsOver = "batch" | "sample";
  * which is drawn in the kernel and kept nowhere. -> [1]. Over "sample": (|z| / |score|)^2 of each, [n].
  */
 export function normRatio(score: Tensor, draw: Draw, over: NormsOver = "batch"): Tensor {
+  requireFloat("normRatio", score);
   const { engine } = score;
   const numbers = drawNumbers(score.shape, draw);
   const { samples, sampleSize } = numbers;

@@ -146,5 +146,8 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: { scale?: nu
     throw new UsageError(
       `attention: got ${[q, k, v].map((x) => showShape(x.shape)).join(", ")}, expected q [n,c,t], k and v [n,c,s]`,
     );
-  return op(q.engine, [q, k, v], { scale: options.scale ?? 1 / Math.sqrt(q.dim(1)) });
+  const { scale = 1 / Math.sqrt(q.dim(1)) } = options;
+  if (!Number.isFinite(scale))
+    throw new UsageError(`attention: got scale ${scale}, expected a finite number`);
+  return op(q.engine, [q, k, v], { scale });
 }

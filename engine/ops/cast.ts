@@ -38,6 +38,8 @@ const storeOp = defineOp<{ to: "f32" | "f16" }>({
  */
 export function cast(x: Tensor, to: CastType | "f16"): Tensor {
   const { dtype } = x;
+  if (to !== "f32" && to !== "f16" && to !== "i32")
+    throw new UsageError(`cast: got dtype ${to} to cast to, expected f32, f16 or i32`);
   if (dtype === to) return x;
   if (dtype !== "i32" && dtype !== "u32" && to !== "i32") return storeOp(x.engine, [x], { to });
   if (dtype === "u32") throw new UsageError("cast: got dtype u32, expected f32 or i32");

@@ -16,6 +16,7 @@ import type { Tensor } from "../tensor.ts";
 import { add, div, mul } from "./binary.ts";
 import { pow } from "./pow.ts";
 import { mean, reduceAxes, reshape } from "./reduce.ts";
+import { requireFloat } from "./require.ts";
 
 /**
  * noisy = x + sigma z with z ~ N(0, I) drawn in the kernel and returned for the loss. x [n,...], sigma [n].
@@ -82,6 +83,9 @@ const perSample = defineOp<Attrs>({
  */
 export function dsmLoss(score: Tensor, z: Tensor, sigma: Tensor, { annealPower = 2 } = {}): Tensor {
   requireSigma("dsmLoss", score, sigma);
+  requireFloat("dsmLoss", z);
+  if (!Number.isFinite(annealPower))
+    throw new UsageError(`dsmLoss: got annealPower ${annealPower}, expected a finite number`);
   if (!sameShape(score.shape, z.shape))
     throw new UsageError(
       `dsmLoss: got score ${showShape(score.shape)}, z ${showShape(z.shape)}, expected one shape`,
@@ -90,6 +94,9 @@ export function dsmLoss(score: Tensor, z: Tensor, sigma: Tensor, { annealPower =
 }
 
 function requireSigma(who: string, x: Tensor, sigma: Tensor): void {
+  requireFloat(who, x);
+  requireFloat(who, sigma);
+  if (x.rank < 1) throw new UsageError(`${who}: got a scalar, expected [n,...]`);
   if (sigma.rank !== 1 || sigma.dim(0) !== x.dim(0))
     throw new UsageError(
       `${who}: got sigma ${showShape(sigma.shape)} for ${showShape(x.shape)}, expected one for each sample, [${x.dim(0)}]`,

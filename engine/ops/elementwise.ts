@@ -11,7 +11,7 @@ import { numberOf, type ScalarLike } from "../scalar.ts";
 import { broadcastShapes, broadcastStrides, collapse, sameShape } from "../shapes.ts";
 import { Tensor } from "../tensor.ts";
 import { sumTo } from "./reduce.ts";
-import { requireFloat } from "./require.ts";
+import { requireFloat, requireScalar } from "./require.ts";
 
 /** What an elementwise op takes: a tensor, or a number that is fixed or, a Scalar, read anew at each replay. */
 export type Operand = Tensor | ScalarLike;
@@ -117,12 +117,16 @@ export function elementwise(
   return (x: Operand, y: Operand): Tensor => {
     if (x instanceof Tensor) {
       requireFloat(op, x);
-      if (!(y instanceof Tensor)) return right(x.engine, [x], { s: y });
+      if (!(y instanceof Tensor)) {
+        requireScalar(op, y);
+        return right(x.engine, [x], { s: y });
+      }
       requireFloat(op, y);
       return both(x.engine, [x, y], {});
     }
     if (!(y instanceof Tensor)) throw new UsageError(`${op}: got two numbers, expected a tensor among them`);
     requireFloat(op, y);
+    requireScalar(op, x);
     return left(y.engine, [y], { s: x });
   };
 }

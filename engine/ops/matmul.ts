@@ -355,6 +355,8 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
     throw new UsageError(
       `matmul: got ${showShape(a.shape)} and ${showShape(b.shape)}, expected rank 2 or more; reshape first`,
     );
+  if (biasAlong !== "columns" && biasAlong !== "rows")
+    throw new UsageError(`matmul: got biasAlong ${biasAlong}, expected "columns" or "rows"`);
   const [m, ka] = sides(a, transposeA);
   const [kb, n] = sides(b, transposeB);
   if (ka !== kb)

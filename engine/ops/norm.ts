@@ -169,8 +169,17 @@ function composite([x, ...given]: Inputs, { groups, eps, plus, activation, slope
   return activate(z, activation, slope);
 }
 
-/** An activation by its name. */
+function requireActivation(who: string, activation: NormActivation): void {
+  if (normActivations.includes(activation)) return;
+  const meant = nearest(activation, normActivations);
+  throw new UsageError(
+    `${who}: got activation ${activation}, expected one of ${normActivations.join(", ")}${meant ? `; did you mean ${meant}?` : ""}`,
+  );
+}
+
+/** An activation by its name. Throws UsageError for another name. */
 export function activate(z: Tensor, activation: NormActivation, slope = 0.01): Tensor {
+  requireActivation("activate", activation);
   switch (activation) {
     case "none":
       return z;
@@ -234,12 +243,8 @@ function norm(
   if (!Number.isInteger(groups) || groups < 1 || c % groups !== 0)
     throw new UsageError(`${who}: got ${groups} groups for ${c} channels, expected a divisor of ${c}`);
   if (!(eps > 0)) throw new UsageError(`${who}: got eps ${eps}, expected a positive number`);
-  if (!normActivations.includes(activation)) {
-    const meant = nearest(activation, normActivations);
-    throw new UsageError(
-      `${who}: got activation ${activation}, expected one of ${normActivations.join(", ")}${meant ? `; did you mean ${meant}?` : ""}`,
-    );
-  }
+  requireActivation(who, activation);
+  if (alpha && !plus) throw new UsageError(`${who}: got alpha, which only instanceNormPlus takes`);
   const affines = [gamma, beta, alpha].filter((t) => t !== undefined);
   for (const t of affines) {
     requireFloat(who, t);

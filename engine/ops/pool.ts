@@ -262,12 +262,15 @@ function requirePool(who: string, x: Tensor, { kernel, stride, padding }: PoolOp
   requireFloat(who, x);
   const attrs = { kernel: pair(kernel), stride: pair(stride ?? kernel), padding: fourPads(padding ?? 0) };
   if (x.rank !== 4) throw new UsageError(`${who}: got x ${showShape(x.shape)}, expected [n,c,h,w]`);
+  const pairs = [attrs.kernel, attrs.stride];
   if (
-    [...attrs.kernel, ...attrs.stride].some((v) => !Number.isInteger(v) || v < 1) ||
+    pairs.some((p) => p.length !== 2 || p.some((v) => !Number.isInteger(v) || v < 1)) ||
+    attrs.padding.length !== 4 ||
     attrs.padding.some((v) => !Number.isInteger(v) || v < 0)
   )
     throw new UsageError(
-      `${who}: got kernel [${attrs.kernel}], stride [${attrs.stride}], padding [${attrs.padding}], expected whole numbers, padding from 0`,
+      `${who}: got kernel [${attrs.kernel}], stride [${attrs.stride}], padding [${attrs.padding}], ` +
+        "expected whole numbers, [y,x] each from 1, padding [top,bottom,left,right] from 0",
     );
   const [t, b, l, r] = attrs.padding;
   if (Math.max(t, b) >= attrs.kernel[0] || Math.max(l, r) >= attrs.kernel[1])

@@ -3,7 +3,7 @@ import { Scalar, type ScalarLike } from "../scalar.ts";
 import { Tensor } from "../tensor.ts";
 import { add, equal, mul, sub } from "./binary.ts";
 import { type BinarySpec, scalarOp, tensorOp } from "./elementwise.ts";
-import { requireFloat } from "./require.ts";
+import { requireFloat, requireScalar } from "./require.ts";
 import { log } from "./unary.ts";
 
 const spec: BinarySpec = {
@@ -23,7 +23,10 @@ const ofNumber = scalarOp("pow", spec);
  */
 export function pow(x: Tensor, y: Tensor | ScalarLike): Tensor {
   requireFloat("pow", x);
-  if (!(y instanceof Tensor)) return ofNumber(x.engine, [x], { s: y });
+  if (!(y instanceof Tensor)) {
+    requireScalar("pow", y);
+    return ofNumber(x.engine, [x], { s: y });
+  }
   requireFloat("pow", y);
   return ofTensor(x.engine, [x, y], {});
 }

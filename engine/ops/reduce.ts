@@ -17,6 +17,7 @@ import {
   broadcastStrides,
   normalAxes,
   reducedShape,
+  requireShape,
   sameShape,
   shapeSize,
   showShape,
@@ -193,6 +194,7 @@ const broadcastOp = defineOp<{ shape: Shape }>({
 /** x stretched to `shape` by NumPy's rule. Throws UsageError when it does not stretch. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;
+  requireShape("broadcastTo", shape);
   if (!sameShape(broadcastShapes("broadcastTo", x.shape, shape), shape))
     throw new UsageError(
       `broadcastTo: got ${showShape(x.shape)}, it does not stretch to ${showShape(shape)}`,
@@ -221,6 +223,8 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   return reshapeView(sumOp(x.engine, [x], { axes, keepDims: false, times: 1 }), shape);
 }
 
-/** A number for each sample, t [n], so that it goes over x [n,...]: -> [n,1,...] of x's rank. */
-export const perSample = (t: Tensor, x: Tensor): Tensor =>
-  reshape(t, [-1, ...new Array<number>(x.rank - 1).fill(1)]);
+/** A number for each sample, t [n], so that it goes over x [n,...]: -> [n,1,...] of x's rank. Throws UsageError for a scalar x. */
+export function perSample(t: Tensor, x: Tensor): Tensor {
+  if (x.rank < 1) throw new UsageError("perSample: got a scalar x, expected [n,...]");
+  return reshape(t, [-1, ...new Array<number>(x.rank - 1).fill(1)]);
+}

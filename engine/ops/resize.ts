@@ -84,9 +84,9 @@ const gradOp: Op<Attrs> = defineOp({
 
 function apply(who: string, x: Tensor, to: Pair, mode: Attrs["mode"]): Tensor {
   requireFloat(who, x);
-  if (x.rank !== 4 || to.some((v) => !Number.isInteger(v) || v < 1))
+  if (x.rank !== 4 || to.length !== 2 || to.some((v) => !Number.isInteger(v) || v < 1))
     throw new UsageError(
-      `${who}: got x ${showShape(x.shape)} to [${to}], expected [n,c,h,w] and whole numbers of at least 1`,
+      `${who}: got x ${showShape(x.shape)} to [${to}], expected [n,c,h,w] to [h,w] of whole numbers from 1`,
     );
   return op(x.engine, [x], { mode, from: [x.dim(2), x.dim(3)], to });
 }

@@ -6,7 +6,7 @@ import { scalar } from "../oracle/array.ts";
 import { applyBinary } from "../oracle/binary.ts";
 import { numberOf, type ScalarLike } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
-import { requireFloat } from "./require.ts";
+import { requireFloat, requireScalar } from "./require.ts";
 
 const op = defineOp<{ s: ScalarLike }>({
   name: "scale",
@@ -28,5 +28,6 @@ const op = defineOp<{ s: ScalarLike }>({
 /** s x with a host number s. Any shape. */
 export function scale(x: Tensor, s: ScalarLike): Tensor {
   requireFloat("scale", x);
+  requireScalar("scale", s);
   return op(x.engine, [x], { s });
 }

@@ -113,6 +113,8 @@ export function narrow(x: Tensor, axis: number, start: number, size: number): Te
 
 /** Equal parts along an axis. Throws UsageError unless `parts` divides its length. */
 export function chunk(x: Tensor, parts: number, axis: number): Tensor[] {
+  if (!Number.isInteger(parts) || parts < 1)
+    throw new UsageError(`chunk: got ${parts} parts, expected a whole number of at least 1`);
   normalAxes("chunk", x.shape, axis);
   const length = x.dim(axis);
   if (length % parts !== 0)
@@ -156,7 +158,9 @@ const padOp = defineOp<{ pads: Pads; value: number }>({
 
 /** `value` put before and after each axis. Throws UsageError for negative widths; crop with slice. */
 export function pad(x: Tensor, pads: Pads, value = 0): Tensor {
-  if (pads.length !== x.rank || pads.flat().some((w) => !Number.isInteger(w) || w < 0))
+  const fits = (widths: Pads[number]): boolean =>
+    widths.length === 2 && widths.every((w) => Number.isInteger(w) && w >= 0);
+  if (pads.length !== x.rank || !pads.every(fits))
     throw new UsageError(
       `pad: got widths ${JSON.stringify(pads)} for ${showShape(x.shape)}, expected [before, after] >= 0 for each axis`,
     );

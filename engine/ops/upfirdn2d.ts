@@ -202,11 +202,13 @@ export function upfirdn2d(
   const sides: Padding = pad.length === 2 ? [pad[0], pad[1], pad[0], pad[1]] : fourPads(pad);
   const attrs: Attrs = { up: pair(up), down: pair(down), pad: sides, flip: true };
   if (
-    [...attrs.up, ...attrs.down].some((v) => !Number.isInteger(v) || v < 1) ||
+    [attrs.up, attrs.down].some((p) => p.length !== 2 || p.some((v) => !Number.isInteger(v) || v < 1)) ||
+    sides.length !== 4 ||
     !sides.every(Number.isInteger)
   )
     throw new UsageError(
-      `upfirdn2d: got up [${attrs.up}], down [${attrs.down}], pad [${sides}], expected whole numbers, up and down from 1`,
+      `upfirdn2d: got up [${attrs.up}], down [${attrs.down}], pad [${sides}], expected whole numbers, ` +
+        "up and down [y,x] from 1, pad [top,bottom,left,right]",
     );
   const size = outSize([x.dim(2), x.dim(3)], [filter.dim(0), filter.dim(1)], attrs);
   if (size[0] < 1 || size[1] < 1)

@@ -10,6 +10,7 @@ import {
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
 import { sum } from "../ops/index.ts";
+import { requireFloat } from "../ops/require.ts";
 import type { Tensor } from "../tensor.ts";
 
 /**
@@ -21,6 +22,7 @@ export function clipGradients(grads: readonly Tensor[], maxNorm = 3.4e38): Tenso
   if (!first) throw new UsageError("clipGradients: got no gradients, expected at least one");
   if (!(maxNorm > 0))
     throw new UsageError(`clipGradients: got maxNorm ${maxNorm}, expected a positive number`);
+  for (const t of grads) requireFloat("clipGradients", t);
   const { engine } = first;
   return engine.noGrad(() =>
     engine.scope(() => {

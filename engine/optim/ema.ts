@@ -1,3 +1,4 @@
+import { UsageError } from "../errors.ts";
 import { Scalar } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
 import { exchange } from "../updates.ts";
@@ -18,8 +19,11 @@ export class Ema {
   updates = 0;
   readonly #options: EmaOptions;
 
-  /** Starts at the parameters' values. */
+  /** Starts at the parameters' values. Throws UsageError for a limit outside [0, 1). */
   constructor(params: ReadonlyMap<string, Tensor>, options: EmaOptions) {
+    const { limit } = options;
+    if (!(limit >= 0 && limit < 1))
+      throw new UsageError(`Ema: got limit ${limit}, expected a number in [0, 1)`);
     this.#options = options;
     this.shadow = new Map([...params].map(([name, t]) => [name, copyOf(t)]));
   }

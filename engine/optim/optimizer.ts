@@ -3,6 +3,7 @@ import type { Hardware, Kernel } from "../../kernels/kernel.ts";
 import { vecsPerThread } from "../../kernels/lanewise.ts";
 import { requireApart } from "../apart.ts";
 import { UsageError } from "../errors.ts";
+import { requireFloat } from "../ops/require.ts";
 import type { ScalarLike } from "../scalar.ts";
 import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
@@ -39,9 +40,10 @@ export abstract class Optimizer {
   steps = 0;
   protected readonly sums: ReadonlyMap<string, ReadonlyMap<string, Tensor>>;
 
-  /** Throws UsageError for options out of range. */
+  /** Throws UsageError for options out of range and for integers. */
   constructor(params: ReadonlyMap<string, Tensor>, options: OptimizerOptions, sums: readonly string[]) {
     requireOptions(new.target.name, options);
+    for (const param of params.values()) requireFloat(new.target.name, param);
     const { emaDecay, emaWarmup = true } = options;
     this.params = params;
     this.sums = new Map(sums.map((letter) => [letter, zerosLike(params)]));
@@ -133,6 +135,7 @@ export abstract class Optimizer {
     let i = 0;
     for (const [name, param] of this.params) {
       const grad = grads[i++]!;
+      requireFloat(who, grad);
       if (!sameShape(grad.shape, param.shape))
         throw new UsageError(
           `${who}: got gradient ${showShape(grad.shape)} for ${name} ${showShape(param.shape)}, expected its shape; ` +

@@ -86,6 +86,9 @@ describe("tensors from the host and back", () => {
     expect(() => engine.tensor([], [0])).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: tensor: got shape [0], expected whole lengths of at least 1]`,
     );
+    expect(() => engine.empty([2, Number.NaN])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: empty: got shape [2,NaN], expected whole lengths of at least 1]`,
+    );
     expect(() => engine.zeros([2, -1])).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: full: got shape [2,-1], expected whole lengths of at least 1]`,
     );

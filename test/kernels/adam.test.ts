@@ -327,6 +327,24 @@ describe("the optimizers", () => {
       expect(() => clipGradients([...params.values()], most)).toThrow(
         `clipGradients: got maxNorm ${most}, expected a positive number`,
       );
+    for (const limit of [1, -0.5, Number.NaN])
+      expect(() => new Ema(params, { limit, warmup: true })).toThrow(
+        `Ema: got limit ${limit}, expected a number in [0, 1)`,
+      );
+  });
+
+  test("integers", () => {
+    const { params } = make();
+    const whole = new Map([...params].map(([name, t]) => [name, engine.ones(t.shape, "i32")]));
+    const optimizer = new Adam(params, { lr: 1 });
+    for (const use of [
+      () => new Adam(whole, { lr: 1 }),
+      () => optimizer.apply([...whole.values()]),
+      () => clipGradients([...whole.values()]),
+    ])
+      expect(use).toThrow("got dtype i32, expected f32");
+    optimizer.dispose();
+    for (const t of [...params.values(), ...whole.values()]) t.dispose();
   });
 });
 

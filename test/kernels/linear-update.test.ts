@@ -122,3 +122,13 @@ test("shapes that differ are refused", () => {
     `[UsageError: linearUpdate: got unit [2] for x [3,2], expected [1] or [3]]`,
   );
 });
+
+test("integers are refused", () => {
+  const [x, whole] = [engine.ones([2]), engine.ones([2], "i32")];
+  for (const update of [
+    () => linearUpdate(whole, x, numbers, draw),
+    () => linearUpdate(x, whole, numbers, draw),
+    () => linearUpdate(x, x, { ...numbers, unit: whole }, draw),
+  ])
+    expect(update).toThrow("linearUpdate: got dtype i32, expected f32");
+});

@@ -145,3 +145,10 @@ test("of a batch in parts is not that of the whole", async () => {
   expect(a![0]).not.toBe(b![0]);
   for (const t of [s, whole, part]) t.dispose();
 });
+
+test("integers are refused", () => {
+  const draw = { seed: 1, purpose: "sampler" } as const;
+  expect(() => normRatio(engine.ones([2, 3], "i32"), draw)).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: normRatio: got dtype i32, expected f32]`,
+  );
+});

@@ -199,6 +199,19 @@ describe("draws", () => {
     expect(() => randn(engine, [2], { ...spec, seed: 2 ** 53 })).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: random: got seed 9007199254740992, expected a whole number from 0 to 2^53 - 1]`,
     );
+    for (const name of ["step", "sampleOffset"])
+      for (const value of [-1, 0.5, 2 ** 32, Number.NaN])
+        expect(() => randn(engine, [2], { ...spec, [name]: value })).toThrow(
+          `random: got ${name} ${value}, expected a whole number from 0 to 2^32 - 1`,
+        );
+    expect(() => randn(engine, [2], { ...spec, site: 2 ** 24 })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: random: got site 16777216, expected a whole number from 0 to 2^24 - 1]`,
+    );
+    expect(() =>
+      randn(engine, [2], { ...spec, purpose: "prio" as "prior" }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: random: got purpose prio, expected one of init, perturb, labels, dropout, sampler, prior, user, accept]`,
+    );
     expect(() => rand(engine, [2, 0], spec)).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: random: got shape [2,0], expected whole lengths of at least 1]`,
     );

@@ -259,6 +259,11 @@ describe("messages", () => {
       `[UsageError: attention: got dtype i32, expected f32]`,
     );
   });
+  test("the scale", () => {
+    expect(() => attention(q, q, q, { scale: Number.NaN })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: attention: got scale NaN, expected a finite number]`,
+    );
+  });
   test("shapes", () => {
     expect(() => attention(q, engine.ones([2, 5, 3]), q)).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: attention: got [2,4,3], [2,5,3], [2,4,3], expected q [n,c,t], k and v [n,c,s]]`,

@@ -139,6 +139,24 @@ describe("messages", () => {
     );
   });
 
+  test("what is no number and no tensor, on either side", () => {
+    const x = engine.ones([2]);
+    for (const [y, shown] of [
+      [undefined, "undefined"],
+      [null, "null"],
+      ["3", '"3"'],
+      [[1, 2], "[1,2]"],
+    ] as const)
+      for (const [a, b] of [
+        [x, y],
+        [y, x],
+      ])
+        expect(() => ops.mul(a as Operand, b as Operand)).toThrow(
+          `mul: got ${shown}, expected a number or a Scalar`,
+        );
+    x.dispose();
+  });
+
   test("a dtype other than f32, on either side", () => {
     const x = engine.ones([2]);
     const i = engine.ones([2], "i32");

@@ -51,6 +51,9 @@ test("the declared oracle", async () => {
 });
 
 test("u32 is refused", () => {
+  expect(() => cast(engine.ones([2]), "u32" as "i32")).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: cast: got dtype u32 to cast to, expected f32, f16 or i32]`,
+  );
   expect(() => cast(engine.ones([2], "u32"), "f32")).toThrowErrorMatchingInlineSnapshot(
     `[UsageError: cast: got dtype u32, expected f32 or i32]`,
   );

@@ -91,6 +91,24 @@ describe("messages", () => {
       `[UsageError: dsmLoss: got sigma [2,1] for [2,3], expected one for each sample, [2]]`,
     );
   });
+  test("scalars and integers", () => {
+    expect(() => dsmPerturb(engine.ones([]), engine.ones([1]), draw)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: dsmPerturb: got a scalar, expected [n,...]]`,
+    );
+    const whole = engine.ones([2, 3], "i32");
+    for (const loss of [
+      () => dsmPerturb(whole, sigma, draw),
+      () => dsmPerturb(x, engine.ones([2], "i32"), draw),
+      () => dsmLoss(whole, x, sigma),
+      () => dsmLoss(x, whole, sigma),
+    ])
+      expect(loss).toThrow("got dtype i32, expected f32");
+  });
+  test("the power", () => {
+    expect(() => dsmLoss(x, x, sigma, { annealPower: Number.NaN })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: dsmLoss: got annealPower NaN, expected a finite number]`,
+    );
+  });
   test("score and z have one shape", () => {
     expect(() => dsmLoss(x, engine.ones([2, 4]), sigma)).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: dsmLoss: got score [2,3], z [2,4], expected one shape]`,

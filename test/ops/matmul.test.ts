@@ -252,6 +252,12 @@ describe.each(["cpu", "gpu"] as const)("with a bias, as on a %s", (kind) => {
 });
 
 describe("messages", () => {
+  test("what a bias goes along", () => {
+    const [a, bias] = [engine.ones([2, 2]), engine.ones([2])];
+    expect(() => matmul(a, a, { bias, biasAlong: "row" as "rows" })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: matmul: got biasAlong row, expected "columns" or "rows"]`,
+    );
+  });
   test("a dtype other than f32", () => {
     expect(() => matmul(engine.ones([2, 2], "i32"), engine.ones([2, 2]))).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: matmul: got dtype i32, expected f32]`,

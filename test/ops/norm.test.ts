@@ -346,6 +346,18 @@ describe("messages", () => {
     expect(() => instanceNorm(x, { activation: "swish" as "silu" })).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: instanceNorm: got activation swish, expected one of none, elu, silu, relu, leakyRelu]`,
     );
+    expect(() => activate(x, "relu6" as "relu")).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: activate: got activation relu6, expected one of none, elu, silu, relu, leakyRelu; did you mean relu?]`,
+    );
+  });
+  test("alpha, which only ++ has", () => {
+    const options: NormOptions & { alpha: Tensor } = { alpha: engine.ones([4]) };
+    expect(() => instanceNorm(x, options)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: instanceNorm: got alpha, which only instanceNormPlus takes]`,
+    );
+    expect(() => groupNorm(x, 2, options)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: groupNorm: got alpha, which only instanceNormPlus takes]`,
+    );
   });
   test("parameters", () => {
     expect(() => instanceNorm(x, { gamma: eight })).toThrowErrorMatchingInlineSnapshot(

@@ -109,6 +109,14 @@ test("an exponent that is a Scalar has a value, but no derivative", async () => 
   for (const t of [x, y]) t.dispose();
 });
 
+test("an exponent that is no number is refused", () => {
+  const x = engine.ones([2]);
+  expect(() => pow(x, "2" as unknown as number)).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: pow: got "2", expected a number or a Scalar]`,
+  );
+  x.dispose();
+});
+
 test("a dtype other than f32 is refused, on either side", () => {
   const [x, i] = [engine.ones([2]), engine.ones([2], "i32")];
   expect(() => pow(i, 2)).toThrowErrorMatchingInlineSnapshot(

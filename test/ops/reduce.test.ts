@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { broadcastTo, identity, mean, reshape, sum, sumTo } from "../../engine/ops/reduce.ts";
+import { broadcastTo, identity, mean, perSample, reshape, sum, sumTo } from "../../engine/ops/reduce.ts";
 import { map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/reduce.ts";
 import * as shapes from "../../engine/oracle/shape.ts";
@@ -200,6 +200,13 @@ describe("messages", () => {
     );
   });
   test("broadcastTo", () => {
+    for (const length of [0, -2, 1.5, Number.NaN])
+      expect(() => broadcastTo(engine.ones([1]), [length])).toThrow(
+        `broadcastTo: got shape [${length}], expected whole lengths of at least 1`,
+      );
+    expect(() => perSample(engine.ones([1]), engine.ones([]))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: perSample: got a scalar x, expected [n,...]]`,
+    );
     expect(() => broadcastTo(x, [2, 4])).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: broadcastTo: got shapes [2,3] and [2,4], axis -1 differs (3 and 4); expected equal lengths or 1]`,
     );

@@ -20,6 +20,14 @@ test.each([3, -0.5, 0])(
   },
 );
 
+test("a factor that is no number is refused", () => {
+  const x = engine.ones([2]);
+  expect(() => scale(x, undefined as unknown as number)).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: scale: got undefined, expected a number or a Scalar]`,
+  );
+  x.dispose();
+});
+
 test("a dtype other than f32 is refused", () => {
   expect(() => scale(engine.ones([2], "u32"), 2)).toThrowErrorMatchingInlineSnapshot(
     `[UsageError: scale: got dtype u32, expected f32]`,

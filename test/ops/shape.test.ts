@@ -228,6 +228,10 @@ describe("messages", () => {
     expect(() => chunk(x, 2, 1)).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: chunk: got axis of 3, expected a multiple of 2]`,
     );
+    for (const parts of [0, -1, 0.5, Number.NaN])
+      expect(() => chunk(x, parts, 1)).toThrow(
+        `chunk: got ${parts} parts, expected a whole number of at least 1`,
+      );
     expect(() => chunk(x, 2, 5)).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: chunk: got axis 5 for shape [2,3], expected -2 to 1]`,
     );
@@ -235,6 +239,10 @@ describe("messages", () => {
   test("pad", () => {
     expect(() => pad(x, [[1, 1]])).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: pad: got widths [[1,1]] for [2,3], expected [before, after] >= 0 for each axis]`,
+    );
+    const one = [1] as unknown as [number, number];
+    expect(() => pad(x, [one, [0, 0]])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: pad: got widths [[1],[0,0]] for [2,3], expected [before, after] >= 0 for each axis]`,
     );
     expect(() =>
       pad(x, [

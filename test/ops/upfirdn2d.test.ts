@@ -77,13 +77,20 @@ describe("messages", () => {
   });
   test("up and down", () => {
     expect(() => upfirdn2d(x, filter, { up: 0, pad: [3, 3] })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: upfirdn2d: got up [0,0], down [1,1], pad [3,3,3,3], expected whole numbers, up and down from 1]`,
+      `[UsageError: upfirdn2d: got up [0,0], down [1,1], pad [3,3,3,3], expected whole numbers, up and down [y,x] from 1, pad [top,bottom,left,right]]`,
+    );
+    const three = [3, 3, 3] as unknown as [number, number];
+    expect(() => upfirdn2d(x, filter, { pad: three })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: upfirdn2d: got up [1,1], down [1,1], pad [3,3,3], expected whole numbers, up and down [y,x] from 1, pad [top,bottom,left,right]]`,
+    );
+    expect(() => upfirdn2d(x, filter, { up: three, pad: [3, 3] })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: upfirdn2d: got up [3,3,3], down [1,1], pad [3,3,3,3], expected whole numbers, up and down [y,x] from 1, pad [top,bottom,left,right]]`,
     );
     expect(() => upfirdn2d(x, filter, { pad: [3, 2.5] })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: upfirdn2d: got up [1,1], down [1,1], pad [3,2.5,3,2.5], expected whole numbers, up and down from 1]`,
+      `[UsageError: upfirdn2d: got up [1,1], down [1,1], pad [3,2.5,3,2.5], expected whole numbers, up and down [y,x] from 1, pad [top,bottom,left,right]]`,
     );
     expect(() => upfirdn2d(x, filter, { down: [1, 1.5], pad: [3, 3] })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: upfirdn2d: got up [1,1], down [1,1.5], pad [3,3,3,3], expected whole numbers, up and down from 1]`,
+      `[UsageError: upfirdn2d: got up [1,1], down [1,1.5], pad [3,3,3,3], expected whole numbers, up and down [y,x] from 1, pad [top,bottom,left,right]]`,
     );
   });
 });
