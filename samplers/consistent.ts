@@ -72,6 +72,6 @@ export function requireConsistent(who: string, sigmas: readonly number[], epsilo
   if (!(epsilon >= least && epsilon <= most))
     throw new UsageError(
       `${who}: got epsilon ${epsilon} for these scales, expected ${least.toPrecision(3)} to ${most.toPrecision(3)}: ` +
-        `each step has to leave less noise than the next scale has`,
+        `each step has to leave less noise than the next scale has; give an epsilon in between`,
     );
 }

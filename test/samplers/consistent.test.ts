@@ -128,10 +128,10 @@ test("messages", async () => {
       },
     ).catch((e: Error) => `${e.name}: ${e.message}`);
   expect(await refusal({ epsilon: 0.03 })).toMatchInlineSnapshot(
-    `"UsageError: consistentAnnealing: got epsilon 0.03 for these scales, expected 0.0313 to 0.0938: each step has to leave less noise than the next scale has"`,
+    `"UsageError: consistentAnnealing: got epsilon 0.03 for these scales, expected 0.0313 to 0.0938: each step has to leave less noise than the next scale has; give an epsilon in between"`,
   );
   expect(await refusal({ epsilon: 0.1 })).toMatchInlineSnapshot(
-    `"UsageError: consistentAnnealing: got epsilon 0.1 for these scales, expected 0.0313 to 0.0938: each step has to leave less noise than the next scale has"`,
+    `"UsageError: consistentAnnealing: got epsilon 0.1 for these scales, expected 0.0313 to 0.0938: each step has to leave less noise than the next scale has; give an epsilon in between"`,
   );
   expect(await refusal({ epsilon: -1 })).toMatchInlineSnapshot(
     `"UsageError: consistentAnnealing: got epsilon -1, expected a positive number"`,
