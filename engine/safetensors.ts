@@ -83,9 +83,7 @@ function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataS
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   const first = bytes[PREFIX]!;
   if (first !== 0x7b)
-    refuse(
-      `got byte 0x${first.toString(16)} where the header begins, expected "{"; is this a safetensors file?`,
-    );
+    refuse(`got byte 0x${first.toString(16)} where the header begins, expected "{"; give a safetensors file`);
   if (PREFIX + length > bytes.length)
     refuse(
       `got ${bytes.length} bytes with a header of ${length}, expected at least ${PREFIX + length}; ` +
@@ -96,7 +94,7 @@ function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataS
   try {
     header = JSON.parse(text);
   } catch (cause) {
-    refuse("the header is not JSON; is this a safetensors file?", { cause });
+    refuse("the header is not JSON; give a safetensors file", { cause });
   }
   return { header: header as Record<string, unknown>, dataStart: PREFIX + length };
 }

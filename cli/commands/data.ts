@@ -4,6 +4,7 @@ import { type ImageSet, order, toBatch } from "../../data/dataset.ts";
 import { openImageSet } from "../../data/index.ts";
 import { type FilterName, filterNames } from "../../data/resize.ts";
 import { UsageError } from "../../engine/errors.ts";
+import { counted } from "../control/output.ts";
 import { fetchSet } from "../fetch/fetch-set.ts";
 import { homeOf, type SourceName, sourceNames, sources } from "../fetch/sources.ts";
 import { wholeFrom } from "../options.ts";
@@ -121,12 +122,13 @@ function print({ path, kind, files, images, sizes, faults }: CheckReport): void 
     const sum = official === undefined ? "" : official ? ", the official file" : ", not the official file";
     console.log(`${file}  ${count.toLocaleString("en")}${sum}`);
   }
-  for (const [size, count] of sizes.slice(0, 5))
-    console.log(`${count.toLocaleString("en")} images of ${size}`);
-  if (sizes.length > 5) console.log(`and ${sizes.length - 5} other sizes`);
+  for (const [size, count] of sizes.slice(0, 5)) console.log(`${counted(count, "image")} of ${size}`);
+  if (sizes.length > 5) console.log(`and ${counted(sizes.length - 5, "other size")}`);
   for (const { file } of faults.slice(0, 10)) console.log(`bad: ${file}`);
   const what = { mnist: "MNIST", cifar10: "CIFAR-10", folder: "a folder of images" }[kind];
-  console.log(`${path}: ${what}, ${images.toLocaleString("en")} images, ${faults.length || "no"} faults`);
+  console.log(
+    `${path}: ${what}, ${counted(images, "image")}, ${faults.length === 0 ? "no faults" : counted(faults.length, "fault")}`,
+  );
 }
 
 const kibibytes = (bytes: number) => Math.ceil(bytes / 1024);

@@ -33,7 +33,10 @@ export function trainCommand(program: Command): void {
   withSetOption(withMemoryOptions(program.command("train")))
     .description("train a score network, or a classifier, as a YAML configuration says")
     .argument("<config>", "configuration, such as configs/demo.yaml")
-    .option("-o, --out <folder>", "the run's folder; runs/ and the configuration's path unless given")
+    .option(
+      "-o, --out <folder>",
+      "the run's folder; unless given, runs/ and the configuration's path below configs/, or its name",
+    )
     .option("--resume", "go on from the folder's checkpoint, if there is one yet")
     .option(
       "--verify",

@@ -5,8 +5,8 @@ import { UsageError } from "../../engine/errors.ts";
 import { type Span, spanOf } from "../options.ts";
 import { openImages } from "../run.ts";
 import { isFolder } from "../run-folder.ts";
+import { imageFile } from "./image-file.ts";
 import type { Pixels } from "./pixels.ts";
-import { imageFile } from "./png-file.ts";
 import type { Trained } from "./trained.ts";
 
 export interface ImageOptions {
@@ -37,7 +37,7 @@ export const withImages = (command: Command, count = COUNT): Command =>
       `images a to b - 1 of the run's held-back ones, or of --images; the first ${count} unless given`,
       spanOf("--data", "0:16"),
     )
-    .option("--images <path>", "a PNG file, or a folder of images, in place of the run's own");
+    .option("--images <path>", "a PNG or JPEG file, or a folder of them, in place of the run's own");
 
 /** Unless told. */
 const COUNT = 8;

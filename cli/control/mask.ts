@@ -1,7 +1,7 @@
 import { random } from "../../data/random.ts";
 import { UsageError } from "../../engine/errors.ts";
+import { readPng } from "./image-file.ts";
 import type { Pixels } from "./pixels.ts";
-import { readPng } from "./png-file.ts";
 
 /** Which pixels are hidden, by row and column of an image of a size. */
 type Hidden = (y: number, x: number, size: { h: number; w: number }) => boolean;
@@ -62,7 +62,7 @@ function inFile(path: string, { h, w }: { h: number; w: number }): Hidden {
   const { channels, height, width, values } = readPng("mask", path);
   if (height !== h || width !== w)
     throw new UsageError(
-      `mask: got ${path} of ${height}x${width} pixels, expected ${h}x${w}, the size of the images`,
+      `mask: got ${path} of ${width}x${height} pixels, expected ${w}x${h}, the size of the images`,
     );
   const planes = Array.from({ length: channels }, (_, c) => values.subarray(c * h * w, (c + 1) * h * w));
   return (y, x) => planes.some((plane) => plane[y * w + x]! < 0.5); // red is not white either

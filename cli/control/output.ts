@@ -68,8 +68,9 @@ export class Output {
   }
 }
 
-/** "1 image", "2 images". */
-export const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
+/** "1 image", "2,000 images". */
+export const counted = (n: number, noun: string): string =>
+  `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
 
 /** Throws UsageError for values that are not finite; `mend` ends it. */
 export function requireFinite(who: string, values: Pixels, mend: string): void {

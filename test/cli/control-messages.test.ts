@@ -31,8 +31,8 @@ const checkpoint = (yaml: string, image: readonly [number, number, number] = [1,
 
 beforeAll(() => {
   const write = (name: string, bytes: Uint8Array | string) => writeFileSync(join(folder, name), bytes);
-  const grey = (side: number, value: number) =>
-    encode({ width: side, height: side, channels: 1, depth: 8, data: new Uint8Array(side ** 2).fill(value) });
+  const black = (width: number, height: number) =>
+    encode({ width, height, channels: 1, depth: 8, data: new Uint8Array(width * height) });
   write("ladder", checkpoint(tiny()));
   write("sde", checkpoint(tinyOnSde()));
   write("steps", checkpoint(tinyOnSde({ sde: { continuous: false } })));
@@ -40,8 +40,8 @@ beforeAll(() => {
   write("vp", checkpoint(tinyOnSde({ sde: { name: "vp", sigmaMax: undefined } })));
   write("large", checkpoint(tinyOnSde({ data: { size: 28 } }), [1, 28, 28]));
   write("moved", checkpoint(tinyOnSde({ data: { name: "mnist", count: undefined, path: "/nowhere" } })));
-  write("wide.png", grey(9, 0));
-  write("black.png", grey(8, 0));
+  write("wide.png", black(9, 7));
+  write("black.png", black(8, 8));
   write("broken.png", "no picture");
 });
 
@@ -77,6 +77,8 @@ const images = {
     "images: cannot read nowhere.png (no such file or folder), expected a file; check its name and rights",
   "inpaint sde --images @black.png --data 0:2":
     "inpaint: got --data 0:2 of the 1 images of black.png, expected at most 1",
+  "inpaint sde --images @broken.png":
+    /^images: got broken\.png of 10 bytes, expected a whole PNG or JPEG file \(.+\); convert it to PNG$/,
   "encode moved":
     "mnist: got no images in /nowhere, expected train-images-idx3-ubyte or train-images-idx3-ubyte.gz; " +
     "bring the files there by stein data fetch mnist --to /nowhere, or use the built-in digits, or give --images of your own",
@@ -93,7 +95,7 @@ const masks = {
     "mask: got random:0.000001, which hides no pixel of 8x8, expected some hidden and some known",
   "inpaint sde --mask @black.png":
     "mask: got black.png, which hides every pixel of 8x8, expected some hidden and some known",
-  "inpaint sde --mask @wide.png": "mask: got wide.png of 9x9 pixels, expected 8x8, the size of the images",
+  "inpaint sde --mask @wide.png": "mask: got wide.png of 9x7 pixels, expected 8x8, the size of the images",
   "inpaint sde --mask @broken.png":
     /^mask: got broken\.png of 10 bytes, expected a whole PNG file \(.+\); convert it to PNG$/,
 };

@@ -2,11 +2,13 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { encode } from "fast-png";
+import jpeg from "jpeg-js";
 import { describe, expect, test } from "vitest";
 import { type AnnealedConfig, type Config, parseConfig, type SdeConfig } from "../../cli/config.ts";
 import { type BitsRequest, measureBits, summaryOf } from "../../cli/control/bits.ts";
 import { drawColors, greyOf } from "../../cli/control/colorizing.ts";
 import { complete } from "../../cli/control/completion.ts";
+import { imageFile } from "../../cli/control/image-file.ts";
 import type { GivenImages } from "../../cli/control/images.ts";
 import { ladderRows } from "../../cli/control/ladder-rows.ts";
 import { interpolate, latentNorms, roundTrips } from "../../cli/control/latents.ts";
@@ -67,6 +69,20 @@ const ladderScore = asScore((x) => mul(sub(law.mean, x), 1 / (law.variance + 0.1
 
 const replacement = (config: SdeConfig, options: ReplacementOptions = {}) =>
   replacementOf("test", config, { seed: 3, ...options });
+
+test("one image is a PNG or a JPEG file, whatever its name ends with", () => {
+  const folder = newFolder();
+  const grey = new Uint8Array(10 * 8).fill(200);
+  const rgba = Uint8Array.from({ length: 10 * 8 * 4 }, () => 200);
+  writeFileSync(join(folder, "a.png"), encode({ width: 10, height: 8, channels: 1, depth: 8, data: grey }));
+  writeFileSync(join(folder, "b.png"), jpeg.encode({ width: 10, height: 8, data: rgba }, 90).data);
+  for (const name of ["a.png", "b.png"]) {
+    const values = new Float32Array(16);
+    imageFile(join(folder, name), { size: 4, channels: 1 }).image(0, values, 0);
+    for (const value of values) expect(value).toBeCloseTo(200 / 255, 2);
+  }
+  removeFolders();
+});
 
 test("a mask's file hides what is not white", () => {
   const folder = newFolder();

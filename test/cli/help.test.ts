@@ -110,8 +110,8 @@ describe("help", { timeout: 60_000 }, () => {
                                    training.precision (choices: "f32", "mixed")
         --set <section.key=value>  another value for a key of the configuration, such
                                    as training.steps=100; once for each key
-        -o, --out <folder>         the run's folder; runs/ and the configuration's
-                                   path unless given
+        -o, --out <folder>         the run's folder; unless given, runs/ and the
+                                   configuration's path below configs/, or its name
         --resume                   go on from the folder's checkpoint, if there is one
                                    yet
         --verify                   first run one step of 2 images beside the float64
@@ -189,8 +189,8 @@ describe("help", { timeout: 60_000 }, () => {
                                level or step (choices: "level", "step")
         --data <a:b>           images a to b - 1 of the run's held-back ones, or of
                                --images; the first 8 unless given
-        --images <path>        a PNG file, or a folder of images, in place of the
-                               run's own
+        --images <path>        a PNG or JPEG file, or a folder of them, in place of
+                               the run's own
         --seed <seed>          one seed gives one set of images
         --steps <T>            steps at each noise scale, or of the SDE
         --predictor <name>     of an SDE (choices: "none", "euler_maruyama",
@@ -226,8 +226,8 @@ describe("help", { timeout: 60_000 }, () => {
       Options:
         --data <a:b>           images a to b - 1 of the run's held-back ones, or of
                                --images; the first 8 unless given
-        --images <path>        a PNG file, or a folder of images, in place of the
-                               run's own
+        --images <path>        a PNG or JPEG file, or a folder of them, in place of
+                               the run's own
         --seed <seed>          one seed gives one set of images
         --steps <T>            steps of the SDE
         --predictor <name>     of an SDE (choices: "none", "euler_maruyama",
@@ -265,8 +265,8 @@ describe("help", { timeout: 60_000 }, () => {
                                  fourier:SHARE of the frequencies
         --data <a:b>             images a to b - 1 of the run's held-back ones, or of
                                  --images; the first 8 unless given
-        --images <path>          a PNG file, or a folder of images, in place of the
-                                 run's own
+        --images <path>          a PNG or JPEG file, or a folder of them, in place of
+                                 the run's own
         --seed <seed>            one seed gives one set of images
         --steps <T>              steps of the SDE
         --predictor <name>       of an SDE (choices: "none", "euler_maruyama",
@@ -337,8 +337,8 @@ describe("help", { timeout: 60_000 }, () => {
       Options:
         --data <a:b>        images a to b - 1 of the run's held-back ones, or of
                             --images; the first 8 unless given
-        --images <path>     a PNG file, or a folder of images, in place of the run's
-                            own
+        --images <path>     a PNG or JPEG file, or a folder of them, in place of the
+                            run's own
         --tolerance <e>     error of a solver's step, relative and absolute; 1e-5
                             unless given
         --batch <n>         images at a time: the solver's steps are chosen for all of
@@ -365,7 +365,8 @@ describe("help", { timeout: 60_000 }, () => {
       Options:
         --data <a:b>     images a to b - 1 of the run's held-back ones, or of
                          --images; the first 16 unless given
-        --images <path>  a PNG file, or a folder of images, in place of the run's own
+        --images <path>  a PNG or JPEG file, or a folder of them, in place of the
+                         run's own
         --tolerance <e>  error of a solver's step, relative and absolute; 1e-5 unless
                          given
         --batch <n>      images at a time: the solver's steps are chosen for all of

@@ -305,7 +305,7 @@ const samplers: Record<string, Case> = {
     files: { "a.safetensors": checkpoint(tiny()) },
     says:
       "consistentAnnealing: got epsilon 0.00002 for these scales, expected 0.00684 to 0.0132: " +
-      "each step has to leave less noise than the next scale has",
+      "each step has to leave less noise than the next scale has; give an epsilon in between",
   },
   "the noise of another method": {
     args: "sample a.safetensors --eta 0.5",
@@ -545,7 +545,7 @@ const runs: Record<string, Case> = {
   "a foreign file": {
     args: "sample a.pth",
     files: { "a.pth": "PK\u0003\u0004 a zip file, as PyTorch writes" },
-    says: 'checkpoint: a.pth cannot be read: readSafetensors: got byte 0x69 where the header begins, expected "{"; is this a safetensors file?',
+    says: 'checkpoint: a.pth cannot be read: readSafetensors: got byte 0x69 where the header begins, expected "{"; give a safetensors file',
   },
   "a foreign safetensors file": {
     args: "sample a.safetensors",

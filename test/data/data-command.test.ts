@@ -18,11 +18,23 @@ describe("stein data", () => {
   test("check: a report, and exit code 0 where all is well", async () => {
     const cwd = newFolder({ "a.png": png(1), "b.jpg": jpeg });
     const { code, stdout, complaints } = await steinHere(["data", "check", "."], { cwd });
-    expect(stdout).toBe(
-      "1 images of 9x9x1\n1 images of 19x11x3\n.: a folder of images, 2 images, no faults\n",
-    );
+    expect(stdout).toBe("1 image of 9x9x1\n1 image of 19x11x3\n.: a folder of images, 2 images, no faults\n");
     expect(code).toBe(0);
     expect(complaints).toEqual([expect.stringMatching(/^checking files 2\/2 \(100 %\)/)]);
+  });
+
+  test("check: more than five sizes, and one fault", async () => {
+    const wide = (width: number) =>
+      encode({ width, height: 1, channels: 1, depth: 8, data: new Uint8Array(width) });
+    const widths = [1, 2, 3, 4, 5, 6].map((width) => [`${width}.png`, wide(width)] as const);
+    const cwd = newFolder({ ...Object.fromEntries(widths), "z.png": "no" });
+    const { code, stdout } = await steinHere(["data", "check", "."], { cwd });
+    expect(stdout.split("\n").slice(5, -1)).toEqual([
+      "and 1 other size",
+      "bad: z.png",
+      ".: a folder of images, 6 images, 1 fault",
+    ]);
+    expect(code).toBe(2);
   });
 
   test("check --json: the report for machines, the first bad file in one line, exit code 2", async () => {

@@ -120,14 +120,14 @@ describe("files that are not what they should be", () => {
     [
       "a picture",
       Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13),
-      'got byte 0x0 where the header begins, expected "{"; is this a safetensors file?',
+      'got byte 0x0 where the header begins, expected "{"; give a safetensors file',
     ],
     [
       "header cut short",
       file({ x: entry("F32", [1], 0, 4) }, 4).subarray(0, 30),
       "got 30 bytes with a header of 54, expected at least 62; the file was cut short, copy it again",
     ],
-    ["header no JSON", file("{broken"), "the header is not JSON; is this a safetensors file?"],
+    ["header no JSON", file("{broken"), "the header is not JSON; give a safetensors file"],
     [
       "data cut short",
       file({ x: entry("F32", [1], 0, 4), y: entry("F32", [3], 4, 16) }, 12),
