@@ -4,8 +4,8 @@ import { defineConfig } from "vitest/config";
 const host = [
   "test/{oracle,data,pictures}/**/*.test.ts",
   "test/bench/peers*.test.ts",
-  "test/cli/{checkpoint-folder,configuration-page,control-messages,help,log,messages,read-config,runs,whole-file}.test.ts",
-  "test/bench/{browser-safe,change,html,roofline-plot,roofs,schema}.test.ts",
+  "test/cli/{checkpoint-folder,configuration-page,control-messages,help,log,messages,read-config,runs,whole-file,writable}.test.ts",
+  "test/bench/{browser-safe,change,filter,html,roofline-plot,roofs,schema}.test.ts",
   "test/figures/{docs,fisher,law,svg}.test.ts",
   "test/engine/{buffers,errors,lowest-first,param-arena,patience,safetensors,shader-message,shapes}.test.ts",
   "test/kernels/{half,source}.test.ts",

@@ -70,7 +70,7 @@ export const families: ByKind<readonly Case[]> = { cpu: familiesFor("cpu"), gpu:
 export const matches = (text: string, filter: string | undefined): boolean =>
   filter === undefined || text.toLowerCase().includes(filter.toLowerCase());
 
-const chosen = ({ group, name, shape }: Case, filter: string | undefined): boolean =>
+export const chosen = ({ group, name, shape }: Case, filter: string | undefined): boolean =>
   matches(`${group} ${name} ${shape}`, filter);
 
 /** The families that `--filter` and a choice may name. */

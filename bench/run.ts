@@ -1,8 +1,11 @@
+import { dirname } from "node:path";
 import { writeFileAtomic } from "../cli/pictures/write.ts";
+import { requireWritable } from "../cli/writable.ts";
 import { Engine } from "../engine/engine.ts";
+import { UsageError } from "../engine/errors.ts";
 import { profile } from "../engine/profiler.ts";
 import { measureRoofline } from "../engine/roofline.ts";
-import { matches, selected } from "./cases.ts";
+import { chosen, groups, matches, selected } from "./cases.ts";
 import { coldSteps } from "./cold.ts";
 import { cases as demo, demoName, demoTrainer } from "./demo.bench.ts";
 import { type Grid, type GridSize, gridOf } from "./grid/grid.ts";
@@ -48,16 +51,23 @@ export interface BenchOptions {
 
 /**
  * Every kernel against this adapter's own limits: prints the report. Tells whether all results were right. Throws
- * UsageError for an earlier run that cannot be read or is of another adapter.
+ * UsageError for an earlier run that cannot be read or is of another adapter, for a file that cannot be written, and for
+ * a filter that no case holds.
  */
 export async function benchKernels(options: BenchOptions): Promise<boolean> {
   const { onProgress } = options;
   const old = options.compare === undefined ? undefined : readRecord(options.compare);
+  for (const option of ["json", "html"] as const) {
+    const file = options[option];
+    if (file !== undefined) requireWritable("bench", dirname(file), `--${option}`, file);
+  }
   const engine = await Engine.create({ quiet: true });
   try {
     if (old) requireSameAdapter(engine, old, options.compare!);
     const grid = await openGrid(engine, options);
-    const { run, measured } = await measureCases(engine, [...demo, ...grid.cases], options);
+    const more = [...demo, ...grid.cases];
+    requireMatch(options.filter, selected(engine, options.filter, more), [...grid.leftOut, ...steps]);
+    const { run, measured } = await measureCases(engine, more, options);
     const rates = new Rates(measured.timings);
     const timed = new Set(measured.timings.map((t) => t.case.name));
     onProgress("first steps in new processes");
@@ -79,6 +89,18 @@ export async function benchKernels(options: BenchOptions): Promise<boolean> {
   } finally {
     engine.destroy();
   }
+}
+
+/** Throws UsageError for a filter by which nothing is chosen but the roofline and what always runs beside it. */
+export function requireMatch(
+  filter: string | undefined,
+  cases: readonly Case[],
+  others: readonly { readonly name: string }[],
+): void {
+  if (cases.some((one) => chosen(one, filter)) || others.some(({ name }) => matches(name, filter))) return;
+  throw new UsageError(
+    `bench: got --filter ${filter}, which no case's family, name or shape holds; families are ${groups.join(", ")}`,
+  );
 }
 
 async function openGrid(engine: Engine, options: BenchOptions): Promise<Grid> {

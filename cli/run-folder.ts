@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { UsageError } from "../engine/errors.ts";
 import { NEWEST, stepName } from "./checkpoint-folder.ts";
+import { requireWritable } from "./writable.ts";
 
 /** A run's folder, beside the folders of older checkpoints and of samples along the way. */
 export const files = {
@@ -49,12 +49,11 @@ export const isFolder = (path: string): boolean =>
   statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /**
- * Where results go: what was asked for, else the folder of a run, or that of a checkpoint's file. Throws UsageError for a
- * file, before hours of work have nowhere to go.
+ * Where results go: what was asked for, else the folder of a run, or that of a checkpoint's file. Throws UsageError as
+ * `requireWritable`, before hours of work have nowhere to go.
  */
 export function folderFor(who: string, path: string, out: string | undefined): string {
-  if (out === undefined) return isFolder(path) ? path : dirname(path);
-  if (existsSync(out) && !isFolder(out))
-    throw new UsageError(`${who}: got --out ${out}, which is a file, expected a folder; give another --out`);
-  return out;
+  const folder = out ?? (isFolder(path) ? path : dirname(path));
+  requireWritable(who, folder);
+  return folder;
 }

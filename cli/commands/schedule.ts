@@ -11,6 +11,7 @@ import { positive, wholeFrom } from "../options.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { openImages } from "../run.ts";
 import { type Measured, measureAll, measureSome, pointsOf, schedulePlot, scheduleYaml } from "../schedule.ts";
+import { requireWritable } from "../writable.ts";
 
 interface ScheduleOptions {
   config?: string;
@@ -73,6 +74,7 @@ export function scheduleCommand(program: Command): void {
         );
       const asked = { end, dimensions, overlap, steps };
       designSchedule({ ...asked, begin: sigmaBegin ?? 2 * end }); // complains before any work
+      requireWritable("schedule", options.out);
       const measured = images && sigmaBegin === undefined ? await measure(images, options) : undefined;
       const begin = sigmaBegin ?? Number(measured!.distance.toPrecision(4));
       const schedule = designSchedule({ ...asked, budget, begin });

@@ -54,6 +54,6 @@ test("what is no folder, and cannot become one, is told", async () => {
     /^train: got --out .*file, which is a file, /,
   );
   await expect(lockRun("train", join(cwd, "file", "below"))).rejects.toThrow(
-    /^write: cannot write .*below.\.training\.lock \(E.*\), expected a writable place; check the folder and its space$/,
+    /^train: got --out .*below, but .*file is a file, expected a folder; give another --out$/,
   );
 });

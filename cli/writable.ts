@@ -1,0 +1,28 @@
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { UsageError } from "../engine/errors.ts";
+
+/**
+ * Throws UsageError where a folder cannot be made or written into: for a file in its place or above it, and where the
+ * right is missing. Asked before the work, lest its results be lost. Makes nothing. Of a file that is to be written
+ * there, `option` and `given` tell how it was asked for.
+ */
+export function requireWritable(who: string, folder: string, option = "--out", given = folder): void {
+  let there = resolve(folder);
+  while (!existsSync(there) && dirname(there) !== there) there = dirname(there);
+  if (!statSync(there).isDirectory()) {
+    const which = there === resolve(given) ? "which is a file" : `but ${there} is a file`;
+    throw new UsageError(
+      `${who}: got ${option} ${given}, ${which}, expected a folder; give another ${option}`,
+    );
+  }
+  try {
+    accessSync(there, constants.W_OK);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new UsageError(
+      `${who}: cannot write ${given} (${code}), expected a writable place; check the folder's rights, or give another ${option}`,
+      { cause },
+    );
+  }
+}

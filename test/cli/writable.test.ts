@@ -1,0 +1,51 @@
+/** Where results cannot be written is told before the work whose results they are. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, expect, test, vi } from "vitest";
+import { folderFor } from "../../cli/run-folder.ts";
+import { requireWritable } from "../../cli/writable.ts";
+import { newFolder, removeFolders } from "./stein.ts";
+
+vi.mock("node:fs", async (original) => {
+  const fs = await original<typeof import("node:fs")>();
+  const accessSync: typeof fs.accessSync = (path, mode) => {
+    if (String(path).endsWith("read-only")) throw Object.assign(new Error("refused"), { code: "EROFS" });
+    fs.accessSync(path, mode);
+  };
+  return { ...fs, accessSync };
+});
+afterAll(removeFolders);
+
+const folder = newFolder({ "a.txt": "a", "read-only/b.txt": "b" });
+const within = (path: string) => join(folder, path);
+
+test("a run's folder, that of a checkpoint, or what was asked for, which need not be there yet", () => {
+  writeFileSync(within("checkpoint.safetensors"), "");
+  expect(folderFor("sample", folder, undefined)).toBe(folder);
+  expect(folderFor("sample", within("checkpoint.safetensors"), undefined)).toBe(folder);
+  expect(folderFor("sample", folder, within("new/er"))).toBe(within("new/er"));
+});
+
+test.each([
+  ["a.txt", "sample: got --out a.txt, which is a file, expected a folder; give another --out"],
+  ["a.txt/b/c", "sample: got --out a.txt/b/c, but a.txt is a file, expected a folder; give another --out"],
+  [
+    "read-only/new",
+    "sample: cannot write read-only/new (EROFS), expected a writable place; check the folder's rights, or give another --out",
+  ],
+])("%s is refused", (path, says) => {
+  const complaint = () => {
+    try {
+      requireWritable("sample", within(path));
+    } catch (fault) {
+      throw new Error((fault as Error).message.replaceAll(`${folder}/`, ""));
+    }
+  };
+  expect(complaint).toThrow(new Error(says));
+});
+
+test("a file's folder is refused by the file's name and option", () => {
+  expect(() => requireWritable("bench", within("a.txt"), "--json", within("a.txt/b"))).toThrow(
+    `bench: got --json ${within("a.txt/b")}, but ${within("a.txt")} is a file, expected a folder; give another --json`,
+  );
+});
