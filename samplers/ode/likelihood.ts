@@ -72,14 +72,15 @@ export async function likelihood(
   const { engine } = x;
   const probes = computed(engine, () => probesOf(x, options));
   const none = computed(engine, () => engine.zeros([x.dim(0)]));
-  const lengths = computed(engine, () => sumOf(probes.map((v) => perSample(square(v))))); // v . v
-  using scored = new Recorded(x, (now, told) => withDivergence(score, now, told, probes));
+  const squares = computed(engine, () => sumOf(probes.map(square)));
+  using scored = new Recorded(x, (now, told) => withDerivative(score, now, told, probes));
   try {
     const { state, nfe, times } = await solver(engine, {
       field([now], t) {
         const at = scored.at(now!, condition(t));
         const { keep, pull } = reverse(sde.coefficientsAt(t), { probabilityFlow: true });
-        return [drift(sde, now!, at.score, t), combine(scale(lengths, keep), [[pull, at.divergence]])];
+        // Next to the prior both terms nearly cancel: element by element, before a sum rounds.
+        return [drift(sde, now!, at.score, t), perSample(combine(scale(squares, keep), [[pull, at.along]]))];
       },
       start: [x, none],
       from: eps,
@@ -95,30 +96,30 @@ export async function likelihood(
     const bitsPerDim = logp.map((value) => -value / (dimensions * Math.LN2) + offset);
     return { bitsPerDim, logp, priorLogp: priorLogp!, deltaLogp: deltaLogp!, latent, nfe, times };
   } finally {
-    for (const t of [...probes, none, lengths]) t.dispose();
+    for (const t of [...probes, none, squares]) t.dispose();
   }
 }
 
-/** The score at x and the sum over the probes v of v . (d score / dx) v, [n]. */
-function withDivergence(
+/** The score at x and, element by element, the sum over the probes v of v (d score / dx) v, both [n,...]. */
+function withDerivative(
   score: ScoreFunction,
   x: Tensor,
   condition: Tensor,
   probes: readonly Tensor[],
-): { score: Tensor; divergence: Tensor } {
+): { score: Tensor; along: Tensor } {
   const { engine } = x;
   const leaf = engine.asVariable(x.alias());
   try {
     const s = engine.withGrad(() => score(leaf, condition));
-    const along = (v: Tensor) => {
+    const term = (v: Tensor) => {
       const [jv] = grad(s, [leaf], { cotangent: v, retainGraph: probes.length > 1 });
-      return perSample(mul(jv!, v));
+      return mul(jv!, v);
     };
     // A score that nothing of x went into has no graph to go back along.
-    const divergence = s.requiresGrad
-      ? sumOf(probes.map((v) => engine.scope(() => along(v))))
-      : engine.zeros([x.dim(0)]);
-    return { score: s.detach(), divergence };
+    const along = s.requiresGrad
+      ? sumOf(probes.map((v) => engine.scope(() => term(v))))
+      : engine.zeros(x.shape);
+    return { score: s.detach(), along };
   } finally {
     engine.track(leaf);
   }
