@@ -78,16 +78,20 @@ export function requireConv(who: string, x: Tensor, weight: Tensor, options: Con
   return attrs;
 }
 
-/** Throws UsageError for strides and dilations below 1, and where something is not whole. */
+/** Throws UsageError for strides and dilations below 1, where something is not whole, and for lists of other lengths. */
 export function requireGeometry(who: string, { stride, padding, dilation }: ConvAttrs): void {
   requireLengths(who, { stride, dilation });
+  if (padding.length !== 4)
+    throw new UsageError(
+      `${who}: got padding [${padding}], expected a number, [y,x] or [top,bottom,left,right]`,
+    );
   if (padding.some((v) => !Number.isInteger(v)))
     throw new UsageError(`${who}: got padding [${padding}], expected whole numbers`);
 }
 
-/** Throws UsageError unless all are whole numbers of at least 1. */
+/** Throws UsageError unless all are two whole numbers of at least 1. */
 export function requireLengths(who: string, lengths: Readonly<Record<string, Pair>>): void {
   for (const [name, pair] of Object.entries(lengths))
-    if (pair.some((v) => !Number.isInteger(v) || v < 1))
-      throw new UsageError(`${who}: got ${name} [${pair}], expected whole numbers of at least 1`);
+    if (pair.length !== 2 || pair.some((v) => !Number.isInteger(v) || v < 1))
+      throw new UsageError(`${who}: got ${name} [${pair}], expected [y,x] of whole numbers from 1`);
 }

@@ -101,7 +101,7 @@ export function slice(x: Tensor, starts: readonly number[], sizes: Shape): Tenso
   return sliceOp(x.engine, [x], { starts, sizes });
 }
 
-/** Part of one axis: `size` entries from `start`. */
+/** Part of one axis: `size` entries from `start`. Throws UsageError where x has no such axis or entries. */
 export function narrow(x: Tensor, axis: number, start: number, size: number): Tensor {
   const [a] = normalAxes("narrow", x.shape, axis);
   return slice(
@@ -111,7 +111,7 @@ export function narrow(x: Tensor, axis: number, start: number, size: number): Te
   );
 }
 
-/** Equal parts along an axis. Throws UsageError unless `parts` divides its length. */
+/** Equal parts along an axis, [.., length / parts, ..] each. Throws UsageError unless `parts` divides its length. */
 export function chunk(x: Tensor, parts: number, axis: number): Tensor[] {
   if (!Number.isInteger(parts) || parts < 1)
     throw new UsageError(`chunk: got ${parts} parts, expected a whole number of at least 1`);
@@ -231,6 +231,6 @@ const flipOp = defineOp<{ axes: readonly number[] }>({
   oracle: ([x], { axes }) => oracle.flip(x!, axes),
 });
 
-/** Entries in reverse order along axes. */
+/** Entries in reverse order along axes, of x's shape. Throws UsageError for an axis that x has not. */
 export const flip = (x: Tensor, axes: number | readonly number[]): Tensor =>
   flipOp(x.engine, [x], { axes: normalAxes("flip", x.shape, axes) });

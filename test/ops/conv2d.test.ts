@@ -350,13 +350,13 @@ describe("messages", () => {
     expect(() => ofWeight(idy, x)).toThrowError(new UsageError(`conv2dWeightGrad: ${expected}`));
     expect(() => ofWeight(dy, ix)).toThrowError(new UsageError(`conv2dWeightGrad: ${expected}`));
     expect(() => ofInput(dy, w, { inputSize: [8.5, 8] })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: conv2dInputGrad: got inputSize [8.5,8], expected whole numbers of at least 1]`,
+      `[UsageError: conv2dInputGrad: got inputSize [8.5,8], expected [y,x] of whole numbers from 1]`,
     );
     expect(() => ofWeight(dy, x, { kernelSize: [3.5, 3] })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: conv2dWeightGrad: got kernelSize [3.5,3], expected whole numbers of at least 1]`,
+      `[UsageError: conv2dWeightGrad: got kernelSize [3.5,3], expected [y,x] of whole numbers from 1]`,
     );
     expect(() => ofInput(dy, w, { stride: [1.05, 1] })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: conv2dInputGrad: got stride [1.05,1], expected whole numbers of at least 1]`,
+      `[UsageError: conv2dInputGrad: got stride [1.05,1], expected [y,x] of whole numbers from 1]`,
     );
     expect(() => ofWeight(dy, x, { padding: [1.2, 1, 1, 1] })).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: conv2dWeightGrad: got padding [1.2,1,1,1], expected whole numbers]`,
@@ -396,13 +396,22 @@ describe("messages", () => {
   });
   test("stride, dilation and padding", () => {
     expect(() => conv2d(x, w, undefined, { stride: 0 })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: conv2d: got stride [0,0], expected whole numbers of at least 1]`,
+      `[UsageError: conv2d: got stride [0,0], expected [y,x] of whole numbers from 1]`,
     );
     expect(() => conv2d(x, w, undefined, { dilation: [1, 1.5] })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: conv2d: got dilation [1,1.5], expected whole numbers of at least 1]`,
+      `[UsageError: conv2d: got dilation [1,1.5], expected [y,x] of whole numbers from 1]`,
     );
     expect(() => conv2d(x, w, undefined, { padding: 0.5 })).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: conv2d: got padding [0.5,0.5,0.5,0.5], expected whole numbers]`,
+    );
+  });
+  test("lists of another length, of programs without types", () => {
+    const three = [1, 1, 1] as unknown as [number, number];
+    expect(() => conv2d(x, w, undefined, { padding: three })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2d: got padding [1,1,1], expected a number, [y,x] or [top,bottom,left,right]]`,
+    );
+    expect(() => conv2d(x, w, undefined, { stride: three })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: conv2d: got stride [1,1,1], expected [y,x] of whole numbers from 1]`,
     );
   });
   test("outputPadding", () => {
