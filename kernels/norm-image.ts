@@ -106,13 +106,15 @@ export const normImage = defineKernel({
     ${head(v)}
       var means = 0.0;
       ${ownMaps(`
-        let pivot = x[base]${v.vec ? ".x" : ""};
         var a = ${elementType(v.vec)}();
-        ${along("a += x[i] - pivot;")}
-        let mean = pivot + sum(a) / f32(p.hw);
+        ${along("a += x[i];")}
+        let near = sum(a) / f32(p.hw);
         var b = ${elementType(v.vec)}();
-        ${along("let d = x[i] - mean; b += d * d;")}
-        statistics[row] = vec4f(mean, sum(b), 0.0, 0.0);
+        var c = b;
+        ${along("let d = x[i] - near; b += d * d; c += d;")}
+        let missed = sum(c) / f32(p.hw); // as in normMoments
+        let mean = near + missed;
+        statistics[row] = vec4f(mean, max(sum(b) - sum(c) * missed, 0.0), 0.0, 0.0);
         means += mean;`)}
       var middle = 0.0;
       var ustd = 0.0;

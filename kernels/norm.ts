@@ -50,8 +50,8 @@ export const activationSlope: Record<NormActivation, string> = {
 };
 
 /**
- * x [maps, hw] -> [maps, 2]: mean and sum of centred squares, in two sweeps: never E[x^2] - E[x]^2. The mean is taken from
- * the map's first number: a long sum of equal numbers rounds to one side all along.
+ * x [maps, hw] -> [maps, 2]: mean and sum of centred squares, in two sweeps: never E[x^2] - E[x]^2. A long sum of equal
+ * numbers rounds to one side all along, so the second sweep finds by how much the first missed (Chan, Golub and LeVeque 1983).
  */
 export const normMoments = defineKernel({
   name: "norm_moments",
@@ -61,18 +61,19 @@ export const normMoments = defineKernel({
   subgroups: needsSubgroups,
   variants: foldVariants,
   main: (v) => `
-    ${eachRow(v, { rows: "p.maps", columns: "p.hw" })}
-      let pivot = x[base]${v.vec ? ".x" : ""};
+    ${eachRow(v, { rows: "p.maps", columns: "p.hw", part: "vec2f" })}
       var a = ${elementType(v.vec)}();
-      ${along(v, "a += x[i] - pivot;")}
-      var total = sum(a);
+      ${along(v, "a += x[i];")}
+      var total = vec2f(sum(a), 0.0);
       ${meet(v, "total")}
-      let mean = pivot + total / f32(p.hw);
+      let near = total.x / f32(p.hw);
       var b = ${elementType(v.vec)}();
-      ${along(v, "let d = x[i] - mean; b += d * d;")}
-      var squares = sum(b);
-      ${meet(v, "squares")}
-      ${once(v, "moments[row * 2u] = mean; moments[row * 2u + 1u] = squares;")}
+      var c = b;
+      ${along(v, "let d = x[i] - near; b += d * d; c += d;")}
+      var both = vec2f(sum(b), sum(c));
+      ${meet(v, "both")}
+      let missed = both.y / f32(p.hw);
+      ${once(v, "moments[row * 2u] = near + missed; moments[row * 2u + 1u] = max(both.x - both.y * missed, 0.0);")}
     }`,
   dispatch: ({ maps }, v) => foldGroups(maps, v),
   cost: ({ maps, hw }) => ({ bytes: 4 * maps * hw, flops: 4 * maps * hw }),
@@ -133,16 +134,16 @@ export const normStatistics = defineKernel({
       var m = 0.0;
       var ustd = 0.0;
       if (p.plus == 1u && p.channels > 1u) {
-        for (var k = image; k < image + p.channels; k++) { m += moments[k * 2u] - moments[image * 2u]; }
-        m = moments[image * 2u] + m / f32(p.channels);
+        for (var k = image; k < image + p.channels; k++) { m += moments[k * 2u]; }
+        m = m / f32(p.channels);
         var v = 0.0;
         for (var k = image; k < image + p.channels; k++) { let d = moments[k * 2u] - m; v += d * d; }
         ustd = 1.0 / sqrt(v / f32(p.channels - 1u) + p.eps);
       }`,
       ofGroup: `
       var mean = 0.0;
-      for (var k = first; k < first + p.groupSize; k++) { mean += moments[k * 2u] - moments[first * 2u]; }
-      mean = moments[first * 2u] + mean / f32(p.groupSize);
+      for (var k = first; k < first + p.groupSize; k++) { mean += moments[k * 2u]; }
+      mean = mean / f32(p.groupSize);
       var squares = 0.0;
       for (var k = first; k < first + p.groupSize; k++) {
         let d = moments[k * 2u] - mean;

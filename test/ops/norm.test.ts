@@ -156,20 +156,31 @@ test("constant maps give beta, not NaN, and so do their gradients", async () => 
   y.dispose();
 });
 
-test.each([[[1, 2, 64, 64]], [[2, 3, 255, 255]]])(
-  "constant maps of %j stay 0 but for the rounding of their mean",
-  async (shape) => {
-    const [value, eps] = [10.1, 1e-5];
-    const given = engine.full(shape, value);
-    const nothing = array64(shape);
-    for (const op of [instanceNorm, instanceNormPlus, (x: Tensor) => groupNorm(x, 1)]) {
-      const y = op(given);
-      expectNear(await y.data(), nothing, { magnitude: value / Math.sqrt(eps) });
-      y.dispose();
-    }
-    given.dispose();
-  },
-);
+test.each([
+  [[1, 2, 64, 64], 10.1],
+  [[2, 3, 255, 255], 10.1],
+  [[1, 2, 260, 260], 10.1],
+  [[1, 2, 9, 64], 1e8],
+] as const)("constant maps of %j stay 0 but for the rounding of their mean", async (shape, value) => {
+  const eps = 1e-5;
+  const given = engine.full(shape, value);
+  const nothing = array64(shape);
+  for (const op of [instanceNorm, instanceNormPlus, (x: Tensor) => groupNorm(x, 1)]) {
+    const y = op(given);
+    expectNear(await y.data(), nothing, { magnitude: value / Math.sqrt(eps) });
+    y.dispose();
+  }
+  given.dispose();
+});
+
+test("what stands far out first in a map costs the others no digits", async () => {
+  const x = normal([1, 2, 64, 64], 1);
+  x.data[0] = 1000;
+  const y = instanceNorm(upload(x));
+  const exact = oracle.norm(x, { groups: 2, eps: 1e-5, activation: "none", plus: false }, null, null, null);
+  expectNear(await y.data(), exact, { magnitude: map(exact, (v) => 1 + Math.abs(v)) });
+  y.dispose();
+});
 
 test("one channel has no mean to compare with: ++ leaves it out", async () => {
   const x = normal([2, 1, 3, 3], 1);
