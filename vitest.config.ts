@@ -15,36 +15,40 @@ const host = [
   "test/web/parts.test.ts",
 ];
 
+/** Those of them that put something in a module's place: each in a process of its own. */
+const mocking = ["test/pictures/durable.test.ts", "test/cli/{whole-file,writable}.test.ts"];
+
 /** A device of another kind than that of the other tests: in a process of its own. */
 const small = "test/reference/small-adapter.test.ts";
 
 /** What a user has measured on this machine decides no test. */
 const env = { STEIN_AUTOTUNE: "off" };
 
+const onHost = { pool: "forks" as const, maxWorkers: 2, testTimeout: 30_000, env };
+
 const kernels = "{bench,engine,kernels,ops,platform,reference}";
 const networks = "{models,samplers}";
 
 /**
- * Tests of some folders on a device, in two processes, in each one file after the other, modules kept: test/support/engine.ts
+ * Tests of some folders on a device, in two processes or three, in each one file after the other, modules kept: test/support/engine.ts
  * opens one device for all and holds it, for Dawn hangs when its handles are collected. Much of a test is one thread's
  * work. Not all folders share these processes: lavapipe maps memory for each shader and each bind group, and Linux ends a
  * process of more than 65,530 mappings, which a worker for all tests came to.
  */
 const device = (
   name: string,
-  files: { include: string; exclude?: string[] },
-  groupOrder: number,
+  { include, exclude = [] }: { include: string; exclude?: string[] },
+  when: Turn,
   mode: string,
 ) => ({
   test: {
     name,
-    sequence: { groupOrder }, // after the host's
-    include: [`test/${files.include}/*.test.ts`],
-    exclude: [...host, small, ...(files.exclude ?? []).map((folder) => `test/${folder}/**`)],
+    ...when,
+    include: [`test/${include}/*.test.ts`],
+    exclude: [...host, small, ...exclude.map((folder) => `test/${folder}/**`)],
     globalSetup: "test/package/folder.ts",
     env: { ...env, ...(mode === "small" && { STEIN_LIMITS: "default" }) },
     pool: "forks" as const,
-    maxWorkers: 2,
     isolate: false,
     // A software driver compiles each shader for tens of milliseconds, on cores shared with others.
     testTimeout: 120_000,
@@ -52,23 +56,32 @@ const device = (
   },
 });
 
+interface Turn {
+  readonly sequence: { readonly groupOrder: number };
+  readonly maxWorkers: number;
+}
+/** Tests of a turn run together, after those of the turns before and the host's. */
+const turn = (groupOrder: number, maxWorkers: number): Turn => ({ sequence: { groupOrder }, maxWorkers });
+/** A worker more: these wait for programs and pages a fifth of their time. */
+const last = turn(3, 3);
+
 /** --mode small: on the smallest adapter that WebGPU allows, see test/support/engine.ts. */
 export default defineConfig(({ mode }) => ({
   test: {
     projects: [
-      { test: { name: "host", include: host, testTimeout: 30_000, env } },
-      device("device", { include: kernels }, 1, mode),
-      device("device-networks", { include: networks }, 2, mode),
-      device("device-training", { include: "train" }, 3, mode),
-      device("device-rest", { include: "**", exclude: [kernels, networks, "train", "naga"] }, 4, mode),
+      { test: { name: "host", include: host, exclude: mocking, ...onHost, isolate: false } },
+      { test: { name: "host-mocking", include: mocking, ...onHost } },
+      device("device", { include: kernels }, turn(1, 2), mode),
+      device("device-networks", { include: networks }, turn(2, 2), mode),
+      device("device-training", { include: "train" }, last, mode),
+      device("device-rest", { include: "**", exclude: [kernels, networks, "train", "naga"] }, last, mode),
       {
         test: {
           name: "small",
-          sequence: { groupOrder: 3 }, // beside the training, whose last file runs long
+          ...last,
           include: [small],
           env,
           pool: "forks",
-          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
