@@ -44,14 +44,20 @@ import { softmax as softmaxOracle } from "../../engine/oracle/softmax.ts";
 import { upfirdn2d as firOracle } from "../../engine/oracle/upfirdn2d.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
+import { tileBytes } from "../../kernels/tile.ts";
+import { sharedTiles } from "../../kernels/tile-choice.ts";
 import { checkOp, upload } from "../support/check-op.ts";
 import { distinct, normal } from "../support/draw.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 
 const given = engine.hardware;
 const pretend = (hardware: Hardware) => Object.assign(engine, { hardware });
 beforeAll(() => pretend({ ...given, kind: "gpu" }));
 afterAll(() => pretend(given));
+
+/** With room for the smallest tile alone: llvmpipe compiles each of the larger, which test/kernels has, for seconds. */
+const inSmallTiles = (check: () => Promise<void>) =>
+  choosingFor({ maxWorkgroupStorage: tileBytes(sharedTiles[0]!) }, check);
 
 test("elementwise", () =>
   checkOp({
@@ -100,14 +106,16 @@ test.each([
 ])("matmul, transposed %s and %s", async (transposeA, transposeB) => {
   const options = { transposeA, transposeB };
   const inputs = [normal(transposeA ? [3, 9, 70] : [3, 70, 9], 1), normal(transposeB ? [67, 9] : [9, 67], 2)];
-  await checkOp({
-    op: (a, b) => matmul(a!, b!, options),
-    oracle: (a, b) => matmulOracle(a!, b!, options),
-    inputs,
-    seed: 3,
-    terms: 70,
-    magnitude: matmulOracle(map(inputs[0]!, Math.abs), map(inputs[1]!, Math.abs), options),
-  });
+  await inSmallTiles(() =>
+    checkOp({
+      op: (a, b) => matmul(a!, b!, options),
+      oracle: (a, b) => matmulOracle(a!, b!, options),
+      inputs,
+      seed: 3,
+      terms: 70,
+      magnitude: matmulOracle(map(inputs[0]!, Math.abs), map(inputs[1]!, Math.abs), options),
+    }),
+  );
 });
 
 test("reductions along the last axis, and of all", async () => {
@@ -145,13 +153,15 @@ test("softmax and logsumexp", async () => {
 
 test("attention, products in shared tiles", async () => {
   const inputs = [normal([2, 9, 10], 1), normal([2, 9, 70], 2), normal([2, 9, 70], 3)];
-  await checkOp({
-    op: (q, k, v) => attention(q!, k!, v!),
-    oracle: (q, k, v) => attentionOracle(q!, k!, v!, 1 / 3),
-    inputs,
-    seed: 3,
-    terms: 9 * 70,
-  });
+  await inSmallTiles(() =>
+    checkOp({
+      op: (q, k, v) => attention(q!, k!, v!),
+      oracle: (q, k, v) => attentionOracle(q!, k!, v!, 1 / 3),
+      inputs,
+      seed: 3,
+      terms: 9 * 70,
+    }),
+  );
 });
 
 test("norms", async () => {
