@@ -22,11 +22,14 @@ const mocking = ["test/pictures/durable.test.ts", "test/cli/{whole-file,writable
 const small = "test/reference/small-adapter.test.ts";
 
 /** What a user has measured on this machine decides no test. */
-const env = { STEIN_AUTOTUNE: "off" };
+const common = { STEIN_AUTOTUNE: "off" };
 
-const onHost = { pool: "forks" as const, maxWorkers: 2, testTimeout: 30_000, env };
+/** Without LLVM's passes llvmpipe compiles in two thirds of the time. Kernels that it chooses run with them in all other tests. */
+const unoptimised = { GALLIVM_PERF: "nopt" };
 
-const kernels = "{bench,engine,kernels,ops,platform,reference}";
+const onHost = { pool: "forks" as const, maxWorkers: 2, testTimeout: 30_000, env: common };
+
+const engine = "{bench,engine,ops,platform,reference}";
 const networks = "{models,samplers}";
 
 /**
@@ -37,7 +40,7 @@ const networks = "{models,samplers}";
  */
 const device = (
   name: string,
-  { include, exclude = [] }: { include: string; exclude?: string[] },
+  { include, exclude = [], env = {} }: { include: string; exclude?: string[]; env?: Record<string, string> },
   when: Turn,
   mode: string,
 ) => ({
@@ -47,7 +50,7 @@ const device = (
     include: [`test/${include}/*.test.ts`],
     exclude: [...host, small, ...exclude.map((folder) => `test/${folder}/**`)],
     globalSetup: "test/package/folder.ts",
-    env: { ...env, ...(mode === "small" && { STEIN_LIMITS: "default" }) },
+    env: { ...common, ...env, ...(mode === "small" && { STEIN_LIMITS: "default" }) },
     pool: "forks" as const,
     isolate: false,
     // A software driver compiles each shader for tens of milliseconds, on cores shared with others.
@@ -71,16 +74,22 @@ export default defineConfig(({ mode }) => ({
     projects: [
       { test: { name: "host", include: host, exclude: mocking, ...onHost, isolate: false } },
       { test: { name: "host-mocking", include: mocking, ...onHost } },
-      device("device", { include: kernels }, turn(1, 2), mode),
+      device("device", { include: engine }, turn(1, 2), mode),
+      device("device-kernels", { include: "kernels", env: unoptimised }, turn(1, 2), mode),
       device("device-networks", { include: networks }, turn(2, 2), mode),
       device("device-training", { include: "train" }, last, mode),
-      device("device-rest", { include: "**", exclude: [kernels, networks, "train", "naga"] }, last, mode),
+      device(
+        "device-rest",
+        { include: "**", exclude: [engine, "kernels", networks, "train", "naga"] },
+        last,
+        mode,
+      ),
       {
         test: {
           name: "small",
           ...last,
           include: [small],
-          env,
+          env: common,
           pool: "forks",
           testTimeout: 120_000,
           hookTimeout: 120_000,
