@@ -6,15 +6,22 @@ import { unroll } from "../kernel.ts";
  * Random words are the same on every adapter; `normal4` needs the library `trig`.
  */
 export const philox = /* wgsl */ `
-fn mul_wide(a: u32, b: u32) -> vec2u {
-  let a0 = a & 0xffffu; let a1 = a >> 16u; let b0 = b & 0xffffu; let b1 = b >> 16u;
-  let m = a1 * b0 + ((a0 * b0) >> 16u);
-  let n = a0 * b1 + (m & 0xffffu);
-  return vec2u(a * b, a1 * b1 + (m >> 16u) + (n >> 16u));
+// The product's low word and its high one, of halves of 16 bits. Halves of 0xD2511F53 add up to less than 2^16, so that
+// what they make of x in the middle fits into a word.
+fn product_d2511f53(x: u32) -> vec2u {
+  let low = x & 0xffffu; let high = x >> 16u;
+  let middle = low * 0xD251u + high * 0x1F53u + ((low * 0x1F53u) >> 16u);
+  return vec2u(x * 0xD2511F53u, high * 0xD251u + (middle >> 16u));
+}
+// Those of 0xCD9E8D57 do not, but of 2^32 - 0xCD9E8D57 = 0x326172A9: x less that product's high word, rounded up.
+fn product_cd9e8d57(x: u32) -> vec2u {
+  let low = x & 0xffffu; let high = x >> 16u;
+  let middle = low * 0x3261u + high * 0x72A9u + ((low * 0x72A9u + 0xffffu) >> 16u) + 0xffffu;
+  return vec2u(x * 0xCD9E8D57u, x - (high * 0x3261u + (middle >> 16u)));
 }
 fn philox_round(c: vec4u, k: vec2u) -> vec4u {
-  let a = mul_wide(0xD2511F53u, c.x);
-  let b = mul_wide(0xCD9E8D57u, c.z);
+  let a = product_d2511f53(c.x);
+  let b = product_cd9e8d57(c.z);
   return vec4u(b.y ^ c.y ^ k.x, b.x, a.y ^ c.w ^ k.y, a.x);
 }
 fn philox(counter: vec4u, key: vec2u) -> vec4u {
