@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 const host = [
   "test/{oracle,data,pictures}/**/*.test.ts",
   "test/bench/peers*.test.ts",
-  "test/cli/{checkpoint-folder,configuration-page,control-messages,help,log,messages,read-config,runs,whole-file,writable}.test.ts",
+  "test/cli/{called,checkpoint-folder,configuration-page,control-messages,help,log,messages,read-config,runs,whole-file,writable}.test.ts",
   "test/bench/{browser-safe,change,filter,html,roofline-plot,roofs,schema}.test.ts",
   "test/figures/{docs,fisher,law,svg}.test.ts",
   "test/engine/{buffers,errors,lowest-first,param-arena,patience,safetensors,shader-message,shapes}.test.ts",
@@ -21,8 +21,8 @@ const mocking = ["test/pictures/durable.test.ts", "test/cli/{whole-file,writable
 /** A device of another kind than that of the other tests: in a process of its own. */
 const small = "test/reference/small-adapter.test.ts";
 
-/** What a user has measured on this machine decides no test. */
-const common = { STEIN_AUTOTUNE: "off" };
+/** Neither what a user has measured on this machine nor who started the tests decides one. */
+const common = { STEIN_AUTOTUNE: "off", npm_command: "" };
 
 /** Without LLVM's passes llvmpipe compiles in two thirds of the time. Kernels that it chooses run with them in all other tests. */
 const unoptimised = { GALLIVM_PERF: "nopt" };

@@ -4,6 +4,7 @@ import { mebibytes } from "../engine/buffers.ts";
 import { DeviceError, UsageError } from "../engine/errors.ts";
 import { countParameters } from "../models/index.ts";
 import { DivergedError, type StepReport, UNREAD_MOST } from "../train/trainer.ts";
+import { called } from "./called.ts";
 import { OLDER, rollBack } from "./checkpoint-folder.ts";
 import { type AnyConfig, type Config, isClassifier, writeConfig } from "./config.ts";
 import { Interrupted, type Stop, stopOnSignal } from "./interrupt.ts";
@@ -45,12 +46,12 @@ export async function train(run: Run, { minutes = Infinity }: { minutes?: number
     throw new Interrupted(
       stop.asked,
       `stopped after ${trainer.step} of ${steps} steps; go on with: ` +
-        `stein train ${join(folder, files.config)} --out ${folder} --resume`,
+        `${called()} train ${join(folder, files.config)} --out ${folder} --resume`,
     );
   if (stop.asked && !drawn)
     throw new Interrupted(
       stop.asked,
-      `stopped after ${steps} of ${steps} steps, before some images were drawn; draw them with: stein sample ${folder}`,
+      `stopped after ${steps} of ${steps} steps, before some images were drawn; draw them with: ${called()} sample ${folder}`,
     );
   if (trainer.step < steps)
     console.log(

@@ -7,6 +7,7 @@ import { shapeSize } from "../../engine/shapes.ts";
 import { fromPyTorch, type NetworkValues, type PyTorchExport } from "../../models/convert.ts";
 import { countParameters, type State } from "../../models/index.ts";
 import { packValues, samplingState } from "../../train/checkpoint.ts";
+import { called } from "../called.ts";
 import { readConfig, writeConfig } from "../config.ts";
 import { imageOf, openNetwork } from "../network.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
@@ -63,7 +64,7 @@ async function toCheckpoint(
     writeFileAtomic(out, packValues({ ...values, image: shape, config: writeConfig(config) }));
     console.log(
       `wrote ${out}: ${config.model.name}, ${values.network.size} tensors, ` +
-        `${thousands(countParameters(network))} parameters, ${what}; draw images with: stein sample ${out}`,
+        `${thousands(countParameters(network))} parameters, ${what}; draw images with: ${called()} sample ${out}`,
     );
   } finally {
     engine.destroy();

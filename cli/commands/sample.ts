@@ -4,6 +4,7 @@ import { type Command, Option } from "commander";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { samplingState } from "../../train/checkpoint.ts";
+import { called } from "../called.ts";
 import { correctorNames, methodNames, predictorNames, snrRules } from "../config/sampling.ts";
 import { type Config, parseConfig } from "../config.ts";
 import { hashOfValues } from "../evaluation/hash.ts";
@@ -147,7 +148,7 @@ function goingOn(
 }
 
 const resumeLine = (path: string, out: string | undefined): string =>
-  `stein sample ${path}${out === undefined ? "" : ` --out ${out}`} --resume`;
+  `${called()} sample ${path}${out === undefined ? "" : ` --out ${out}`} --resume`;
 
 const summary = ({ sampling }: Config, { range }: DrawOptions, { nfe }: Drawn, written: string[]) => ({
   images: sampling.count,

@@ -2,6 +2,7 @@ import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { Engine } from "../../engine/engine.ts";
 import { restore, samplingState } from "../../train/checkpoint.ts";
+import { called } from "../called.ts";
 import { measureClassifier } from "../classifier.ts";
 import { type AnyConfig, type Config, isClassifier, readAnyConfig } from "../config.ts";
 import { applyMemoryOptions, type MemoryOptions, withMemoryOptions } from "../memory-options.ts";
@@ -84,8 +85,8 @@ export function trainCommand(program: Command): void {
         await train(run);
         if (classifier) await tellAccuracy(classifier);
         const next = classifier
-          ? `draw images of a class with: stein classify-guide RUN ${folder}`
-          : `draw images with: stein sample ${folder}`;
+          ? `draw images of a class with: ${called()} classify-guide RUN ${folder}`
+          : `draw images with: ${called()} sample ${folder}`;
         console.log(`all is told in ${join(folder, files.report)}; ${next}`);
       } finally {
         engine.destroy();

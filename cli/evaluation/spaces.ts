@@ -8,6 +8,7 @@ import { readSafetensors } from "../../engine/safetensors.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { InceptionV3, loadInception } from "../../models/index.ts";
 import { samplingState } from "../../train/checkpoint.ts";
+import { called } from "../called.ts";
 import { openClassifier, sigmaRange } from "../classifier.ts";
 import { parseClassifierConfig } from "../config.ts";
 import { Progress } from "../progress.ts";
@@ -135,7 +136,7 @@ export function usualClassifierSource(set: string, image: Shape): SpaceSource {
   if (existsSync(path)) return classifierSource(path, image);
   const train =
     set === "digits"
-      ? "train it, in minutes: npx stein train configs/classifier/digits.yaml"
+      ? `train it, in minutes: ${called()} train configs/classifier/digits.yaml`
       : `train one on ${set} as configs/classifier/digits.yaml does and give it as --classifier`;
   throw new UsageError(
     `evaluate: got no features to compare images in, and ${path} holds no classifier; ${train}; ` +

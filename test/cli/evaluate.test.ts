@@ -412,7 +412,7 @@ describe("the command", () => {
       return complaints[0];
     };
     expect(await complaint()).toMatchInlineSnapshot(
-      `"stein: evaluate: got no features to compare images in, and runs/classifier/digits holds no classifier; train it, in minutes: npx stein train configs/classifier/digits.yaml; or give --inception FILE for FID, or --pixels"`,
+      `"stein: evaluate: got no features to compare images in, and runs/classifier/digits holds no classifier; train it, in minutes: stein train configs/classifier/digits.yaml; or give --inception FILE for FID, or --pixels"`,
     );
     expect(() => classifierSource(at("run"), [1, 8, 8])).toThrow("expected that of a classifier");
     expect(await complaint("--samples", at("copies.npz"), "--raw")).toMatchInlineSnapshot(
