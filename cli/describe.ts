@@ -1,20 +1,16 @@
 import { grad } from "../engine/autograd.ts";
 import { boundBytes, flopsOf } from "../engine/dry.ts";
 import type { Engine } from "../engine/engine.ts";
-import { mean, square } from "../engine/ops/index.ts";
 import { Adam } from "../engine/optim/adam.ts";
 import { GradientSum } from "../engine/optim/gradient-sum.ts";
-import type { Tensor } from "../engine/tensor.ts";
 import { setCheckpointing } from "../models/blocks/index.ts";
 import { describe, type Layer } from "../models/describe.ts";
-import { Batches } from "../train/batches.ts";
 import { type StepMemory, stepMemory } from "../train/memory.ts";
-import type { Objective } from "../train/objectives/index.ts";
 import type { MatchingName } from "../train/objectives/matching.ts";
 import { isLabelled } from "./config/model.ts";
 import type { Config } from "./config.ts";
 import { imageOf, openNetwork } from "./network.ts";
-import { objectiveOf } from "./objective.ts";
+import { lossName, stepLoss } from "./step-loss.ts";
 
 export interface Description {
   readonly network: string;
@@ -53,20 +49,15 @@ export function describeModel(
       const condition = engine.empty([count], isLabelled(config.model) ? "i32" : "f32");
       const layers = describe(engine, network, () => network.run(x, condition));
       const params = network.parameters();
-      const { lr, emaDecay, seed, precision, accumulate } = config.training;
+      const { lr, emaDecay, accumulate } = config.training;
       const shapes = [...[...params.values()].map((p) => p.shape), []]; // gradients, and the loss
       const sums = accumulate > 1 ? new GradientSum(engine, shapes, accumulate).means : [];
-      const trained = (image: Tensor, told: Tensor) =>
-        engine.autocast(() => network.run(image, told, { dropout: { seed } }), precision === "mixed");
-      const matched = implicitLoss(engine, config, count);
+      const loss = stepLoss(engine, config, network, count);
       [largestBinding, step] = [0, 0];
       const memory = stepMemory(
         engine,
         new Adam(params, { lr, emaDecay }),
-        () =>
-          matched
-            ? matched.loss(Object.assign(trained, { predicts: network.predicts }), x, { seed })
-            : mean(square(trained(x, condition))),
+        () => loss(x, condition),
         (loss) => grad(loss, [...params.values()]),
         sums,
       );
@@ -88,16 +79,3 @@ export function describeModel(
     },
   );
 }
-
-const lossName = ({ sde, training }: Config): MatchingName => (!sde && training.loss) || "dsm";
-
-/**
- * A loss that differentiates the score, and so needs a graph of the second order; undefined for a denoising one, which a
- * mean of squares stands for: it adds no more to what the network needs than a few batches of images.
- */
-const implicitLoss = (engine: Engine, config: Config, size: number): Objective | undefined =>
-  lossName(config) === "dsm"
-    ? undefined
-    : objectiveOf(engine, config, new Batches({ count: size, size, seed: 0, order: inOrder }));
-
-const inOrder = (count: number) => Uint32Array.from({ length: count }, (_, i) => i);

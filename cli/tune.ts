@@ -1,10 +1,10 @@
 import { grad } from "../engine/autograd.ts";
 import type { Engine } from "../engine/engine.ts";
-import { mean, square } from "../engine/ops/index.ts";
 import { setCheckpointing } from "../models/blocks/index.ts";
 import { isLabelled } from "./config/model.ts";
 import type { Config } from "./config.ts";
 import { imageOf, openNetwork } from "./network.ts";
+import { stepLoss } from "./step-loss.ts";
 
 /** Images that go through the network at once. */
 export interface Batches {
@@ -21,18 +21,15 @@ export const batchesOf = ({ training, sampling }: Config): Batches => ({
 /** A training step of a configuration's network and a network call of its sampler, to be walked through. */
 export function walkSteps(engine: Engine, config: Config, batches: Batches): void {
   const image = imageOf(config);
-  const { seed, precision, checkpointing = false } = config.training;
   const network = openNetwork(engine, config, image);
-  setCheckpointing(network, checkpointing);
+  setCheckpointing(network, config.training.checkpointing ?? false);
   const inputs = (count: number) =>
     [
       engine.empty([count, image.channels, image.height, image.height]),
       engine.empty([count], isLabelled(config.model) ? "i32" : "f32"),
     ] as const;
   engine.scope(() => {
-    const [x, condition] = inputs(batches.training);
-    const forward = () => network.run(x, condition, { dropout: { seed } });
-    const loss = mean(square(engine.autocast(forward, precision === "mixed")));
+    const loss = stepLoss(engine, config, network, batches.training)(...inputs(batches.training));
     grad(loss, [...network.parameters().values()]);
   });
   engine.noGrad(() => engine.scope(() => void network.run(...inputs(batches.sampling))));

@@ -37,6 +37,9 @@ import { tunedFor } from "./tuning-file.ts";
 import { withFusedUpdates } from "./update-fusion.ts";
 import { type VerifyOptions, type VerifyReport, verify } from "./verify.ts";
 
+/** Engines by hand until they are destroyed: Dawn ends the process where the handles of a device that is not are collected. */
+const undestroyed = new Set<Engine>();
+
 /** A device with its memory, compiled kernels and command stream. Everything a tensor needs hangs on one. */
 export class Engine {
   readonly device: GPUDevice;
@@ -88,6 +91,7 @@ export class Engine {
     this.stream = new CommandStream(device, this.programs, this.#fusion, this.hardware.kind, collect);
     this.#memory = new Memory(device, this.stream, budget, largestBuffer(device, limits));
     this.#launcher = new Launcher(this, this.programs, this.stream, this.maxBinding);
+    undestroyed.add(this);
   }
 
   // --- tensors ---
@@ -405,11 +409,12 @@ export class Engine {
 
   /**
    * Ends the device. Tensors are unusable afterwards, and waits that are pending reject with a DeviceError; the process
-   * can exit.
+   * can exit. An engine that nobody destroys keeps its device and its memory for as long as the process runs.
    */
   destroy(): void {
     this.#faults.end();
     this.device.destroy();
+    undestroyed.delete(this);
     invariant(this.#keepAlive.length > 0, "the adapter must outlive the device");
   }
 

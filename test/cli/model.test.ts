@@ -186,6 +186,7 @@ describe("an adapter", () => {
     const { largestBinding, flops } = describeModel(less, small, 1);
     expect(largestBinding < one.largestBinding).toBe(engine.hardware.kind === "cpu"); // where Winograd's way was taken
     expect(flops).toEqual(one.flops);
+    less.destroy();
   });
 });
 

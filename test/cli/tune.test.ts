@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { parseConfig } from "../../cli/config.ts";
-import { batchesOf } from "../../cli/tune.ts";
+import { batchesOf, walkSteps } from "../../cli/tune.ts";
 import type { Tuning } from "../../engine/autotune.ts";
+import { engine } from "../support/engine.ts";
 import { newFolder, removeFolders, stein, steinHere, tiny } from "./stein.ts";
 
 afterAll(removeFolders);
@@ -59,4 +60,17 @@ test("unless told, as many images are drawn at once as sampling does: a batch, o
     batchesOf(parseConfig(tiny({ sampling: { count, batchSize } }), "run.yaml")).sampling;
   expect(drawnAtOnce(1000, 64)).toBe(64);
   expect(drawnAtOnce(10, 64)).toBe(10);
+});
+
+test("a loss that differentiates the score is walked through with its derivatives of the second order", () => {
+  const launches = (training: Record<string, unknown>) => {
+    const config = parseConfig(tiny({ training }), "run.yaml");
+    let count = 0;
+    engine.dry(
+      () => walkSteps(engine, config, { training: 4, sampling: 4 }),
+      () => count++,
+    );
+    return count;
+  };
+  expect(launches({ loss: "ssm-vr" })).toBeGreaterThan(1.5 * launches({}));
 });
