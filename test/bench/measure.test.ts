@@ -14,6 +14,7 @@ import { ofKind } from "../../bench/schema.ts";
 import { add, square } from "../../engine/ops/index.ts";
 import { profile } from "../../engine/profiler.ts";
 import { elapsed, Stopwatch } from "../../engine/stopwatch.ts";
+import { range } from "../../kernels/kernel.ts";
 import { multiplyAdd } from "../../kernels/roofline.ts";
 import { engine } from "../support/engine.ts";
 
@@ -223,11 +224,14 @@ test.runIf(timestamps)("the stopwatch counts passes, and more for more work", as
   const stopwatch = new Stopwatch(engine.device);
   try {
     engine.stream.stopwatch = stopwatch;
-    for (const rounds of [1, 1024, 1]) work(rounds);
+    const pairs = range(5); // the least of each, for whatever else the machine does may fall into any
+    for (const _ of pairs) for (const rounds of [1, 1024]) work(rounds);
     engine.stream.stopwatch = undefined;
     await engine.sync();
-    const [short, long] = (await stopwatch.read())!;
-    expect(long).toBeGreaterThan(8 * short!);
+    const times = (await stopwatch.read())!;
+    expect(times).toHaveLength(2 * pairs.length);
+    const least = (first: number) => Math.min(...pairs.map((k) => times[2 * k + first]!));
+    expect(least(1)).toBeGreaterThan(8 * least(0));
     expect(await stopwatch.read()).toHaveLength(0);
     expect(stopwatch.step).toBeGreaterThan(0);
   } finally {
