@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { unoptimised } from "./test/support/unoptimised.ts";
 
 /** Tests that need no device: they run anywhere, in parallel, on every save. All others are device tests. */
 const host = [
@@ -23,9 +24,6 @@ const small = "test/reference/small-adapter.test.ts";
 
 /** Neither what a user has measured on this machine nor who started the tests decides one. */
 const common = { STEIN_AUTOTUNE: "off", npm_command: "" };
-
-/** Without LLVM's passes llvmpipe compiles in two thirds of the time. Kernels that it chooses run with them in all other tests. */
-const unoptimised = { GALLIVM_PERF: "nopt" };
 
 const onHost = { pool: "forks" as const, maxWorkers: 2, testTimeout: 30_000, env: common };
 

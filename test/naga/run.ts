@@ -10,6 +10,7 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DeviceError, UsageError } from "../../engine/errors.ts";
 import { embeddedDriver } from "../../engine/platform/node.ts";
+import { unoptimised } from "../support/unoptimised.ts";
 
 type Variables = Record<string, string | undefined>;
 
@@ -49,8 +50,6 @@ function variables(): Variables {
   return choice === "system" || works() ? system : embedded();
 }
 
-/** What LLVM makes of a kernel `npm test` shows: here llvmpipe compiles without its passes, in a third less time. */
-const unoptimised: Variables = { GALLIVM_PERF: "nopt" };
 const chosen = { ...variables(), ...unoptimised, STEIN_DRIVER: undefined };
 const vitest = ["node_modules/vitest/vitest.mjs", "run", "--config", "test/naga/vitest.config.ts"];
 process.exitCode = runDeno(chosen, [...vitest, ...process.argv.slice(2)], "inherit");
