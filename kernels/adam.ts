@@ -115,12 +115,6 @@ export function tensorsOfStep({ maxStorageBuffers = 8 }: Hardware, arrays: numbe
   return Math.max(1, Math.min(most, MOST_TENSORS));
 }
 
-/**
- * Numbers of an array's element: two for CPU drivers, on which loads and stores take as long to compile as they have numbers. On
- * llvmpipe three tensors by twos compile in the time of two by fours, and large ones take a seventh longer.
- */
-const widthOf = ({ vecs }: Pick<SeveralVariant, "vecs">): 2 | 4 => (vecs > 1 ? 2 : 4);
-
 /** Runs of `vecs` vec4s, each a thread's. */
 const runsOf = (count: number, { vecs }: Pick<SeveralVariant, "vecs">): number => Math.ceil(count / 4 / vecs);
 
@@ -133,12 +127,11 @@ const several = <P extends string>(
 ) =>
   defineKernel<string, Count | P, SeveralVariant>({
     name,
-    bindings: ({ ema, clip, tensors, vecs }) => {
+    bindings: ({ ema, clip, tensors }) => {
       const written = ["param", ...work.sums, ...(ema ? ["ema"] : [])];
-      const element = `vec${widthOf({ vecs })}f` as const;
       const ofEach = range(tensors).flatMap((k): [string, Binding][] => [
-        [`grad_${k}`, `read ${element}`],
-        ...written.map((array): [string, Binding] => [`${array}_${k}`, `read_write ${element}`]),
+        [`grad_${k}`, "read vec4f"],
+        ...written.map((array): [string, Binding] => [`${array}_${k}`, "read_write vec4f"]),
       ]);
       return { ...Object.fromEntries(ofEach), ...(clip && { clip: "read f32" as const }) };
     },
@@ -147,24 +140,20 @@ const several = <P extends string>(
       { ema: false, clip: false, tensors: 2, vecs: 1 },
       { ema: false, clip: true, tensors: 1, vecs: 8 },
     ],
-    main: (v) => {
-      const width = widthOf(v);
-      const run = (4 * v.vecs) / width;
-      return `
+    main: (v) => `
     ${linearMain(threadsFor(v.vecs))}
       ${findTensor(v.tensors, "thread", 4 * v.vecs)}
       if (thread >= parts) { return; }
       ${factorOf(v)}
-      let end = min((own + 1u) * ${run}u, (count + ${width - 1}u) / ${width}u);
+      let end = min((own + 1u) * ${v.vecs}u, (count + 3u) / 4u);
       ${ofTensor(
         v.tensors,
         (k) => `
-      for (var i = own * ${run}u; i < end; i++) {
+      for (var i = own * ${v.vecs}u; i < end; i++) {
         ${step(v).replace(/\b(grad|param|m|v|ema)\[/g, `$1_${k}[`)}
       }`,
       )}
-    }`;
-    },
+    }`,
     dispatch: (p, v) =>
       linearGroups(
         counts.reduce((runs, c) => runs + runsOf(p[c], v), 0),

@@ -6,7 +6,6 @@
 /** Element types that can be stored as f16, with what they become. u32 stands for the bits of an f32. */
 const stored: Readonly<Record<string, { element: string; load: Wrap; store: Wrap }>> = {
   f32: { element: "f16", load: (v) => `f32(${v})`, store: (v) => `f16(${v})` },
-  vec2f: { element: "vec2<f16>", load: (v) => `vec2f(${v})`, store: (v) => `vec2<f16>(${v})` },
   vec4f: { element: "vec4<f16>", load: (v) => `vec4f(${v})`, store: (v) => `vec4<f16>(${v})` },
   u32: {
     element: "f16",

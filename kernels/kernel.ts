@@ -8,8 +8,7 @@ import { convertAccesses, halfElement } from "./half.ts";
 export type Groups = readonly [x: number, y: number, z: number];
 export type ParamType = "u32" | "i32" | "f32";
 /** Element type as in `array<T>`, after the access mode: "read f32", "read_write vec4f". */
-export type Binding =
-  `${"read" | "read_write"} ${"f32" | "i32" | "u32" | "vec2f" | "vec4f" | "vec4u" | "atomic<u32>"}`;
+export type Binding = `${"read" | "read_write"} ${"f32" | "i32" | "u32" | "vec4f" | "vec4u" | "atomic<u32>"}`;
 export type Cost = { readonly bytes: number; readonly flops: number };
 export type VariantValue = number | string | boolean;
 export type Variant = Readonly<Record<string, VariantValue>>;

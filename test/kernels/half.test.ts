@@ -7,7 +7,6 @@ const convert = (text: string) =>
     new Map([
       ["x", "f32"],
       ["y", "vec4f"],
-      ["pair", "vec2f"],
       ["bits", "u32"],
     ]),
   );
@@ -17,7 +16,6 @@ describe("convertAccesses", () => {
     ["let a = x[i + 1u];", "let a = f32(x[i + 1u]);"],
     ["let a = y[i].x * x[j];", "let a = vec4f(y[i]).x * f32(x[j]);"],
     ["y[i] = v;", "y[i] = vec4<f16>(v);"],
-    ["pair[i] = pair[j];", "pair[i] = vec2<f16>(vec2f(pair[j]));"],
     ["x[i] += a - b;", "x[i] = f16(f32(x[i]) + (a - b));"],
     ["y[i] = y[j] + vec4f(x[k]);", "y[i] = vec4<f16>(vec4f(y[j]) + vec4f(f32(x[k])));"],
     ["bits[i] = bits[j];", "bits[i] = f16(bitcast<f32>(bitcast<u32>(f32(bits[j]))));"],

@@ -23,7 +23,7 @@ export const showVariant = (kernel: { name: string }, variant: Variant): string 
 /** The arrays of a variant that can be stored as f16, all at once. */
 export const halvable = (kernel: Kernel, variant: Variant): string[] =>
   Object.entries<Binding>(kernel.bindings(variant))
-    .filter(([, binding]) => /(f32|vec[24]f)$/.test(binding))
+    .filter(([, binding]) => /(f32|vec4f)$/.test(binding))
     .map(([name]) => name);
 
 /** A kernel's variants with their names, for `test.each`. */
