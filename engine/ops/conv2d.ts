@@ -1,6 +1,7 @@
 import { chosen } from "../choices.ts";
 import { UsageError } from "../errors.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type Op } from "../op.ts";
+import { withResidual } from "../oracle/array.ts";
 import * as oracle from "../oracle/conv2d.ts";
 import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
@@ -38,18 +39,18 @@ export interface Epilogue {
 }
 
 /** rescale without a residual is left to `scale`. */
-const convOp = defineOp<ConvAttrs & { readonly rescale?: number }>({
+const convOp: Op<ConvAttrs & { readonly rescale?: number }> = defineOp({
   name: "conv2d",
   forward: (engine, inputs, { rescale = 1, ...attrs }) => {
     const size = outSize(sizeOf(inputs[0]!), sizeOf(inputs[1]!), attrs);
     return chosen(engine, convolution, inputs, convolutionOf(inputs, size, attrs, { rescale }));
   },
-  vjp: ({ inputs: [x, w], dy, shapes, wants, attrs: { rescale = 1, ...attrs } }) => {
+  vjp: ({ engine, inputs: [x, w], dy, shapes, wants, take, attrs: { rescale = 1, ...attrs } }) => {
     const g = rescale === 1 ? dy : scale(dy, rescale);
+    const inputSize: Pair = [shapes[0]![2]!, shapes[0]![3]!];
+    const before = addsResidual(attrs) ? take(0) : undefined;
     return [
-      wants[0]
-        ? conv2dInputGrad(g, w!, { ...attrs, inputSize: [shapes[0]![2]!, shapes[0]![3]!] })
-        : undefined,
+      wants[0] ? inputGradOp(engine, [g, w, undefined, before], { ...attrs, inputSize }) : undefined,
       wants[1]
         ? conv2dWeightGrad(g, x!, { ...attrs, kernelSize: [shapes[1]![2]!, shapes[1]![3]!] })
         : undefined,
@@ -66,7 +67,11 @@ const convOp = defineOp<ConvAttrs & { readonly rescale?: number }>({
 
 export type InputGradAttrs = ConvAttrs & { readonly inputSize: Pair };
 
-const inputGradOp = defineOp<InputGradAttrs>({
+/** Whether every way to an input gradient adds a residual: those of strides do not. */
+const addsResidual = ({ stride }: ConvAttrs): boolean => stride[0] * stride[1] === 1;
+
+/** Of dy, w and, where `addsResidual`, a residual as the last of four inputs. */
+const inputGradOp: Op<InputGradAttrs> = defineOp({
   name: "conv2d_input_grad",
   // A stride-1 convolution of dy, with zeros stuffed between for a stride, by the flipped weight.
   forward: (engine, inputs, { stride, padding, dilation, inputSize }) => {
@@ -86,9 +91,11 @@ const inputGradOp = defineOp<InputGradAttrs>({
     wants[1]
       ? conv2dWeightGrad(dy!, g, { ...attrs, kernelSize: [shapes[1]![2]!, shapes[1]![3]!] })
       : undefined,
+    undefined,
+    wants[3] ? g : undefined,
   ],
   saves: { inputs: [0, 1] },
-  oracle: ([dy, w], attrs) => oracle.conv2dInputGrad(dy!, w!, attrs),
+  oracle: ([dy, w, , residual], attrs) => withResidual(oracle.conv2dInputGrad(dy!, w!, attrs), residual),
 });
 
 const weightGradOp = defineOp<WeightGradAttrs>({
