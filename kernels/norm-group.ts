@@ -153,7 +153,9 @@ export const groupNormGrad = defineKernel({
   lib: [...math, affineLib],
   variants: variants
     .filter(({ by, each }) => by === "group" && each <= 8)
-    .map((v): GradVariant => ({ ...v, before: v.each === 2 })),
+    .flatMap((v) =>
+      (v.each === 2 ? [false, true] : [false]).map((before): GradVariant => ({ ...v, before })),
+    ),
   main: (v: GradVariant) => `
     var<workgroup> part: array<vec2f, ${v.threads * v.each}>;
     fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }

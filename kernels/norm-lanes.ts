@@ -264,15 +264,15 @@ export const normLanesGrad = defineKernel({
   params: { ...affineParams, width: "u32", dGammaAt: "u32", dBetaAt: "u32" },
   lib: [...math, affineLib],
   subgroups: () => true,
-  variants: variants.flatMap((v) =>
-    (v.act === "silu" ? (["both", v.maps > 4 ? "slopes" : "none"] as const) : (["both"] as const)).map(
-      (keep): NormLanesGradVariant & Shared & BeforeVariant => ({
-        ...v,
-        keep,
-        before: v.lanes === 2 || v.lanes === 16,
-      }),
+  variants: variants
+    .flatMap((v) =>
+      (v.act === "silu" ? (["both", v.maps > 4 ? "slopes" : "none"] as const) : (["both"] as const)).map(
+        (keep) => ({ ...v, keep }),
+      ),
+    )
+    .flatMap((v) =>
+      (v.lanes === 2 || v.lanes === 16 ? [false, true] : [false]).map((before) => ({ ...v, before })),
     ),
-  ),
   main: (v: NormLanesGradVariant & Shared & BeforeVariant) => {
     const span = spanOf(v.lanes);
     return `

@@ -367,7 +367,10 @@ export const normGradSplit = defineKernel({
   params: { ...tileParams, width: "u32", dGammaAt: "u32", dBetaAt: "u32", dAlphaAt: "u32" },
   lib: [...math, affineLib],
   subgroups: () => true,
-  variants: splits.map((v): NormGradSplitVariant => ({ ...v, before: v.act === "silu" })),
+  variants: [
+    ...splits.map((v): NormGradSplitVariant => ({ ...v, before: false })),
+    ...shares.map((v): NormGradSplitVariant => ({ act: "silu", plus: v.vec, ...v, before: true })),
+  ],
   main: (v: NormGradSplitVariant) => `
     var<workgroup> part: array<vec2f, ${joined(v)}>;
     fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }

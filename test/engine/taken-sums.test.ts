@@ -5,6 +5,7 @@ import { defineOp } from "../../engine/op.ts";
 import {
   add,
   avgPool2d,
+  cast,
   concat,
   conv2d,
   groupNorm,
@@ -120,6 +121,37 @@ describe("norms", () => {
     ).finally(() => labels.dispose());
   });
 });
+
+test.runIf(engine.device.features.has("shader-f16"))(
+  "stored as f16, values and what x had before depart by their rounding",
+  async () => {
+    const [x, cotangent] = [normal([2, 3, 4, 4], 1), normal([2, 3, 4, 4], 2)];
+    const both = async (half: boolean) => {
+      const grads = engine.scope(() => {
+        const given = engine.asVariable(upload(x));
+        const y = engine.autocast(() => {
+          const h = mul(given, 2);
+          return add(
+            conv2d(instanceNorm(h, attrs), upload(normal([3, 3, 3, 3], 3)), undefined, { padding: 1 }),
+            h,
+          );
+        }, half);
+        const all = grad(y, [given], {
+          cotangent: half ? cast(upload(cotangent), "f16") : upload(cotangent),
+        });
+        engine.track(given);
+        return all;
+      });
+      const values = [...(await grads[0]!.data())];
+      expect(grads[0]!.dtype).toBe("f32");
+      grads[0]!.dispose();
+      return values;
+    };
+    const [exact, halved] = [await both(false), await both(true)];
+    const largest = Math.max(...exact.map(Math.abs));
+    for (const [i, v] of exact.entries()) expect(Math.abs(v - halved[i]!)).toBeLessThan(1e-2 * largest);
+  },
+);
 
 describe("convolutions", () => {
   const problem = (stride: 1 | 2) => ({
