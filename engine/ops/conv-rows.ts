@@ -4,7 +4,6 @@ import {
   heldAtOnce,
   paddedSize,
   rowsBytes,
-  up4,
   weightCopies,
   weightRowsBytes,
 } from "../../kernels/conv-copies.ts";
@@ -12,11 +11,12 @@ import { convPad, convPadVariant } from "../../kernels/conv-pad.ts";
 import { readsBare, type Taps } from "../../kernels/conv-span.ts";
 import type { ConvTile, ConvWeightTile } from "../../kernels/conv-ways.ts";
 import { convWeightRows, freshRows } from "../../kernels/conv-weight-rows.ts";
-import { convPackWeight, convRows } from "../../kernels/conv2d.ts";
+import { convRows } from "../../kernels/conv2d.ts";
 import { vecsPerThread } from "../../kernels/lanewise.ts";
 import type { Engine } from "../engine.ts";
 import type { Inputs } from "../op.ts";
 import { bytesOf, type Tensor } from "../tensor.ts";
+import { packed } from "./conv-packs.ts";
 import type { Convolution, WeightSums } from "./conv-problems.ts";
 import { type ConvAttrs, type Pair, sizeOf } from "./conv-shapes.ts";
 import { reduceAxes } from "./reduce.ts";
@@ -78,15 +78,12 @@ function seenBy(
 /** The packed weights and the tiles over a padded copy of x, of as many images at once as a binding holds. */
 export function byRows(
   engine: Engine,
-  [x, w, bias, residual]: Inputs,
+  [x, w, bias, residual, pack]: Inputs,
   problem: Convolution,
   tile: ConvTile,
 ): Tensor {
-  const { n, ci, co, oh, ow, kernel, flip } = problem;
-  const [kh, kw] = kernel;
-  const wp = engine.empty([ci, kh, kw, up4(co)], w!.dtype);
-  const [outer, inner] = w!.shape as [number, number];
-  engine.launch(convPackWeight, { flip }, { w: w!, y: wp }, { co: outer, ci: inner, kh, kw });
+  const { n, co, oh, ow, flip } = problem;
+  const wp = packed(engine, w!, { kernel: "rows" }, { flip, pack });
   const y = engine.empty([n, co, oh, ow]);
   const atOnce = heldAtOnce(engine.hardware, rowsBytes(problem, tile.columns, bytesOf(x!.dtype)));
   const own = bias?.rank === 2 ? bias : undefined; // of each image

@@ -1,12 +1,12 @@
 import { chosen } from "../choices.ts";
 import { UsageError } from "../errors.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type Op } from "../op.ts";
 import * as oracle from "../oracle/conv2d.ts";
 import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./binary.ts";
-import { convolution, weightSums } from "./conv-choice.ts";
-import { convolutionOf, type WeightGradAttrs } from "./conv-problems.ts";
+import { convolve, convolvePacking, weightSums } from "./conv-choice.ts";
+import { convolutionOf, turnedBack, type WeightGradAttrs } from "./conv-problems.ts";
 import {
   type ConvAttrs,
   type ConvOptions,
@@ -42,13 +42,16 @@ const convOp = defineOp<ConvAttrs & { readonly rescale?: number }>({
   name: "conv2d",
   forward: (engine, inputs, { rescale = 1, ...attrs }) => {
     const size = outSize(sizeOf(inputs[0]!), sizeOf(inputs[1]!), attrs);
-    return chosen(engine, convolution, inputs, convolutionOf(inputs, size, attrs, { rescale }));
+    return convolvePacking(engine, inputs, convolutionOf(inputs, size, attrs, { rescale }));
   },
-  vjp: ({ inputs: [x, w], dy, shapes, wants, attrs: { rescale = 1, ...attrs } }) => {
+  vjp: ({ inputs: [x, w], dy, shapes, wants, extras: [pack], attrs: { rescale = 1, ...attrs } }) => {
     const g = rescale === 1 ? dy : scale(dy, rescale);
     return [
       wants[0]
-        ? conv2dInputGrad(g, w!, { ...attrs, inputSize: [shapes[0]![2]!, shapes[0]![3]!] })
+        ? inputGradOp(g.engine, [g, w, undefined, undefined, pack], {
+            ...attrs,
+            inputSize: [shapes[0]![2]!, shapes[0]![3]!],
+          })
         : undefined,
       wants[1]
         ? conv2dWeightGrad(g, x!, { ...attrs, kernelSize: [shapes[1]![2]!, shapes[1]![3]!] })
@@ -66,20 +69,13 @@ const convOp = defineOp<ConvAttrs & { readonly rescale?: number }>({
 
 export type InputGradAttrs = ConvAttrs & { readonly inputSize: Pair };
 
-const inputGradOp = defineOp<InputGradAttrs>({
+const inputGradOp: Op<InputGradAttrs> = defineOp<InputGradAttrs>({
   name: "conv2d_input_grad",
   // A stride-1 convolution of dy, with zeros stuffed between for a stride, by the flipped weight.
-  forward: (engine, inputs, { stride, padding, dilation, inputSize }) => {
-    const [kh, kw] = sizeOf(inputs[1]!);
-    const top = dilation[0] * (kh - 1) - padding[0];
-    const left = dilation[1] * (kw - 1) - padding[2];
-    const attrs: ConvAttrs = { stride: [1, 1], padding: [top, 0, left, 0], dilation };
-    return chosen(
-      engine,
-      convolution,
-      inputs,
-      convolutionOf(inputs, inputSize, attrs, { flip: true, stuffing: stride }),
-    );
+  forward: (engine, inputs, { inputSize, ...attrs }) => {
+    const back = turnedBack(sizeOf(inputs[1]!), attrs);
+    const problem = convolutionOf(inputs, inputSize, back, { flip: true, stuffing: attrs.stride });
+    return convolve(engine, inputs, problem);
   },
   vjp: ({ inputs: [dy, w], dy: g, shapes, wants, attrs }) => [
     wants[0] ? convOp(g.engine, [g, w!], attrs) : undefined,

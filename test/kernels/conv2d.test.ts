@@ -13,6 +13,7 @@ import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { launched, variantsFor } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
+import { expectPacks, packShapes } from "../support/packs.ts";
 
 const up4 = (n: number) => Math.ceil(n / 4) * 4;
 const attrs = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1] } as const;
@@ -335,23 +336,11 @@ describe("layouts", () => {
     expectNear(y!, { shape: whole.shape, data: dealt }, {}, "dealt out");
   });
 
-  test.each(convPackWeight.variants)("packed weight, flip $flip", async ({ flip }) => {
-    for (const shape of [
-      [13, 5, 3, 3],
-      [4, 8, 1, 1],
-      [1, 1, 5, 2],
-    ] as const) {
-      const a = normal(shape, 1);
-      const expected = packedWeight(a, flip);
-      const [outputs, inputs, kh, kw] = shape;
-      const { y } = await launched(
-        convPackWeight,
-        { flip },
-        { w: a },
-        { y: expected.shape },
-        { co: outputs, ci: inputs, kh, kw },
-      );
-      expectNear(y!, expected);
+  test.each(convPackWeight.variants)("packed weight, flip $flip", async (variant) => {
+    for (const shape of packShapes) {
+      const [w, [co, ci, kh, kw]] = [normal(shape, 1), shape];
+      const packed = (flip: boolean) => packedWeight(w, flip);
+      await expectPacks(convPackWeight, variant, { pack: "y", w, packed, params: { co, ci, kh, kw } });
     }
   });
 });
