@@ -120,8 +120,16 @@ function accumulate(
     engine.track(
       new Tensor(engine, output.storage.retain(), output.shape, output.dtype, createGraph ? node : undefined),
     );
+  /** Out of the sums, so that what the rule returns comes in its place; of one tensor given twice, once. */
+  const take = (i: number): Tensor | undefined => {
+    const parent = record.parents[i];
+    const before = parent && sums.get(parent);
+    if (!before) return undefined;
+    sums.delete(parent);
+    return engine.track(before);
+  };
   const rule = createGraph ? spec.vjp : (spec.fusedVjp ?? spec.vjp);
-  const grads = rule({ engine, inputs, shapes, y, dy, attrs, extras, wants });
+  const grads = rule({ engine, inputs, shapes, y, dy, attrs, extras, wants, take });
   record.parents.forEach((parent, i) => {
     const g = grads[i];
     if (!parent || !wants[i] || !g) return;

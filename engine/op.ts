@@ -19,6 +19,11 @@ export interface VjpContext<A> {
   readonly extras: readonly Tensor[];
   /** Which inputs' gradients are asked for. */
   readonly wants: readonly boolean[];
+  /**
+   * The sum of the gradients that later uses of input i gave it, if there is one. A rule whose kernel can add takes it and
+   * returns before + own; one that does not take it returns its own alone, which is added by a launch more.
+   */
+  readonly take: (i: number) => Tensor | undefined;
 }
 
 /** dL/dx for each input, in their order, from dL/dy; undefined where none is wanted or there is none. */

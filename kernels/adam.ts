@@ -7,9 +7,9 @@ import {
   linearMain,
   range,
   threadsFor,
-  unroll,
 } from "./kernel.ts";
 import { forEachVec4InTurn, vec4Groups, vecCounts } from "./lanewise.ts";
+import { findTensor, ofTensor } from "./several.ts";
 
 /** What kernels of optimizers differ by. */
 export type StepVariant = {
@@ -28,6 +28,10 @@ const costOf = ({ sums, flops }: StepWork, count: number, { ema }: { ema: boolea
   flops: flops * count,
 });
 
+/** What stands before a step. */
+const factorOf = ({ clip }: Pick<StepVariant, "clip">): string =>
+  clip ? "let factor = clip[0]; if (factor < 0.0) { return; }" : "";
+
 const adamWork: StepWork = { sums: ["m", "v"], flops: 14 };
 
 const adamParams = {
@@ -43,9 +47,8 @@ const adamParams = {
 } as const;
 
 const adamStep = (v: Pick<StepVariant, "ema" | "clip">): string =>
-  `${v.clip ? "if (clip[0] < 0.0) { return; }" : ""}
-        let w = param[i];
-        let g = grad[i]${v.clip ? " * clip[0]" : ""} + p.weightDecay * w;
+  `let w = param[i];
+        let g = grad[i]${v.clip ? " * factor" : ""} + p.weightDecay * w;
         let m1 = p.beta1 * m[i] + p.gain1 * g;
         let v1 = p.beta2 * v[i] + p.gain2 * g * g;
         let next = w - p.rate * m1 / (sqrt(v1) * p.rootScale + p.eps);
@@ -59,9 +62,8 @@ const sgdWork: StepWork = { sums: ["m"], flops: 6 };
 const sgdParams = { rate: "f32", momentum: "f32", weightDecay: "f32", emaGain: "f32" } as const;
 
 const sgdStep = (v: Pick<StepVariant, "ema" | "clip">): string =>
-  `${v.clip ? "if (clip[0] < 0.0) { return; }" : ""}
-        let w = param[i];
-        let m1 = p.momentum * m[i] + grad[i]${v.clip ? " * clip[0]" : ""} + p.weightDecay * w;
+  `let w = param[i];
+        let m1 = p.momentum * m[i] + grad[i]${v.clip ? " * factor" : ""} + p.weightDecay * w;
         let next = w - p.rate * m1;
         m[i] = m1;
         param[i] = next;
@@ -85,7 +87,7 @@ const single = <P extends string>(
     variants: [true, false].flatMap((ema) =>
       [true, false].flatMap((clip) => vecCounts.map((vecs): StepVariant => ({ ema, clip, vecs }))),
     ),
-    main: (v) => forEachVec4InTurn(v.vecs, step(v)),
+    main: (v) => forEachVec4InTurn(v.vecs, step(v), factorOf(v)),
     dispatch: ({ count }, v) => vec4Groups(count, v.vecs),
     cost: ({ count }, v) => costOf(work, count, v),
   });
@@ -107,17 +109,10 @@ const MOST_TENSORS = 5;
 type Count = `count${0 | 1 | 2 | 3 | 4}`;
 const counts = range(MOST_TENSORS).map((k) => `count${k}`) as readonly Count[];
 
-/**
- * Tensors that a launch moves, each of so many arrays: small ones take less than a launch. On llvmpipe two have three
- * quarters of what three gain, and compile in half the time.
- */
-export function tensorsOfStep(
-  { kind, maxStorageBuffers = 8 }: Hardware,
-  arrays: number,
-  clip: boolean,
-): number {
+/** Tensors that a launch moves, each of so many arrays: small ones take less than a launch. */
+export function tensorsOfStep({ maxStorageBuffers = 8 }: Hardware, arrays: number, clip: boolean): number {
   const most = Math.floor((maxStorageBuffers - (clip ? 1 : 0)) / arrays);
-  return Math.max(1, Math.min(most, kind === "gpu" ? MOST_TENSORS : 2));
+  return Math.max(1, Math.min(most, MOST_TENSORS));
 }
 
 /** Runs of `vecs` vec4s, each a thread's. */
@@ -147,20 +142,16 @@ const several = <P extends string>(
     ],
     main: (v) => `
     ${linearMain(threadsFor(v.vecs))}
-      var run = thread;
-      ${unroll(
+      ${findTensor(v.tensors, "thread", 4 * v.vecs)}
+      if (thread >= parts) { return; }
+      ${factorOf(v)}
+      let end = min((own + 1u) * ${v.vecs}u, (count + 3u) / 4u);
+      ${ofTensor(
         v.tensors,
         (k) => `
-      let vecs${k} = (p.count${k} + 3u) / 4u;
-      let runs${k} = (vecs${k} + ${v.vecs - 1}u) / ${v.vecs}u;
-      if (run < runs${k}) {
-        let end = min((run + 1u) * ${v.vecs}u, vecs${k});
-        ${v.vecs > 1 ? `for (var i = run * ${v.vecs}u; i < end; i++)` : "let i = run;"} {
-          ${step(v).replace(/\b(grad|param|m|v|ema)\[/g, `$1_${k}[`)}
-        }
-        return;
-      }
-      run -= runs${k};`,
+      for (var i = own * ${v.vecs}u; i < end; i++) {
+        ${step(v).replace(/\b(grad|param|m|v|ema)\[/g, `$1_${k}[`)}
+      }`,
       )}
     }`,
     dispatch: (p, v) =>

@@ -1,4 +1,4 @@
-import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { type Binding, defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 import { elementType, forEachInRow, type RunVariant, rowGroups, runVariants } from "./runs.ts";
 
 /*
@@ -13,9 +13,15 @@ export type BlocksVariant = RunVariant & {
   sum: boolean;
   fy: number;
   fx: number;
+  /** What is written is added to another array of y's shape. */
+  residual: boolean;
 };
 
 const THREADS = 256;
+
+/** WGSL that writes a place of y. */
+const write = ({ residual }: BlocksVariant, at: string, value: string): string =>
+  `y[${at}] = ${residual ? `residual[${at}] + ` : ""}${value};`;
 
 /** Lanes of a vec4 in which the `part`-th vec4 of a line of blocks finds its values. */
 const lanesOf = (part: number, fx: number): string =>
@@ -23,7 +29,9 @@ const lanesOf = (part: number, fx: number): string =>
     .map((lane) => "xyzw"[Math.floor((4 * part + lane) / fx)])
     .join("");
 
-const fill = ({ fy, fx }: BlocksVariant): string => `
+const fill = (v: BlocksVariant): string => {
+  const { fy, fx } = v;
+  return `
     ${linearMain(THREADS)}
       let across = p.columns * ${fx}u / 4u;
       let row = thread / across;
@@ -34,8 +42,9 @@ const fill = ({ fy, fx }: BlocksVariant): string => `
       var value = given.${lanesOf(0, fx)};
       ${unroll(fx - 1, (k) => `value = select(value, given.${lanesOf(k + 1, fx)}, part == ${k + 1}u);`)}
       let at = row * ${fy}u * across + column;
-      ${unroll(fy, (a) => `y[at + ${a}u * across] = value;`)}
+      ${unroll(fy, (a) => write(v, `at + ${a}u * across`, "value"))}
     }`;
+};
 
 /** The numbers of a block, or of four beside each other: xA_K is the K-th of the A-th line. */
 const inputs = ({ fy, fx }: BlocksVariant): string =>
@@ -61,7 +70,7 @@ const sum = (v: BlocksVariant): string => `
       let line = across * ${v.fx}u;
       let block = row * ${v.fy}u * line + column * ${v.fx}u;
       ${inputs(v)}
-      y[thread] = ${sumsOf(v)} * p.scale;
+      ${write(v, "thread", `${sumsOf(v)} * p.scale`)}
     }`;
 
 /** A small image's run, place by place: `at` of its own, `line` of the first of the large one's lines. */
@@ -85,28 +94,35 @@ const fillInRuns = (v: BlocksVariant): string =>
     v,
     `let given = x[at] * p.scale;
       ${unroll(v.fy, (a) =>
-        unroll(v.fx, (k) => `y[block + ${a}u * line + ${k}u] = given${v.vec ? `.${lanesOf(k, v.fx)}` : ""};`),
+        unroll(v.fx, (k) =>
+          write(v, `block + ${a}u * line + ${k}u`, v.vec ? `given.${lanesOf(k, v.fx)}` : "given"),
+        ),
       )}`,
   );
 
 const sumInRuns = (v: BlocksVariant): string =>
-  inRuns(v, `${inputs(v)}\n      y[at] = ${sumsOf(v)} * p.scale;`);
+  inRuns(v, `${inputs(v)}\n      ${write(v, "at", `${sumsOf(v)} * p.scale`)}`);
 
 /**
  * y [rows, fy, columns, fx] = scale x [rows, columns], or, with `sum`, y [rows, columns] = scale times the sums of
- * x [rows, fy, columns, fx]: the adjoint.
+ * x [rows, fy, columns, fx]: the adjoint. With a residual of y's shape: residual + that.
  */
 export const blocks = defineKernel({
   name: "blocks",
-  bindings: ({ vec }: BlocksVariant) =>
-    ({ x: `read ${elementType(vec)}`, y: `read_write ${elementType(vec)}` }) as const,
+  bindings: ({ vec, residual }: BlocksVariant) =>
+    ({
+      x: `read ${elementType(vec)}`,
+      ...(residual && { residual: `read ${elementType(vec)}` }),
+      y: `read_write ${elementType(vec)}`,
+    }) as Record<"x" | "residual" | "y", Binding>,
   params: { rows: "u32", columns: "u32", scale: "f32" },
   variants: runVariants
     .filter(({ run, vec }) => vec || run > 1)
     .flatMap((lines) =>
       [false, true].flatMap((sum): BlocksVariant[] => [
-        { ...lines, sum, fy: 2, fx: 2 },
-        { ...lines, sum, fy: 1, fx: 3 },
+        { ...lines, sum, fy: 2, fx: 2, residual: false },
+        { ...lines, sum, fy: 2, fx: 2, residual: true },
+        { ...lines, sum, fy: 1, fx: 3, residual: false },
       ]),
     ),
   main: (v) => {
@@ -117,8 +133,11 @@ export const blocks = defineKernel({
     v.run > 1
       ? rowGroups(rows, columns, v)
       : linearGroups((rows * columns * (v.sum ? 1 : v.fx)) / 4, THREADS),
-  cost: ({ rows, columns }, { sum, fy, fx }) => ({
-    bytes: 4 * rows * columns * (1 + fy * fx),
-    flops: rows * columns * (sum ? fy * fx : 1),
-  }),
+  cost: ({ rows, columns }, { sum, fy, fx, residual }) => {
+    const written = sum ? 1 : fy * fx;
+    return {
+      bytes: 4 * rows * columns * (1 + fy * fx + (residual ? written : 0)),
+      flops: rows * columns * ((sum ? fy * fx : 1) + (residual ? written : 0)),
+    };
+  },
 });

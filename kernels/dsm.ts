@@ -109,7 +109,7 @@ const lossByGroup = (v: DsmLossVariant) => `
       if (lane == 0u) { loss[safe] = 0.5 * total * weight(s); }
     }`;
 
-/** dscore = dloss [samples] sigma^power (score + z / sigma). */
+/** dscore = share dloss sigma^power (score + z / sigma), dloss one number. */
 export const dsmLossGrad = defineKernel({
   name: "dsm_loss_grad",
   bindings: ({ vec }: RunVariant) =>
@@ -120,14 +120,14 @@ export const dsmLossGrad = defineKernel({
       dloss: "read f32",
       dscore: `read_write ${elementType(vec)}`,
     }) as const,
-  params: { samples: "u32", sampleSize: "u32", power: "f32" },
+  params: { samples: "u32", sampleSize: "u32", power: "f32", share: "f32" },
   lib: weight,
   variants: runVariants,
   main: (v) =>
     forEachInRow(v, {
       rows: "p.samples",
       columns: "p.sampleSize",
-      once: "let s = sigma[row]; let w = dloss[row] * weight(s);",
+      once: "let s = sigma[row]; let w = (p.share * dloss[0]) * weight(s);",
       body: "dscore[at] = w * (score[at] + z[at] / s);",
     }),
   dispatch: ({ samples, sampleSize }, v) => rowGroups(samples, sampleSize, v),

@@ -93,7 +93,7 @@ export const meet = (
   })[by];
 
 /** What one thread does for a row. */
-export const once = ({ by }: FoldVariant, line: string): string =>
+export const once = ({ by }: Pick<FoldVariant, "by">, line: string): string =>
   by === "thread" ? line : `if (lane == 0u) { ${line} }`;
 
 export const foldGroups = (rows: number, { by }: FoldVariant): Groups =>

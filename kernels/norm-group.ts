@@ -1,5 +1,13 @@
 import { lanewise, meet } from "./folds.ts";
-import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import {
+  type Binding,
+  defineKernel,
+  type Hardware,
+  linearGroups,
+  linearMain,
+  range,
+  unroll,
+} from "./kernel.ts";
 import { math } from "./lib/math.ts";
 import {
   activationSlope,
@@ -7,8 +15,12 @@ import {
   affine,
   affineLib,
   affineParams,
+  type BeforeVariant,
+  beforeBinding,
+  dxBytes,
   type NormActivation,
   normActivations,
+  writeDx,
 } from "./norm.ts";
 
 /*
@@ -50,6 +62,7 @@ const eachOf = (size: number, threads: number): number =>
 export const groupNormGradStorage = ({ threads, each }: GroupNormVariant): number => 8 * threads * each;
 
 type Variant = GroupNormVariant & { act: NormActivation };
+type GradVariant = Variant & BeforeVariant;
 
 /** Every activation once, every way to meet and to share out once; others compile on demand. */
 const variants: readonly Variant[] = [
@@ -126,18 +139,22 @@ export const groupNorm = defineKernel({
  */
 export const groupNormGrad = defineKernel({
   name: "group_norm_grad",
-  bindings: {
-    x: "read vec4f",
-    dy: "read vec4f",
-    statistics: "read vec4f",
-    ...affine,
-    dx: "read_write vec4f",
-    grads: "read_write f32",
-  },
+  bindings: (v: GradVariant) =>
+    ({
+      x: "read vec4f",
+      dy: "read vec4f",
+      statistics: "read vec4f",
+      ...affine,
+      ...beforeBinding(v, true),
+      dx: "read_write vec4f",
+      grads: "read_write f32",
+    }) as Record<keyof typeof affine | "x" | "dy" | "statistics" | "before" | "dx" | "grads", Binding>,
   params: { ...affineParams, groupSize: "u32", width: "u32", dGammaAt: "u32", dBetaAt: "u32" },
   lib: [...math, affineLib],
-  variants: variants.filter(({ by, each }) => by === "group" && each <= 8),
-  main: (v: Variant) => `
+  variants: variants
+    .filter(({ by, each }) => by === "group" && each <= 8)
+    .map((v): GradVariant => ({ ...v, before: v.each === 2 })),
+  main: (v: GradVariant) => `
     var<workgroup> part: array<vec2f, ${v.threads * v.each}>;
     fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }
     ${linearMain(v.threads)}
@@ -160,7 +177,7 @@ export const groupNormGrad = defineKernel({
       var both = vec2f();
       for (var c = 0u; c < p.groupSize; c++) { both += affine(own * p.groupSize + c).x * part[c * line]; }
       both = both * s.y / f32(4u * size);
-      ${unroll(v.each, (k) => `if (in${k}) { dx[at${k}] = f${k}.x * s.y * g${k} - both.x - both.y * h${k}; }`)}
+      ${unroll(v.each, (k) => `if (in${k}) { ${writeDx(v, `at${k}`, `f${k}.x * s.y * g${k} - both.x - both.y * h${k}`)} }`)}
       for (var c = lane; c < p.groupSize; c += ${v.threads}u) {
         let map = own * p.groupSize + c;
         let at = (map / p.channels) * p.width + map % p.channels;
@@ -170,5 +187,5 @@ export const groupNormGrad = defineKernel({
       }
     }`,
   dispatch: ({ maps, groupSize }) => linearGroups(maps / groupSize, 1),
-  cost: ({ maps, hw }) => ({ bytes: 12 * maps * hw, flops: 24 * maps * hw }),
+  cost: ({ maps, hw }, v) => ({ bytes: (8 + dxBytes(v)) * maps * hw, flops: 24 * maps * hw }),
 });

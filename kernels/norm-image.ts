@@ -17,10 +17,14 @@ import {
   affineAt,
   affineLib,
   affineParams,
+  type BeforeVariant,
+  beforeBinding,
+  dxBytes,
   gradient,
   type NormActivation,
   normActivations,
   ofRow,
+  writeDx,
 } from "./norm.ts";
 import { elementType } from "./runs.ts";
 
@@ -45,6 +49,8 @@ const MAPS = 256;
 
 export const normsImages = (hw: Hardware, channels: number, columns: number): boolean =>
   broadcasts(hw) && channels <= MAPS && channels * columns <= MOST;
+
+export type NormImageGradVariant = NormImageVariant & BeforeVariant;
 
 const variants: readonly NormImageVariant[] = [
   ...normActivations.flatMap((act) => [false, true].map((vec) => ({ act, vec, labelled: false }))),
@@ -139,15 +145,16 @@ export const normImage = defineKernel({
 /** dx, and d(gamma, beta, alpha) of each image as normGradFactors has them. */
 export const normImageGrad = defineKernel({
   name: "norm_image_grad",
-  bindings: (v: NormImageVariant) =>
+  bindings: (v: NormImageGradVariant) =>
     ({
       x: `read ${elementType(v.vec)}`,
       dy: `read ${elementType(v.vec)}`,
       statistics: "read vec4f",
       ...parametersOf(v),
       grads: "read_write f32",
+      ...beforeBinding(v, v.vec),
       dx: `read_write ${elementType(v.vec)}`,
-    }) as Bindings<"x" | "dy" | "statistics" | "grads" | "dx">,
+    }) as Bindings<"x" | "dy" | "statistics" | "grads" | "before" | "dx">,
   params: {
     ...affineParams,
     rows: "u32",
@@ -160,7 +167,12 @@ export const normImageGrad = defineKernel({
   lib: (v) => [...math, affineOf(v), sumOf(v.vec)],
   subgroups: () => true,
   subgroupSize: () => LANES,
-  variants,
+  variants: [
+    ...variants.map((v): NormImageGradVariant => ({ ...v, before: false })),
+    ...[false, true].flatMap((vec) =>
+      [false, true].map((labelled): NormImageGradVariant => ({ act: "elu", vec, labelled, before: true })),
+    ),
+  ],
   main: (v) => `
     fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }
     var<workgroup> sums: array<vec2f, ${MAPS}>;
@@ -191,8 +203,8 @@ export const normImageGrad = defineKernel({
         if (p.useGamma == 1u) { grads[at + p.dGammaAt] = both.y + f.z * s.z * both.x; }
         if (p.useBeta == 1u) { grads[at + p.dBetaAt] = both.x; }
         if (p.useAlpha == 1u) { grads[at + p.dAlphaAt] = f.x * s.z * both.x; }
-        ${along(`${gradient(v.vec, "i")} dx[i] = c.x * g + c.y + c.z * h;`)}`)}
+        ${along(`${gradient(v.vec, "i")} ${writeDx(v, "i", "c.x * g + c.y + c.z * h")}`)}`)}
     }`,
   dispatch: (p) => imageGroups(p),
-  cost: ({ maps, hw }) => ({ bytes: 12 * maps * hw, flops: 22 * maps * hw }),
+  cost: ({ maps, hw }, v) => ({ bytes: (8 + dxBytes(v)) * maps * hw, flops: 22 * maps * hw }),
 });

@@ -1,5 +1,13 @@
 import { lanewise } from "./folds.ts";
-import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import {
+  type Binding,
+  defineKernel,
+  type Hardware,
+  linearGroups,
+  linearMain,
+  range,
+  unroll,
+} from "./kernel.ts";
 import { math } from "./lib/math.ts";
 import { nearLib, partsOf, spanOf } from "./neighbours.ts";
 import {
@@ -8,8 +16,12 @@ import {
   affine,
   affineLib,
   affineParams,
+  type BeforeVariant,
+  beforeBinding,
+  dxBytes,
   type NormActivation,
   normActivations,
+  writeDx,
 } from "./norm.ts";
 
 /*
@@ -215,14 +227,14 @@ const gradient = (v: NormLanesVariant, k: number, from?: string): string => `
       ${xhat(v, k, from)}
       ${inside(k)}
       let g${k} = ${derivative(v, k, from)};`;
-const dx = (v: NormLanesVariant, k: number): string =>
-  `dx[${place(v, k)}] = f.x * s.y * g${k} - both.x - both.y * h${k};`;
+const dx = (v: NormLanesVariant & BeforeVariant, k: number): string =>
+  writeDx(v, place(v, k), `f.x * s.y * g${k} - both.x - both.y * h${k}`);
 
 const added = (k: number): string => `sums += vec2f(dot(g${k}, vec4f(1.0)), dot(g${k}, h${k}));`;
 /** The sums of place k, and its dx, by what is kept. */
 const ways: Record<
   NormLanesGradVariant["keep"],
-  Record<"first" | "second", (v: NormLanesVariant, k: number) => string>
+  Record<"first" | "second", (v: NormLanesVariant & BeforeVariant, k: number) => string>
 > = {
   both: { first: (v, k) => `${gradient(v, k)} ${added(k)}`, second: dx },
   slopes: {
@@ -239,23 +251,29 @@ const ways: Record<
 /** As group_norm_grad: dx, and d(gamma, beta) of each image side by side. */
 export const normLanesGrad = defineKernel({
   name: "norm_lanes_grad",
-  bindings: {
-    x: "read vec4f",
-    dy: "read vec4f",
-    statistics: "read vec4f",
-    ...affine,
-    dx: "read_write vec4f",
-    grads: "read_write f32",
-  },
+  bindings: (v: NormLanesGradVariant & Shared & BeforeVariant) =>
+    ({
+      x: "read vec4f",
+      dy: "read vec4f",
+      statistics: "read vec4f",
+      ...affine,
+      ...beforeBinding(v, true),
+      dx: "read_write vec4f",
+      grads: "read_write f32",
+    }) as Record<keyof typeof affine | "x" | "dy" | "statistics" | "before" | "dx" | "grads", Binding>,
   params: { ...affineParams, width: "u32", dGammaAt: "u32", dBetaAt: "u32" },
   lib: [...math, affineLib],
   subgroups: () => true,
   variants: variants.flatMap((v) =>
     (v.act === "silu" ? (["both", v.maps > 4 ? "slopes" : "none"] as const) : (["both"] as const)).map(
-      (keep): NormLanesGradVariant & Shared => ({ ...v, keep }),
+      (keep): NormLanesGradVariant & Shared & BeforeVariant => ({
+        ...v,
+        keep,
+        before: v.lanes === 2 || v.lanes === 16,
+      }),
     ),
   ),
-  main: (v: NormLanesGradVariant & Shared) => {
+  main: (v: NormLanesGradVariant & Shared & BeforeVariant) => {
     const span = spanOf(v.lanes);
     return `
     var<workgroup> part: array<vec4f, ${partsOf(normLanesThreads(v), span)}>;
@@ -283,5 +301,5 @@ export const normLanesGrad = defineKernel({
     }`;
   },
   dispatch: ({ maps }, v) => linearGroups(maps / v.maps, v.groups),
-  cost: ({ maps, hw }) => ({ bytes: 12 * maps * hw, flops: 24 * maps * hw }),
+  cost: ({ maps, hw }, v) => ({ bytes: (8 + dxBytes(v)) * maps * hw, flops: 24 * maps * hw }),
 });

@@ -1,5 +1,5 @@
 import { lanewise, meet, sumOf } from "./folds.ts";
-import { defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
+import { type Binding, defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
 import { math } from "./lib/math.ts";
 import { nearLib, partsOf, spanOf } from "./neighbours.ts";
 import {
@@ -8,7 +8,11 @@ import {
   affine,
   affineLib,
   affineParams,
+  type BeforeVariant,
+  beforeBinding,
+  dxBytes,
   type NormActivation,
+  writeDx,
 } from "./norm.ts";
 import { elementType } from "./runs.ts";
 
@@ -39,6 +43,8 @@ export type NormSplitVariant = NormGradPiecesVariant & {
   /** Instance norm++: its span is an image. */
   plus: boolean;
 };
+
+export type NormGradSplitVariant = NormSplitVariant & BeforeVariant;
 
 const THREADS = 256;
 /** Places of a piece that are worth a workgroup. */
@@ -348,20 +354,21 @@ const ofImageBack = (v: NormSplitVariant): string => `
  */
 export const normGradSplit = defineKernel({
   name: "norm_grad_split",
-  bindings: ({ vec }: NormSplitVariant) =>
+  bindings: (v: NormGradSplitVariant) =>
     ({
-      x: `read ${elementType(vec)}`,
-      dy: `read ${elementType(vec)}`,
+      x: `read ${elementType(v.vec)}`,
+      dy: `read ${elementType(v.vec)}`,
       told: "read vec4f",
       ...affine,
-      dx: `read_write ${elementType(vec)}`,
+      ...beforeBinding(v, v.vec),
+      dx: `read_write ${elementType(v.vec)}`,
       grads: "read_write f32",
-    }) as const,
+    }) as Record<keyof typeof affine | "x" | "dy" | "told" | "before" | "dx" | "grads", Binding>,
   params: { ...tileParams, width: "u32", dGammaAt: "u32", dBetaAt: "u32", dAlphaAt: "u32" },
   lib: [...math, affineLib],
   subgroups: () => true,
-  variants: splits,
-  main: (v: NormSplitVariant) => `
+  variants: splits.map((v): NormGradSplitVariant => ({ ...v, before: v.act === "silu" })),
+  main: (v: NormGradSplitVariant) => `
     var<workgroup> part: array<vec2f, ${joined(v)}>;
     fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }
     ${tileHead(v)}
@@ -374,7 +381,7 @@ export const normGradSplit = defineKernel({
       ${unroll(
         v.each,
         (k) =>
-          `if (inside${k}) { dx[at${k}] = s.y * (f.x * g${k} - both.x - both.y * h${k}) + dmu / f32(p.hw); }`,
+          `if (inside${k}) { ${writeDx(v, `at${k}`, `s.y * (f.x * g${k} - both.x - both.y * h${k}) + dmu / f32(p.hw)`)} }`,
       )}
       if (column == 0u) {
         let at = (map / p.channels) * p.width + map % p.channels;
@@ -384,5 +391,5 @@ export const normGradSplit = defineKernel({
       }
     }`,
   dispatch: (p, v) => tileGroups(p, v),
-  cost: ({ maps, hw }) => ({ bytes: 12 * maps * hw, flops: 24 * maps * hw }),
+  cost: ({ maps, hw }, v) => ({ bytes: (8 + dxBytes(v)) * maps * hw, flops: 24 * maps * hw }),
 });

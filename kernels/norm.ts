@@ -10,7 +10,7 @@ import {
   once,
   sumOf,
 } from "./folds.ts";
-import { defineKernel, linearGroups, linearMain } from "./kernel.ts";
+import { type Binding, defineKernel, linearGroups, linearMain } from "./kernel.ts";
 import { math } from "./lib/math.ts";
 import { elementType, forEachInRow, type RunVariant, rowGroups, runVariants } from "./runs.ts";
 
@@ -196,6 +196,19 @@ export const ofRow = `
       let shift = f.y + f.x * f.z * s.z;`;
 
 export type NormVariant = RunVariant & { act: NormActivation };
+
+/** Of kernels that write dx. */
+export type BeforeVariant = {
+  /** To the gradient that x had before, of dx's shape, this one is added. */
+  before: boolean;
+};
+export const beforeBinding = ({ before }: BeforeVariant, vec: boolean) =>
+  before && { before: `read ${elementType(vec)}` };
+/** WGSL that writes a place of dx. */
+export const writeDx = ({ before }: BeforeVariant, at: string, value: string): string =>
+  `dx[${at}] = ${before ? `before[${at}] + (${value})` : value};`;
+export const dxBytes = ({ before }: BeforeVariant): number => (before ? 8 : 4);
+
 const elementVariants = normActivations.flatMap((act) =>
   runVariants.map((v): NormVariant => ({ act, ...v })),
 );
@@ -328,28 +341,34 @@ export const normGradFactors = defineKernel({
   cost: ({ maps, groupSize }) => ({ bytes: 60 * maps, flops: 4 * maps * groupSize }),
 });
 
+export type NormGradVariant = NormVariant & BeforeVariant;
+
 export const normGradApply = defineKernel({
   name: "norm_grad_apply",
-  bindings: ({ vec }: NormVariant) =>
+  bindings: ({ vec, ...v }: NormGradVariant) =>
     ({
       x: `read ${elementType(vec)}`,
       dy: `read ${elementType(vec)}`,
       statistics: "read vec4f",
       ...affine,
       factors: "read vec4f",
+      ...beforeBinding(v, vec),
       dx: `read_write ${elementType(vec)}`,
-    }) as const,
+    }) as Record<keyof typeof affine | "x" | "dy" | "statistics" | "factors" | "before" | "dx", Binding>,
   params: affineParams,
   lib: [...math, affineLib],
-  variants: elementVariants,
+  variants: [
+    ...elementVariants.map((v): NormGradVariant => ({ ...v, before: false })),
+    ...runVariants.map((v): NormGradVariant => ({ act: "elu", ...v, before: true })), // with others on demand
+  ],
   main: (v) => `
     fn slope(z: f32) -> f32 { return ${activationSlope[v.act]}; }
     ${forEachInRow(v, {
       rows: "p.maps",
       columns: "p.hw",
       once: `${ofRow} let c = factors[row];`,
-      body: `${gradient(v.vec, "at")} dx[at] = c.x * g + c.y + c.z * h;`,
+      body: `${gradient(v.vec, "at")} ${writeDx(v, "at", "c.x * g + c.y + c.z * h")}`,
     })}`,
   dispatch: ({ maps, hw }, v) => rowGroups(maps, hw, v),
-  cost: ({ maps, hw }) => ({ bytes: 12 * maps * hw, flops: 12 * maps * hw }),
+  cost: ({ maps, hw }, v) => ({ bytes: (8 + dxBytes(v)) * maps * hw, flops: 12 * maps * hw }),
 });

@@ -1,5 +1,7 @@
 import { meet } from "./folds.ts";
-import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { type Binding, defineKernel, type Hardware, linearGroups, linearMain, range } from "./kernel.ts";
+import { elementType } from "./runs.ts";
+import { findTensor, ofTensor } from "./several.ts";
 
 const THREADS = 256;
 /** vec4s a thread adds up. */
@@ -15,14 +17,14 @@ const PART = { group: 4 * THREADS * EACH, thread: 256 } as const;
 /** The most that a variant takes. */
 const MOST = 15;
 
-/**
- * On a GPU as many tensors as can be bound beside the sums, for a launch takes longer than most of them. On llvmpipe four
- * have three quarters of what seven gain, and compile in half the time.
- */
-export const squareSumsVariant = ({ kind, maxStorageBuffers = 8 }: Hardware): SquareSumsVariant =>
-  kind === "gpu"
-    ? { by: "group", tensors: Math.min(maxStorageBuffers - 1, MOST) }
-    : { by: "thread", tensors: 4 };
+/** Of `count` tensors as many as can be bound beside the sums, for a launch takes longer than most of them. */
+export const squareSumsVariant = (
+  { kind, maxStorageBuffers = 8 }: Hardware,
+  count: number,
+): SquareSumsVariant => ({
+  by: kind === "gpu" ? "group" : "thread",
+  tensors: Math.min(count, maxStorageBuffers - 1, MOST),
+});
 
 /** Sums that `squareSums` makes of so many numbers. */
 export const squareSumsOf = (count: number, { by }: Pick<SquareSumsVariant, "by">): number =>
@@ -41,18 +43,18 @@ export const realLanes = `fn real(v: vec4f, i: u32, count: u32) -> vec4f { retur
  */
 export const squareSums = defineKernel({
   name: "square_sums",
-  bindings: ({ tensors }: SquareSumsVariant): Record<string, "read vec4f" | "read_write f32"> => ({
-    ...Object.fromEntries(range(tensors).map((k) => [`x${k}`, "read vec4f"])),
+  bindings: ({ by, tensors }: SquareSumsVariant): Record<string, Binding> => ({
+    ...Object.fromEntries(range(tensors).map((k) => [`x${k}`, `read ${elementType(by === "group")}`])),
     sums: "read_write f32",
   }),
   params: {
     at: "u32",
     ...(Object.fromEntries(squareSumsCounts.map((name) => [name, "u32"])) as Record<SquareSumsCount, "u32">),
   },
-  lib: [realLanes],
+  lib: ({ by }) => (by === "group" ? [realLanes] : []),
   variants: [
     { by: "group", tensors: 7 },
-    { by: "thread", tensors: 4 },
+    { by: "thread", tensors: 7 },
   ] as SquareSumsVariant[],
   main: (v) => (v.by === "group" ? byGroup(v) : byThread(v)),
   dispatch: (p, v) =>
@@ -66,50 +68,38 @@ export const squareSums = defineKernel({
   },
 });
 
+/**
+ * By numbers, not by vec4s: loads are what llvmpipe takes long to compile. 15 tensors take it 1.5 times as long as four by vec4s
+ * did, and large ones run half as long again; for the demo's small ones clipping takes four fifths.
+ */
 const byThread = ({ tensors }: SquareSumsVariant) => `
     ${linearMain(64)}
-      var part = thread;
-      ${unroll(
-        tensors,
-        (k) => `
-      let parts${k} = (p.count${k} + ${PART.thread - 1}u) / ${PART.thread}u;
-      if (part < parts${k}) {
-        let first = part * ${PART.thread / 4}u;
-        var total = 0.0;
-        for (var i = first; i < min(first + ${PART.thread / 4}u, (p.count${k} + 3u) / 4u); i++) {
-          let v = real(x${k}[i], i, p.count${k});
-          total += dot(v, v);
-        }
-        sums[p.at + thread] = total;
-        return;
-      }
-      part -= parts${k};`,
-      )}
+      ${findTensor(tensors, "thread", PART.thread)}
+      if (thread >= parts) { return; }
+      let start = own * ${PART.thread}u;
+      let end = min(start + ${PART.thread}u, count);
+      var total = 0.0;
+      ${ofTensor(tensors, (k) => `for (var i = start; i < end; i++) { let v = x${k}[i]; total += v * v; }`)}
+      sums[p.at + thread] = total;
     }`;
 
-/** A part before a tensor's first wraps around, to where no tensor's parts are. */
 const byGroup = ({ tensors }: SquareSumsVariant) => `
     var<workgroup> part: array<f32, ${THREADS}>;
     ${linearMain(THREADS)}
-      var own = group;
+      ${findTensor(tensors, "group", PART.group)}
+      let vecs = (count + 3u) / 4u;
+      let end = min((own + 1u) * ${THREADS * EACH}u, vecs);
       var total = 0.0;
-      ${unroll(
+      ${ofTensor(
         tensors,
         (k) => `
-      let parts${k} = (p.count${k} + ${PART.group - 1}u) / ${PART.group}u;
-      if (own < parts${k}) {
-        let vecs = (p.count${k} + 3u) / 4u;
-        let end = min((own + 1u) * ${THREADS * EACH}u, vecs);
-        for (var i = own * ${THREADS * EACH}u + lane; i < end; i += ${2 * THREADS}u) {
-          let next = i + ${THREADS}u;
-          let v = real(x${k}[i], i, p.count${k});
-          let w = real(x${k}[min(next, vecs - 1u)], next, p.count${k});
-          total += dot(v, v) + dot(w, w);
-        }
-      }
-      own -= parts${k};`,
+      for (var i = own * ${THREADS * EACH}u + lane; i < end; i += ${2 * THREADS}u) {
+        let next = i + ${THREADS}u;
+        let v = real(x${k}[i], i, count);
+        let w = real(x${k}[min(next, vecs - 1u)], next, count);
+        total += dot(v, v) + dot(w, w);
+      }`,
       )}
       ${meet({ by: "group" }, "total", "sum", THREADS)}
-      let all = ${unroll(tensors, (k) => `parts${k}`, " + ")};
-      if (lane == 0u && group < all) { sums[p.at + group] = total; }
+      if (lane == 0u && group < parts) { sums[p.at + group] = total; }
     }`;

@@ -1,5 +1,5 @@
 import { UsageError } from "../engine/errors.ts";
-import { add, div, embedding, reshape, resizeNearest, scale, sub } from "../engine/ops/index.ts";
+import { div, embedding, reshape, resizeNearest, scale, sub } from "../engine/ops/index.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { ResidualBlock } from "./blocks/index.ts";
 import type { Init } from "./init.ts";
@@ -79,4 +79,4 @@ export class NcsnSmall extends Module<[x: Tensor, labels: Tensor], Tensor> imple
 }
 
 const addUpsampled = (x: Tensor, coarser: Tensor): Tensor =>
-  add(x, resizeNearest(coarser, [x.dim(2), x.dim(3)]));
+  resizeNearest(coarser, [x.dim(2), x.dim(3)], { residual: x });

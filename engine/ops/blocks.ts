@@ -14,15 +14,16 @@ export function wholeBlocks(engine: Engine, small: Pair, large: Pair, block: Pai
   return taken && whole && Math.max(...block) <= MAX_BLOCK ? block : undefined;
 }
 
-/** Fills blocks of y with x, or adds up x's into y, times `scale`: see kernels/blocks.ts. */
+/** Fills blocks of y with x, or adds up x's into y, times `scale`, and adds a residual: see kernels/blocks.ts. */
 export function launchBlocks(
   engine: Engine,
-  { x, y }: { x: Tensor; y: Tensor },
+  { x, residual, y }: { x: Tensor; residual: Tensor | undefined; y: Tensor },
   [fy, fx]: Pair,
   { sum, scale = 1 }: Pick<BlocksVariant, "sum"> & { scale?: number },
 ): void {
   const small = sum ? y : x;
   const columns = small.dim(3);
-  const variant = { ...runVariant(engine.hardware, columns), sum, fy, fx };
-  engine.launch(blocks, variant, { x, y }, { rows: small.size / columns, columns, scale });
+  const variant = { ...runVariant(engine.hardware, columns), sum, fy, fx, residual: residual !== undefined };
+  const tensors = { x, residual: residual ?? x, y };
+  engine.launch(blocks, variant, tensors, { rows: small.size / columns, columns, scale });
 }

@@ -1,6 +1,7 @@
 import { chosen } from "../choices.ts";
 import { UsageError } from "../errors.ts";
 import { defineOp, type Op } from "../op.ts";
+import { withResidual } from "../oracle/array.ts";
 import * as oracle from "../oracle/conv2d.ts";
 import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
@@ -38,20 +39,19 @@ export interface Epilogue {
 }
 
 /** rescale without a residual is left to `scale`. */
-const convOp = defineOp<ConvAttrs & { readonly rescale?: number }>({
+const convOp: Op<ConvAttrs & { readonly rescale?: number }> = defineOp({
   name: "conv2d",
   forward: (engine, inputs, { rescale = 1, ...attrs }) => {
     const size = outSize(sizeOf(inputs[0]!), sizeOf(inputs[1]!), attrs);
     return convolvePacking(engine, inputs, convolutionOf(inputs, size, attrs, { rescale }));
   },
-  vjp: ({ inputs: [x, w], dy, shapes, wants, extras: [pack], attrs: { rescale = 1, ...attrs } }) => {
+  vjp: ({ engine, inputs: [x, w], dy, shapes, wants, extras, take, attrs: { rescale = 1, ...attrs } }) => {
     const g = rescale === 1 ? dy : scale(dy, rescale);
+    const inputSize: Pair = [shapes[0]![2]!, shapes[0]![3]!];
+    const before = addsResidual(attrs) ? take(0) : undefined;
     return [
       wants[0]
-        ? inputGradOp(g.engine, [g, w, undefined, undefined, pack], {
-            ...attrs,
-            inputSize: [shapes[0]![2]!, shapes[0]![3]!],
-          })
+        ? inputGradOp(engine, [g, w, undefined, before, extras[0]], { ...attrs, inputSize })
         : undefined,
       wants[1]
         ? conv2dWeightGrad(g, x!, { ...attrs, kernelSize: [shapes[1]![2]!, shapes[1]![3]!] })
@@ -69,7 +69,11 @@ const convOp = defineOp<ConvAttrs & { readonly rescale?: number }>({
 
 export type InputGradAttrs = ConvAttrs & { readonly inputSize: Pair };
 
-const inputGradOp: Op<InputGradAttrs> = defineOp<InputGradAttrs>({
+/** Whether every way to an input gradient adds a residual: those of strides do not. */
+const addsResidual = ({ stride }: ConvAttrs): boolean => stride[0] * stride[1] === 1;
+
+/** Of dy, w and, where `addsResidual`, a residual as the fourth input; the fifth is a pack of w, where there is one. */
+const inputGradOp: Op<InputGradAttrs> = defineOp({
   name: "conv2d_input_grad",
   // A stride-1 convolution of dy, with zeros stuffed between for a stride, by the flipped weight.
   forward: (engine, inputs, { inputSize, ...attrs }) => {
@@ -82,9 +86,11 @@ const inputGradOp: Op<InputGradAttrs> = defineOp<InputGradAttrs>({
     wants[1]
       ? conv2dWeightGrad(dy!, g, { ...attrs, kernelSize: [shapes[1]![2]!, shapes[1]![3]!] })
       : undefined,
+    undefined,
+    wants[3] ? g : undefined,
   ],
   saves: { inputs: [0, 1] },
-  oracle: ([dy, w], attrs) => oracle.conv2dInputGrad(dy!, w!, attrs),
+  oracle: ([dy, w, , residual], attrs) => withResidual(oracle.conv2dInputGrad(dy!, w!, attrs), residual),
 });
 
 const weightGradOp = defineOp<WeightGradAttrs>({

@@ -15,8 +15,9 @@ import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add, div, mul } from "./binary.ts";
 import { pow } from "./pow.ts";
-import { mean, reduceAxes, reshape } from "./reduce.ts";
+import { reduceAxes, reshape } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
+import { scale } from "./scale.ts";
 
 /**
  * noisy = x + sigma z with z ~ N(0, I) drawn in the kernel and returned for the loss. x [n,...], sigma [n].
@@ -37,7 +38,7 @@ interface Attrs {
   readonly annealPower: number;
 }
 
-const perSample = defineOp<Attrs>({
+const lossOp = defineOp<Attrs>({
   name: "dsm_loss",
   forward: (engine, [score, z, sigma], { annealPower }) => {
     const samples = score!.dim(0);
@@ -51,12 +52,13 @@ const perSample = defineOp<Attrs>({
       { score: score!, z: z!, sigma: sigma!, loss: parts },
       { samples, sampleSize, segments, power: annealPower },
     );
-    return engine.track(engine.noGrad(() => reduceAxes(engine, "sum", parts, [1])).alias([samples]));
+    return engine.track(reduceAxes(engine, "sum", parts, [0, 1], 1 / samples).alias([]));
   },
   vjp: ({ inputs: [score, z, sigma], dy, attrs }) => {
     const column = (t: Tensor) => reshape(t, [t.size, ...score!.shape.slice(1).map(() => 1)]);
     const residual = add(score!, div(z!, column(sigma!)));
-    return [mul(residual, column(mul(dy, pow(sigma!, attrs.annealPower))))];
+    const share = scale(dy, 1 / sigma!.size);
+    return [mul(residual, column(mul(share, pow(sigma!, attrs.annealPower))))];
   },
   fusedVjp: ({ engine, inputs: [score, z, sigma], dy, attrs: { annealPower } }) => {
     const dscore = engine.empty(score!.shape);
@@ -66,13 +68,12 @@ const perSample = defineOp<Attrs>({
       dsmLossGrad,
       runVariant(engine.hardware, sampleSize),
       { score: score!, z: z!, sigma: sigma!, dloss: dy, dscore },
-      { samples, sampleSize, power: annealPower },
+      { samples, sampleSize, power: annealPower, share: 1 / samples },
     );
     return [dscore];
   },
   saves: { inputs: [0, 1, 2] },
-  oracle: ([score, z, sigma], { annealPower }) =>
-    oracle.dsmLossPerSample(score!, z!, sigma!, { annealPower }),
+  oracle: ([score, z, sigma], { annealPower }) => oracle.dsmLoss(score!, z!, sigma!, { annealPower }),
 });
 
 /**
@@ -90,7 +91,7 @@ export function dsmLoss(score: Tensor, z: Tensor, sigma: Tensor, { annealPower =
     throw new UsageError(
       `dsmLoss: got score ${showShape(score.shape)}, z ${showShape(z.shape)}, expected one shape`,
     );
-  return mean(perSample(score.engine, [score, z, sigma], { annealPower }));
+  return lossOp(score.engine, [score, z, sigma], { annealPower });
 }
 
 function requireSigma(who: string, x: Tensor, sigma: Tensor): void {

@@ -39,6 +39,7 @@ import {
 } from "../../kernels/norm-split.ts";
 import { chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
+import type { Inputs } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { dealing, folding, type Table } from "./ways.ts";
 
@@ -77,12 +78,18 @@ const gradSums = folding<Maps>("norm_grad_sums", (engine, inputs, { rows, act, p
   return sums;
 });
 
+/** Whether kernels that write dx may bind one array more. */
+export const addsBefore = ({ maxStorageBuffers = 8 }: Hardware): boolean => maxStorageBuffers > 8;
+
+/** What kernels that write dx add it to, or in its place a tensor that they do not bind. */
+const bound = (before: Tensor | undefined, spare: Tensor) => ({ before: before ?? spare });
+
 const gradApplied = dealing<Maps>("norm_grad_apply", (engine, inputs, { act, params }, way) => {
-  const [x, dy, statistics, gamma, beta, alpha, factors] = inputs as Tensor[];
+  const [x, dy, statistics, gamma, beta, alpha, factors, before] = inputs;
   const dx = engine.empty(x!.shape);
-  const parameters = { gamma: gamma!, beta: beta!, alpha: alpha! };
+  const parameters = { gamma: gamma!, beta: beta!, alpha: alpha!, ...bound(before, x!) };
   const tensors = { x: x!, dy: dy!, statistics: statistics!, ...parameters, factors: factors!, dx };
-  engine.launch(normGradApply, { act, ...way }, tensors, params);
+  engine.launch(normGradApply, { act, ...way, before: before !== undefined }, tensors, params);
   return dx;
 });
 
@@ -181,21 +188,31 @@ export function normedImages(
   return y;
 }
 
+type BackInputs = readonly [
+  x: Tensor,
+  dy: Tensor,
+  statistics: Tensor,
+  gamma: Tensor,
+  beta: Tensor,
+  alpha: Tensor,
+  grads: Tensor,
+  before?: Tensor,
+];
+
 /** `normedBack` of the same. */
 export function normedImagesBack(
   engine: Engine,
-  inputs: readonly Tensor[],
+  inputs: Inputs,
   problem: NormGradProblem,
   found?: LookUp,
 ): Tensor {
-  const [x, dy, statistics, ...others] = inputs as [Tensor, Tensor, Tensor, ...Tensor[]];
-  const [gamma, beta, alpha, grads] = others as [Tensor, Tensor, Tensor, Tensor];
+  const [x, dy, statistics, gamma, beta, alpha, grads, before] = inputs as BackInputs;
   const { params, plus, places } = problem;
   const dx = engine.empty(x.shape);
   engine.launch(
     normImageGrad,
-    imageVariant(problem, found),
-    { x, dy, statistics, gamma, beta, alpha, ...boundFor(found, x), grads, dx },
+    { ...imageVariant(problem, found), before: before !== undefined },
+    { x, dy, statistics, gamma, beta, alpha, ...boundFor(found, x), grads, ...bound(before, x), dx },
     { ...params, plus: plus ? 1 : 0, ...places, rows: found?.table.dim(0) ?? 0 },
   );
   return dx;
@@ -262,7 +279,7 @@ export const normed: Tunable<NormProblem, Way> = {
 /** The gradients' sums of a map, and what its elements' gradient is made of; d(gamma, beta, alpha) are written into `grads`. */
 export function factorsOf(
   engine: Engine,
-  [x, dy, statistics, gamma, beta, alpha, grads]: readonly Tensor[],
+  [x, dy, statistics, gamma, beta, alpha, grads]: Inputs,
   problem: NormGradProblem,
 ): Tensor {
   const { rows, params, groupSize, plus, places } = problem;
@@ -278,7 +295,10 @@ export function factorsOf(
   return factors;
 }
 
-/** dx of x, dy, the statistics and parameters; the parameters' gradients are written into the last input. */
+/**
+ * dx of x, dy, the statistics and parameters; the parameters' gradients are written into the next input. To the last, if there
+ * is one, dx is added.
+ */
 export const normedBack: Tunable<NormGradProblem, GradWay> = {
   family: "norm_grad",
   classOf: byGroup,
@@ -298,25 +318,26 @@ export const normedBack: Tunable<NormGradProblem, GradWay> = {
   agree: (engine, [x, , statistics, ...parameters], problem) =>
     engine.scope(() => void normed.run(engine, [x, ...parameters.slice(0, 3), statistics], problem, sweeps)),
   run: (engine, inputs, problem, way) => {
-    const [x, dy, statistics, ...others] = inputs as [Tensor, Tensor, Tensor, ...Tensor[]];
-    const [gamma, beta, alpha, grads] = others as [Tensor, Tensor, Tensor, Tensor];
+    const [x, dy, statistics, gamma, beta, alpha, grads, before] = inputs as BackInputs;
     if (way.kernel === "sweeps") {
-      const factors = factorsOf(engine, inputs as Tensor[], problem);
-      return chosen(engine, gradApplied, [x, dy, statistics, gamma, beta, alpha, factors], problem);
+      const factors = factorsOf(engine, inputs, problem);
+      const all = [x, dy, statistics, gamma, beta, alpha, factors, before];
+      return chosen(engine, gradApplied, all, problem);
     }
-    if (way.kernel === "image") return normedImagesBack(engine, inputs as Tensor[], problem);
+    if (way.kernel === "image") return normedImagesBack(engine, inputs, problem);
     const { rows, columns, act, params, groupSize, plus, places } = problem;
     const { width, dGammaAt, dBetaAt } = places;
     const dx = engine.empty(x.shape);
-    const read = { x, dy, gamma, beta, alpha };
+    const read = { x, dy, gamma, beta, alpha, ...bound(before, x) };
+    const adds = { before: before !== undefined };
     if (way.kernel === "whole") {
       const { kernel: _, ...variant } = way;
       const sizes = { ...params, groupSize, width, dGammaAt, dBetaAt };
-      engine.launch(groupNormGrad, { act, ...variant }, { ...read, statistics, dx, grads }, sizes);
+      engine.launch(groupNormGrad, { act, ...variant, ...adds }, { ...read, statistics, dx, grads }, sizes);
     } else if (way.kernel === "lanes") {
       const { kernel: _, ...variant } = way;
       const sizes = { ...params, width, dGammaAt, dBetaAt };
-      engine.launch(normLanesGrad, { act, ...variant }, { ...read, statistics, dx, grads }, sizes);
+      engine.launch(normLanesGrad, { act, ...variant, ...adds }, { ...read, statistics, dx, grads }, sizes);
     } else {
       const { kernel: _, ...variant } = way;
       const cut = normCut(columns);
@@ -327,7 +348,7 @@ export const normedBack: Tunable<NormGradProblem, GradWay> = {
       const lines = { ...params, count, size, pieces, plus: plus ? 1 : 0 };
       engine.launch(normGradPieces, reader, { ...read, statistics, told }, lines);
       const sizes = { ...params, span: spanOf(problem), pieces, ...places };
-      engine.launch(normGradSplit, { act, plus, ...variant }, { ...read, told, dx, grads }, sizes);
+      engine.launch(normGradSplit, { act, plus, ...variant, ...adds }, { ...read, told, dx, grads }, sizes);
     }
     return dx;
   },

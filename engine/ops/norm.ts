@@ -12,6 +12,7 @@ import type { Tensor } from "../tensor.ts";
 import { add, div, mul, sub } from "./binary.ts";
 import { embedding, embeddingGrad } from "./embedding.ts";
 import {
+  addsBefore,
   factorsOf,
   type LookUp,
   type NormProblem,
@@ -56,7 +57,7 @@ const op = defineOp<Attrs>({
     return { y, extras: [statistics] };
   },
   vjp: (c) => throughComposite(c, composite),
-  fusedVjp: ({ engine, inputs, dy, attrs, extras, wants, shapes }) => {
+  fusedVjp: ({ engine, inputs, dy, attrs, extras, wants, shapes, take }) => {
     const x = inputs[0]!;
     const statistics = extras[0]!;
     const { maps, channels } = geometry(x, attrs);
@@ -65,7 +66,8 @@ const op = defineOp<Attrs>({
     const rows = engine.empty([maps / channels, Math.max(width, 1)]); // of the parameters' gradients
     const start = (name: AffineName) => Math.max(parts.indexOf(name), 0) * channels;
     const places = { width, dGammaAt: start("gamma"), dBetaAt: start("beta"), dAlphaAt: start("alpha") };
-    const all = [x, dy, statistics, tensors.gamma, tensors.beta, tensors.alpha, rows];
+    const before = addsBefore(engine.hardware) ? take(0) : undefined;
+    const all = [x, dy, statistics, tensors.gamma, tensors.beta, tensors.alpha, rows, before];
     const found = lookUpOf(inputs, attrs);
     if (found) {
       const dx = normedImagesBack(engine, all, { ...problem, places }, found);

@@ -17,12 +17,13 @@ import {
 import { slidingMax, slidingMean } from "../../kernels/sliding-pool.ts";
 import type { Engine } from "../engine.ts";
 import { UsageError } from "../errors.ts";
-import { defineOp, type Op } from "../op.ts";
+import { defineOp, type Inputs, type Op } from "../op.ts";
+import { withResidual } from "../oracle/array.ts";
 import * as oracle from "../oracle/pool.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { launchBlocks, wholeBlocks } from "./blocks.ts";
-import { fourPads, type Padding, type Pair, pair } from "./conv-shapes.ts";
+import { fourPads, type Padding, type Pair, pair, sizeOf } from "./conv-shapes.ts";
 import { requireFloat } from "./require.ts";
 
 // Average pooling and its gradient are each other's adjoint; the maximum's gradient is a scatter whose adjoint reads back.
@@ -81,14 +82,25 @@ const byFours = (
 ): FoursVariant | undefined =>
   foursVariant(engine.hardware, what, { kh, kw, left, from: from[1], to: to[1], oh: to[0] });
 
-/** Means, or their adjoint from outputs `from` to inputs `to`. */
-function averages(engine: Engine, x: Tensor, to: Pair, attrs: AvgAttrs, adjoint: boolean): Tensor {
+/** Windows as blocks of inputs of a size. */
+const blocksOf = (engine: Engine, inputs: Pair, outputs: Pair, attrs: Attrs): Pair | undefined =>
+  sideBySide(attrs) ? wholeBlocks(engine, outputs, inputs, attrs.kernel) : undefined;
+
+/** Means, or their adjoint from outputs `from` to inputs `to`; blocks are added to a residual. */
+function averages(
+  engine: Engine,
+  [given, residual]: Inputs,
+  to: Pair,
+  attrs: AvgAttrs,
+  adjoint: boolean,
+): Tensor {
   const { padding, countIncludePad: countPad } = attrs;
+  const x = given!;
   const [n, c, ...from] = x.shape as [number, number, number, number];
   const y = engine.empty([n, c, ...to]);
-  const blocks =
-    sideBySide(attrs) && wholeBlocks(engine, adjoint ? from : to, adjoint ? to : from, attrs.kernel);
-  if (blocks) launchBlocks(engine, { x, y }, blocks, { sum: !adjoint, scale: 1 / (blocks[0] * blocks[1]) });
+  const blocks = adjoint ? blocksOf(engine, to, from, attrs) : blocksOf(engine, from, to, attrs);
+  const scale = 1 / (attrs.kernel[0] * attrs.kernel[1]);
+  if (blocks) launchBlocks(engine, { x, residual, y }, blocks, { sum: !adjoint, scale });
   else if (slides(attrs) && countPad) {
     const variant = sliding(engine, attrs);
     const [top, left] = adjoint
@@ -108,18 +120,24 @@ function averages(engine: Engine, x: Tensor, to: Pair, attrs: AvgAttrs, adjoint:
 
 const avgOp: Op<AvgAttrs> = defineOp({
   name: "avg_pool2d",
-  forward: (engine, [x], attrs) => averages(engine, x!, outSize(x!, attrs), attrs, false),
-  vjp: ({ dy, shapes, attrs }) => [
-    avgGradOp(dy.engine, [dy], { ...attrs, inputSize: [shapes[0]![2]!, shapes[0]![3]!] }),
-  ],
+  forward: (engine, [x], attrs) => averages(engine, [x], outSize(x!, attrs), attrs, false),
+  vjp: ({ engine, dy, shapes, attrs, take }) => {
+    const inputSize: Pair = [shapes[0]![2]!, shapes[0]![3]!];
+    const before = blocksOf(engine, inputSize, sizeOf(dy), attrs) && take(0);
+    return [avgGradOp(engine, [dy, before], { ...attrs, inputSize })];
+  },
   oracle: ([x], attrs) => oracle.avgPool2d(x!, attrs),
 });
 
+/** With a residual that is added, where windows are blocks. */
 const avgGradOp: Op<AvgAttrs & { readonly inputSize: Pair }> = defineOp({
   name: "avg_pool2d_grad",
-  forward: (engine, [dy], attrs) => averages(engine, dy!, attrs.inputSize, attrs, true),
-  vjp: ({ dy, attrs }) => [avgOp(dy.engine, [dy], attrs)],
-  oracle: ([dy], attrs) => oracle.avgPool2dGrad(dy!, attrs),
+  forward: (engine, inputs, attrs) => averages(engine, inputs, attrs.inputSize, attrs, true),
+  vjp: ({ dy, attrs, wants }) => [
+    wants[0] ? avgOp(dy.engine, [dy], attrs) : undefined,
+    wants[1] ? dy : undefined,
+  ],
+  oracle: ([dy, residual], attrs) => withResidual(oracle.avgPool2dGrad(dy!, attrs), residual),
 });
 
 const maxOp = defineOp<Attrs>({

@@ -139,9 +139,8 @@ const sumOp = defineOp<SumAttrs>({
         .alias(reducedShape(x!.shape, axes, keepDims)),
     ),
   vjp: ({ dy, shapes, attrs: { axes, times } }) => {
-    const wide = dy.engine.track(reshapeView(dy, reducedShape(shapes[0]!, axes, true)));
-    const spread = broadcastTo(wide, shapes[0]!);
-    return [times === 1 ? spread : scale(spread, times)];
+    const each = times === 1 ? dy : scale(dy, times); // before it is spread, while it is small
+    return [broadcastTo(reshapeView(each, reducedShape(shapes[0]!, axes, true)), shapes[0]!)];
   },
   oracle: ([x], { axes, keepDims, times }) => {
     const y = oracle.sum(x!, axes, keepDims);

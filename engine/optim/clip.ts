@@ -1,4 +1,4 @@
-import { clipFactor, clipFactorVariant } from "../../kernels/clip.ts";
+import { clipFactor, clipFactorVariant, wantsSum } from "../../kernels/clip.ts";
 import { range } from "../../kernels/kernel.ts";
 import {
   type SquareSumsCount,
@@ -27,14 +27,10 @@ export function clipGradients(grads: readonly Tensor[], maxNorm = 3.4e38): Tenso
   return engine.noGrad(() =>
     engine.scope(() => {
       const factor = engine.empty([2]);
-      const squares = squaresOf(engine, grads);
-      const variant = clipFactorVariant(engine.hardware, squares.size);
-      engine.launch(
-        clipFactor,
-        variant,
-        { squares: variant.of === "one" ? sum(squares) : squares, factor },
-        { count: squares.size, maxNorm },
-      );
+      const variant = clipFactorVariant(engine.hardware);
+      const all = squaresOf(engine, grads);
+      const squares = wantsSum(variant, all.size) ? sum(all) : all;
+      engine.launch(clipFactor, variant, { squares, factor }, { count: squares.size, maxNorm });
       return factor;
     }),
   );
@@ -42,7 +38,7 @@ export function clipGradients(grads: readonly Tensor[], maxNorm = 3.4e38): Tenso
 
 /** The sums of the squares of the tensors' parts. */
 function squaresOf(engine: Engine, grads: readonly Tensor[]): Tensor {
-  const variant = squareSumsVariant(engine.hardware);
+  const variant = squareSumsVariant(engine.hardware, grads.length);
   const partsOf = (those: readonly Tensor[]): number =>
     those.reduce((parts, { size }) => parts + squareSumsOf(size, variant), 0);
   const sums = engine.track(engine.empty([partsOf(grads)]));

@@ -86,6 +86,10 @@ export function zip(a: Array64, b: Array64, f: (x: number, y: number) => number)
   return map(a, (value, flat) => f(value, b.data[flat]));
 }
 
+/** y, or its sum with an array of its shape. */
+export const withResidual = (y: Array64, residual: Array64 | undefined): Array64 =>
+  residual ? zip(y, residual, (a, b) => a + b) : y;
+
 export function requireShape(name: string, x: Array64, shape: Shape): void {
   if (x.shape.length !== shape.length || x.shape.some((length, axis) => length !== shape[axis])) {
     throw new RangeError(`${name}: got [${x.shape}], expected [${shape}]`);

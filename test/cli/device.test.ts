@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { unzipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readSafetensors, writeSafetensors } from "../../engine/safetensors.ts";
-import { newFolder, type Outcome, removeFolders, stein, tiny } from "./stein.ts";
+import { clone, newFolder, type Outcome, removeFolders, stein, tiny } from "./stein.ts";
 
 afterAll(removeFolders);
 
@@ -80,7 +80,7 @@ describe.runIf(process.platform === "linux")("without an adapter", () => {
     "stein %s says what was found and what to type, and nothing else",
     async (command) => {
       const args = command.split(" ");
-      const { code, stdout, complaints, announced } = await stein(args, { env, cwd: config });
+      const { code, stdout, complaints, announced } = await stein(args, { env, cwd: config, from: clone });
       expect(complaints[0]).toMatch(/^stein: openGpu: no GPU adapter on \S.* \(\w+\)$/);
       expect(complaints.slice(1, 2)).toEqual([
         "  found: VK_ICD_FILENAMES=/nonexistent is set and leads to no adapter; unset it or mend it",

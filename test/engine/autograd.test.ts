@@ -231,6 +231,19 @@ describe("memory", () => {
     x.dispose();
   });
 
+  test("a gradient in a sum that keeps its axes stays in memory", () => {
+    const x = engine.variable([1, 2, 3]);
+    const before = live();
+    const grads = engine.scope(() => {
+      const total = sum(x, { keepDims: true });
+      return grad(square(total), [total, x]);
+    });
+    expect(live()).toBe(before + 2 * 256);
+    for (const t of grads) t.dispose();
+    expect(live()).toBe(before);
+    x.dispose();
+  });
+
   test("a variable may be disposed before its graph", async () => {
     const x = engine.variable([2]);
     const before = live() - 256;

@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { type Array64, map } from "../../engine/oracle/array.ts";
+import { type Array64, map, withResidual } from "../../engine/oracle/array.ts";
 import { resizeNearest, resizeNearestGrad } from "../../engine/oracle/resize.ts";
 import { blocks } from "../../kernels/blocks.ts";
 import { normal } from "../support/draw.ts";
@@ -33,7 +33,14 @@ test.each(eachVariant(blocks))("%s", async (_, v) => {
       ? resizeNearestGrad(x, { inputSize: [height, width] })
       : resizeNearest(x, { size });
     const params = { rows: 6 * height, columns: width, scale };
-    const { y } = await launched(blocks, v, { x }, { y: expected.shape }, params);
-    expectNear(y!, scaled(expected), { terms: v.fy * v.fx + 1 }, `${height} x ${width}`);
+    const residual = v.residual ? normal(expected.shape, 2) : undefined;
+    const inputs = { x, ...(residual && { residual }) };
+    const { y } = await launched(blocks, v, inputs, { y: expected.shape }, params);
+    expectNear(
+      y!,
+      withResidual(scaled(expected), residual),
+      { terms: v.fy * v.fx + 1 },
+      `${height} x ${width}`,
+    );
   }
 });

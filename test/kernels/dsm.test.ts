@@ -51,17 +51,18 @@ test.each(dsmLossGrad.variants)("the loss's gradient, $run a thread, whole vec4s
   for (const sampleSize of sizes(v.vec)) {
     const shape = [3, sampleSize];
     const [score, z] = [normal(shape, 1), normal(shape, 2)];
-    const [sigma, dloss] = [uniform(0.1, 9)([3], 3), normal([3], 4)];
+    const [sigma, dloss] = [uniform(0.1, 9)([3], 3), normal([1], 4)];
+    const share = 0.3;
     const { dscore } = await launched(
       dsmLossGrad,
       v,
       { score, z, sigma, dloss },
       { dscore: shape },
-      { samples: 3, sampleSize, power: POWER },
+      { samples: 3, sampleSize, power: POWER, share },
     );
     const data = score.data.map((s, i) => {
       const n = Math.floor(i / sampleSize);
-      return dloss.data[n]! * sigma.data[n]! ** POWER * (s + z.data[i]! / sigma.data[n]!);
+      return share * dloss.data[0]! * sigma.data[n]! ** POWER * (s + z.data[i]! / sigma.data[n]!);
     });
     expectNear(dscore!, { shape, data }, {}, `${sampleSize} elements`);
   }

@@ -1,10 +1,10 @@
 /** Norms by a workgroup for each group, against float64: full and partly filled workgroups, surplus groups, odd places. */
 import { describe, expect, test } from "vitest";
-import { type Array64, array64 } from "../../engine/oracle/array.ts";
+import { type Array64, array64, withResidual } from "../../engine/oracle/array.ts";
 import { applyUnary, unaryGrad } from "../../engine/oracle/unary.ts";
 import type { HostData } from "../../engine/tensor.ts";
 import { range } from "../../kernels/kernel.ts";
-import type { NormActivation } from "../../kernels/norm.ts";
+import type { BeforeVariant, NormActivation } from "../../kernels/norm.ts";
 import { groupNorm, groupNormGrad, groupNormVariant } from "../../kernels/norm-group.ts";
 import {
   type NormLanesVariant,
@@ -17,7 +17,7 @@ import {
 } from "../../kernels/norm-lanes.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
-import { eachVariant, launched } from "../support/kernels.ts";
+import { eachVariant, eachVariantFor, launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 const SLOPE = 0.2;
@@ -108,7 +108,7 @@ test.each(eachVariant(groupNorm).filter(known))("%s", async (_, v) => {
 function gradients(sizes: Sizes, act: NormActivation) {
   const { channels, groupSize, hw, images } = sizes;
   const { x, arrays, params, statistics, each, h, z, gamma, ofGroup } = problem(sizes, act);
-  const dy = normal(x.shape, 2);
+  const [dy, before] = [normal(x.shape, 2), normal(x.shape, 3)];
   const g = each((m, i) => dy.data[m * hw + i]! * slope(act, z(m, i)));
   const sumOf = (f: (i: number) => number) => range(hw).reduce((sum, i) => sum + f(i), 0);
   const maps = range(images * channels);
@@ -128,25 +128,36 @@ function gradients(sizes: Sizes, act: NormActivation) {
   });
   return {
     inputs: { x, dy, statistics, ...arrays },
+    before,
     params: { ...params, width, dGammaAt: channels + 1, dBetaAt: 0 },
     dx,
     grads: array64([images, width], grads),
   };
 }
 
-function expectGradients(got: Record<string, HostData>, sizes: Sizes, act: NormActivation): void {
+function expectGradients(
+  got: Record<string, HostData>,
+  sizes: Sizes,
+  v: { act: NormActivation } & BeforeVariant,
+): void {
   const { groupSize, hw } = sizes;
-  const { dx, grads } = gradients(sizes, act);
+  const { dx, grads, before } = gradients(sizes, v.act);
   const told = JSON.stringify(sizes);
-  expectNear(got["dx"]!, dx, { magnitude: 10, terms: groupSize * hw }, told);
+  expectNear(
+    got["dx"]!,
+    withResidual(dx, v.before ? before : undefined),
+    { magnitude: 10, terms: groupSize * hw },
+    told,
+  );
   expectNear(got["grads"]!, grads, { terms: hw, magnitude: 10 * Math.sqrt(hw) }, told);
 }
 
-test.each(eachVariant(groupNormGrad))("%s", async (_, v) => {
+test.each(eachVariantFor(groupNormGrad, engine.hardware))("%s", async (_, v) => {
   for (const sizes of sizesFor(v)) {
-    const { inputs, params, dx, grads } = gradients(sizes, v.act);
+    const { inputs, before, params, dx, grads } = gradients(sizes, v.act);
     const outputs = { dx: dx.shape, grads: grads.shape };
-    expectGradients(await launched(groupNormGrad, v, inputs, outputs, params), sizes, v.act);
+    const all = { ...inputs, ...(v.before && { before }) };
+    expectGradients(await launched(groupNormGrad, v, all, outputs, params), sizes, v);
   }
 });
 
@@ -172,11 +183,12 @@ describe.runIf(engine.hardware.subgroups)("by lanes for each map", () => {
     }
   });
 
-  test.each(eachVariant(normLanesGrad))("%s", async (_, v) => {
+  test.each(eachVariantFor(normLanesGrad, engine.hardware))("%s", async (_, v) => {
     for (const sizes of sizesOf(v)) {
-      const { inputs, params, dx, grads } = gradients(sizes, v.act);
+      const { inputs, before, params, dx, grads } = gradients(sizes, v.act);
       const outputs = { dx: dx.shape, grads: grads.shape };
-      expectGradients(await launched(normLanesGrad, v, inputs, outputs, params), sizes, v.act);
+      const all = { ...inputs, ...(v.before && { before }) };
+      expectGradients(await launched(normLanesGrad, v, all, outputs, params), sizes, v);
     }
   });
 

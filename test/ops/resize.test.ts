@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { resizeBilinear, resizeNearest } from "../../engine/ops/resize.ts";
+import { withResidual } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/resize.ts";
 import { checkOp, upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
@@ -41,6 +42,22 @@ test("resizeNearest: value, first and second derivative", () =>
         op: (x) => resizeNearest(x, size),
         oracle: (x) => oracle.resizeNearest(x, { size }),
         inputs: [normal(shape, seed)],
+        seed,
+      });
+    },
+    15,
+  ));
+
+test("resizeNearest with a residual: value, first and second derivative", () =>
+  check(
+    fc.record({ problem: problems, whole: fc.boolean() }),
+    async ({ problem: { shape, size: any, seed }, whole }) => {
+      const [n, c, h, w] = shape;
+      const size = whole ? ([2 * h, 3 * w] as const) : any;
+      await checkOp({
+        op: (x, residual) => resizeNearest(x!, size, { residual: residual! }),
+        oracle: (x, residual) => withResidual(oracle.resizeNearest(x!, { size }), residual),
+        inputs: [normal(shape, seed), normal([n, c, ...size], seed + 1)],
         seed,
       });
     },
@@ -106,5 +123,15 @@ describe("messages", () => {
     expect(() => resizeBilinear(engine.ones([1, 1, 2, 2]), [2.5, 2])).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: resizeBilinear: got x [1,1,2,2] to [2.5,2], expected [n,c,h,w] to [h,w] of whole numbers from 1]`,
     );
+  });
+
+  test("residual", () => {
+    const x = engine.ones([1, 1, 2, 2]);
+    expect(() => resizeNearest(x, [4, 4], { residual: x })).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: resizeNearest: got residual [1,1,2,2], expected the output's shape [1,1,4,4]]`,
+    );
+    expect(() =>
+      resizeNearest(x, [4, 4], { residual: engine.ones([1, 1, 4, 4], "i32") }),
+    ).toThrowErrorMatchingInlineSnapshot(`[UsageError: resizeNearest: got dtype i32, expected f32]`);
   });
 });
