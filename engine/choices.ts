@@ -36,12 +36,15 @@ export interface Tunable<P, W extends Variant> {
   readonly run: (engine: Engine, inputs: readonly (Tensor | undefined)[], problem: P, way: W) => Tensor;
 }
 
+/** What of an input decides how it is computed on. */
+export type Stored = { readonly shape: Shape; readonly dtype: Dtype };
+
 /** A choice that a walk met: enough to compute the same problem on other numbers. */
 export interface Met {
   readonly key: string;
   readonly tunable: Tunable<unknown, Variant>;
   readonly problem: unknown;
-  readonly inputs: readonly ({ readonly shape: Shape; readonly dtype: Dtype } | undefined)[];
+  readonly inputs: readonly (Stored | undefined)[];
   /** Activations were stored as f16. */
   readonly autocast: boolean;
 }
@@ -83,7 +86,7 @@ export class Choices {
     engine: Engine,
     tunable: Tunable<P, W>,
     problem: P,
-    inputs: readonly (Tensor | undefined)[],
+    inputs: readonly (Stored | undefined)[],
   ): W {
     const { mode } = this;
     const forced = this.#forced.get(tunable.family);
@@ -144,7 +147,7 @@ export class Choices {
 function keyOf<P, W extends Variant>(
   tunable: Tunable<P, W>,
   problem: P,
-  inputs: readonly (Tensor | undefined)[],
+  inputs: readonly (Stored | undefined)[],
   autocasting: boolean,
 ): string {
   const halves = inputs.flatMap((t, i) => (t?.dtype === "f16" ? [i] : []));

@@ -1,4 +1,14 @@
 import {
+  type Flips,
+  flips,
+  intoPack,
+  packBindings,
+  packCount,
+  packPair,
+  packSpot,
+  packThreads,
+} from "./conv-packs.ts";
+import {
   biasAt,
   type ConvEnd,
   endBindings,
@@ -21,31 +31,27 @@ import {
 } from "./tile.ts";
 import { testedTiles } from "./tile-choice.ts";
 
-/** w [co, ci, kh, kw], or, flipped, [ci, co, kh, kw] with its taps backwards -> [kh kw, ci, co rounded up to 4]. */
+/** w [co, ci, kh, kw] -> [kh kw, ci, co rounded up to 4], or flipped, [kh kw reversed, co, ci rounded up to 4]. */
 export const convGemmWeight = defineKernel({
   name: "conv_gemm_weight",
-  bindings: { w: "read f32", y: "read_write vec4f" },
+  bindings: (v: Flips) => packBindings(v, "y", "read_write vec4f"),
   params: { co: "u32", ci: "u32", taps: "u32" },
-  variants: [{ flip: false }, { flip: true }],
-  main: ({ flip }: { flip: boolean }) => `
+  variants: flips,
+  main: (v) => `
     ${linearMain(64)}
-      let vecs = (p.co + 3u) / 4u;
+      ${packSpot(v, "p.taps")}
       // Neighbouring threads read neighbouring weights.
-      let tap = thread % p.taps;
-      let ci = ${flip ? "thread / (p.taps * vecs)" : "thread / p.taps % p.ci"};
-      let four = ${flip ? "thread / p.taps % vecs" : "thread / (p.taps * p.ci)"};
-      let co = four * 4u;
-      if (${flip ? "ci >= p.ci" : "four >= vecs"}) { return; }
-      ${unroll(4, (q) => {
-        const at = flip
-          ? `(ci * p.co + co + ${q}u) * p.taps + p.taps - 1u - tap`
-          : `((co + ${q}u) * p.ci + ci) * p.taps + tap`;
-        return `let v${q} = select(0.0, w[${at}], co + ${q}u < p.co);`;
-      })}
-      y[(tap * p.ci + ci) * vecs + four] = vec4f(v0, v1, v2, v3);
+      let tap = spot % p.taps;
+      let line = spot / p.taps;
+      let i = select(line % inner, line / vecs, flip);
+      let four = select(line / inner, line % vecs, flip);
+      let o = four * 4u;
+      let place = select(tap, p.taps - 1u - tap, flip);
+      ${unroll(4, (q) => `let v${q} = select(0.0, w[${packPair(`(o + ${q}u)`, "i")} * p.taps + place], o + ${q}u < outer);`)}
+      ${intoPack(v, "y", (y) => `${y}[(tap * inner + i) * vecs + four] = vec4f(v0, v1, v2, v3);`)}
     }`,
-  dispatch: ({ co, ci, taps }) => linearGroups(Math.ceil(co / 4) * ci * taps, 64),
-  cost: ({ co, ci, taps }) => ({ bytes: 8 * co * ci * taps, flops: 0 }),
+  dispatch: ({ taps, ...p }, v) => linearGroups(packThreads(p, v, taps), 64),
+  cost: ({ co, ci, taps }, v) => ({ bytes: 4 * (1 + packCount(v)) * co * ci * taps, flops: 0 }),
 });
 
 /**

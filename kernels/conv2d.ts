@@ -1,4 +1,14 @@
 import { common, LANES, ownLane } from "./broadcast.ts";
+import {
+  type Flips,
+  flips,
+  intoPack,
+  packBindings,
+  packCount,
+  packPair,
+  packSpot,
+  packThreads,
+} from "./conv-packs.ts";
 import { readSpan, type Span } from "./conv-span.ts";
 import {
   type Binding,
@@ -22,37 +32,25 @@ import {
  * all taps of a kernel row.
  */
 
-/**
- * w [co, ci, kh, kw] -> [ci, kh, kw, co rounded up to 4], or for the input gradient, with `flip`,
- * [co, kh, kw reversed, ci rounded up to 4]: four output channels in one load.
- */
+/** w [co, ci, kh, kw] -> [ci, kh, kw, co rounded up to 4], or flipped, [co, kh, kw reversed, ci rounded up to 4]. */
 export const convPackWeight = defineKernel({
   name: "conv_pack_weight",
-  bindings: { w: "read f32", y: "read_write vec4f" },
+  bindings: (v: Flips) => packBindings(v, "y", "read_write vec4f"),
   params: { co: "u32", ci: "u32", kh: "u32", kw: "u32" },
-  variants: [{ flip: false }, { flip: true }],
-  main: ({ flip }: { flip: boolean }) => `
+  variants: flips,
+  main: (v) => `
     ${linearMain(64)}
       let taps = p.kh * p.kw;
-      let fast = ${flip ? "p.ci" : "p.co"};
-      let slow = ${flip ? "p.co" : "p.ci"};
-      let vecs = (fast + 3u) / 4u;
-      let f = (thread % vecs) * 4u;
-      let line = thread / vecs;
-      if (line >= slow * taps) { return; }
-      let tap = ${flip ? "taps - 1u - line % taps" : "line % taps"};
-      let s = line / taps;
-      ${unroll(
-        4,
-        (q) => `
-      let at${q} = ${flip ? `(s * p.ci + f + ${q}u)` : `((f + ${q}u) * p.ci + s)`} * taps + tap;
-      let v${q} = select(0.0, w[at${q}], f + ${q}u < fast);`,
-      )}
-      y[thread] = vec4f(v0, v1, v2, v3);
+      ${packSpot(v, "taps")}
+      let o = spot % vecs * 4u;
+      let line = spot / vecs;
+      let i = line / taps;
+      let tap = select(line % taps, taps - 1u - line % taps, flip);
+      ${unroll(4, (q) => `let v${q} = select(0.0, w[${packPair(`(o + ${q}u)`, "i")} * taps + tap], o + ${q}u < outer);`)}
+      ${intoPack(v, "y", (y) => `${y}[spot] = vec4f(v0, v1, v2, v3);`)}
     }`,
-  dispatch: ({ co, ci, kh, kw }, { flip }) =>
-    linearGroups((flip ? co * Math.ceil(ci / 4) : ci * Math.ceil(co / 4)) * kh * kw, 64),
-  cost: ({ co, ci, kh, kw }) => ({ bytes: 8 * co * ci * kh * kw, flops: 0 }),
+  dispatch: ({ kh, kw, ...p }, v) => linearGroups(packThreads(p, v, kh * kw), 64),
+  cost: ({ co, ci, kh, kw }, v) => ({ bytes: 4 * (1 + packCount(v)) * co * ci * kh * kw, flops: 0 }),
 });
 
 export type ConvRowsVariant = Span & {

@@ -1,5 +1,16 @@
 import { LANES } from "./broadcast.ts";
 import {
+  type Flip,
+  type Flips,
+  flips,
+  intoPack,
+  packBindings,
+  packCount,
+  packPair,
+  packSpot,
+  packThreads,
+} from "./conv-packs.ts";
+import {
   type Binding,
   defineKernel,
   type Groups,
@@ -266,65 +277,70 @@ export const winogradInput = defineKernel({
   cost: (p, { tile }) => runCost(p, p.ci, { tile, flops: tile === 2 ? 32 : 240 }),
 });
 
-export type WeightVariant = Tiled & {
-  flip: boolean;
-  /**
-   * A workgroup's pairs of channels are eight by eight, not 64 of u's neighbours, which stand far apart in w unless flipped:
-   * a GPU then reads and writes whole sectors.
-   */
-  blocks: boolean;
-};
+export type WeightVariant = Tiled &
+  Flips & {
+    /**
+     * A workgroup's pairs of channels are eight by eight, not 64 of u's neighbours, which stand far apart in w unless flipped:
+     * a GPU then reads and writes whole sectors. Not of both packs, which are small.
+     */
+    blocks: boolean;
+  };
 
 /** The variant for weights that are flipped or not. */
-export const weightVariant = ({ kind }: Pick<Hardware, "kind">, tile: WinogradTile, flip: boolean) => ({
-  ...{ tile, flip, blocks: kind === "gpu" && !flip },
+export const weightVariant = ({ kind }: Pick<Hardware, "kind">, tile: WinogradTile, flip: Flip) => ({
+  ...{ tile, flip, blocks: kind === "gpu" && flip === false },
 });
 
-/** w [co, ci, 3, 3], or [ci, co, 3, 3] with its taps backwards, -> U [(m + 2)^2, ci, co rounded up to 4]. */
+/** w [co, ci, 3, 3] -> U [(m + 2)^2, ci, co rounded up to 4], or flipped, its taps backwards, [(m + 2)^2, co, ci rounded up to 4]. */
 export const winogradWeight = defineKernel({
   name: "winograd_weight",
-  bindings: { w: "read f32", u: "read_write f32" },
+  bindings: (v: WeightVariant) => packBindings(v, "u", "read_write f32"),
   params: { ci: "u32", co: "u32" },
   variants: winogradTileSizes.flatMap((tile): WeightVariant[] => [
-    { tile, flip: false, blocks: false },
-    { tile, flip: true, blocks: false },
+    ...flips.map((flip) => ({ tile, ...flip, blocks: false })),
     { tile, flip: false, blocks: true },
   ]),
-  main: ({ tile, flip, blocks }: WeightVariant) => {
+  main: (v) => {
+    const { tile, blocks } = v;
     const side = tile + 2;
     const row = winogradRows(tile).weight;
     return `
     ${linearMain(64)}
-      let pitch = (p.co + 3u) / 4u * 4u;
       ${
         blocks
           ? `
+      let flip = false;
+      let inner = p.ci;
+      let outer = p.co;
+      let pitch = (p.co + 3u) / 4u * 4u;
       let across = (pitch + 7u) / 8u;
-      let co = group % across * 8u + lane % 8u;
-      let ci = group / across * 8u + lane / 8u;
-      if (ci >= p.ci || co >= pitch) { return; }
-      let place = ci * pitch + co;`
+      let o = group % across * 8u + lane % 8u;
+      let i = group / across * 8u + lane / 8u;
+      if (i >= inner || o >= pitch) { return; }
+      let place = i * pitch + o;`
           : `
-      let co = thread % pitch;
-      let ci = thread / pitch;
-      if (ci >= p.ci) { return; }
-      let place = thread;`
+      ${packSpot(v, "4u")}
+      let pitch = 4u * vecs;
+      let o = spot % pitch;
+      let i = spot / pitch;
+      let place = spot;`
       }
-      let kept = co < p.co;
-      let at = select(0u, ${flip ? "(ci * p.co + co)" : "(co * p.ci + ci)"} * 9u, kept);
-      ${unroll(9, (t) => `let g${Math.floor(t / 3)}_${t % 3} = select(0.0, w[at + ${flip ? 8 - t : t}u], kept);`)}
+      let kept = o < outer;
+      let at = select(0u, ${packPair("o", "i")} * 9u, kept);
+      ${unroll(9, (t) => `let g${Math.floor(t / 3)}_${t % 3} = select(0.0, w[at + select(${t}u, ${8 - t}u, flip)], kept);`)}
       ${unroll(side, (i) => unroll(3, (c) => `let t${i}_${c} = ${row(i, (k) => `g${k}_${c}`)};`, " "))}
-      let size = p.ci * pitch;
-      ${unroll(side, (i) => unroll(side, (j) => `u[${side * i + j}u * size + place] = ${row(j, (k) => `t${i}_${k}`)};`))}
+      let size = inner * pitch;
+      ${unroll(side, (i) => unroll(side, (j) => `let u${side * i + j} = ${row(j, (k) => `t${i}_${k}`)};`, " "))}
+      ${intoPack(v, "u", (u) => unroll(side * side, (k) => `${u}[${k}u * size + place] = u${k};`))}
     }`;
   },
-  dispatch: ({ ci, co }, { blocks }) =>
-    blocks
-      ? linearGroups(Math.ceil(ci / 8) * Math.ceil(co / 8), 1)
-      : linearGroups(ci * Math.ceil(co / 4) * 4, 64),
-  cost: ({ ci, co }, { tile }) => ({
-    bytes: 4 * (9 + winogradPlaces(tile)) * ci * co,
-    flops: (tile === 2 ? 50 : 110) * ci * co,
+  dispatch: (p, v) =>
+    v.blocks
+      ? linearGroups(Math.ceil(p.ci / 8) * Math.ceil(p.co / 8), 1)
+      : linearGroups(packThreads(p, v, 4), 64),
+  cost: ({ ci, co }, v) => ({
+    bytes: 4 * (9 + packCount(v) * winogradPlaces(v.tile)) * ci * co,
+    flops: packCount(v) * (v.tile === 2 ? 50 : 110) * ci * co,
   }),
 });
 

@@ -8,10 +8,14 @@ import {
   isStrided,
 } from "../../kernels/conv-ways.ts";
 import { bucket, type Tunable } from "../choices.ts";
+import type { Engine } from "../engine.ts";
+import type { Inputs } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
 import { byGemm, weightsByGemm } from "./conv-gemm.ts";
 import { byMatrix } from "./conv-matrix.ts";
+import { packedForBoth } from "./conv-packs.ts";
 import { byFold } from "./conv-phases.ts";
-import type { Convolution, WeightSums } from "./conv-problems.ts";
+import { type Convolution, gradientOf, type WeightSums } from "./conv-problems.ts";
 import { byRows, weightsByRows } from "./conv-rows.ts";
 import { byWinograd, weightsByWinograd } from "./conv-winograd.ts";
 
@@ -40,6 +44,34 @@ export const convolution: Tunable<Convolution, ConvWay> = {
     return byRows(engine, inputs, problem, tile);
   },
 };
+
+/** The way that is chosen; a pack among the inputs decides nothing. */
+const wayOf = (engine: Engine, [x, w, bias, residual]: Inputs, problem: Convolution): ConvWay =>
+  engine.choose(convolution, problem, [x, w, bias, residual]);
+
+/** y from x, w, bias, residual and, where there is one, a pack of w: ways that read another make it. */
+export const convolve = (engine: Engine, inputs: Inputs, problem: Convolution): Tensor =>
+  convolution.run(engine, inputs, problem, wayOf(engine, inputs, problem));
+
+/** The same and, where a gradient in x may be asked for, w packed as that will read it, if one launch can make both packs. */
+export function convolvePacking(
+  engine: Engine,
+  inputs: Inputs,
+  problem: Convolution,
+): Tensor | { y: Tensor; extras: Tensor[] } {
+  const [x, w, bias, residual] = inputs;
+  const way = wayOf(engine, inputs, problem);
+  const turns = engine.recording && x!.node !== undefined;
+  const both = turns ? packedForBoth(engine, w!, way, wayBack(engine, w!, problem)) : undefined;
+  const y = convolution.run(engine, [x, w, bias, residual, both?.pack], problem, way);
+  return both ? { y, extras: [both.flipped] } : y;
+}
+
+/** The way that the gradient in x is going to take. */
+function wayBack(engine: Engine, w: Tensor, problem: Convolution): ConvWay {
+  const dy = { shape: [problem.n, problem.co, problem.oh, problem.ow], dtype: "f32" as const };
+  return engine.autocast(() => engine.choose(convolution, gradientOf(problem), [dy, w]), false);
+}
 
 /** Sums over the batch: its class knows how large that is. */
 export const weightSums: Tunable<WeightSums, ConvWeightWay> = {

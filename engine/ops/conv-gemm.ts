@@ -1,5 +1,5 @@
 import { heldAtOnce, up4 } from "../../kernels/conv-copies.ts";
-import { convGemm, convGemmWeight } from "../../kernels/conv-gemm.ts";
+import { convGemm } from "../../kernels/conv-gemm.ts";
 import { convPhases } from "../../kernels/conv-phases.ts";
 import { isStrided } from "../../kernels/conv-ways.ts";
 import { convWeightGemm, convWeightSum } from "../../kernels/conv-weight-gemm.ts";
@@ -7,6 +7,7 @@ import { type Tile, tileCount } from "../../kernels/tile.ts";
 import type { Engine } from "../engine.ts";
 import type { Inputs } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
+import { packed } from "./conv-packs.ts";
 import { phasesOf } from "./conv-phases.ts";
 import type { Convolution, WeightSums } from "./conv-problems.ts";
 import { sizeOf } from "./conv-shapes.ts";
@@ -16,7 +17,7 @@ import { sizeOf } from "./conv-shapes.ts";
 /** One matrix product, of inputs gathered as they are needed: of a stride's gradient one for each class of its outputs. */
 export function byGemm(
   engine: Engine,
-  [x, w, bias, residual]: Inputs,
+  [x, w, bias, residual, pack]: Inputs,
   problem: Convolution,
   tile: Tile,
 ): Tensor {
@@ -25,8 +26,7 @@ export function byGemm(
   const [height, width] = sizeOf(x!);
   const [[strideY, strideX], [dilationY, dilationX]] = [attrs.stride, attrs.dilation];
   const [top, , left] = attrs.padding;
-  const wp = engine.empty([kh * kw, ci, up4(co)], w!.dtype); // a copy rounds nothing, under autocast neither
-  engine.launch(convGemmWeight, { flip }, { w: w!, y: wp }, { co, ci, taps: kh * kw });
+  const wp = packed(engine, w!, { kernel: "gemm" }, { flip, pack });
   const y = engine.empty([n, co, oh, ow]);
   const sizes = { m: co, ci, height, width, oh, ow, kh, kw, dilationY, dilationX, top, left };
   if (isStrided(problem)) {

@@ -24,6 +24,19 @@ export function convolutionOf(
   return { n: x!.dim(0), ci, co, oh, ow, size, kernel, attrs, flip, stuffing, half, rescale };
 }
 
+/** The geometry of the gradient in the input, a convolution of dy without stride by the flipped weight. */
+export function turnedBack([kh, kw]: Pair, { padding, dilation }: ConvAttrs): ConvAttrs {
+  const top = dilation[0] * (kh - 1) - padding[0];
+  const left = dilation[1] * (kw - 1) - padding[2];
+  return { stride: [1, 1], padding: [top, 0, left, 0], dilation };
+}
+
+/** The problem of the gradient in a convolution's input, which is computed in f32. */
+export const gradientOf = ({ n, ci, co, oh, ow, size, kernel, attrs }: Convolution): Convolution => ({
+  ...{ n, ci: co, co: ci, oh: size![0], ow: size![1], size: [oh, ow], kernel },
+  ...{ attrs: turnedBack(kernel, attrs), flip: true, stuffing: attrs.stride, half: false, rescale: 1 },
+});
+
 /** The geometry of a convolution whose weight gradient is asked for, and its kernel's height and width. */
 export type WeightGradAttrs = ConvAttrs & { readonly kernelSize: Pair };
 

@@ -7,13 +7,11 @@ import { tileCount } from "../../kernels/tile.ts";
 import {
   type By,
   type Share,
-  weightVariant,
   winogradInput,
   winogradOutput,
   winogradPlaces,
   winogradRuns,
   winogradTiles,
-  winogradWeight,
 } from "../../kernels/winograd.ts";
 import { winogradOutputGrad, winogradWeightGrad } from "../../kernels/winograd-grad.ts";
 import { elementOf, endsWithLanes, sharesRows } from "../../kernels/winograd-lanes.ts";
@@ -22,6 +20,7 @@ import type { Engine } from "../engine.ts";
 import type { Inputs } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { BUSY } from "./conv-gemm.ts";
+import { packed } from "./conv-packs.ts";
 import type { Convolution, WeightSums } from "./conv-problems.ts";
 import { sizeOf } from "./conv-shapes.ts";
 import { multiply } from "./matmul.ts";
@@ -91,7 +90,7 @@ function rowsBy(
 /** Transforms of some images after the other, and the products of all their tiles at once. */
 export function byWinograd(
   engine: Engine,
-  [x, w, bias, residual]: Inputs,
+  [x, w, bias, residual, pack]: Inputs,
   problem: Convolution,
   tile: WinogradTile,
 ): Tensor {
@@ -100,8 +99,7 @@ export function byWinograd(
   const { lines, runs } = winogradRuns(tile, { oh, ow, dilationY, dilationX });
   const places = winogradPlaces(tile);
   const coPitch = up4(co);
-  const u = engine.empty([places, ci, coPitch], "f32");
-  engine.launch(winogradWeight, weightVariant(engine.hardware, tile, flip), { w: w!, u }, { ci, co });
+  const u = packed(engine, w!, { kernel: "winograd", tile }, { flip, pack });
   const y = engine.empty([n, co, oh, ow]);
   const most = imagesAtOnce(engine, tile, problem);
   for (let first = 0; first < n; first += most) {

@@ -6,8 +6,8 @@ import * as oracle from "../oracle/conv2d.ts";
 import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./binary.ts";
-import { convolution, weightSums } from "./conv-choice.ts";
-import { convolutionOf, type WeightGradAttrs } from "./conv-problems.ts";
+import { convolve, convolvePacking, weightSums } from "./conv-choice.ts";
+import { convolutionOf, turnedBack, type WeightGradAttrs } from "./conv-problems.ts";
 import {
   type ConvAttrs,
   type ConvOptions,
@@ -43,14 +43,16 @@ const convOp: Op<ConvAttrs & { readonly rescale?: number }> = defineOp({
   name: "conv2d",
   forward: (engine, inputs, { rescale = 1, ...attrs }) => {
     const size = outSize(sizeOf(inputs[0]!), sizeOf(inputs[1]!), attrs);
-    return chosen(engine, convolution, inputs, convolutionOf(inputs, size, attrs, { rescale }));
+    return convolvePacking(engine, inputs, convolutionOf(inputs, size, attrs, { rescale }));
   },
-  vjp: ({ engine, inputs: [x, w], dy, shapes, wants, take, attrs: { rescale = 1, ...attrs } }) => {
+  vjp: ({ engine, inputs: [x, w], dy, shapes, wants, extras, take, attrs: { rescale = 1, ...attrs } }) => {
     const g = rescale === 1 ? dy : scale(dy, rescale);
     const inputSize: Pair = [shapes[0]![2]!, shapes[0]![3]!];
     const before = addsResidual(attrs) ? take(0) : undefined;
     return [
-      wants[0] ? inputGradOp(engine, [g, w, undefined, before], { ...attrs, inputSize }) : undefined,
+      wants[0]
+        ? inputGradOp(engine, [g, w, undefined, before, extras[0]], { ...attrs, inputSize })
+        : undefined,
       wants[1]
         ? conv2dWeightGrad(g, x!, { ...attrs, kernelSize: [shapes[1]![2]!, shapes[1]![3]!] })
         : undefined,
@@ -70,21 +72,14 @@ export type InputGradAttrs = ConvAttrs & { readonly inputSize: Pair };
 /** Whether every way to an input gradient adds a residual: those of strides do not. */
 const addsResidual = ({ stride }: ConvAttrs): boolean => stride[0] * stride[1] === 1;
 
-/** Of dy, w and, where `addsResidual`, a residual as the last of four inputs. */
+/** Of dy, w and, where `addsResidual`, a residual as the fourth input; the fifth is a pack of w, where there is one. */
 const inputGradOp: Op<InputGradAttrs> = defineOp({
   name: "conv2d_input_grad",
   // A stride-1 convolution of dy, with zeros stuffed between for a stride, by the flipped weight.
-  forward: (engine, inputs, { stride, padding, dilation, inputSize }) => {
-    const [kh, kw] = sizeOf(inputs[1]!);
-    const top = dilation[0] * (kh - 1) - padding[0];
-    const left = dilation[1] * (kw - 1) - padding[2];
-    const attrs: ConvAttrs = { stride: [1, 1], padding: [top, 0, left, 0], dilation };
-    return chosen(
-      engine,
-      convolution,
-      inputs,
-      convolutionOf(inputs, inputSize, attrs, { flip: true, stuffing: stride }),
-    );
+  forward: (engine, inputs, { inputSize, ...attrs }) => {
+    const back = turnedBack(sizeOf(inputs[1]!), attrs);
+    const problem = convolutionOf(inputs, inputSize, back, { flip: true, stuffing: attrs.stride });
+    return convolve(engine, inputs, problem);
   },
   vjp: ({ inputs: [dy, w], dy: g, shapes, wants, attrs }) => [
     wants[0] ? convOp(g.engine, [g, w!], attrs) : undefined,

@@ -1,9 +1,10 @@
 /** A convolution as a matrix product of gathered inputs, whole, against the float64 loops. */
 import { expect, test } from "vitest";
 import { conv2d, conv2dInputGrad } from "../../engine/ops/conv2d.ts";
-import { map } from "../../engine/oracle/array.ts";
+import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import { convGemmWeight } from "../../kernels/conv-gemm.ts";
 import { type ConvProblem, convWays } from "../../kernels/conv-ways.ts";
 import type { Tile } from "../../kernels/tile.ts";
 import { sharedTiles, testedTiles } from "../../kernels/tile-choice.ts";
@@ -12,6 +13,7 @@ import { type ConvCase, convCase, lopsided, productCases } from "../support/conv
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { expectNear } from "../support/near.ts";
+import { expectPacks, packShapes } from "../support/packs.ts";
 
 async function byGemm(variant: Tile, fn: () => Tensor, kernel = "conv_gemm"): Promise<ArrayLike<number>> {
   const kernels: string[] = [];
@@ -88,4 +90,23 @@ test("is worth measuring on a GPU, in tiles that it can hold", () => {
   expect(gemms({ kind: "gpu", writesOut: true, maxWorkgroupSize: 64, maxWorkgroupStorage: 16_384 })).toEqual([
     ...sharedTiles.filter((v) => v.rows <= 64 && v.slab === 16).map((v) => ({ kernel: "gemm", ...v })),
   ]);
+});
+
+test.each(convGemmWeight.variants)("packed weight, flip $flip", async (variant) => {
+  for (const shape of packShapes) {
+    const [w, [co, ci, kh, kw]] = [normal(shape, 1), shape];
+    const taps = kh * kw;
+    const packed = (flip: boolean): Array64 => {
+      const [inner, outer] = flip ? [co, ci] : [ci, co];
+      const pitch = Math.ceil(outer / 4) * 4;
+      const data = new Float64Array(taps * inner * pitch);
+      for (let t = 0; t < taps; t++)
+        for (let i = 0; i < inner; i++)
+          for (let o = 0; o < outer; o++)
+            data[(t * inner + i) * pitch + o] =
+              w.data[(flip ? i * ci + o : o * ci + i) * taps + (flip ? taps - 1 - t : t)]!;
+      return { shape: [taps, inner, pitch], data };
+    };
+    await expectPacks(convGemmWeight, variant, { pack: "y", w, packed, params: { co, ci, taps } });
+  }
 });

@@ -27,6 +27,7 @@ import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { launched, variantsFor } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
+import { expectPacks } from "../support/packs.ts";
 
 const grid = (rows: number, columns: number, at: (i: number, j: number) => number): number[][] =>
   Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => at(i, j)));
@@ -111,24 +112,33 @@ describe.each(winogradTileSizes)("the matrices for %i outputs", (tile) => {
 
 test.each(winogradWeight.variants)(
   "kernels: U = G g G^T, tiles of $tile, flip $flip, in blocks $blocks",
-  async ({ tile, flip, blocks }) => {
-    const [ci, co, pitch] = [11, 17, 20];
+  async (variant) => {
+    const { tile } = variant;
     const [side, places] = [tile + 2, winogradPlaces(tile)];
-    const w = normal(flip ? [ci, co, 3, 3] : [co, ci, 3, 3], 1);
-    const expected = new Float64Array(places * ci * pitch);
-    for (let c = 0; c < ci; c++)
-      for (let o = 0; o < co; o++) {
-        const at = (flip ? c * co + o : o * ci + c) * 9;
-        const u = between(
-          matrices[tile].G,
-          grid(3, 3, (i, j) => w.data[at + (flip ? 8 - 3 * i - j : 3 * i + j)]!),
-        );
-        for (let k = 0; k < places; k++)
-          expected[(k * ci + c) * pitch + o] = u[Math.floor(k / side)]![k % side]!;
-      }
-    const shape = [places, ci, pitch];
-    const { u } = await launched(winogradWeight, { tile, flip, blocks }, { w }, { u: shape }, { ci, co });
-    expectNear(u!, { shape, data: expected }, { terms: 9 });
+    for (const [co, ci] of [
+      [17, 11],
+      [3, 24],
+    ] as const) {
+      const w = normal([co, ci, 3, 3], 1);
+      const packed = (flip: boolean): Array64 => {
+        const [inner, outer] = flip ? [co, ci] : [ci, co];
+        const pitch = Math.ceil(outer / 4) * 4;
+        const data = new Float64Array(places * inner * pitch);
+        for (let c = 0; c < inner; c++)
+          for (let o = 0; o < outer; o++) {
+            const at = (flip ? c * ci + o : o * ci + c) * 9;
+            const u = between(
+              matrices[tile].G,
+              grid(3, 3, (i, j) => w.data[at + (flip ? 8 - 3 * i - j : 3 * i + j)]!),
+            );
+            for (let k = 0; k < places; k++)
+              data[(k * inner + c) * pitch + o] = u[Math.floor(k / side)]![k % side]!;
+          }
+        return { shape: [places, inner, pitch], data };
+      };
+      const given = { pack: "u", w, packed, params: { ci, co } };
+      await expectPacks(winogradWeight, variant, given, { terms: 9 });
+    }
   },
 );
 
