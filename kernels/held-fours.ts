@@ -13,7 +13,7 @@ fn cut(a: ${type}, b: ${type}, start: i32) -> ${type} {
   return select(v01, v23, (start & 2) != 0);
 }`;
 
-const hold = (x: string) => `if (at != known && u32(at - head) < count) { held = ${x}[at]; known = at; }`;
+const HOLD = "if (at != known && u32(at - head) < count) { held = x[at]; known = at; }";
 
 /** Before the first row. */
 export const noneHeld = (type: "vec4f" | "vec4u"): string => `
@@ -21,17 +21,17 @@ export const noneHeld = (type: "vec4f" | "vec4u"): string => `
       var known = -1;`;
 
 /**
- * For a row of `width` numbers of x from `begin` on, of which `count` vec4s from `head` on hold some; `start`: where in x the first
+ * For a row of `width` numbers from `begin` on, of which `count` vec4s from `head` on hold some; `start`: where in x the first
  * vec4 would begin that is wanted.
  */
-export const rowHeld = (x = "x"): string => `
+export const rowHeld = `
         let head = begin >> 2u;
         let count = select(0u, u32(((begin + i32(width) + 3) >> 2u) - head), width > 0u);
         var at = start >> 2u;
-        ${hold(x)}`;
+        ${HOLD}`;
 
 /** The next vec4 is then `cut(a, held, start)`. */
-export const nextHeld = (x = "x"): string => `
+export const nextHeld = `
           let a = held;
           at++;
-          ${hold(x)}`;
+          ${HOLD}`;

@@ -12,7 +12,7 @@ export { combine } from "./combine.ts";
 export { convFold } from "./conv-fold.ts";
 export { convGemm, convGemmWeight } from "./conv-gemm.ts";
 export { convMatrix, matrixPixels, matrixWeight } from "./conv-matrix.ts";
-export { convPad, convPadPair } from "./conv-pad.ts";
+export { convPad } from "./conv-pad.ts";
 export { convPhases } from "./conv-phases.ts";
 export { convUpdate } from "./conv-update.ts";
 export { convWeightGemm, convWeightSum } from "./conv-weight-gemm.ts";

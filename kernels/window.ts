@@ -87,9 +87,9 @@ const byLines = `
         let begin = i32((plane * p.height + row) * p.width);
         let start = begin + i32((here & ~3u) - (here + p.left));
         let end = here + p.pitch;
-        ${rowHeld()}
+        ${rowHeld}
         for (var v = here / 4u; 4u * v < end; v++) {
-          ${nextHeld()}
+          ${nextHeld}
           let places = vec4u(4u * v) + vec4u(0u, 1u, 2u, 3u);
           let own = select(vec4u(p.bits), cut(a, held, start), places - vec4u(here + p.left) < vec4u(width));
           pending = select(pending, own, places >= vec4u(here));

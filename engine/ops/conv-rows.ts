@@ -7,7 +7,7 @@ import {
   weightCopies,
   weightRowsBytes,
 } from "../../kernels/conv-copies.ts";
-import { convPad, convPadPair, convPadVariant } from "../../kernels/conv-pad.ts";
+import { convPad, convPadVariant } from "../../kernels/conv-pad.ts";
 import { readsBare, type Taps } from "../../kernels/conv-span.ts";
 import type { ConvTile, ConvWeightTile } from "../../kernels/conv-ways.ts";
 import { convWeightRows, freshRows } from "../../kernels/conv-weight-rows.ts";
@@ -24,63 +24,43 @@ import { inTurns } from "./turns.ts";
 
 // Convolutions by rows of x or of a padded copy: convRows and convWeightRows.
 
-/** What is read of x: a copy of `lines` rows of `pitch`, its first element at (top, left). */
-interface Copy {
-  readonly x: Tensor;
-  readonly lines: number;
-  readonly pitch: number;
-  readonly top: number;
-  readonly left: number;
+/** A padded copy of [planes, h, w] with `lines` rows of `pitch`, x's first element at (top, left). */
+function padded(
+  engine: Engine,
+  x: Tensor,
+  lines: number,
+  pitch: number,
+  top: number,
+  left: number,
+  step: Pair = [1, 1],
+  phases = 1,
+): Tensor {
+  const planes = x.dim(0) * x.dim(1);
+  const [height, width] = sizeOf(x);
+  if (lines === height && pitch === width && top === 0 && left === 0 && step[0] * step[1] * phases === 1)
+    return x;
+  const apart = { stepY: step[0], stepX: step[1], phases };
+  const y = engine.empty([planes, lines, pitch], x.dtype); // a copy rounds nothing, under autocast neither
+  engine.launch(
+    convPad,
+    convPadVariant(engine.hardware, apart),
+    { x, y },
+    { planes, height, width, lines, pitch, top, left, ...apart },
+  );
+  return y;
 }
 
-/** How far apart copies have x's neighbours, and over how many lines its columns are dealt out. */
-interface Apart {
+interface Seeing {
+  readonly padding: ConvAttrs["padding"];
+  /** Columns that come out. */
+  readonly outputs: number;
+  /** Lines and pitch of a copy, and how far apart it has x's neighbours. */
+  readonly copy: Pair;
   readonly step?: Pair;
   readonly phases?: number;
 }
 
-/** Padded copies, by one launch where there are two; x itself where its copy would be no other. */
-function padded(engine: Engine, copies: readonly Copy[], { step = [1, 1], phases = 1 }: Apart): Tensor[] {
-  const near = step[0] * step[1] * phases === 1;
-  const layouts = copies.map(({ x, ...copy }) => {
-    const [height, width] = sizeOf(x);
-    const { lines, pitch, top, left } = copy;
-    const same = near && lines === height && pitch === width && top === 0 && left === 0;
-    const planes = x.dim(0) * x.dim(1);
-    // A copy rounds nothing, under autocast neither.
-    return { x, y: same ? x : engine.empty([planes, lines, pitch], x.dtype), planes, height, width, ...copy };
-  });
-  const apart = { stepY: step[0], stepX: step[1], phases };
-  const variant = convPadVariant(engine.hardware, apart);
-  const [first, second] = layouts.filter(({ x, y }) => x !== y);
-  if (first && second) {
-    const { x: x0, y: y0, ...layout0 } = first;
-    const { x: x1, y: y1, ...layout1 } = second;
-    const params = { ...ending(layout0, "0"), ...ending(layout1, "1"), phases };
-    engine.launch(convPadPair, { by: variant.by }, { x0, y0, x1, y1 }, params);
-  } else if (first) {
-    const { x, y, ...layout } = first;
-    engine.launch(convPad, variant, { x, y }, { ...layout, ...apart });
-  }
-  return layouts.map(({ y }) => y);
-}
-
-/** Names that end so. */
-const ending = <N extends string, K extends string>(values: Record<N, number>, k: K) =>
-  Object.fromEntries(Object.entries(values).map(([name, value]) => [`${name}${k}`, value])) as Record<
-    `${N}${K}`,
-    number
-  >;
-
-interface Seeing extends Apart {
-  readonly padding: ConvAttrs["padding"];
-  /** Columns that come out. */
-  readonly outputs: number;
-  /** Lines and pitch of a copy. */
-  readonly copy: Pair;
-}
-
-/** What tiles read of x: x itself where they can, else a padded copy; `top` lines of zeros above are left to them. */
+/** What tiles read of x, and how it stands there: x itself where they can, else a padded copy. */
 function seenBy(
   engine: Engine,
   x: Tensor,
@@ -89,9 +69,10 @@ function seenBy(
 ) {
   const [height, width] = sizeOf(x);
   if (step[0] * step[1] * phases === 1 && readsBare(engine.hardware, taps, { padding, width, outputs }))
-    return { bare: true, copy: { x, lines: height, pitch: width, top: 0, left: 0 }, top: padding[0] };
+    return { x, bare: true, lines: height, pitch: width, top: padding[0] };
   const [lines, pitch] = copy;
-  return { bare: false, copy: { x, lines, pitch, top: padding[0], left: padding[2] }, top: 0 };
+  const y = padded(engine, x, lines, pitch, padding[0], padding[2], step, phases);
+  return { x: y, bare: false, lines, pitch, top: 0 };
 }
 
 /** The packed weights and the tiles over a padded copy of x, of as many images at once as a binding holds. */
@@ -123,9 +104,7 @@ function tilesOver(
   const [kh, kw] = kernel;
   const taps = { kw, strideX: attrs.stride[1], dilationX: attrs.dilation[1] };
   const copy = paddedSize([oh, ow], kernel, attrs, tile.columns);
-  const apart = { step: stuffing };
-  const seen = seenBy(engine, x!, taps, { padding: attrs.padding, outputs: ow, copy, ...apart });
-  const [xp] = padded(engine, [seen.copy], apart) as [Tensor];
+  const seen = seenBy(engine, x!, taps, { padding: attrs.padding, outputs: ow, copy, step: stuffing });
   engine.launch(
     convRows,
     {
@@ -133,15 +112,15 @@ function tilesOver(
       broadcast: broadcasts(engine.hardware),
       residual: residual !== undefined,
     },
-    { x: xp, w: wp!, bias: bias ?? wp!, residual: residual ?? wp!, y },
+    { x: seen.x, w: wp!, bias: bias ?? wp!, residual: residual ?? wp!, y },
     {
       n: y.dim(0),
       ci,
       co,
       oh,
       ow,
-      lines: seen.copy.lines,
-      pitch: seen.copy.pitch,
+      lines: seen.lines,
+      pitch: seen.pitch,
       top: seen.top,
       coVecs: Math.ceil(co / 4),
       kh,
@@ -189,8 +168,7 @@ function someWeights(
   const taps = { kw, strideX: stride[1], dilationX: dilation[1] };
   const seen = seenBy(engine, x!, taps, { padding, outputs: sums.size[1], copy: copies.x, phases });
   const [oh, dyPitch] = copies.dy;
-  const dyCopy = { x: dy!, lines: oh, pitch: dyPitch, top: 0, left: 0 };
-  const [xp, dyp] = padded(engine, [seen.copy, dyCopy], { phases }) as [Tensor, Tensor];
+  const dyp = padded(engine, dy!, oh, dyPitch, 0, 0, [1, 1], phases);
   const groups = Math.ceil((ci * kh) / khs / tile.lanes) * Math.ceil(co / tile.rows);
   const busy = Math.ceil((engine.hardware.kind === "cpu" ? 16 : 512) / groups);
   const splits = Math.min(n, busy, heldAtOnce(engine.hardware, 4 * co * ci * kh * kw));
@@ -203,14 +181,14 @@ function someWeights(
       fresh: freshRows(khs, stride[0], down),
       broadcast: broadcasts(engine.hardware),
     },
-    { x: xp, dy: dyp, dw: parts },
+    { x: seen.x, dy: dyp, dw: parts },
     {
       n,
       ci,
       co,
       oh,
-      lines: seen.copy.lines,
-      pitch: seen.copy.pitch,
+      lines: seen.lines,
+      pitch: seen.pitch,
       top: seen.top,
       dyPitch,
       kh,

@@ -1,10 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { type Array64, map, type Shape } from "../../engine/oracle/array.ts";
+import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import { sum } from "../../engine/oracle/reduce.ts";
-import type { HostData } from "../../engine/tensor.ts";
 import { broadcasts, LANES } from "../../kernels/broadcast.ts";
-import { convPad, convPadPair } from "../../kernels/conv-pad.ts";
+import { convPad } from "../../kernels/conv-pad.ts";
 import { rowSpan } from "../../kernels/conv-span.ts";
 import { convWeightTile } from "../../kernels/conv-ways.ts";
 import { convWeightRows, freshRows } from "../../kernels/conv-weight-rows.ts";
@@ -261,8 +260,6 @@ describe("x as it is, without a padded copy", () => {
 });
 
 describe("layouts", () => {
-  type Params = Record<keyof typeof convPadPair.params, number>;
-
   test.each(convPad.variants)("padded copy, stuffed $stuffed, by $by", async (variant) => {
     const [stepY, stepX] = variant.stuffed ? [2, 3] : [1, 1];
     for (const [lines, pitch, top, left] of [
@@ -337,38 +334,6 @@ describe("layouts", () => {
       return whole.data[(plane * lines + row) * pitch * phases + column * phases + phase]!;
     });
     expectNear(y!, { shape: whole.shape, data: dealt }, {}, "dealt out");
-  });
-
-  test.each(convPadPair.variants)("two copies by one launch are those by two, by $by", async ({ by }) => {
-    const others = [x, dy, normal([2, 1, 3, 2], 5), normal([1, 1, 1, 1], 6)] as const;
-    const places = [
-      { lines: 9, pitch: 24, top: 2, left: 1 },
-      { lines: 18, pitch: 8, top: -1, left: -2 },
-      { lines: 3, pitch: 4, top: 0, left: 0 },
-    ];
-    for (const [k, x0] of others.entries())
-      for (const phases of by === "fours" ? [1] : [1, 3]) {
-        const pair = [x0, others[(k + 1) % 4]!].map((a, i) => {
-          const [images, channels, height, width] = a.shape as [number, number, number, number];
-          return { a, layout: { planes: images * channels, height, width, ...places[(k + i) % 3]! } };
-        });
-        const [alone, names, params] = [
-          [] as HostData[],
-          {} as Record<string, Array64>,
-          { phases } as Params,
-        ];
-        const shapes: Record<string, Shape> = {};
-        for (const [i, { a, layout }] of pair.entries()) {
-          const shape = [layout.planes, layout.lines, layout.pitch];
-          const single = { ...layout, stepY: 1, stepX: 1, phases };
-          alone.push((await launched(convPad, { stuffed: false, by }, { x: a }, { y: shape }, single)).y!);
-          names[`x${i}`] = a;
-          shapes[`y${i}`] = shape;
-          for (const [name, value] of Object.entries(layout)) params[`${name}${i}` as keyof Params] = value;
-        }
-        const { y0, y1 } = await launched(convPadPair, { by }, names, shapes, params);
-        expect([y0, y1]).toEqual(alone);
-      }
   });
 
   test.each(convPackWeight.variants)("packed weight, flip $flip", async (variant) => {
