@@ -13,7 +13,9 @@ import {
   activationSlope,
   activationValue,
   affine,
+  affineBeside,
   affineLib,
+  affineLibBeside,
   affineParams,
   type BeforeVariant,
   beforeBinding,
@@ -144,13 +146,13 @@ export const groupNormGrad = defineKernel({
       x: "read vec4f",
       dy: "read vec4f",
       statistics: "read vec4f",
-      ...affine,
+      ...affineBeside(v),
       ...beforeBinding(v, true),
       dx: "read_write vec4f",
       grads: "read_write f32",
     }) as Record<keyof typeof affine | "x" | "dy" | "statistics" | "before" | "dx" | "grads", Binding>,
   params: { ...affineParams, groupSize: "u32", width: "u32", dGammaAt: "u32", dBetaAt: "u32" },
-  lib: [...math, affineLib],
+  lib: (v) => [...math, affineLibBeside(v)],
   variants: variants
     .filter(({ by, each }) => by === "group" && each <= 8)
     .flatMap((v) =>

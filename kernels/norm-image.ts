@@ -13,9 +13,10 @@ import { math } from "./lib/math.ts";
 import {
   activationSlope,
   activationValue,
-  affine,
+  type affine,
   affineAt,
-  affineLib,
+  affineBeside,
+  affineLibBeside,
   affineParams,
   type BeforeVariant,
   beforeBinding,
@@ -65,9 +66,10 @@ fn affine(map: u32) -> vec3f {
   let known = affine_at(min(label, p.rows - 1u) * p.pitch, map % p.channels);
   return select(vec3f(nan_at(label)), known, label < p.rows);
 }`;
-const affineOf = ({ labelled }: NormImageVariant): string => (labelled ? labelledLib : affineLib);
-const parametersOf = ({ labelled }: NormImageVariant) =>
-  labelled ? ({ table: "read f32", labels: "read i32" } as const) : affine;
+type Parameters = { labelled: boolean } & BeforeVariant;
+const affineOf = (v: Parameters): string => (v.labelled ? labelledLib : affineLibBeside(v));
+const parametersOf = (v: Parameters) =>
+  v.labelled ? ({ table: "read f32", labels: "read i32" } as const) : affineBeside(v);
 type Bindings<B extends string> = Record<B | keyof typeof affine | "table" | "labels", Binding>;
 
 const imageGroups = ({ maps, channels }: { maps: number; channels: number }): Groups =>
@@ -99,11 +101,11 @@ export const normImage = defineKernel({
     ({
       x: `read ${elementType(v.vec)}`,
       statistics: "read_write vec4f",
-      ...parametersOf(v),
+      ...parametersOf({ ...v, before: false }),
       y: `read_write ${elementType(v.vec)}`,
     }) as Bindings<"x" | "statistics" | "y">,
   params: { ...affineParams, rows: "u32", eps: "f32", plus: "u32" },
-  lib: (v) => [...math, affineOf(v), sumOf(v.vec)],
+  lib: (v) => [...math, affineOf({ ...v, before: false }), sumOf(v.vec)],
   subgroups: () => true,
   subgroupSize: () => LANES,
   variants,

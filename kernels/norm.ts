@@ -207,6 +207,11 @@ export const beforeBinding = ({ before }: BeforeVariant, vec: boolean) =>
 /** WGSL that writes a place of dx. */
 export const writeDx = ({ before }: BeforeVariant, at: string, value: string): string =>
   `dx[${at}] = ${before ? `before[${at}] + (${value})` : value};`;
+/** Beside `before` there is no room for alpha in the eight arrays that every adapter binds: it stands in gamma's array. */
+export const affineBeside = ({ before }: BeforeVariant) =>
+  before ? ({ gamma: "read f32", beta: "read f32" } as const) : affine;
+export const affineLibBeside = ({ before }: BeforeVariant): string =>
+  before ? affineLib.replace(/\balpha\[/g, "gamma[") : affineLib;
 export const dxBytes = ({ before }: BeforeVariant): number => (before ? 8 : 4);
 
 const elementVariants = normActivations.flatMap((act) =>
@@ -350,13 +355,13 @@ export const normGradApply = defineKernel({
       x: `read ${elementType(vec)}`,
       dy: `read ${elementType(vec)}`,
       statistics: "read vec4f",
-      ...affine,
+      ...affineBeside(v),
       factors: "read vec4f",
       ...beforeBinding(v, vec),
       dx: `read_write ${elementType(vec)}`,
     }) as Record<keyof typeof affine | "x" | "dy" | "statistics" | "factors" | "before" | "dx", Binding>,
   params: affineParams,
-  lib: [...math, affineLib],
+  lib: (v) => [...math, affineLibBeside(v)],
   variants: [
     ...elementVariants.map((v): NormGradVariant => ({ ...v, before: false })),
     ...runVariants.map((v): NormGradVariant => ({ act: "elu", ...v, before: true })), // with others on demand

@@ -78,9 +78,6 @@ const gradSums = folding<Maps>("norm_grad_sums", (engine, inputs, { rows, act, p
   return sums;
 });
 
-/** Whether kernels that write dx may bind one array more. */
-export const addsBefore = ({ maxStorageBuffers = 8 }: Hardware): boolean => maxStorageBuffers > 8;
-
 /** What kernels that write dx add it to, or in its place a tensor that they do not bind. */
 const bound = (before: Tensor | undefined, spare: Tensor) => ({ before: before ?? spare });
 

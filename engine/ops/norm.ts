@@ -12,7 +12,6 @@ import type { Tensor } from "../tensor.ts";
 import { add, div, mul, sub } from "./binary.ts";
 import { embedding, embeddingGrad } from "./embedding.ts";
 import {
-  addsBefore,
   factorsOf,
   type LookUp,
   type NormProblem,
@@ -66,9 +65,10 @@ const op = defineOp<Attrs>({
     const rows = engine.empty([maps / channels, Math.max(width, 1)]); // of the parameters' gradients
     const start = (name: AffineName) => Math.max(parts.indexOf(name), 0) * channels;
     const places = { width, dGammaAt: start("gamma"), dBetaAt: start("beta"), dAlphaAt: start("alpha") };
-    const before = addsBefore(engine.hardware) ? take(0) : undefined;
-    const all = [x, dy, statistics, tensors.gamma, tensors.beta, tensors.alpha, rows, before];
     const found = lookUpOf(inputs, attrs);
+    const alphaApart = problem.params.useAlpha === 1 && tensors.alpha !== tensors.gamma;
+    const before = alphaApart ? undefined : take(0); // see affineBeside of kernels/norm.ts
+    const all = [x, dy, statistics, tensors.gamma, tensors.beta, tensors.alpha, rows, before];
     if (found) {
       const dx = normedImagesBack(engine, all, { ...problem, places }, found);
       return [dx, wants[1] ? embeddingGrad(rows, found.labels, found.table.dim(0)) : undefined];

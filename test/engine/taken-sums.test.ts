@@ -72,9 +72,6 @@ async function check(
   await checkOp({ ...both, inputs, seed: 3, terms: 100, magnitude: 30 });
 }
 
-/** Of a norm, whose kernels bind eight arrays without it. */
-const ofNorm = (engine.hardware.maxStorageBuffers ?? 8) > 8 ? 0 : 1;
-
 const attrs = { eps: 1e-2, activation: "silu" } as const;
 const inputs = [normal([2, 4, 4, 4], 1), normal([4], 2), normal([4], 3)];
 const instances: Parameters<typeof check>[0] = [
@@ -87,12 +84,36 @@ const pairs: Parameters<typeof check>[0] = [
 ];
 
 describe("norms", () => {
-  test("as an adapter takes them", () => check(instances, inputs, ofNorm));
+  test("as an adapter takes them", () => check(instances, inputs, 0));
 
-  test("in sweeps", () => choosingFor({ subgroups: false }, () => check(pairs, inputs, ofNorm)));
+  test("in sweeps", () => choosingFor({ subgroups: false }, () => check(pairs, inputs, 0)));
 
-  test("that leave no room for another array", () =>
-    choosingFor({ maxStorageBuffers: 8 }, () => check(instances, inputs, 1)));
+  test("with an alpha apart, which leave no array for it", () =>
+    check(
+      [
+        (x, gamma, alpha) => instanceNormPlus(x!, { gamma, alpha, ...attrs }),
+        (x, gamma, alpha) => norm(x!, { ...attrs, groups: 4, plus: true }, gamma!, null, alpha!),
+      ],
+      inputs,
+      1,
+    ));
+
+  test("with parameters in rows", () => {
+    const part = (rows: Array64, at: number) =>
+      array64(
+        [2, 4],
+        [0, 1].flatMap((n) => [...rows.data.subarray(12 * n + at, 12 * n + at + 4)]),
+      );
+    return check(
+      [
+        (x, values) =>
+          instanceNormPlus(x!, { rows: { values: values!, order: ["beta", "alpha", "gamma"] }, ...attrs }),
+        (x, v) => norm(x!, { ...attrs, groups: 4, plus: true }, part(v!, 8), part(v!, 0), part(v!, 4)),
+      ],
+      [inputs[0]!, normal([2, 12], 5)],
+      0,
+    );
+  });
 
   const shared = { lanes: 2, each: 2, maps: 2, groups: 8 };
   test.each([
@@ -103,7 +124,7 @@ describe("norms", () => {
     if (subgroups && !engine.hardware.subgroups) return;
     const back = way.kernel === "lanes" ? { ...way, keep: "both" } : way;
     await engine.choices.forcing("norm", { ...way, ...forward }, () =>
-      engine.choices.forcing("norm_grad", back, () => check(pairs, inputs, ofNorm)),
+      engine.choices.forcing("norm_grad", back, () => check(pairs, inputs, 0)),
     );
   });
 
@@ -117,7 +138,7 @@ describe("norms", () => {
           norm(x!, { ...attrs, groups: 4, plus: true }, array64([4], data), null, null),
       ],
       [inputs[0]!, normal([1, 4], 2)],
-      ofNorm,
+      0,
     ).finally(() => labels.dispose());
   });
 });

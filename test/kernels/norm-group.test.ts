@@ -17,7 +17,7 @@ import {
 } from "../../kernels/norm-lanes.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
-import { eachVariant, eachVariantFor, launched } from "../support/kernels.ts";
+import { eachVariant, launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 const SLOPE = 0.2;
@@ -152,7 +152,7 @@ function expectGradients(
   expectNear(got["grads"]!, grads, { terms: hw, magnitude: 10 * Math.sqrt(hw) }, told);
 }
 
-test.each(eachVariantFor(groupNormGrad, engine.hardware))("%s", async (_, v) => {
+test.each(eachVariant(groupNormGrad))("%s", async (_, v) => {
   for (const sizes of sizesFor(v)) {
     const { inputs, before, params, dx, grads } = gradients(sizes, v.act);
     const outputs = { dx: dx.shape, grads: grads.shape };
@@ -183,7 +183,7 @@ describe.runIf(engine.hardware.subgroups)("by lanes for each map", () => {
     }
   });
 
-  test.each(eachVariantFor(normLanesGrad, engine.hardware))("%s", async (_, v) => {
+  test.each(eachVariant(normLanesGrad))("%s", async (_, v) => {
     for (const sizes of sizesOf(v)) {
       const { inputs, before, params, dx, grads } = gradients(sizes, v.act);
       const outputs = { dx: dx.shape, grads: grads.shape };

@@ -9,7 +9,7 @@ import { type NormImageVariant, normImage, normImageGrad, normsImages } from "..
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { choosingFor, engine } from "../support/engine.ts";
-import { eachVariant, eachVariantFor, launched } from "../support/kernels.ts";
+import { eachVariant, launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 const EPS = 1e-3;
@@ -97,7 +97,7 @@ describe.runIf(broadcasts(engine.hardware)).each([false, true])("++: %s", (plus)
     }
   });
 
-  test.each(eachVariantFor(normImageGrad, engine.hardware))("%s", async (_, v) => {
+  test.each(eachVariant(normImageGrad))("%s", async (_, v) => {
     for (const [n, c, hw] of sizesFor(v)) {
       const { x, dy, width, arrays, parts, attrs, params } = problem(c, n, hw, v, plus);
       const grads = normGrad(x, dy, attrs, ...parts);

@@ -16,7 +16,7 @@ import {
 } from "../../kernels/norm-split.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
-import { eachVariant, eachVariantFor, launched } from "../support/kernels.ts";
+import { eachVariant, launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
 const SLOPE = 0.2;
@@ -167,7 +167,7 @@ describe.runIf(engine.hardware.subgroups)("norms in two sweeps", () => {
       }
   });
 
-  test.each(eachVariantFor(normGradSplit, engine.hardware))("%s", async (_, v) => {
+  test.each(eachVariant(normGradSplit))("%s", async (_, v) => {
     for (const any of sizesFor(v)) {
       const sizes = ofKind(any, v.plus);
       const { images, channels, hw } = sizes;

@@ -13,13 +13,13 @@ import {
 } from "../../kernels/sliding-fours.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
-import { eachVariantFor, launched } from "../support/kernels.ts";
+import { eachVariant, launched, variantsFor } from "../support/kernels.ts";
 import { integers, largest, ties } from "../support/maxima.ts";
 import { expectNear } from "../support/near.ts";
 
 /** Variants that this adapter can run. */
 const here = (kernel: typeof meanOfFours | typeof maxOfFours | typeof maxOfFoursGrad) =>
-  eachVariantFor(kernel, engine.hardware);
+  eachVariant({ name: kernel.name, variants: variantsFor(kernel, engine.hardware) });
 const gpu = { ...engine.hardware, kind: "gpu" } as const;
 const leadOf = (left: number) =>
   foursVariant(gpu, "mean", { kh: 1, kw: left + 1, left, from: 4, to: 4, oh: 1 })!.lead;

@@ -53,12 +53,6 @@ export async function launched<B extends string, P extends string, V extends Var
   return Object.fromEntries(names.map((name, i) => [name, values[i]!]));
 }
 
-/** `eachVariant` of those that an adapter can compile. */
-export const eachVariantFor = <V extends Variant>(
-  kernel: Parameters<typeof variantsFor<V>>[0] & { name: string },
-  hw: Parameters<typeof variantsFor>[1],
-) => eachVariant({ name: kernel.name, variants: variantsFor(kernel, hw) });
-
 /** The variants that an adapter can compile. */
 export const variantsFor = <V extends Variant>(
   {
@@ -67,18 +61,16 @@ export const variantsFor = <V extends Variant>(
     subgroupSize,
     matrices,
     workgroupBytes,
-    bindings,
   }: Pick<
     Kernel<string, string, V>,
-    "variants" | "subgroups" | "subgroupSize" | "matrices" | "workgroupBytes" | "bindings"
+    "variants" | "subgroups" | "subgroupSize" | "matrices" | "workgroupBytes"
   >,
-  hw: Pick<Hardware, "subgroups" | "subgroupSize" | "matrix" | "maxWorkgroupStorage" | "maxStorageBuffers">,
+  hw: Pick<Hardware, "subgroups" | "subgroupSize" | "matrix" | "maxWorkgroupStorage">,
 ): readonly V[] =>
   variants.filter(
     (v) =>
       (hw.subgroups || !subgroups?.(v)) &&
       (subgroupSize?.(v) ?? hw.subgroupSize) === hw.subgroupSize &&
       (hw.matrix !== undefined || !matrices?.(v)) &&
-      (workgroupBytes?.(v) ?? 0) <= hw.maxWorkgroupStorage &&
-      Object.keys(bindings(v)).length <= (hw.maxStorageBuffers ?? 8),
+      (workgroupBytes?.(v) ?? 0) <= hw.maxWorkgroupStorage,
   );
