@@ -2,7 +2,7 @@ import type { Hardware, Variant } from "../kernels/kernel.ts";
 import type { Engine } from "./engine.ts";
 import { UsageError } from "./errors.ts";
 import { autotuneVariable } from "./platform/cache.ts";
-import type { Dtype, Shape, Tensor } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
 
 /*
  * Which of several ways computes an op. An op that has ways declares them as a Tunable and asks `choose` on every run:
@@ -37,7 +37,7 @@ export interface Tunable<P, W extends Variant> {
 }
 
 /** What of an input decides how it is computed on. */
-export type Stored = { readonly shape: Shape; readonly dtype: Dtype };
+type Stored = Pick<Tensor, "shape" | "dtype">;
 
 /** A choice that a walk met: enough to compute the same problem on other numbers. */
 export interface Met {

@@ -8,7 +8,7 @@ import { unary } from "../kernels/unary.ts";
 import { type TuneOptions, type Tuning, tune } from "./autotune.ts";
 import type { MemoryReport } from "./buffers.ts";
 import { Capture } from "./capture.ts";
-import type { Choices, Stored, Tunable } from "./choices.ts";
+import type { Choices, Tunable } from "./choices.ts";
 import type { Launch } from "./dry.ts";
 import { invariant, UsageError } from "./errors.ts";
 import { Faults } from "./faults.ts";
@@ -324,7 +324,7 @@ export class Engine {
   choose<P, W extends Variant>(
     tunable: Tunable<P, W>,
     problem: P,
-    inputs: readonly (Stored | undefined)[],
+    inputs: readonly (Pick<Tensor, "shape" | "dtype"> | undefined)[],
   ): W {
     return this.choices.choose(this, tunable, problem, inputs);
   }

@@ -1,4 +1,4 @@
-import { groupNorm, instanceNorm, instanceNormPlus } from "../../engine/ops/index.ts";
+import { add, groupNorm, instanceNorm, instanceNormPlus } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { bothPasses, sized } from "../checks.ts";
 import type { Case } from "../harness.ts";
@@ -26,6 +26,8 @@ interface Norm {
   readonly parameters: Parameters;
   readonly apply: (x: Tensor, ...p: Tensor[]) => Tensor;
   readonly sizes?: Sizes;
+  /** The result is added to x: its gradient comes onto one that x has already. */
+  readonly branch?: boolean;
 }
 
 /** By x and parameters of these shapes. */
@@ -48,6 +50,11 @@ const norms: Record<string, Norm> = {
     parameters: shared(2),
     apply: (x, gamma, beta) => groupNorm(x, 8, { gamma, beta, activation: "silu" }),
   },
+  "x + group norm 8, SiLU": {
+    parameters: shared(2),
+    apply: (x, gamma, beta) => add(x, groupNorm(x, 8, { gamma, beta, activation: "silu" })),
+    branch: true,
+  },
   "group norm 32 of large maps, SiLU": {
     parameters: shared(2),
     apply: (x, gamma, beta) => groupNorm(x, 32, { gamma, beta, activation: "silu" }),
@@ -55,9 +62,12 @@ const norms: Record<string, Norm> = {
   },
 };
 
-/** x read and y written once are 8 bytes an element; backward x and dy read and dx written once: 12 more. */
+/**
+ * x read and y written once are 8 bytes an element; backward x and dy read and dx written once: 12 more. A branch's sum reads
+ * two arrays and writes one, and its dx reads one more.
+ */
 export const cases: SizedCases = bySize(usual, (_, kind): readonly Case[] =>
-  Object.entries(norms).flatMap(([name, { parameters, apply, sizes = usual }]): Case[] => {
+  Object.entries(norms).flatMap(([name, { parameters, apply, sizes = usual, branch = false }]): Case[] => {
     const full = sizes[kind];
     const { small } = sizes;
     const shapes = (size: Size) => [size, ...parameters(size)];
@@ -67,8 +77,8 @@ export const cases: SizedCases = bySize(usual, (_, kind): readonly Case[] =>
       {
         ...common,
         name: `${name}, forward`,
-        bytes: 8 * elements,
-        flops: 10 * elements,
+        bytes: (branch ? 20 : 8) * elements,
+        flops: (branch ? 11 : 10) * elements,
         ...sized(full, small, (engine, size) =>
           apply(...(shapes(size).map((s, i) => drawn(engine, s, i + 1)) as [Tensor])),
         ),
@@ -76,8 +86,8 @@ export const cases: SizedCases = bySize(usual, (_, kind): readonly Case[] =>
       {
         ...common,
         name: `${name}, both passes`,
-        bytes: 20 * elements,
-        flops: 32 * elements,
+        bytes: (branch ? 36 : 20) * elements,
+        flops: (branch ? 34 : 32) * elements,
         ...bothPasses({
           full,
           small,
