@@ -13,7 +13,9 @@ export interface Raster {
  * errors, and its own for what fast-png takes though it cannot be read.
  */
 export function decodePng(bytes: Uint8Array): Raster {
-  const png = decode(bytes, { checkCrc: true });
+  // In a buffer of its own: fast-png reads on beyond a cut file, in what else its buffer holds.
+  const alone = bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+  const png = decode(alone, { checkCrc: true });
   requireReadable(png, bytes);
   const { samples, channels, most } = unpack(png);
   const alpha = channels === 2 || channels === 4;

@@ -27,7 +27,7 @@ export function modelsTable(engine: Engine): string {
       one.batch.slice(1).join("x"),
       one.parameters.toLocaleString("en"),
       (one.flops.forward / 1e9).toFixed(2),
-      (one.memory.saved / 2 ** 20).toFixed(1),
+      (step.memory.saved / step.batch[0]! / 2 ** 20).toFixed(1),
       String(step.batch[0]),
       (neededBytes(step.memory) / 2 ** 30).toFixed(2),
     ];
