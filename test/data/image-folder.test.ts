@@ -4,6 +4,7 @@ import { encode } from "fast-png";
 import { expect, test } from "vitest";
 import { toBatch } from "../../data/dataset.ts";
 import { imageFolder } from "../../data/image-folder.ts";
+import { decodePng } from "../../data/png.ts";
 import { jpegFiles } from "./jpeg-files.ts";
 import { GREY, PALETTE, pngFile } from "./png-file.ts";
 import { complaint, tempFolder } from "./temp-folder.ts";
@@ -200,6 +201,11 @@ test("says which file is wrong, and how to mend it", () => {
   expect(complaint(folder, () => imageFolder(folder, { channels: 4 }))).toMatchInlineSnapshot(
     `"UsageError: image folder: got channels 4, expected 1 (grey) or 3 (RGB); leave it out for the set's own"`,
   );
+});
+
+test("what else a cut file's buffer holds is not read", () => {
+  const whole = plain([10, 20, 30], { width: 40, height: 40 });
+  expect(() => decodePng(whole.subarray(0, 60))).toThrow("Error while decompressing");
 });
 
 test("a file that is none though its parts are whole is a complaint", () => {
