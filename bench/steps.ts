@@ -36,7 +36,7 @@ function langevin(engine: Engine): Capture<unknown> {
       noise.updateBy(x, s, { keep: 1, pull: 1e-8, noise: 1e-4 }, noise.of(x.shape)); // so small that the chain stays finite
     });
   };
-  return recorded(engine, "langevin step of the demo", step, { fuseUpdates: true });
+  return recorded(engine, "langevin step of the demo", step, { fuseUpdates: true, hoist: true });
 }
 
 /** The steps of training and sampling. */

@@ -1,12 +1,15 @@
 import { DeviceError } from "./errors.ts";
 import { LowestFirst } from "./lowest-first.ts";
 
-/** One GPUBuffer of the pool. `serial` is the submit it was last used in, so that host writes keep their order. */
+/** One GPUBuffer of the pool. */
 export interface Block {
   readonly buffer: GPUBuffer;
   readonly bytes: number;
   readonly id: number;
+  /** The submit it was last used in, so that host writes keep their order. */
   serial: number;
+  /** When it was last written, as the stream counts writes; 0 before the first. */
+  written: number;
 }
 
 /** What Engine.memory tells. */
@@ -105,7 +108,7 @@ export class BufferPool {
     const buffer = this.#device.createBuffer({ label: who(), size, usage });
     this.#ledger.created++;
     this.#ledger.take(size);
-    const block = { buffer, bytes: size, id: BufferPool.#nextId++, serial: -1 };
+    const block = { buffer, bytes: size, id: BufferPool.#nextId++, serial: -1, written: 0 };
     this.#used.add(block);
     return block;
   }
@@ -121,14 +124,18 @@ export class BufferPool {
     this.#ledger.pooled += block.bytes;
   }
 
-  /** Destroys every free buffer. */
-  trim(): void {
+  /** Destroys every free buffer, but for `kept`. */
+  trim(kept: ReadonlySet<Block> = new Set()): void {
     this.#send();
     for (const [bytes, free] of this.#free) {
-      for (const { buffer } of free) buffer.destroy();
-      this.#ledger.pooled -= bytes * free.size;
+      const left = new LowestFirst<Block>();
+      for (const block of free) {
+        if (kept.has(block)) left.add(block);
+        else block.buffer.destroy();
+      }
+      this.#ledger.pooled -= bytes * (free.size - left.size);
+      this.#free.set(bytes, left);
     }
-    this.#free.clear();
   }
 
   /** Destroys every buffer, those in use too; what is released later is ignored. `why` is for those who ask for them. */

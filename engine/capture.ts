@@ -1,6 +1,8 @@
-import type { BufferPool } from "./buffers.ts";
+import type { Block, BufferPool } from "./buffers.ts";
+import type { Hoisted } from "./hoist.ts";
+import { HoistedArrays } from "./hoisted.ts";
 import { ParamArena } from "./param-arena.ts";
-import { type Command, type CommandStream, isDynamic } from "./stream.ts";
+import { type Command, type CommandStream, isDynamic, writtenBy } from "./stream.ts";
 
 /**
  * A step recorded once and replayed: the same dispatches on the same buffers, with every Scalar read anew.
@@ -10,6 +12,7 @@ import { type Command, type CommandStream, isDynamic } from "./stream.ts";
 export class Capture<T> {
   /** What the captured function returned; its tensors hold the newest replay's values. */
   readonly result: T;
+  /** What every replay runs. */
   readonly commands: readonly Command[];
   readonly #device: GPUDevice;
   readonly #stream: CommandStream;
@@ -18,12 +21,14 @@ export class Capture<T> {
   readonly #groups: readonly GPUBindGroup[];
   /** Commands whose parameters change. */
   readonly #dynamic: readonly Command[];
+  readonly #written: readonly Block[];
+  readonly #hoisted: HoistedArrays;
 
   constructor(
     device: GPUDevice,
     stream: CommandStream,
     pools: readonly BufferPool[],
-    commands: readonly Command[],
+    { commands, hoisted = [] }: { commands: readonly Command[]; hoisted?: readonly Hoisted[] },
     result: T,
   ) {
     this.#device = device;
@@ -32,6 +37,8 @@ export class Capture<T> {
     this.commands = commands;
     this.result = result;
     this.#dynamic = commands.filter(isDynamic);
+    this.#written = [...new Set(commands.flatMap(writtenBy))];
+    this.#hoisted = new HoistedArrays(device, stream, hoisted);
     // Their slots come first, so that a replay sends them in one piece.
     let [first, other] = [0, this.#dynamic.length];
     const slots = commands.map((c) => (isDynamic(c) ? first++ : other++));
@@ -45,14 +52,14 @@ export class Capture<T> {
 
   /** Runs the step again. */
   replay(): void {
-    this.#refresh();
+    this.#begin();
     this.#stream.replay(this.commands, this.#groups);
   }
 
   /** Runs the commands from `from` up to `to` with a pass each, `around` giving each pass its timestamps. */
   replayRange(from: number, to: number, around: (i: number) => GPUComputePassDescriptor): void {
+    this.#begin();
     this.#stream.flush();
-    this.#refresh();
     const encoder = this.#device.createCommandEncoder();
     for (let i = from; i < to; i++) {
       const pass = encoder.beginComputePass(around(i));
@@ -64,8 +71,8 @@ export class Capture<T> {
 
   /** Runs only these commands, in one submit: for their time, for what they compute then means nothing. */
   replayOnly(indices: readonly number[]): void {
+    this.#begin();
     this.#stream.flush();
-    this.#refresh();
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     for (const i of indices) this.#stream.encode(pass, this.commands, this.#groups, i, i + 1);
@@ -76,11 +83,14 @@ export class Capture<T> {
   /** Frees the step's own buffers. Its result's tensors are unusable afterwards. */
   dispose(): void {
     this.#params.destroy();
+    this.#hoisted.destroy();
     for (const pool of this.#pools) pool.close("its capture was disposed; read or copy it before");
-    this.#stream.forgetBindGroups(this.#groups.length);
+    this.#stream.forgetBindGroups(this.#groups.length + this.#hoisted.size);
   }
 
-  #refresh(): void {
+  #begin(): void {
+    this.#hoisted.renew();
+    for (const block of this.#written) this.#stream.wrote(block);
     this.#dynamic.forEach((c, slot) => {
       this.#params.set(slot, c);
     });

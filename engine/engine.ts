@@ -6,7 +6,7 @@ import type { Hardware, Kernel, Variant } from "../kernels/kernel.ts";
 import { vecsPerThread } from "../kernels/lanewise.ts";
 import { unary } from "../kernels/unary.ts";
 import { type TuneOptions, type Tuning, tune } from "./autotune.ts";
-import type { MemoryReport } from "./buffers.ts";
+import type { BufferPool, MemoryReport } from "./buffers.ts";
 import { Capture } from "./capture.ts";
 import type { Choices, Tunable } from "./choices.ts";
 import type { Launch } from "./dry.ts";
@@ -15,6 +15,7 @@ import { Faults } from "./faults.ts";
 import { LanewiseFusion } from "./fusion.ts";
 import { GraphNode } from "./graph.ts";
 import { describeHardware, largestBinding, largestBuffer } from "./hardware.ts";
+import { type HoistedStep, hoist } from "./hoist.ts";
 import { fromHost } from "./host-data.ts";
 import { Launcher } from "./launcher.ts";
 import { Releases, usesOf } from "./lifetimes.ts";
@@ -30,12 +31,19 @@ import { readBack } from "./read-back.ts";
 import type { ScalarLike } from "./scalar.ts";
 import { forEachTensor, Scopes } from "./scopes.ts";
 import { requireShape, shapeSize, showShape } from "./shapes.ts";
-import { type Command, CommandStream } from "./stream.ts";
+import { blocksOf, type Command, CommandStream } from "./stream.ts";
 import { copyStrided } from "./strided.ts";
 import { bytesOf, type Dtype, dtypeOf, type HostData, type Shape, type Storage, Tensor } from "./tensor.ts";
 import { tunedFor } from "./tuning-file.ts";
 import { withFusedUpdates } from "./update-fusion.ts";
 import { type VerifyOptions, type VerifyReport, verify } from "./verify.ts";
+
+/** See Engine.capture. */
+export interface CaptureOptions {
+  readonly fuseUpdates?: boolean;
+  readonly hoist?: boolean;
+  readonly inputs?: readonly Tensor[];
+}
 
 /** Engines by hand until they are destroyed: Dawn ends the process where the handles of a device that is not are collected. */
 const undestroyed = new Set<Engine>();
@@ -278,8 +286,12 @@ export class Engine {
    * Runs a step once and records it for replay. Shapes are fixed; tensors made inside belong to the capture;
    * host numbers are fixed too, unless they are Scalars. Tensors made before and disposed later must outlive it.
    * `fuseUpdates`: where a sampler's update follows the convolution that computes its score, they replay as one kernel.
+   * `hoist`: what is computed of tensors that the step does not write, as packed weights are, replays compute again only
+   * after those were written. It stays in memory: up to an eighth of the budget, or 512 MiB where that is not known.
+   * `inputs`: tensors that are written before each replay, so that nothing made of them is worth keeping.
    */
-  capture<T>(fn: () => T, { fuseUpdates = false } = {}): Capture<T> {
+  capture<T>(fn: () => T, options: CaptureOptions = {}): Capture<T> {
+    const { fuseUpdates = false, hoist: hoists = false, inputs = [] } = options;
     if (this.#launcher.recording) throw new UsageError("capture: already recording; captures do not nest");
     const recorded: Command[] = [];
     const releases = new Releases();
@@ -288,9 +300,18 @@ export class Engine {
       (pools) => {
         const result = this.#launcher.record(recorded, () => this.scope(fn));
         forEachTensor(result, (t) => this.untrack(t));
-        const commands = fuseUpdates ? withFusedUpdates(recorded, releases, this.programs) : recorded;
-        const fused = this.#fusion.captured(commands, usesOf(recorded, releases));
-        return new Capture(this.device, this.stream, pools, fused, result);
+        const {
+          commands: kept,
+          moved,
+          hoisted,
+        } = hoists
+          ? this.#hoist(recorded, releases, pools[1], inputs)
+          : { commands: recorded, moved: new Set(), hoisted: [] };
+        const updated = fuseUpdates ? withFusedUpdates(kept, releases, this.programs) : kept;
+        const rest = updated.filter((c) => !moved.has(c));
+        const commands = this.#fusion.captured(rest, usesOf(kept, releases));
+        if (moved.size > 0) pools[0].trim(blocksOf(commands));
+        return new Capture(this.device, this.stream, pools, { commands, hoisted }, result);
       },
     );
   }
@@ -430,6 +451,19 @@ export class Engine {
     } finally {
       this.stream.waited();
     }
+  }
+
+  #hoist(
+    commands: readonly Command[],
+    releases: Releases,
+    pool: BufferPool,
+    inputs: readonly Tensor[],
+  ): HoistedStep {
+    return hoist(commands, releases, {
+      take: (bytes) => pool.acquire(bytes, () => "an array that replays share"),
+      room: this.#memory.spare,
+      inputs: new Set(inputs.map((t) => t.storage.block)),
+    });
   }
 
   #allocate(shape: Shape, dtype: Dtype, from: "host" | "kernels" = "kernels"): Tensor {

@@ -36,6 +36,8 @@ export class CommandStream {
   readonly #fusion: LanewiseFusion;
   readonly #pace: Pace;
   #pending: Command[] = [];
+  /** Counts what is written, by commands and by the host. */
+  #writes = 0;
   /** Of blocks that pending commands touch. */
   readonly #releases = new Releases();
   /** Counts submits. */
@@ -67,7 +69,16 @@ export class CommandStream {
     this.#pending.push(
       isDynamic(command) ? { program, ranges, params: params.map(numberOf), groups } : command,
     );
-    for (const { block } of ranges) block.serial = this.serial;
+    for (let k = 0; k < ranges.length; k++) {
+      const { block } = ranges[k]!;
+      block.serial = this.serial;
+      if (isWritten(command, k)) this.wrote(block);
+    }
+  }
+
+  /** Notes that a block is about to hold something else. */
+  wrote(block: Block): void {
+    block.written = ++this.#writes;
   }
 
   /** Tells that a block came back to its pool: nobody reads what pending commands leave there. */
@@ -137,6 +148,7 @@ export class CommandStream {
   /** Host data into a block, after every dispatch that uses it now. */
   write(block: Block, data: ArrayBufferView<ArrayBuffer>): void {
     if (block.serial === this.serial) this.flush();
+    this.wrote(block);
     const whole = data.byteLength - (data.byteLength % 4);
     this.#device.queue.writeBuffer(block.buffer, 0, data.buffer, data.byteOffset, whole);
   }
@@ -165,6 +177,15 @@ export class CommandStream {
     this.serial++;
   }
 }
+
+/** Whether a command writes its range k. */
+export const isWritten = ({ program }: Command, k: number): boolean => program.layout.key[k] === "w";
+
+export const writtenBy = (command: Command): Block[] =>
+  command.ranges.flatMap(({ block }, k) => (isWritten(command, k) ? [block] : []));
+
+export const blocksOf = (commands: readonly Command[]): Set<Block> =>
+  new Set(commands.flatMap(({ ranges }) => ranges.map(({ block }) => block)));
 
 /** Whether a replay has to read some of a command's parameters anew. */
 export function isDynamic({ params }: Command): boolean {

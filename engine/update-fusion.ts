@@ -7,7 +7,7 @@ import type { Block } from "./buffers.ts";
 import type { Releases } from "./lifetimes.ts";
 import type { ProgramCache } from "./programs.ts";
 import { numberOf, type ScalarLike } from "./scalar.ts";
-import type { BlockRange, Command } from "./stream.ts";
+import { type BlockRange, type Command, writtenBy } from "./stream.ts";
 
 /*
  * A sampler knows a score, a network knows no sampler: that the one's update follows the other's last convolution is
@@ -55,7 +55,7 @@ function scoreOf(commands: readonly Command[], i: number, releases: Releases): S
   const chain = range(update, "x").block;
   const reads = convolution.ranges.slice(0, -1).map((r) => r.block);
   const changed = (from: number) =>
-    commands.flatMap((c, k) => (k > from && k < i && k !== last ? writes(c) : []));
+    commands.flatMap((c, k) => (k > from && k < i && k !== last ? writtenBy(c) : []));
   if (reads.some((block) => block === chain || changed(place).includes(block))) return undefined;
   if (factor?.each && changed(last).includes(factor.each.block)) return undefined;
   return factor
@@ -71,7 +71,7 @@ function makerOf(
   releases: Releases,
 ): number | undefined {
   const until = releases.after(block, i);
-  const made = commands.findLastIndex((c, k) => k < i && writes(c).includes(block));
+  const made = commands.findLastIndex((c, k) => k < i && writtenBy(c).includes(block));
   if (until === undefined || made < 0) return undefined;
   const touched = commands.slice(made + 1, until).filter((c) => c.ranges.some((r) => r.block === block));
   return touched.length === 1 ? made : undefined;
@@ -116,9 +116,6 @@ const bindings = ({ program }: Command) => Object.entries<string>(program.kernel
 
 const range = (command: Command, name: string): BlockRange =>
   command.ranges[bindings(command).findIndex(([binding]) => binding === name)]!;
-
-const writes = (command: Command): Block[] =>
-  command.ranges.filter((_, b) => bindings(command)[b]![1].startsWith("read_write")).map((r) => r.block);
 
 const given = ({ program, params }: Command): Record<string, ScalarLike> =>
   Object.fromEntries(Object.keys(program.kernel.params).map((name, i) => [name, params[i]!]));

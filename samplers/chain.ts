@@ -95,7 +95,8 @@ export async function runChain(
       prepare?.(k);
       if (!noise.replayable) engine.scope(() => engine.noGrad(move));
       else if (capture) capture.replay();
-      else capture = engine.capture(() => engine.noGrad(move), { fuseUpdates: noise.fuseUpdates });
+      else
+        capture = engine.capture(() => engine.noGrad(move), { fuseUpdates: noise.fuseUpdates, hoist: true });
       if (engine.stream.dispatches - waited > AHEAD) {
         await engine.sync();
         waited = engine.stream.dispatches;

@@ -25,10 +25,13 @@ export class Recorded<T> implements Disposable {
     this.#told.value = told;
     if (this.#capture) this.#capture.replay();
     else
-      this.#capture = engine.capture(() => {
-        const condition = scale(engine.ones([x.dim(0)]), this.#told);
-        return this.#f(this.#x, condition);
-      });
+      this.#capture = engine.capture(
+        () => {
+          const condition = scale(engine.ones([x.dim(0)]), this.#told);
+          return this.#f(this.#x, condition);
+        },
+        { hoist: true, inputs: [this.#x] },
+      );
     return this.#capture.result;
   }
 

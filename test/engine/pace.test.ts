@@ -54,7 +54,7 @@ async function summed(times: number): Promise<void> {
 describe("submits to a GPU", () => {
   test("of a replay begin small and double, after a wait again", async () => {
     const stream = streamTo("gpu");
-    const capture = new Capture(engine.device, stream, [], recorded.commands, undefined);
+    const capture = new Capture(engine.device, stream, [], recorded, undefined);
     const replay = () => capture.replay();
     expect(submits(stream, replay)).toEqual([16, 32, 64, 128, 60]);
     expect(submits(stream, replay)).toEqual([128, 128, 44]);
@@ -77,7 +77,7 @@ describe("submits to a GPU", () => {
 
 test("a software driver is sent a replay as a whole, and commands by 256", async () => {
   const stream = streamTo("cpu");
-  const capture = new Capture(engine.device, stream, [], recorded.commands, undefined);
+  const capture = new Capture(engine.device, stream, [], recorded, undefined);
   expect(submits(stream, () => capture.replay())).toEqual([STEPS]);
   const send = () => {
     for (const c of recorded.commands) stream.dispatch(c);

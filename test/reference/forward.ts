@@ -63,7 +63,13 @@ async function time(c: ReferenceCase): Promise<Row> {
     if (!own.has(keyOf(command)))
       own.set(
         keyOf(command),
-        new Capture(engine.device, engine.stream, [], new Array(REPEATS).fill(command), undefined),
+        new Capture(
+          engine.device,
+          engine.stream,
+          [],
+          { commands: new Array(REPEATS).fill(command) },
+          undefined,
+        ),
       );
   const forward: number[] = [];
   const kernels = new Map([...own.keys()].map((key) => [key, [] as number[]]));
