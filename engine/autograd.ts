@@ -1,5 +1,6 @@
 import { UsageError } from "./errors.ts";
 import type { GraphNode } from "./graph.ts";
+import type { VjpContext } from "./op.ts";
 import { add } from "./ops/binary.ts";
 import { sameShape, showShape } from "./shapes.ts";
 import { Tensor } from "./tensor.ts";
@@ -21,7 +22,32 @@ export interface GradOptions {
  * Throws UsageError when y has no graph, when the graph was freed, or an op on the way has no derivative.
  */
 export function grad(y: Tensor, wrt: readonly Tensor[], options: GradOptions = {}): Tensor[] {
-  const { cotangent, createGraph = false, retainGraph = createGraph } = options;
+  return gradients(y, wrt, options, false);
+}
+
+/**
+ * What a rule returns that computed its op's value y once more: the gradients in its inputs, each node's once, zeros left
+ * out where y has no graph. What inputs are made from, of each other too, is for the pass around to walk, and to free.
+ */
+export function gradOfInputs(
+  y: Tensor,
+  inputs: readonly (Tensor | undefined)[],
+  { dy: cotangent, wants }: Pick<VjpContext<unknown>, "dy" | "wants">,
+  createGraph: boolean,
+): (Tensor | undefined)[] {
+  const isFirst = (t: Tensor, i: number) => inputs.findIndex((other) => other?.node === t.node) === i;
+  const wanted = inputs.filter((t, i): t is Tensor => t !== undefined && wants[i] === true && isFirst(t, i));
+  const grads = y.node ? gradients(y, wanted, { cotangent, createGraph }, true) : [];
+  return inputs.map((t) => t && grads[wanted.indexOf(t)]);
+}
+
+/** `apart`: without going on from one of `wrt` to another that it was made from. */
+function gradients(
+  y: Tensor,
+  wrt: readonly Tensor[],
+  { cotangent, createGraph = false, retainGraph = createGraph }: GradOptions,
+  apart: boolean,
+): Tensor[] {
   const { engine } = y;
   if (!y.node) throw new UsageError("grad: y has no graph; compute it from a parameter or engine.variable");
   if (cotangent ? !sameShape(cotangent.shape, y.shape) : y.size !== 1)
@@ -39,14 +65,14 @@ export function grad(y: Tensor, wrt: readonly Tensor[], options: GradOptions = {
   const sums = new Map<GraphNode, Tensor>();
   sums.set(y.node, cotangent ? cotangent.alias() : engine.scope(() => engine.ones(y.shape).alias()));
   try {
-    for (const { node, wants } of nodesBetween(y.node, targets)) {
+    for (const { node, wants } of nodesBetween(y.node, targets, apart)) {
       const dy = sums.get(node);
-      if (!dy || !node.record) continue;
+      if (!dy || !wants.includes(true)) continue; // a target that leads to no other keeps its graph
       // In f32, within `autocast` too: halves lose small gradients and overflow with large ones.
       engine.autocast(
         () =>
           engine.scope(() => {
-            if (createGraph) accumulate(node, wants, dy, sums, true);
+            if (createGraph) engine.withGrad(() => accumulate(node, wants, dy, sums, true));
             else engine.noGrad(() => accumulate(node, wants, dy, sums, false));
           }),
         false,
@@ -72,17 +98,16 @@ interface Visit {
   readonly wants: readonly boolean[];
 }
 
-/** Nodes on a path from `root` to a target, latest first. */
-function nodesBetween(root: GraphNode, targets: ReadonlySet<GraphNode>): Visit[] {
+/** Nodes on a path from `root` to a target, `apart` on one that meets no other, latest first. */
+function nodesBetween(root: GraphNode, targets: ReadonlySet<GraphNode>, apart: boolean): Visit[] {
   let oldest = Infinity; // parents are older than their children: what is older than all targets leads to none
   for (const { id } of targets) oldest = Math.min(oldest, id);
+  const parentsOf = (node: GraphNode) => (apart && targets.has(node) ? [] : (node.record?.parents ?? []));
   const reaches = new Map<GraphNode, boolean>();
   const stack = [root];
   while (stack.length > 0) {
     const node = stack.at(-1)!;
-    const parents = (node.record?.parents ?? []).filter(
-      (p) => p !== undefined && p.id >= oldest,
-    ) as GraphNode[];
+    const parents = parentsOf(node).filter((p) => p !== undefined && p.id >= oldest) as GraphNode[];
     const unseen = parents.filter((p) => !reaches.has(p));
     if (unseen.length > 0) {
       stack.push(...unseen);
@@ -96,7 +121,7 @@ function nodesBetween(root: GraphNode, targets: ReadonlySet<GraphNode>): Visit[]
     .sort((a, b) => b.id - a.id)
     .map((node) => ({
       node,
-      wants: (node.record?.parents ?? []).map((p) => p !== undefined && reaches.has(p)),
+      wants: parentsOf(node).map((p) => p !== undefined && reaches.has(p)),
     }));
 }
 

@@ -1,6 +1,7 @@
-import { grad } from "./autograd.ts";
+import { gradOfInputs } from "./autograd.ts";
 import { invariant } from "./errors.ts";
-import { defineOp, type VjpContext } from "./op.ts";
+import { defineOp, type Inputs, type VjpContext } from "./op.ts";
+import { identity } from "./ops/reduce.ts";
 import type { Tensor } from "./tensor.ts";
 
 interface Attrs {
@@ -11,27 +12,30 @@ interface Attrs {
   readonly autocast: boolean;
 }
 
-/** Gradients of f's value at these inputs, which carry the graph it is differentiated through. */
-function again({ engine, attrs, inputs, dy, wants }: VjpContext<Attrs>, createGraph: boolean) {
+/** Gradients of f's value at these inputs, in place of the op's: nodes of their own, where one may be given twice. */
+function again(context: VjpContext<Attrs>, inputs: Inputs, createGraph: boolean) {
+  const { engine, attrs } = context;
   const y = engine.withGrad(() =>
     engine.autocast(() => attrs.f(inputs.slice(0, attrs.arity)), attrs.autocast),
   );
-  const wanted = inputs.filter((_, i) => wants[i]) as Tensor[];
-  const grads = grad(y, wanted, { cotangent: dy, createGraph });
-  return inputs.map((_, i) => (wants[i] ? grads.shift() : undefined));
+  return gradOfInputs(y, inputs, context, createGraph);
 }
 
 const checkpointOp = defineOp<Attrs>({
   name: "checkpoint",
   forward: (engine, inputs, { f, arity }) => engine.noGrad(() => f(inputs.slice(0, arity))),
-  vjp: (context) => again(context, true),
+  vjp: (context) => {
+    const { attrs, inputs } = context;
+    const own = inputs.map((x, i) => (x?.node && i < attrs.arity ? identity(x) : x));
+    return again(context, own, true);
+  },
   fusedVjp: (context) => {
     const { engine, attrs, inputs } = context;
     // Leaves in place of the inputs: the graph behind those is not this pass's to walk or to free.
     const leaves = inputs.map((x, i) =>
       x?.node && i < attrs.arity ? engine.track(engine.asVariable(x.detach())) : x,
     );
-    return again({ ...context, inputs: leaves }, false);
+    return again(context, leaves, false);
   },
   saves: { inputs: "all" },
   oracle: "none",

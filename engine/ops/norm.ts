@@ -1,6 +1,6 @@
 import { type NormActivation, normActivations } from "../../kernels/norm.ts";
 import { normsImages } from "../../kernels/norm-image.ts";
-import { grad } from "../autograd.ts";
+import { gradOfInputs } from "../autograd.ts";
 import { chosen } from "../choices.ts";
 import { nearest, UsageError } from "../errors.ts";
 import { defineOp, type Inputs, type VjpContext } from "../op.ts";
@@ -198,14 +198,12 @@ export function activate(z: Tensor, activation: NormActivation, slope = 0.01): T
 
 /** The derivative of a fused op as the derivative of its definition in plain ops. */
 export function throughComposite<A>(
-  { inputs, attrs, dy, wants }: VjpContext<A>,
+  context: VjpContext<A>,
   definition: (inputs: Inputs, attrs: A) => Tensor,
 ): (Tensor | undefined)[] {
-  // Nodes of their own, where the inner grad stops: inputs may be one tensor, or made from each other.
-  const own = inputs.map((t) => t && identity(t));
-  const wanted = own.filter((t, i): t is Tensor => t !== undefined && wants[i] === true);
-  const grads = grad(definition(own, attrs), wanted, { cotangent: dy, createGraph: true });
-  return own.map((t, i) => (wants[i] ? grads[wanted.indexOf(t!)] : undefined));
+  const { inputs, attrs } = context;
+  const own = inputs.map((t) => t && identity(t)); // nodes of their own: inputs may be one tensor
+  return gradOfInputs(definition(own, attrs), own, context, true);
 }
 
 /** What follows a normalisation of x [n,c,h,w], in its kernel. */

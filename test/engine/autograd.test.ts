@@ -11,6 +11,7 @@ import {
   instanceNorm,
   instanceNormPlus,
   mul,
+  reshape,
   silu,
   sin,
   softmax,
@@ -141,6 +142,31 @@ describe("what is asked for", () => {
     for (const t of [x, ...grads]) t.dispose();
   });
 
+  test("the gradient in a value takes nothing of what made it: neither its graph nor its derivative", async () => {
+    const x = engine.variable([0.5]);
+    const before = live();
+    const grads = engine.scope(() => {
+      const h = sin(x);
+      const alone = grad(square(h), [h]);
+      const [dx] = grad(mul(h, 3), [x]);
+      return [...alone, dx!, ...grad(square(h), [h])]; // the last through a value whose own graph is freed
+    });
+    const values = (await engine.readAll(grads)).map((v) => v[0]!);
+    const twice = 2 * Math.sin(0.5);
+    for (const [i, v] of [twice, 3 * Math.cos(0.5), twice].entries()) expect(values[i]).toBeCloseTo(v, 5);
+    for (const t of grads) t.dispose();
+    expect(live()).toBe(before);
+    x.dispose();
+  });
+
+  test("a parameter on which a norm does not depend has a gradient of zeros, for differentiating again too", async () => {
+    const [x, alpha] = [engine.ones([2, 1, 3, 3]), engine.variable([0.7])];
+    const y = () => sum(instanceNormPlus(x, { alpha }));
+    const grads = engine.scope(() => [...grad(y(), [alpha]), ...grad(y(), [alpha], { createGraph: true })]);
+    expect((await engine.readAll(grads)).map((v) => v[0])).toEqual([0, 0]);
+    for (const t of [x, alpha, ...grads]) t.dispose();
+  });
+
   test("y may be the variable", async () => {
     const x = engine.variable([3]);
     const [dx] = grad(x, [x]);
@@ -169,9 +195,11 @@ describe("what is asked for", () => {
     x.dispose();
   });
 
-  test("gradients without createGraph carry no graph, with it they do", () => {
+  test("gradients without createGraph carry no graph, with it they do, in noGrad too", () => {
     const x = engine.variable([3]);
     engine.scope(() => {
+      for (const y of [sum(square(x)), sum(instanceNorm(reshape(x, [1, 1, 1, 1])))])
+        expect(engine.noGrad(() => grad(y, [x], { createGraph: true }))[0]!.requiresGrad).toBe(true);
       expect(grad(square(x), [x])[0]!.requiresGrad).toBe(false);
       expect(grad(square(x), [x], { createGraph: true })[0]!.requiresGrad).toBe(true);
     });

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { grad } from "../../engine/autograd.ts";
 import { checkpoint } from "../../engine/checkpointing.ts";
-import { mean, mul, sin, square, sum } from "../../engine/ops/index.ts";
+import { add, mean, mul, sin, square, sum } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { setCheckpointing } from "../../models/blocks/index.ts";
 import { Init } from "../../models/init.ts";
@@ -58,6 +58,50 @@ describe("checkpoint", () => {
     for (const [k, row] of plain.entries())
       for (const [i, v] of row.entries()) expect(got[k]![i]).toBeCloseTo(v, 4);
   });
+});
+
+describe("a checkpoint whose inputs and parameters hang together", () => {
+  type Body = (a: Tensor, b: Tensor, w: Tensor) => Tensor;
+  const product: Body = (a, b, w) => mul(mul(sin(a), b), w);
+  const [x, p] = [engine.variable([0.3, -0.7]), engine.variable([1.2, 0.4])];
+  afterAll(() => {
+    x.dispose();
+    p.dispose();
+  });
+
+  /** First derivatives as they are asked for, and derivatives of theirs, through the plain graph and a checkpoint. */
+  const both = async (given: () => readonly [a: Tensor, b: Tensor, w: Tensor], parameters = 1) => {
+    const before = engine.memory().live;
+    const through = async (kept: boolean) => {
+      const results = engine.scope(() => {
+        const run = () => {
+          const [a, b, w] = given();
+          if (!kept) return sum(product(a, b, w));
+          return sum(
+            checkpoint(([s, t]) => product(s!, t!, w), [a, b], new Array<Tensor>(parameters).fill(w)),
+          );
+        };
+        const first = grad(run(), [x, p], { createGraph: true });
+        const total = sum(add(mul(first[0]!, 2), mul(first[1]!, 3)));
+        return [...grad(run(), [x, p]), ...first, ...grad(total, [x, p])];
+      });
+      const values = (await engine.readAll(results)).flatMap((v) => [...v]);
+      for (const t of results) t.dispose();
+      return values;
+    };
+    const [plain, kept] = [await through(false), await through(true)];
+    kept.forEach((v, i) => {
+      expect(v, `number ${i}`).toBeCloseTo(plain[i]!, 5);
+    });
+    expect(engine.memory().live).toBe(before);
+  };
+
+  test("an input twice", () => both(() => [x, x, p]));
+  test("an input made from the other", () => both(() => [x, sin(x), p]));
+  test("an input made from the parameter", () => both(() => [x, sin(p), p]));
+  test("an input that is the parameter too", () => both(() => [x, p, p]));
+  test("a parameter that was computed", () => both(() => [x, x, sin(p)]));
+  test("a parameter named twice", () => both(() => [x, x, p], 2));
 });
 
 describe("setCheckpointing", () => {
