@@ -63,7 +63,11 @@ function gradients(
     }),
   );
   const sums = new Map<GraphNode, Tensor>();
-  sums.set(y.node, cotangent ? cotangent.alias() : engine.scope(() => engine.ones(y.shape).alias()));
+  const first = () => (createGraph ? cotangent : cotangent?.detach()) ?? engine.ones(y.shape);
+  sums.set(
+    y.node,
+    engine.scope(() => first().alias()),
+  );
   try {
     for (const { node, wants } of nodesBetween(y.node, targets, apart)) {
       const dy = sums.get(node);

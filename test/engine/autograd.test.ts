@@ -201,6 +201,7 @@ describe("what is asked for", () => {
       for (const y of [sum(square(x)), sum(instanceNorm(reshape(x, [1, 1, 1, 1])))])
         expect(engine.noGrad(() => grad(y, [x], { createGraph: true }))[0]!.requiresGrad).toBe(true);
       expect(grad(square(x), [x])[0]!.requiresGrad).toBe(false);
+      expect(grad(add(x, 1), [x], { cotangent: x })[0]!.requiresGrad).toBe(false); // which is the cotangent
       expect(grad(square(x), [x], { createGraph: true })[0]!.requiresGrad).toBe(true);
     });
     x.dispose();
