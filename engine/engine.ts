@@ -82,7 +82,7 @@ export class Engine {
   }
 
   private constructor({ device, gpu, budget, limits, poison, choices, cache }: Opened) {
-    const { adapter, driver, keepAlive, poller, collect, withoutDirective } = gpu;
+    const { adapter, driver, keepAlive, poller, collect, mappings, withoutDirective } = gpu;
     this.device = device;
     this.driver = driver;
     this.#keepAlive = [adapter, ...keepAlive];
@@ -96,7 +96,8 @@ export class Engine {
     this.#faults = new Faults(device);
     this.programs = new ProgramCache(device, (error) => this.#faults.add(error), withoutDirective);
     this.#fusion = new LanewiseFusion(this.programs, maxStorageBuffersPerShaderStage);
-    this.stream = new CommandStream(device, this.programs, this.#fusion, this.hardware.kind, collect);
+    const { kind } = this.hardware;
+    this.stream = new CommandStream(device, this.programs, this.#fusion, kind, collect, mappings);
     this.#memory = new Memory(device, this.stream, budget, largestBuffer(device, limits));
     this.#launcher = new Launcher(this, this.programs, this.stream, this.maxBinding);
     undestroyed.add(this);

@@ -1,5 +1,5 @@
 import type { Groups, Hardware } from "../kernels/kernel.ts";
-import { BindGroups, bindGroup, KEPT } from "./bind-groups.ts";
+import { BindGroups, KEPT } from "./bind-groups.ts";
 import type { Block } from "./buffers.ts";
 import type { LanewiseFusion } from "./fusion.ts";
 import { Releases, usesOf } from "./lifetimes.ts";
@@ -47,17 +47,18 @@ export class CommandStream {
   /** Times the passes that are sent while it is set. */
   stopwatch: Stopwatch | undefined;
 
-  /** `collect`: where the platform gives it, see BindGroups. */
+  /** `collect`, `mappings`: where the platform gives them, see BindGroups. */
   constructor(
     device: GPUDevice,
     programs: ProgramCache,
     fusion: LanewiseFusion,
     kind: Hardware["kind"],
     collect?: () => void,
+    mappings?: number,
   ) {
     this.#device = device;
     this.#params = new ParamArena(device, KEPT);
-    this.#bindGroups = new BindGroups(device, this.#params, collect);
+    this.#bindGroups = new BindGroups(device, this.#params, collect, mappings);
     this.#programs = programs;
     this.#fusion = fusion;
     this.#pace = new Pace(kind);
@@ -108,9 +109,9 @@ export class CommandStream {
     this.dispatches += Math.max(0, to - from);
   }
 
-  /** For commands that come again by themselves: groups that the caller keeps. */
+  /** For commands that come again by themselves: groups that the caller keeps. Throws DeviceError as `BindGroups.begin`. */
   bindGroups(commands: readonly Command[], params: ParamArena, slots: readonly number[]): GPUBindGroup[] {
-    return commands.map((c, i) => bindGroup(this.#device, c, params, slots[i]!));
+    return this.#bindGroups.lend(commands, params, slots);
   }
 
   /** Submits what is pending. */
@@ -143,6 +144,7 @@ export class CommandStream {
   /** To be called when the host has waited for the device. */
   waited(): void {
     this.#pace.waited();
+    this.#bindGroups.waited();
   }
 
   /** Host data into a block, after every dispatch that uses it now. */

@@ -14,7 +14,7 @@ import { between, positive, spanOf, wholeFrom } from "../options.ts";
 import { excerpt } from "../pictures/excerpt.ts";
 import { animation } from "../pictures/gif.ts";
 import { npz } from "../pictures/npz.ts";
-import { grid } from "../pictures/png.ts";
+import { grid, sheetOf } from "../pictures/png.ts";
 import { strip } from "../pictures/strip.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { endLine } from "../progress.ts";
@@ -98,6 +98,7 @@ async function sample(path: string, typed: SampleOptions): Promise<void> {
   const config = parseConfig(checkpoint.config, "the checkpoint's configuration");
   applyOptions("sample", config, options);
   methodOf(config); // refuses what no sampler takes
+  requireRoom(config.sampling.count, checkpoint.image);
   const values = options.raw ? checkpoint.network : samplingState(checkpoint);
   const identity = identityOf(config, options, { weights: hashOfValues(values), image: checkpoint.image });
   if (kept) requireSameDrawing(state, kept.identity, identity);
@@ -126,6 +127,17 @@ async function sample(path: string, typed: SampleOptions): Promise<void> {
     stop.end();
     engine.destroy();
   }
+}
+
+/** Bytes of the samples: a file of the state, and an array in samples.npz, hold 4 GiB at most. */
+const ROOM = 2 ** 32 - 2 ** 28;
+
+function requireRoom(count: number, image: readonly number[]): void {
+  const most = Math.floor(ROOM / (4 * image.reduce((a, b) => a * b, 1)));
+  if (count > most)
+    throw new UsageError(
+      `sample: got ${count} images of ${image.join("x")}, expected at most ${most} in one go; draw them in parts by --range`,
+    );
 }
 
 /** What was left in a folder. Throws UsageError where it would be lost. */
@@ -172,7 +184,9 @@ export function writePictures(
     written.push(join(folder, name));
     writeFileAtomic(written.at(-1)!, bytes);
   };
-  write(files.samples, grid(samples, { n, ...image, scale: 3 }));
+  const sheet = sheetOf({ n, ...image });
+  const pictured = samples.subarray(0, sheet.n * image.c * image.h * image.w);
+  write(files.samples, grid(pictured, { ...image, ...sheet }));
   if (frames.length > 0) {
     const { frames: shown, ...options } = excerpt(frames, denoised, image);
     write(files.animation, animation(shown, options));
@@ -180,6 +194,10 @@ export function writePictures(
   }
   if (numpy) write(files.numpy, npz({ samples: { data: samples, shape: [n, image.c, image.h, image.w] } }));
   endLine();
+  if (sheet.n < n)
+    console.error(
+      `stein: ${files.samples} shows the first ${sheet.n} of ${n} images, all have no room in it`,
+    );
   if (!quiet) console.log(`wrote ${written.join(" and ")}`);
   return written;
 }

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { UsageError } from "../../engine/errors.ts";
 import { readSafetensors, writeSafetensors } from "../../engine/safetensors.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
+import { readWhole } from "../whole-file.ts";
 import type { Point } from "./methods.ts";
 
 // What a drawing that was stopped has left is one safetensors file: the finished images, those of the batch at hand, the
@@ -59,7 +60,7 @@ export function saveDrawing(
 export function openDrawing<Options>(path: string): SavedDrawing<Options> | undefined {
   if (!existsSync(path)) return undefined;
   try {
-    const { tensors, metadata } = readSafetensors(readFileSync(path));
+    const { tensors, metadata } = readSafetensors(readWhole(path));
     if (metadata.format !== FORMAT)
       throw new Error(`format ${metadata.format ?? "absent"}, expected ${FORMAT}`);
     const [place, identity, options] = ["place", "identity", "options"].map(

@@ -119,7 +119,13 @@ function opened(
   const driver = reportDriver(adapter, source, because);
   announce(driver, quiet);
   const found = { adapter, keepAlive: [gpu, adapter], driver, systemMemory: systemMemory(), poller };
-  return driver.software ? { ...found, collect } : found;
+  return driver.software ? { ...found, collect, ...mappings() } : found;
+}
+
+/** What Linux allows a process. */
+function mappings(): Pick<OpenedGpu, "mappings"> {
+  const most = Number(textOf("/proc/sys/vm/max_map_count"));
+  return most > 0 ? { mappings: most } : {};
 }
 
 /** Dawn's binding polls on every round of the event loop. */

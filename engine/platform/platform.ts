@@ -37,6 +37,8 @@ export interface OpenedGpu {
   poller?: Poller;
   /** Collects garbage at once. Given with drivers on which handles that wait for it use something up. */
   collect?: () => void;
+  /** How many memory mappings the process may have, where it is known. Given with drivers on which each such handle is one. */
+  mappings?: number;
   /** The compiler refuses "enable subgroups;", and takes subgroups without it. */
   withoutDirective?: boolean;
 }

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { grad } from "../../engine/autograd.ts";
 import { BindGroups, KEPT } from "../../engine/bind-groups.ts";
+import { DeviceError } from "../../engine/errors.ts";
 import { add, conv2d, elu, instanceNorm, mul, square, sub, sum } from "../../engine/ops/index.ts";
 import { ParamArena } from "../../engine/param-arena.ts";
 import { collect } from "../../engine/platform/collect.ts";
@@ -121,6 +122,27 @@ describe.runIf(engine.driver.software)("bind groups that do not come again", () 
     params.destroy();
     for (const t of [x, y]) t.dispose();
   });
+});
+
+test("more than the process may have mappings are refused before they end it", () => {
+  const [x, y] = [engine.ones([64]), engine.ones([64])];
+  const recorded = engine.capture(() => add(x, y));
+  const { commands } = recorded;
+  const params = new ParamArena(engine.device, 8);
+  const groups = new BindGroups(engine.device, params, () => {}, 8192 + 3);
+  groups.begin(1);
+  groups.of(commands[0]!);
+  groups.lend([commands[0]!], params, [1]);
+  groups.begin(1);
+  expect(() => groups.begin(2)).toThrow(
+    /^launch: got more than 2 launches without a wait.*at most 3 here.*sysctl/,
+  );
+  groups.forget(1); // not collected yet
+  expect(() => groups.begin(2)).toThrow(DeviceError);
+
+  recorded.dispose();
+  params.destroy();
+  for (const t of [x, y]) t.dispose();
 });
 
 /** Of this process; 0 where the system does not tell. */
