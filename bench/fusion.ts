@@ -150,7 +150,7 @@ class Batch {
       return { kernels: costs.length, bytes: total(costs), run: body };
     }
     engine.scope(body); // makes what outlives the step
-    const capture = engine.capture(body, { fuseUpdates });
+    const capture = engine.capture(body, { fuseUpdates, hoist: true, inputs: [this.#x] });
     this.#captures.push(capture);
     const costs = capture.commands.map((command) => commandCost(command).bytes);
     return { kernels: costs.length, bytes: total(costs), run: () => capture.replay() };

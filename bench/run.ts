@@ -20,6 +20,7 @@ import { Rates } from "./rates.ts";
 import { describeRun, linesOf, requireSameAdapter } from "./record.ts";
 import { readRecord, writeRecord } from "./record-file.ts";
 import { coldReport, loadingReport, memoryReport, profileReport, report } from "./report.ts";
+import { cases as sampling } from "./sampling.bench.ts";
 import type { Line, ProfileRecord, RunRecord } from "./schema.ts";
 import { steps } from "./steps.ts";
 import { dilatedName } from "./training.bench.ts";
@@ -65,7 +66,7 @@ export async function benchKernels(options: BenchOptions): Promise<boolean> {
   try {
     if (old) requireSameAdapter(engine, old, options.compare!);
     const grid = await openGrid(engine, options);
-    const more = [...demo, ...grid.cases];
+    const more = [...demo, ...sampling, ...grid.cases];
     requireMatch(options.filter, selected(engine, options.filter, more), [...grid.leftOut, ...steps]);
     const { run, measured } = await measureCases(engine, more, options);
     const rates = new Rates(measured.timings);

@@ -119,7 +119,8 @@ function opened(
   const driver = reportDriver(adapter, source, because);
   announce(driver, quiet);
   const found = { adapter, keepAlive: [gpu, adapter], driver, systemMemory: systemMemory(), poller };
-  return driver.software ? { ...found, collect, ...mappings() } : found;
+  if (!driver.software) return found;
+  return { ...found, collect, ...(driver.vendor === "mesa" && mappings()) }; // SwiftShader's bind groups are none
 }
 
 /** What Linux allows a process. */
