@@ -3,6 +3,19 @@ import type { Hoisted } from "./hoist.ts";
 import { HoistedArrays } from "./hoisted.ts";
 import { ParamArena } from "./param-arena.ts";
 import { type Command, type CommandStream, isDynamic, writtenBy } from "./stream.ts";
+import type { Tensor } from "./tensor.ts";
+
+export interface CaptureOptions {
+  /** Where a sampler's update follows the convolution that computes its score, they replay as one kernel. False unless told. */
+  readonly fuseUpdates?: boolean;
+  /**
+   * What is computed of tensors that the step does not write, as packed weights are, replays compute again only after those were
+   * written. It stays in memory: up to an eighth of the budget, or 512 MiB where that is not known. False unless told.
+   */
+  readonly hoist?: boolean;
+  /** With `hoist`, tensors that are written before each replay: nothing made of them is worth keeping. */
+  readonly inputs?: readonly Tensor[];
+}
 
 /**
  * A step recorded once and replayed: the same dispatches on the same buffers, with every Scalar read anew.

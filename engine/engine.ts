@@ -7,7 +7,7 @@ import { vecsPerThread } from "../kernels/lanewise.ts";
 import { unary } from "../kernels/unary.ts";
 import { type TuneOptions, type Tuning, tune } from "./autotune.ts";
 import type { BufferPool, MemoryReport } from "./buffers.ts";
-import { Capture } from "./capture.ts";
+import { Capture, type CaptureOptions } from "./capture.ts";
 import type { Choices, Tunable } from "./choices.ts";
 import type { Launch } from "./dry.ts";
 import { invariant, UsageError } from "./errors.ts";
@@ -37,13 +37,6 @@ import { bytesOf, type Dtype, dtypeOf, type HostData, type Shape, type Storage, 
 import { tunedFor } from "./tuning-file.ts";
 import { withFusedUpdates } from "./update-fusion.ts";
 import { type VerifyOptions, type VerifyReport, verify } from "./verify.ts";
-
-/** See Engine.capture. */
-export interface CaptureOptions {
-  readonly fuseUpdates?: boolean;
-  readonly hoist?: boolean;
-  readonly inputs?: readonly Tensor[];
-}
 
 /** Engines by hand until they are destroyed: Dawn ends the process where the handles of a device that is not are collected. */
 const undestroyed = new Set<Engine>();
@@ -286,10 +279,6 @@ export class Engine {
   /**
    * Runs a step once and records it for replay. Shapes are fixed; tensors made inside belong to the capture;
    * host numbers are fixed too, unless they are Scalars. Tensors made before and disposed later must outlive it.
-   * `fuseUpdates`: where a sampler's update follows the convolution that computes its score, they replay as one kernel.
-   * `hoist`: what is computed of tensors that the step does not write, as packed weights are, replays compute again only
-   * after those were written. It stays in memory: up to an eighth of the budget, or 512 MiB where that is not known.
-   * `inputs`: tensors that are written before each replay, so that nothing made of them is worth keeping.
    */
   capture<T>(fn: () => T, options: CaptureOptions = {}): Capture<T> {
     const { fuseUpdates = false, hoist: hoists = false, inputs = [] } = options;
@@ -301,16 +290,15 @@ export class Engine {
       (pools) => {
         const result = this.#launcher.record(recorded, () => this.scope(fn));
         forEachTensor(result, (t) => this.untrack(t));
-        const {
-          commands: kept,
-          moved,
-          hoisted,
-        } = hoists
+        const step: HoistedStep = hoists
           ? this.#hoist(recorded, releases, pools[1], inputs)
           : { commands: recorded, moved: new Set(), hoisted: [] };
-        const updated = fuseUpdates ? withFusedUpdates(kept, releases, this.programs) : kept;
+        const { moved, hoisted } = step;
+        const updated = fuseUpdates
+          ? withFusedUpdates(step.commands, releases, this.programs)
+          : step.commands;
         const rest = updated.filter((c) => !moved.has(c));
-        const commands = this.#fusion.captured(rest, usesOf(kept, releases));
+        const commands = this.#fusion.captured(rest, usesOf(step.commands, releases));
         if (moved.size > 0) pools[0].trim(blocksOf(commands));
         return new Capture(this.device, this.stream, pools, { commands, hoisted }, result);
       },

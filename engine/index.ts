@@ -18,7 +18,7 @@ export {
 export { type GradOptions, grad } from "./autograd.ts";
 export type { Trial, Tuned, TuneOptions, Tuning } from "./autotune.ts";
 export type { MemoryReport } from "./buffers.ts";
-export type { Capture } from "./capture.ts";
+export type { Capture, CaptureOptions } from "./capture.ts";
 export type { Autotune, Tunable } from "./choices.ts";
 export { boundBytes, flopsOf, type Launch } from "./dry.ts";
 export { Engine } from "./engine.ts";
