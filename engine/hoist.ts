@@ -108,11 +108,14 @@ class SteadyValues {
     this.#inputs = inputs;
     const repeats: boolean[] = [];
     commands.forEach((command, i) => {
-      const written = values[i]!.filter((_, k) => isWritten(command, k));
-      const read = values[i]!.filter((_, k) => !isWritten(command, k));
-      repeats[i] = written.length === 1 && !isDynamic(command) && read.every((v) => this.#isSame(v));
-      for (const v of written)
-        if (v.writers.at(-1) === i && isWhole(v) && v.writers.every((w) => repeats[w])) this.#add(v);
+      const written = this.#written(i);
+      const settles = (v: Value) =>
+        v.writers.at(-1) === i && isWhole(v) && v.writers.every((w) => w === i || repeats[w]);
+      repeats[i] =
+        !isDynamic(command) &&
+        this.#read(i).every((v) => this.#isSame(v)) &&
+        (written.length === 1 || written.every(settles)); // several arrays move as one
+      if (repeats[i]) for (const v of written) if (settles(v)) this.#add(v);
     });
   }
 
@@ -123,9 +126,7 @@ class SteadyValues {
 
   /** What a steady value is made of. */
   sources(v: Value): Value[] {
-    return v.writers.flatMap((i) =>
-      this.#values[i]!.filter((_, k) => !isWritten(this.#commands[i]!, k)).map((u) => this.first(u)),
-    );
+    return v.writers.flatMap((i) => this.#read(i).map((u) => this.first(u)));
   }
 
   /** Those that fit into so many bytes with all that they are made of, in their order. */
@@ -134,11 +135,18 @@ class SteadyValues {
     let taken = 0;
     const small = new Set(bySize.filter((v) => (taken += v.block.bytes) <= room));
     const chosen = new Set<Value>();
-    for (const v of this.#firsts.values()) {
-      const made = this.sources(v).filter((u) => this.#first.has(u));
-      if (small.has(v) && made.every((u) => chosen.has(u))) chosen.add(v);
-    }
+    const fits = (v: Value): boolean =>
+      small.has(v) && this.sources(v).every((u) => chosen.has(u) || !this.#first.has(u));
+    for (const v of this.#firsts.values()) if (this.#written(v.writers.at(-1)!).every(fits)) chosen.add(v);
     return [...chosen];
+  }
+
+  #written(i: number): Value[] {
+    return this.#values[i]!.filter((_, k) => isWritten(this.#commands[i]!, k));
+  }
+
+  #read(i: number): Value[] {
+    return this.#values[i]!.filter((_, k) => !isWritten(this.#commands[i]!, k));
   }
 
   /** Steady, or nothing that a replay could change. */

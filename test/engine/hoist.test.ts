@@ -1,6 +1,7 @@
 /** What a captured step makes of constants, taken out of it: the same numbers, whatever is written between replays. */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { grad } from "../../engine/autograd.ts";
 import { Engine } from "../../engine/engine.ts";
 import { add, conv2d, matmul, mul, scale, silu, softmax, square, sub, sum } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
@@ -90,6 +91,38 @@ describe("a score of two convolutions, with a chain that it moves", () => {
     for (const c of [whole, capture]) c.dispose();
     for (const t of [v, w, x]) t.dispose();
   });
+
+  test.each(["poisoned", "plain"])(
+    "keeps both packs that one launch makes for a gradient (%s)",
+    async (which) => {
+      const device = which === "plain" ? plain : engine;
+      const run = async (hoist: boolean) => {
+        const w = device.asVariable(normal(device, [2, 2, 3, 3], 1));
+        const x = normal(device, [1, 2, 8, 8], 2);
+        const step = () => {
+          const z = device.asVariable(x.detach());
+          const [g] = grad(sum(square(conv2d(z, w, undefined, { padding: 1 }))), [z]);
+          device.copy(scale(g!, 0.01), x);
+        };
+        const capture = device.capture(step, { hoist });
+        const states: number[][] = [];
+        for (const at of [1, 2, 3]) {
+          capture.replay();
+          states.push(await values(x));
+          if (at === 2) w.write(Float32Array.from({ length: w.size }, (_, i) => Math.sin(i)));
+        }
+        const packs = capture.commands.filter((c) =>
+          /pack|winograd_weight/.test(c.program.kernel.name),
+        ).length;
+        capture.dispose();
+        for (const t of [w, x]) t.dispose();
+        return { states, packs };
+      };
+      const [whole, hoisted] = [await run(false), await run(true)];
+      expect([whole.packs, hoisted.packs]).toEqual([1, 0]);
+      expect(hoisted.states).toEqual(whole.states);
+    },
+  );
 
   test("keeps what an eighth of the budget holds, the smallest first", async () => {
     const poor = await Engine.create({ quiet: true, memoryBudget: 2 ** 16 });
