@@ -167,7 +167,8 @@ class SteadyValues {
         const of = this.#values[i]![k]!;
         return `${of === v ? "this" : this.#nameOf(this.first(of))}:${offset}:${size}`;
       });
-      return `${this.#nameOf(program)}(${params};${arrays})`;
+      const numbers = params.map((p) => (Object.is(p, -0) ? "-0" : p));
+      return `${this.#nameOf(program)}(${numbers};${arrays})`;
     });
     return `${v.block.bytes} ${steps}`;
   }

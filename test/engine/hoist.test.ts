@@ -3,7 +3,19 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { grad } from "../../engine/autograd.ts";
 import { Engine } from "../../engine/engine.ts";
-import { add, conv2d, matmul, mul, scale, silu, softmax, square, sub, sum } from "../../engine/ops/index.ts";
+import {
+  add,
+  conv2d,
+  div,
+  matmul,
+  mul,
+  scale,
+  silu,
+  softmax,
+  square,
+  sub,
+  sum,
+} from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
 import { Scalar } from "../../engine/scalar.ts";
 import type { Tensor } from "../../engine/tensor.ts";
@@ -177,6 +189,16 @@ describe("what moves out", () => {
     expect([first, later]).toEqual([all! - 2, all! - 3]);
     for (const k of [whole, capture]) k.dispose();
     for (const t of [c, x]) t.dispose();
+  });
+
+  test("0 and -0 are two numbers", async () => {
+    const c = plain.untrack(plain.tensor([1]));
+    const capture = plain.capture(() => [0, -0].map((zero) => div(c, mul(c, zero))), { hoist: true });
+    capture.replay();
+    const quotients = (await plain.readAll(capture.result)).map((q) => q[0]);
+    expect(quotients).toEqual([Infinity, -Infinity]);
+    capture.dispose();
+    c.dispose();
   });
 });
 
