@@ -67,6 +67,7 @@ export class BufferPool {
   readonly #send: () => void;
   readonly #makeRoom: () => void;
   #closed: string | undefined;
+  #sealed = false;
   /** Told of each block that comes back. */
   onRelease: ((block: Block) => void) | undefined;
 
@@ -96,7 +97,7 @@ export class BufferPool {
   /** Throws DeviceError when the adapter or the budget cannot hold it, naming who asked for how much. */
   acquire(bytes: number, who: () => string): Block {
     const size = Math.min(sizeClass(bytes), Math.max(bytes, this.#maxBufferSize));
-    const reused = this.#free.get(size)?.take();
+    const reused = this.#sealed ? undefined : this.#free.get(size)?.take();
     if (reused) {
       this.#ledger.pooled -= size;
       this.#ledger.take(size);
@@ -122,6 +123,11 @@ export class BufferPool {
     free.add(block);
     this.#ledger.live -= block.bytes;
     this.#ledger.pooled += block.bytes;
+  }
+
+  /** From now on what is free stays free: a step will be replayed that uses it. */
+  seal(): void {
+    this.#sealed = true;
   }
 
   /** Destroys every free buffer, but for `kept`. */

@@ -35,7 +35,7 @@ export class Capture<T> {
   /** Commands whose parameters change. */
   readonly #dynamic: readonly Command[];
   readonly #written: readonly Block[];
-  readonly #hoisted: HoistedArrays;
+  readonly #hoisted: HoistedArrays | undefined;
 
   constructor(
     device: GPUDevice,
@@ -51,7 +51,7 @@ export class Capture<T> {
     this.result = result;
     this.#dynamic = commands.filter(isDynamic);
     this.#written = [...new Set(commands.flatMap(writtenBy))];
-    this.#hoisted = new HoistedArrays(device, stream, hoisted);
+    if (hoisted.length > 0) this.#hoisted = new HoistedArrays(device, stream, hoisted);
     // Their slots come first, so that a replay sends them in one piece.
     let [first, other] = [0, this.#dynamic.length];
     const slots = commands.map((c) => (isDynamic(c) ? first++ : other++));
@@ -96,13 +96,13 @@ export class Capture<T> {
   /** Frees the step's own buffers. Its result's tensors are unusable afterwards. */
   dispose(): void {
     this.#params.destroy();
-    this.#hoisted.destroy();
+    this.#hoisted?.destroy();
     for (const pool of this.#pools) pool.close("its capture was disposed; read or copy it before");
-    this.#stream.forgetBindGroups(this.#groups.length + this.#hoisted.size);
+    this.#stream.forgetBindGroups(this.#groups.length + (this.#hoisted?.size ?? 0));
   }
 
   #begin(): void {
-    this.#hoisted.renew();
+    this.#hoisted?.renew();
     for (const block of this.#written) this.#stream.wrote(block);
     this.#dynamic.forEach((c, slot) => {
       this.#params.set(slot, c);

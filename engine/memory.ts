@@ -69,7 +69,9 @@ export class Memory {
     pools[0].onRelease = onRelease;
     [this.#pool, this.#constants] = pools;
     try {
-      return fn(pools);
+      const result = fn(pools);
+      pools[0].seal();
+      return result;
     } catch (error) {
       for (const pool of pools) pool.close("its capture failed");
       this.#stream.forgetBindGroups();

@@ -134,6 +134,19 @@ describe("replays", () => {
     for (const t of [logits, labels]) t.dispose();
   });
 
+  test("leave alone a tensor that was made inside and is first written afterwards", async () => {
+    const x = plain.tensor([1, 2, 3, 4]);
+    const capture = plain.capture(() => {
+      plain.scope(() => void softmax(x)); // scratch of the same size, free again
+      return plain.empty([4]);
+    });
+    capture.result.write(Float32Array.of(5, 6, 7, 8));
+    capture.replay();
+    expect([...(await capture.result.data())]).toEqual([5, 6, 7, 8]);
+    capture.dispose();
+    x.dispose();
+  });
+
   test("see a tensor that is updated in place", async () => {
     const x = engine.full([3], 1);
     const capture = engine.capture(() => {
