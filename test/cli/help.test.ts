@@ -550,7 +550,7 @@ describe("kernels", () => {
   });
 });
 
-test("a reader that has enough ends it without a word", { timeout: 60_000 }, async () => {
+test("a reader of the output that has enough ends it without a word", { timeout: 60_000 }, async () => {
   const child = spawn(
     process.execPath,
     ["bin/stein.js", "kernels", "show", "conv_weight_rows", "--variants"],
@@ -562,4 +562,10 @@ test("a reader that has enough ends it without a word", { timeout: 60_000 }, asy
   const code = await new Promise((resolve) => child.on("close", resolve));
   expect(stderr).toBe("");
   expect(code).toBe(141);
+});
+
+test("one of the complaints, as of 2>&1 | head, too", { timeout: 60_000 }, async () => {
+  const child = spawn(process.execPath, ["bin/stein.js", "nonsense"], { cwd: root });
+  child.stderr.destroy();
+  expect(await new Promise((resolve) => child.on("close", resolve))).toBe(141);
 });
