@@ -22,6 +22,7 @@ export const files = {
   guidedNumpy: "guided.npz",
   drawing: "sampling.state.safetensors",
   lock: ".training.lock", // hidden, so that it is no part of a folder of images
+  drawingLock: ".sampling.lock",
 } as const;
 
 /** The folder of samples along the way, in a run's folder: NNNNNNNN.png after so many steps. */

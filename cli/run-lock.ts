@@ -5,19 +5,29 @@ import { UsageError } from "../engine/errors.ts";
 import { type Holder, holdLock } from "../engine/platform/file-lock.ts";
 import { files, folderFor } from "./run-folder.ts";
 
+/** What a process does in a folder that no other may meanwhile. */
+export interface Work {
+  readonly does: string;
+  /** The file that tells others. */
+  readonly lock: string;
+}
+
+const TRAINING: Work = { does: "trains", lock: files.lock };
+export const DRAWING: Work = { does: "draws", lock: files.drawingLock };
+
 /**
- * Keeps other processes from training in a run's folder until it is disposed of. Makes the folder, and takes it away
+ * Keeps other processes from doing the same work, training unless told, in a run's folder until it is disposed of. Makes the folder, and takes it away
  * again where nothing came into it. That of a process that was killed is taken over. Throws UsageError where another
- * trains there, for a file in the folder's place, and where nothing can be written.
+ * does it there, for a file in the folder's place, and where nothing can be written.
  */
-export async function lockRun(who: string, folder: string): Promise<Disposable> {
-  const path = join(folder, files.lock);
+export async function lockRun(who: string, folder: string, work = TRAINING): Promise<Disposable> {
+  const path = join(folder, work.lock);
   let made: string | undefined;
   const removeEmpty = () => made !== undefined && removeEmptyFolders(folder, made);
   try {
     made = mkdirSync(folderFor(who, folder, folder), { recursive: true });
     const lock = await holdLock(path);
-    if (lock.heldBy) throw inUse(who, folder, path, lock.heldBy);
+    if (lock.heldBy) throw inUse(who, folder, path, { ...lock.heldBy, does: work.does });
     return {
       [Symbol.dispose]() {
         lock[Symbol.dispose]();
@@ -35,10 +45,15 @@ export async function lockRun(who: string, folder: string): Promise<Disposable> 
   }
 }
 
-function inUse(who: string, folder: string, path: string, { pid, host }: Holder): UsageError {
+function inUse(
+  who: string,
+  folder: string,
+  path: string,
+  { pid, host, does }: Holder & Pick<Work, "does">,
+): UsageError {
   const here = host === hostname();
   return new UsageError(
-    `${who}: process ${pid}${here ? "" : ` on ${host}`} trains in ${folder} already, expected a folder to itself; ` +
+    `${who}: process ${pid}${here ? "" : ` on ${host}`} ${does} in ${folder} already, expected a folder to itself; ` +
       (here
         ? `wait for it, stop it (kill ${pid}), or give another --out; if ${pid} is something else, remove ${path}`
         : "wait for it, stop it there, or give another --out; if it died, try again in two minutes"),

@@ -20,6 +20,7 @@ import { writeFileAtomic } from "../pictures/write.ts";
 import { endLine } from "../progress.ts";
 import { files, openCheckpoint } from "../run.ts";
 import { folderFor } from "../run-folder.ts";
+import { DRAWING, lockRun } from "../run-lock.ts";
 import { type Drawn, drawSamples, type Size } from "../sampler.ts";
 import { methodOf } from "../sampling/methods.ts";
 import { applyOptions, type DrawOptions, identityOf, mergeOptions } from "../sampling/options.ts";
@@ -93,6 +94,7 @@ async function sample(path: string, typed: SampleOptions): Promise<void> {
   const checkpoint = openCheckpoint(path);
   const folder = folderFor("sample", path, out);
   const state = join(folder, files.drawing);
+  using _ = await lockRun("sample", folder, DRAWING); // before the state is read, which another may be about to replace
   const kept = openKept(state, resume);
   const options = kept ? mergeOptions(kept.options, given) : given;
   const config = parseConfig(checkpoint.config, "the checkpoint's configuration");

@@ -1,6 +1,6 @@
 /** What the command line says of itself. None of this needs a device. */
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import * as kernels from "../../kernels/index.ts";
@@ -562,6 +562,22 @@ test("a reader of the output that has enough ends it without a word", { timeout:
   const code = await new Promise((resolve) => child.on("close", resolve));
   expect(stderr).toBe("");
   expect(code).toBe(141);
+});
+
+test.skipIf(!existsSync("/dev/full"))("a full disc under the output is told in a line", async () => {
+  const full = openSync("/dev/full", "w");
+  const child = spawn(process.execPath, ["bin/stein.js", "kernels", "list"], {
+    cwd: root,
+    stdio: ["ignore", full, "pipe"],
+  });
+  let stderr = "";
+  child.stderr!.on("data", (text) => (stderr += text));
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  closeSync(full);
+  expect(stderr).toMatch(
+    /^stein: cannot write the output \(ENOSPC.*\), expected room for it; check the disc\n$/,
+  );
+  expect(code).toBe(2);
 });
 
 test("one of the complaints, as of 2>&1 | head, too", { timeout: 60_000 }, async () => {

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { lockRun } from "../../cli/run-lock.ts";
+import { DRAWING, lockRun } from "../../cli/run-lock.ts";
 import { newFolder, removeFolders, stein, tiny } from "./stein.ts";
 
 afterAll(removeFolders);
@@ -23,6 +23,15 @@ test.concurrent.for(["train run.yaml --out run --resume", "demo --config run.yam
     expect(readdirSync(join(cwd, "run"))).toEqual([".training.lock"]);
   },
 );
+
+test("drawing and training leave each other alone, two drawings do not", async () => {
+  const folder = newFolder({});
+  using _ = await lockRun("train", folder);
+  using __ = await lockRun("sample", folder, DRAWING);
+  await expect(lockRun("sample", folder, DRAWING)).rejects.toThrow(
+    `sample: process ${process.pid} draws in ${folder} already, expected a folder to itself`,
+  );
+});
 
 test("on another machine too", async () => {
   const folder = newFolder({ ".training.lock": JSON.stringify({ pid: 42, host: `not-${hostname()}` }) });
