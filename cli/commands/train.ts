@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { Engine } from "../../engine/engine.ts";
@@ -55,7 +56,9 @@ export function trainCommand(program: Command): void {
       using _ = await lockRun("train", folder); // before the checkpoint is read, which another may be about to replace
       const checkpoint = checkFolder(folder, config, resume);
       const { steps } = config.training;
-      if (checkpoint && checkpoint.step >= steps) {
+      const trained = checkpoint !== undefined && checkpoint.step >= steps;
+      const measured = !isClassifier(config) || existsSync(join(folder, files.accuracy));
+      if (trained && measured) {
         console.log(
           `${folder} has taken ${checkpoint.step} of ${steps} steps: raise training.steps to go on`,
         );
@@ -77,12 +80,12 @@ export function trainCommand(program: Command): void {
         const classifier = isClassifier(config) && openClassifierRun(engine, config, folder, images);
         const run: Run = classifier || openRun(engine, config as Config, folder, images);
         if (checkpoint) restore(checkpoint, run.network, run.trainer);
-        if (resume)
+        if (resume && !trained)
           console.log(
             `${folder}: ${checkpoint ? `going on at step ${checkpoint.step}` : "no checkpoint yet, beginning"}`,
           );
-        if (config.training.precision === "mixed") await tellPrecision(run);
-        await train(run);
+        if (config.training.precision === "mixed" && !trained) await tellPrecision(run);
+        if (!trained) await train(run); // else it was stopped before it was measured
         if (classifier) await tellAccuracy(classifier);
         const next = classifier
           ? `draw images of a class with: ${called()} classify-guide RUN ${folder}`

@@ -1,5 +1,5 @@
 /** Classifiers from a configuration to images of a class. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { unzipSync } from "fflate";
 import { afterAll, describe, expect, test } from "vitest";
@@ -234,6 +234,18 @@ describe("from training to images of a class", () => {
     const rows = JSON.parse(readFileSync(join(folder, "c", "accuracy.json"), "utf8")) as { sigma: number }[];
     expect(rows.map(({ sigma }) => sigma)).toEqual([0, 0.1, 0.3, 1, 2, 3, 5]);
     expect(readFileSync(join(folder, "c", "loss.svg"), "utf8")).toContain("Cross-entropy");
+  });
+
+  test("a run that was stopped before it was measured is measured when it goes on", async () => {
+    const path = join(folder, "c", "accuracy.json");
+    const before = readFileSync(path, "utf8");
+    rmSync(path);
+    const { code, stdout, complaints } = await run("train", "c.yaml", "--out", "c", "--resume");
+    expect(code, complaints.join("\n")).toBe(0);
+    expect(readFileSync(path, "utf8")).toBe(before);
+    expect(stdout.split("\n")[0]).toMatch(/^of held-back images it knows [\d.]+ %; /);
+    const again = await run("train", "c.yaml", "--out", "c", "--resume");
+    expect(again.stdout).toMatch(/^c has taken 4 of 4 steps: /);
   });
 
   test("classify-guide draws a row for each class and says what the classifier thinks of them", async () => {
