@@ -16,9 +16,9 @@ const TRAINING: Work = { does: "trains", lock: files.lock };
 export const DRAWING: Work = { does: "draws", lock: files.drawingLock };
 
 /**
- * Keeps other processes from doing the same work, training unless told, in a run's folder until it is disposed of. Makes the folder, and takes it away
- * again where nothing came into it. That of a process that was killed is taken over. Throws UsageError where another
- * does it there, for a file in the folder's place, and where nothing can be written.
+ * Keeps other processes from doing the same work, training unless told, in a run's folder until it is disposed of. Makes the
+ * folder, and takes it away again where nothing came into it. That of a process that was killed is taken over. Throws
+ * UsageError where another does it there, for a file in the folder's place, and where nothing can be written.
  */
 export async function lockRun(who: string, folder: string, work = TRAINING): Promise<Disposable> {
   const path = join(folder, work.lock);

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { Engine } from "../../engine/engine.ts";
@@ -85,7 +85,10 @@ export function trainCommand(program: Command): void {
             `${folder}: ${checkpoint ? `going on at step ${checkpoint.step}` : "no checkpoint yet, beginning"}`,
           );
         if (config.training.precision === "mixed" && !trained) await tellPrecision(run);
-        if (!trained) await train(run); // else it was stopped before it was measured
+        if (!trained) {
+          if (classifier) rmSync(join(folder, files.accuracy), { force: true }); // it was of fewer steps
+          await train(run);
+        } // else it was stopped before it was measured
         if (classifier) await tellAccuracy(classifier);
         const next = classifier
           ? `draw images of a class with: ${called()} classify-guide RUN ${folder}`

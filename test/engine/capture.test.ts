@@ -1,6 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { grad } from "../../engine/autograd.ts";
-import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import {
   add,
@@ -22,18 +21,12 @@ import { fromHost, upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { expectNear } from "../support/near.ts";
+import { plain } from "../support/plain.ts";
 
 const memory = () => {
   const { live, pooled } = engine.memory();
   return { live, pooled };
 };
-
-/** Without the poison between ops, so that neighbours fuse. */
-let plain: Engine;
-beforeAll(async () => {
-  plain = await Engine.create({ quiet: true });
-});
-afterAll(() => plain.destroy());
 
 describe("replays", () => {
   test.each(["poisoned", "plain"])(

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { grad } from "../../engine/autograd.ts";
 import type { Block } from "../../engine/buffers.ts";
-import { Engine } from "../../engine/engine.ts";
+import type { Engine } from "../../engine/engine.ts";
 import { Releases, usesOf } from "../../engine/lifetimes.ts";
 import { add, dropout, elu, mul, neg, reshape, silu, sub, sum, tanh } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
@@ -12,13 +12,7 @@ import { linearUpdate } from "../../engine/updates.ts";
 import { source } from "../../kernels/kernel.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
-
-/** Without the poison between ops, so that neighbours fuse; on the engine with it nothing does. */
-let plain: Engine;
-beforeAll(async () => {
-  plain = await Engine.create({ quiet: true });
-});
-afterAll(() => plain.destroy());
+import { plain } from "../support/plain.ts";
 
 /** Samples of a multiple of four elements, which draws share with their neighbours, and others. */
 const SHAPES = [

@@ -1,6 +1,6 @@
 /** What a captured step makes of constants, taken out of it: the same numbers, whatever is written between replays. */
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { grad } from "../../engine/autograd.ts";
 import { Engine } from "../../engine/engine.ts";
 import {
@@ -20,14 +20,8 @@ import { randn } from "../../engine/random.ts";
 import { Scalar } from "../../engine/scalar.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { engine } from "../support/engine.ts";
+import { plain } from "../support/plain.ts";
 import { check, seed } from "../support/property.ts";
-
-/** Without the poison between ops, so that neighbours fuse. */
-let plain: Engine;
-beforeAll(async () => {
-  plain = await Engine.create({ quiet: true });
-});
-afterAll(() => plain.destroy());
 
 const normal = (device: Engine, shape: number[], seed: number): Tensor =>
   device.untrack(randn(device, shape, { seed, purpose: "user" }));
