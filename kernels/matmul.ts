@@ -54,6 +54,9 @@ export type RegisterVariant = RegisterTile &
     broadcast: boolean;
   };
 
+/** Rows of tiles of four columns. Those of more than 16 pay where what they share is broadcast. */
+const tallRows = [16, 24, 32] as const;
+
 /** Terms of k that a turn of the loop adds: a sum that lies in memory is read and written once for all of them. */
 const STEPS = 2;
 
@@ -305,7 +308,7 @@ function registerTiles(broadcast: boolean): RegisterTile[] {
     { rows: 8, columns: 4 },
     { rows: 4, columns: 4 },
     { rows: 16, columns: 4 },
-    ...(broadcast ? [{ rows: 32, columns: 4 }] : [{ rows: 16, columns: 16 }]),
+    ...(broadcast ? tallRows.slice(1).map((rows) => ({ rows, columns: 4 })) : [{ rows: 16, columns: 16 }]),
   ];
 }
 
@@ -340,10 +343,15 @@ export function registerTile(broadcast: boolean, { batch, m, n, k }: Sizes): Reg
   return pays ? large : { rows: 8, columns: 8 };
 }
 
-/** Of those that broadcast. */
+/** What a turn of the loop takes to read a tile's columns, in rows. */
+const OF_COLUMNS = 13;
+
+/** Of those that broadcast: the tile whose rows, those beyond C's end among them, take the least time. */
 function tallTile({ m, n }: { m: number; n: number }): RegisterTile {
   if (m <= 8) return { rows: 8, columns: n <= 32 ? 4 : 8 };
-  return { rows: m <= 16 || n % 4 !== 0 ? 16 : 32, columns: 4 };
+  if (n % 4 !== 0) return { rows: 16, columns: 4 };
+  const time = (rows: number) => Math.ceil(m / rows) * (rows + OF_COLUMNS);
+  return { rows: tallRows.reduce((a, b) => (time(b) <= time(a) ? b : a)), columns: 4 };
 }
 
 /** A kernel with its tile. All add an element's products in one order. */
