@@ -57,6 +57,15 @@ export class Progress {
   }
 }
 
+/** A progress line whose total comes with the first call: what functions take as `onProgress`. */
+export function progressOf(name: string): (done: number, total: number, note?: string) => void {
+  let progress: Progress | undefined;
+  return (done, total, note) => {
+    progress ??= new Progress(name, total);
+    progress.update(done, note);
+  };
+}
+
 /** Seconds as "1 h 02 min", "3 min 07 s" or "4.2 s". */
 export function duration(seconds: number): string {
   if (seconds < 59.95) return `${seconds.toFixed(1)} s`;

@@ -9,7 +9,7 @@ import {
   sampledDistance,
 } from "../train/techniques/index.ts";
 import { linePlot } from "./pictures/plot.ts";
-import { Progress } from "./progress.ts";
+import { progressOf } from "./progress.ts";
 
 /** The largest distance of two images, and how it was found. */
 export interface Measured extends PointPair {
@@ -32,13 +32,8 @@ export const pointsOf = (images: ImageSet, centered: boolean): Points => ({
 
 /** Compares all images, on the device. Shows progress. */
 export async function measureAll(engine: Engine, points: Points): Promise<Measured> {
-  let progress: Progress | undefined;
-  const found = await largestDistance(engine, points, {
-    onProgress(done, total) {
-      progress ??= new Progress("comparing tiles of images", total);
-      progress.update(done);
-    },
-  });
+  const onProgress = progressOf("comparing tiles of images");
+  const found = await largestDistance(engine, points, { onProgress });
   const { pair, distance, compared, total } = found;
   const how = `images ${pair.join(" and ")}, the largest distance of all pairs, exactly; ${compared} of ${total} pairs of tiles had to be compared`;
   return { pair, distance, how, exact: true, upperBound: distance };

@@ -12,11 +12,12 @@ import { MetricsLog } from "./metrics-log.ts";
 import { lossPlot, ratePlot } from "./metrics-plot.ts";
 import { grid } from "./pictures/png.ts";
 import { writeFileAtomic } from "./pictures/write.ts";
-import { endLine, Progress } from "./progress.ts";
+import { endLine, Progress, progressOf } from "./progress.ts";
 import { networkName, RECENT, shownLoss, writeReport } from "./report.ts";
 import { files, type Run, type ScoreRun, saveCheckpoint } from "./run.ts";
 import { removeSamplesAfter, SAMPLES, samplesPath } from "./run-folder.ts";
 import { drawSamples } from "./sampler.ts";
+import { tuningClock } from "./tune.ts";
 
 /**
  * Trains from where the trainer stands to the configured number of steps. Throws Interrupted when a signal ended it
@@ -33,7 +34,7 @@ export async function train(run: Run, { minutes = Infinity }: { minutes?: number
   const stop = stopOnSignal();
   let drawn = true;
   try {
-    await compile(run);
+    await compile(run, stop);
     await loop(run, log, stop, minutes);
     await save(run, log);
     if (!stop.asked) drawn = await drawDue(run, log, stop);
@@ -94,11 +95,14 @@ function removeLeftovers(folder: string): void {
       if (/\.\d+-\d+\.tmp$/.test(name)) rmSync(join(inside, name), { force: true });
 }
 
-async function compile({ trainer }: Run): Promise<void> {
-  let progress: Progress | undefined;
-  await trainer.prepare((done, total) => {
-    progress ??= new Progress("compiling kernels", total);
-    progress.update(done);
+async function compile({ trainer }: Run, stop: Stop): Promise<void> {
+  await trainer.prepare({
+    onProgress: progressOf("compiling kernels"),
+    tuning: {
+      ...tuningClock(trainer.engine),
+      onProgress: progressOf("measuring shapes"),
+      enough: () => stop.asked !== undefined,
+    },
   });
 }
 

@@ -1,3 +1,4 @@
+import { aloneTime } from "../bench/processor.ts";
 import { grad } from "../engine/autograd.ts";
 import type { Engine } from "../engine/engine.ts";
 import { setCheckpointing } from "../models/blocks/index.ts";
@@ -17,6 +18,10 @@ export const batchesOf = ({ training, sampling }: Config): Batches => ({
   training: training.batchSize / training.accumulate,
   sampling: Math.min(sampling.count, sampling.batchSize),
 });
+
+/** On a software driver under Linux kernels are timed by their own work, which other processes delay but do not add to. */
+export const tuningClock = ({ driver }: Engine): { clock?: () => number } =>
+  driver.software && aloneTime() !== undefined ? { clock: () => aloneTime()! } : {};
 
 /** A training step of a configuration's network and a network call of its sampler, to be walked through. */
 export function walkSteps(engine: Engine, config: Config, batches: Batches): void {

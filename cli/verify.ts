@@ -2,7 +2,7 @@ import { UsageError } from "../engine/errors.ts";
 import { verify } from "../engine/verify.ts";
 import { type Checkpoint, restore } from "../train/checkpoint.ts";
 import type { AnyConfig } from "./config.ts";
-import { Progress } from "./progress.ts";
+import { progressOf } from "./progress.ts";
 import type { Run } from "./run.ts";
 
 /** Images that a step is verified with: float64 loops take long, and each image takes as long as the first. */
@@ -28,12 +28,8 @@ export async function verifyStep<C extends AnyConfig>(
   const { network, trainer } = open(few);
   try {
     if (checkpoint) restore(checkpoint, network, trainer);
-    let progress: Progress | undefined;
     const { ops, worst, departed } = await verify(trainer.engine, () => trainer.passes(), {
-      onProgress: (done, total) => {
-        progress ??= new Progress("verifying", total);
-        progress.update(done);
-      },
+      onProgress: progressOf("verifying"),
     });
     if (departed) {
       const { path, op, shapes, index, error } = departed;

@@ -24,6 +24,15 @@ export interface TuneOptions {
   /** Measure what is known too, and keep nothing: to hold the heuristic against what was measured. */
   compare?: boolean;
   onProgress?: (done: number, total: number, note: string) => void;
+  /** Asked before each class: whether to leave the others unmeasured. */
+  enough?: () => boolean;
+}
+
+/** What Engine.prepare tells, and how it measures where autotune is on. */
+export interface PrepareOptions {
+  /** Kernels that are compiled. */
+  onProgress?: (done: number, total: number) => void;
+  tuning?: TuneOptions;
 }
 
 /** A way as it was measured: milliseconds, or why it is out of the question. */
@@ -83,7 +92,7 @@ export async function tune(
   { choices, cache, tunedFor, compile }: TuneContext,
   options: TuneOptions = {},
 ): Promise<Tuning> {
-  const { compare = false, onProgress } = options;
+  const { compare = false, onProgress, enough = () => false } = options;
   if (choices.mode === "off")
     throw new UsageError('tune: got an engine with autotune off, expected "cached" or "on"; create it so');
   const met = choices.metIn(() => engine.dry(walk));
@@ -100,6 +109,7 @@ export async function tune(
     });
   try {
     for (const [done, m] of open.entries()) {
+      if (enough()) break;
       onProgress?.(done, open.length, m.key);
       if (!compare && choices.known.has(m.key)) continue; // by another process, meanwhile
       const result = await measure(engine, m, compile, options, stopwatch);
@@ -110,7 +120,7 @@ export async function tune(
     stopwatch?.destroy();
   }
   if (compare || tuned.length === 0) return { met: met.length, tuned, place: undefined };
-  onProgress?.(open.length, open.length, "");
+  if (!enough()) onProgress?.(open.length, open.length, "");
   return { met: met.length, tuned, place: cache.place(name) };
 }
 

@@ -5,7 +5,7 @@ import { fill } from "../kernels/fill.ts";
 import type { Hardware, Kernel, Variant } from "../kernels/kernel.ts";
 import { vecsPerThread } from "../kernels/lanewise.ts";
 import { unary } from "../kernels/unary.ts";
-import { type TuneOptions, type Tuning, tune } from "./autotune.ts";
+import { type PrepareOptions, type TuneOptions, type Tuning, tune } from "./autotune.ts";
 import type { BufferPool, MemoryReport } from "./buffers.ts";
 import { Capture, type CaptureOptions } from "./capture.ts";
 import type { Choices, Tunable } from "./choices.ts";
@@ -307,10 +307,10 @@ export class Engine {
 
   /**
    * Compiles every kernel a step will use, in parallel, without running any: `fn` is walked through with
-   * dispatches left out. Its results hold no values. With autotune on, `tune` comes first.
+   * dispatches left out. Its results hold no values. With autotune on, `tune` comes first, with the options given.
    */
-  async prepare(fn: () => unknown, onProgress?: (done: number, total: number) => void): Promise<void> {
-    if (this.choices.mode === "on") await this.tune(fn);
+  async prepare(fn: () => unknown, { onProgress, tuning }: PrepareOptions = {}): Promise<void> {
+    if (this.choices.mode === "on") await this.tune(fn, tuning);
     await this.#compile(fn, onProgress);
   }
 

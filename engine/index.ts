@@ -16,7 +16,7 @@ export {
   type VariantValue,
 } from "../kernels/kernel.ts";
 export { type GradOptions, grad } from "./autograd.ts";
-export type { Trial, Tuned, TuneOptions, Tuning } from "./autotune.ts";
+export type { PrepareOptions, Trial, Tuned, TuneOptions, Tuning } from "./autotune.ts";
 export type { MemoryReport } from "./buffers.ts";
 export type { Capture, CaptureOptions } from "./capture.ts";
 export type { Autotune, Tunable } from "./choices.ts";

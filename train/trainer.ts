@@ -1,4 +1,5 @@
 import { grad } from "../engine/autograd.ts";
+import type { PrepareOptions } from "../engine/autotune.ts";
 import type { Capture } from "../engine/capture.ts";
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
@@ -134,14 +135,14 @@ export class Trainer<P extends Output = "score" | "eps"> {
     return this.optimizer.steps;
   }
 
-  /** Compiles the step's kernels in parallel, before the first step needs them. */
-  async prepare(onProgress?: (done: number, total: number) => void): Promise<void> {
+  /** Compiles the step's kernels in parallel, before the first step needs them; with autotune on measures them first. */
+  async prepare(options?: PrepareOptions): Promise<void> {
     const step = () => {
       if (!this.#means) return this.#run();
       this.#add();
       this.#update();
     };
-    await this.engine.prepare(step, onProgress);
+    await this.engine.prepare(step, options);
   }
 
   /** Takes one step; its numbers are kept until `reports`. */

@@ -10,7 +10,7 @@ import { homeOf, type SourceName, sourceNames, sources } from "../fetch/sources.
 import { wholeFrom } from "../options.ts";
 import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
-import { Progress } from "../progress.ts";
+import { Progress, progressOf } from "../progress.ts";
 
 interface ShowOptions {
   n: number;
@@ -68,11 +68,7 @@ function checkCommand(data: Command): void {
     .argument("<folder>", "of MNIST or CIFAR-10 files, or of PNG and JPEG images")
     .option("--json", "as JSON")
     .action((folder: string, { json }: { json?: boolean }) => {
-      let progress: Progress | undefined;
-      const report = checkData(folder, (done, total) => {
-        progress ??= new Progress("checking files", total);
-        progress.update(done);
-      });
+      const report = checkData(folder, progressOf("checking files"));
       if (json) console.log(JSON.stringify(report, null, 2));
       else print(report);
       const [first] = report.faults;

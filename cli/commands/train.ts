@@ -8,7 +8,7 @@ import { measureClassifier } from "../classifier.ts";
 import { type AnyConfig, type Config, isClassifier, readAnyConfig } from "../config.ts";
 import { applyMemoryOptions, type MemoryOptions, withMemoryOptions } from "../memory-options.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
-import { Progress } from "../progress.ts";
+import { progressOf } from "../progress.ts";
 import {
   type ClassifierRun,
   checkFolder,
@@ -117,11 +117,7 @@ async function tellPrecision({ trainer }: Run): Promise<void> {
 /** How well the running average knows images that it was not trained on, in words and as accuracy.json. */
 async function tellAccuracy({ network, trainer, config, heldBack, folder }: ClassifierRun): Promise<void> {
   network.load(samplingState(openCheckpoint(folder)));
-  let progress: Progress | undefined;
-  const rows = await measureClassifier(trainer.engine, network, config, heldBack, (done, total) => {
-    progress ??= new Progress("measuring", total);
-    progress.update(done);
-  });
+  const rows = await measureClassifier(trainer.engine, network, config, heldBack, progressOf("measuring"));
   writeFileAtomic(join(folder, files.accuracy), `${JSON.stringify(rows, null, 2)}\n`);
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const [clean, ...noisy] = rows.map(({ sigma, accuracy }) => ({ sigma, share: percent(accuracy) }));

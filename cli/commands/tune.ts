@@ -1,15 +1,14 @@
 import type { Command } from "commander";
-import { aloneTime } from "../../bench/processor.ts";
 import type { Trial, Tuned, Tuning } from "../../engine/autotune.ts";
 import { Engine } from "../../engine/engine.ts";
 import { readConfig } from "../config.ts";
 import { applyMemoryOptions, type MemoryOptions, withMemoryOptions } from "../memory-options.ts";
 import { wholeFrom } from "../options.ts";
-import { Progress } from "../progress.ts";
+import { progressOf } from "../progress.ts";
 import { type SetOption, withSetOption } from "../set-option.ts";
 import { adapterName, systemOf } from "../system.ts";
 import { table } from "../table.ts";
-import { batchesOf, walkSteps } from "../tune.ts";
+import { batchesOf, tuningClock, walkSteps } from "../tune.ts";
 
 interface TuneCommandOptions extends MemoryOptions, SetOption {
   batch?: number;
@@ -50,15 +49,11 @@ STEIN_AUTOTUNE=on measures whatever a training run meets before its first step.`
       const batches = { training: batch ?? given.training, sampling: count ?? given.sampling };
       const engine = await Engine.create({ autotune: "cached" });
       try {
-        let progress: Progress | undefined;
         const tuning = await engine.tune(() => walkSteps(engine, config, batches), {
           budget,
           ...(compare && { compare }),
-          ...(engine.driver.software && aloneTime() !== undefined && { clock: () => aloneTime()! }),
-          onProgress: (done, total, note) => {
-            progress ??= new Progress("measuring shapes", total);
-            progress.update(done, note);
-          },
+          ...tuningClock(engine),
+          onProgress: progressOf("measuring shapes"),
         });
         if (json)
           console.log(

@@ -1,15 +1,14 @@
 import type { Engine } from "../../engine/engine.ts";
 import type { ChainStep } from "../../samplers/chain.ts";
 import type { FlowStep, Sde } from "../../samplers/index.ts";
-import { Progress } from "../progress.ts";
+import { Progress, progressOf } from "../progress.ts";
 
 /** Tells of a chain's progress, and keeps the host from running far ahead of what is told. */
 export function watchChain(engine: Engine, name: string) {
-  let progress: Progress | undefined;
+  const update = progressOf(name);
   return async ({ done, total }: ChainStep): Promise<void> => {
-    progress ??= new Progress(name, total);
     if (done % 4 === 0 || done === total) await engine.sync();
-    progress.update(done);
+    update(done, total);
   };
 }
 

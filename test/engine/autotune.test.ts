@@ -123,6 +123,23 @@ describe("tuning", () => {
     }
   });
 
+  test("ends early when told, and keeps what was measured", async () => {
+    const context = contextOf("cached");
+    const told: number[][] = [];
+    try {
+      const { met, tuned } = await tune(engine, () => [triple(2, 8), triple(2, 16)], context, {
+        budget: 1,
+        enough: () => context.choices.known.size > 0,
+        onProgress: (done, total) => told.push([done, total]),
+      });
+      expect([met, tuned.map(({ key }) => key)]).toEqual([2, ["toy 8"]]);
+      expect([...context.choices.known.keys()]).toEqual(["toy 8"]);
+      expect(told).toEqual([[0, 2]]);
+    } finally {
+      context.restore();
+    }
+  });
+
   test("to compare, measures anew and keeps nothing", async () => {
     const known = new Map([["toy 64", wayName({ times: 400, wrong: false })]]);
     const context = contextOf("cached", known);

@@ -121,7 +121,7 @@ describe("prepare", () => {
     const { dispatches } = engine.stream;
     const progress: number[] = [];
     const step = () => engine.scope(() => sum(silu(instanceNorm(conv2d(x, w)))));
-    await engine.prepare(step, (done, total) => progress.push(done / total));
+    await engine.prepare(step, { onProgress: (done, total) => progress.push(done / total) });
     expect(engine.stream.dispatches).toBe(dispatches);
     expect(engine.memory().live).toBe(live);
     if (progress.length > 0) expect(progress.at(-1)).toBe(1);

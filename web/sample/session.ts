@@ -62,8 +62,10 @@ export class Session {
   async #compile(engine: Engine, { score, image }: Trained, count: number): Promise<void> {
     const step = () =>
       engine.noGrad(() => score(engine.zeros([count, ...image]), engine.zeros([count], "i32")));
-    await engine.prepare(step, (done, total) => {
-      if (done === 1) this.#page.status(`Compiling ${total} kernels …`);
+    await engine.prepare(step, {
+      onProgress: (done, total) => {
+        if (done === 1) this.#page.status(`Compiling ${total} kernels …`);
+      },
     });
   }
 }
