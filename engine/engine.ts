@@ -33,7 +33,16 @@ import { forEachTensor, Scopes } from "./scopes.ts";
 import { requireShape, shapeSize, showShape } from "./shapes.ts";
 import { blocksOf, type Command, CommandStream } from "./stream.ts";
 import { copyStrided } from "./strided.ts";
-import { bytesOf, type Dtype, dtypeOf, type HostData, type Shape, type Storage, Tensor } from "./tensor.ts";
+import {
+  bytesOf,
+  type Dtype,
+  dtypeOf,
+  type HostData,
+  isFloat,
+  type Shape,
+  type Storage,
+  Tensor,
+} from "./tensor.ts";
 import { tunedFor } from "./tuning-file.ts";
 import { withFusedUpdates } from "./update-fusion.ts";
 import { type VerifyOptions, type VerifyReport, verify } from "./verify.ts";
@@ -381,16 +390,22 @@ export class Engine {
     return readBack({ device, stream, faults: this.#faults, wait: (p) => this.#wait(p) }, tensors);
   }
 
-  /** Copies a tensor's values into another of its size. Throws UsageError for another size. */
+  /**
+   * Copies a tensor's values into another of its size and type, or from f32 to f16 and back. Throws UsageError for others;
+   * `cast` makes floats of integers.
+   */
   copy(from: Tensor, to: Tensor): void {
     if (from.size !== to.size)
       throw new UsageError(
         `copy: got ${showShape(from.shape)} into ${showShape(to.shape)}, expected equal sizes`,
       );
+    if (from.dtype !== to.dtype && !(isFloat(from) && isFloat(to)))
+      throw new UsageError(
+        `copy: got ${from.dtype} into ${to.dtype}, expected one type, or two of floats; cast it first`,
+      );
     if (from.storage === to.storage) return;
     // Integers as bits: a float kernel might flush them to zero as subnormals.
-    if (from.dtype === "i32" || from.dtype === "u32")
-      copyStrided(this, from, to, [from.size], [1], [1], 0, 0);
+    if (!isFloat(from)) copyStrided(this, from, to, [from.size], [1], [1], 0, 0);
     else
       this.launchLinear(
         unary,

@@ -80,7 +80,7 @@ export class LanewiseFusion {
 
 /** What a program's commands are to a run. */
 interface Part {
-  /** The same for programs of one label, on whatever engine. */
+  /** The same for programs of one kernel and variant, on whatever engine. */
   readonly id: number;
   readonly lanewise: Lanewise;
   readonly weight: number;
@@ -92,7 +92,8 @@ interface Part {
 }
 
 const parts = new WeakMap<Program, Part | "none">();
-const ids = new Map<string, number>();
+const ids = new WeakMap<Kernel, Map<string, number>>();
+let lastId = 0;
 
 function partOf(program: Program): Part | undefined {
   let part = parts.get(program);
@@ -105,9 +106,11 @@ function madePart({ kernel, variant, label }: Program): Part | undefined {
   if (!lanewise) return undefined;
   const names = Object.keys(kernel.params);
   const { expression, draw } = lanewise;
-  if (!ids.has(label)) ids.set(label, ids.size);
+  const known = ids.get(kernel) ?? new Map<string, number>();
+  if (!ids.has(kernel)) ids.set(kernel, known);
+  if (!known.has(label)) known.set(label, lastId++);
   return {
-    id: ids.get(label)!,
+    id: known.get(label)!,
     lanewise,
     weight: (draw ? DRAW : 0) + (/_\(|logistic\(/.test(expression) ? CALL : 1),
     own: ownParams(kernel, lanewise).map((name) => names.indexOf(name)),

@@ -25,10 +25,15 @@ export class GraphNode {
     return this;
   }
 
+  /** Walks on to the parents by a list: a graph may be deeper than the stack. */
   release(): void {
     if (--this.#users > 0) return;
-    this.freeSaved();
-    for (const parent of this.record?.parents ?? []) parent?.release();
+    const unused: GraphNode[] = [this];
+    for (const node of unused) {
+      node.freeSaved();
+      for (const parent of node.record?.parents ?? [])
+        if (parent && --parent.#users === 0) unused.push(parent);
+    }
   }
 
   /** Gives back the activations kept for the backward pass. */

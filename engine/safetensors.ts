@@ -122,13 +122,11 @@ const isCounts = (value: unknown): value is number[] =>
 
 /** Places in ascending order must neither overlap nor leave the file. */
 function requireApart(places: readonly Place[], dataSize: number): void {
-  const end = Math.max(0, ...places.map((p) => p.end));
-  if (end > dataSize) {
-    const { name } = places.find((p) => p.end > dataSize)!;
+  const cut = places.find(({ end }) => end > dataSize);
+  if (cut)
     refuse(
-      `${name} ends at byte ${end} of the data, the file holds ${dataSize}; it was cut short, copy it again`,
+      `${cut.name} ends at byte ${cut.end} of the data, the file holds ${dataSize}; it was cut short, copy it again`,
     );
-  }
   let before: Place | undefined;
   for (const place of places) {
     if (before && place.begin < before.end && place.end > place.begin)

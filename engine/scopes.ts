@@ -39,12 +39,13 @@ export class Scopes {
   }
 }
 
-/** Tensors alone, and in arrays and plain objects. */
-export function forEachTensor(value: unknown, fn: (t: Tensor) => void, depth = 4): void {
+/** Tensors alone, and in arrays and plain objects, however deep. */
+export function forEachTensor(value: unknown, fn: (t: Tensor) => void, seen = new Set<unknown>()): void {
   if (value instanceof Tensor) fn(value);
-  else if (value && typeof value === "object" && depth > 0) {
+  else if (value && typeof value === "object" && !seen.has(value)) {
     const proto = Object.getPrototypeOf(value);
-    if (Array.isArray(value) || proto === Object.prototype || proto === null)
-      for (const v of Object.values(value)) forEachTensor(v, fn, depth - 1);
+    if (!Array.isArray(value) && proto !== Object.prototype && proto !== null) return;
+    seen.add(value);
+    for (const v of Object.values(value)) forEachTensor(v, fn, seen);
   }
 }

@@ -15,6 +15,8 @@ export type HostData<D extends Dtype = Dtype> = D extends "f32" | "f16"
     ? Int32Array<ArrayBuffer>
     : Uint32Array<ArrayBuffer>;
 
+export const isFloat = ({ dtype }: { readonly dtype: Dtype }): boolean => dtype === "f32" || dtype === "f16";
+
 export const bytesOf = (dtype: Dtype): number => (dtype === "f16" ? 2 : 4);
 
 /** Throws UsageError for an array of any other kind. */

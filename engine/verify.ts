@@ -3,7 +3,7 @@ import { DeviceError } from "./errors.ts";
 import type { OpEvent } from "./op.ts";
 import { type Array64, array64 } from "./oracle/array.ts";
 import { showShape } from "./shapes.ts";
-import type { HostData, Tensor } from "./tensor.ts";
+import { type HostData, isFloat, type Tensor } from "./tensor.ts";
 
 /** An op as it was held against its oracle. */
 export interface OpReport {
@@ -58,7 +58,7 @@ export async function verify(
   );
   let worst: OpReport | undefined;
   let departed: OpReport | undefined;
-  for (const [index, { spec, attrs, copies, output, path }] of seen.entries()) {
+  await eachOf(seen, async ({ spec, attrs, copies, output, path }, index) => {
     if (spec.oracle !== "none") {
       const inputs = await Promise.all(copies.map((t) => t && toArray64(t)));
       const summed = spec.name === "sum" ? largest(inputs[0]!) : 0; // sums may cancel, as the gradient of an attention's key bias
@@ -68,25 +68,22 @@ export async function verify(
       if (!worst || !(error <= worst.error)) worst = report;
       if (!(error <= tolerance)) departed ??= report;
     }
-    for (const t of copies) t?.dispose();
-    output.dispose();
     onProgress?.(index + 1, seen.length);
-  }
+  });
   return { ops: seen.length, worst, departed };
 }
 
 /**
- * Runs a step and names the first op whose result holds NaN or infinity while its inputs held none, with the
- * modules around it. Undefined when all is finite.
+ * Runs a step and names the first op whose result holds NaN or infinity, with the modules around it. Undefined when all is
+ * finite. What the step was given is not looked at: of a batch that held some before, the first op that reads it is named.
  */
 export async function findNonFinite(engine: Engine, step: () => unknown): Promise<OpReport | undefined> {
-  const seen = observe(engine, step, (event) => ({ ...event, output: event.y.alias() }));
+  const seen = observe(engine, step, (event) => ({ ...event, copies: [], output: event.y.alias() }));
   let found: OpReport | undefined;
-  for (const [index, { spec, path, output }] of seen.entries()) {
-    if (!found && output.dtype === "f32" && !allFinite(await output.data()))
+  await eachOf(seen, async ({ spec, path, output }, index) => {
+    if (!found && isFloat(output) && !allFinite(await output.data()))
       found = { op: spec.name, path, index, shapes: showShape(output.shape), error: Number.NaN };
-    output.dispose();
-  }
+  });
   return found;
 }
 
@@ -96,8 +93,8 @@ export function allFinite(values: HostData): boolean {
   return bits.every((b) => (b & 0x7f800000) !== 0x7f800000);
 }
 
-function observe<T>(engine: Engine, step: () => unknown, keep: (event: OpEvent) => T): T[] {
-  const seen: T[] = [];
+function observe(engine: Engine, step: () => unknown, keep: (event: OpEvent) => Seen): Seen[] {
+  const seen: Seen[] = [];
   if (engine.observer) throw new DeviceError("verify: another observer is at work");
   engine.observer = (event) => {
     seen.push(keep(event));
@@ -106,10 +103,30 @@ function observe<T>(engine: Engine, step: () => unknown, keep: (event: OpEvent) 
     engine.scope(() => {
       step();
     });
+  } catch (cause) {
+    seen.forEach(forget);
+    throw cause;
   } finally {
     engine.observer = undefined;
   }
   return seen;
+}
+
+/** Frees what was kept of each as soon as it was looked at, and of all at the end. */
+async function eachOf(seen: readonly Seen[], look: (s: Seen, index: number) => Promise<void>): Promise<void> {
+  try {
+    for (const [index, s] of seen.entries()) {
+      await look(s, index);
+      forget(s);
+    }
+  } finally {
+    seen.forEach(forget);
+  }
+}
+
+function forget({ copies, output }: Seen): void {
+  for (const t of copies) t?.dispose();
+  output.dispose();
 }
 
 /** A copy that later updates in place do not reach. */

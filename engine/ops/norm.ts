@@ -73,12 +73,8 @@ const op = defineOp<Attrs>({
       const dx = normedImagesBack(engine, all, { ...problem, places }, found);
       return [dx, wants[1] ? embeddingGrad(rows, found.labels, found.table.dim(0)) : undefined];
     }
-    let dx: Tensor;
-    if (wants[0]) dx = chosen(engine, normedBack, all, { ...problem, places });
-    else {
-      factorsOf(engine, all, { ...problem, places });
-      dx = engine.empty(x.shape);
-    }
+    const dx = wants[0] ? chosen(engine, normedBack, all, { ...problem, places }) : undefined;
+    if (!dx) factorsOf(engine, all, { ...problem, places });
     if (attrs.order) return [dx, rows];
     const perSample = shapes.slice(1).some((shape) => shape?.length === 2);
     const grads = perSample || width === 0 ? rows : sum(rows, { axis: 0 });

@@ -1,11 +1,10 @@
 import { UsageError } from "../errors.ts";
 import { isScalar, type ScalarLike } from "../scalar.ts";
-import type { Tensor } from "../tensor.ts";
+import { isFloat, type Tensor } from "../tensor.ts";
 
 /** Throws UsageError unless x holds f32 or f16: kernels would read another type's bits as numbers. */
 export function requireFloat(who: string, x: Tensor): void {
-  if (x.dtype !== "f32" && x.dtype !== "f16")
-    throw new UsageError(`${who}: got dtype ${x.dtype}, expected f32`);
+  if (!isFloat(x)) throw new UsageError(`${who}: got dtype ${x.dtype}, expected f32`);
 }
 
 /** Throws UsageError unless s is a number or a Scalar: JavaScript would make NaN of anything else. */

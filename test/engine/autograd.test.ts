@@ -248,6 +248,21 @@ describe("memory", () => {
     x.dispose();
   });
 
+  test("a graph deeper than the stack goes too", () => {
+    const x = engine.variable([1], [1]);
+    const before = live();
+    engine.scope(() => {
+      let y = add(x, 1);
+      for (let i = 0; i < 20_000; i++) {
+        const next = mul(y, y);
+        y.dispose();
+        y = next;
+      }
+    });
+    expect(live()).toBe(before);
+    x.dispose();
+  });
+
   test("derivatives of derivatives leave nothing", () => {
     const x = engine.variable(new Float32Array(64));
     const before = live();

@@ -23,6 +23,22 @@ describe("tensors from the host and back", () => {
     }
   });
 
+  test("a copy into another type is refused, but of floats in another size", async () => {
+    const whole = engine.tensor([1, -2], [2], "i32");
+    const floats = engine.empty([2]);
+    expect(() => engine.copy(whole, floats)).toThrow(
+      "copy: got i32 into f32, expected one type, or two of floats; cast it first",
+    );
+    expect(() => engine.copy(floats, whole)).toThrow("copy: got f32 into i32");
+    if (engine.device.features.has("shader-f16")) {
+      const halves = engine.empty([2], "f16");
+      engine.copy(engine.tensor([0.1, 3]), halves);
+      expect([...(await halves.data())]).toEqual([0.0999755859375, 3]);
+      halves.dispose();
+    }
+    for (const t of [whole, floats]) t.dispose();
+  });
+
   test("numbers become the dtype asked for, f32 if none", async () => {
     expect(await engine.tensor([1, 2]).data()).toEqual(Float32Array.of(1, 2));
     expect(await engine.tensor([1, -2], [2, 1], "i32").data()).toEqual(Int32Array.of(1, -2));
@@ -147,6 +163,35 @@ describe("finding faults", () => {
     expect(await findNonFinite(engine, step)).toMatchObject({ op: "log", path: "net.head", index: 1 });
     expect(await findNonFinite(engine, () => add(x, 1))).toBeUndefined();
     for (const t of [x, y]) t.dispose();
+  });
+
+  test.runIf(engine.device.features.has("shader-f16"))("of halves that overflow too", async () => {
+    const x = engine.full([1, 2, 2, 2], 300);
+    const step = () => engine.autocast(() => mul(mul(mul(x, 100), 100), 0));
+    expect(await findNonFinite(engine, step)).toMatchObject({ op: "mul_scalar", index: 1 });
+    x.dispose();
+  });
+
+  test("a step or an oracle that fails leaves no copies behind", async () => {
+    const x = engine.ones([5]);
+    const { live } = engine.memory();
+    const failing = defineOp<object>({
+      name: "failing",
+      forward: (_, [t]) => mul(t!, 2),
+      vjp: "none",
+      oracle: () => {
+        throw new Error("no oracle");
+      },
+    });
+    await expect(verify(engine, () => failing(engine, [add(x, 1)], {}))).rejects.toThrow("no oracle");
+    const step = () => {
+      add(x, 1);
+      throw new Error("no step");
+    };
+    await expect(verify(engine, step)).rejects.toThrow("no step");
+    await expect(findNonFinite(engine, step)).rejects.toThrow("no step");
+    expect(engine.memory().live).toBe(live);
+    x.dispose();
   });
 
   test("verify finds all well, or names the op that departs from its oracle", async () => {

@@ -10,6 +10,7 @@ import type { Command } from "../../engine/stream.ts";
 import type { HostData, Tensor } from "../../engine/tensor.ts";
 import { linearUpdate } from "../../engine/updates.ts";
 import { source } from "../../kernels/kernel.ts";
+import { defineLanewise } from "../../kernels/lanewise.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { plain } from "../support/plain.ts";
@@ -244,6 +245,38 @@ function f16(v: number): number {
   const [low, rest] = [Math.floor(v / step), v / step - Math.floor(v / step)];
   return v === 0 ? v : step * (rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? low + 1 : low);
 }
+
+test("kernels of one name are told apart", async () => {
+  const kernel = (expression: string) =>
+    defineLanewise({
+      name: "namesake",
+      inputs: ["x"],
+      output: "y",
+      params: {},
+      lib: () => [],
+      expression: () => expression,
+      variants: [{ vecs: 1 }],
+      flops: 1,
+    });
+  const [twice, squared] = ["x * 2.0", "x * x"].map(kernel);
+  const x = plain.tensor([3, 5]);
+  const launch = (k: typeof twice, t: Tensor): Tensor => {
+    const y = plain.empty(t.shape);
+    plain.launch(k!, { vecs: 1 }, { x: t, y }, { count: t.size });
+    return y;
+  };
+  for (const [k, expected] of [
+    [twice, [-6, -10]],
+    [squared, [-9, -25]],
+  ] as const) {
+    const step = plain.capture(() => neg(launch(k, x)));
+    step.replay();
+    expect(step.commands).toHaveLength(1);
+    expect([...(await step.result.data())]).toEqual(expected);
+    step.dispose();
+  }
+  x.dispose();
+});
 
 test("uses are counted until an array is released, and only then", () => {
   const [a, b] = [0, 1].map((id) => ({ id }) as Block);

@@ -32,6 +32,25 @@ describe("a scope", () => {
     expect(live()).toBe(before);
   });
 
+  test("hands on what lies deep in what it returns, and what turns in circles", () => {
+    const before = live();
+    type Box = { within?: Box; of?: Box; t?: Tensor };
+    const box = engine.scope(() => {
+      let box: Box = { t: engine.ones([2]) };
+      for (let i = 0; i < 9; i++) {
+        const around: Box = { within: box };
+        box.of = around;
+        box = around;
+      }
+      return box;
+    });
+    let inmost = box;
+    while (inmost.within) inmost = inmost.within;
+    expect(inmost.t!.disposed).toBe(false);
+    inmost.t!.dispose();
+    expect(live()).toBe(before);
+  });
+
   test("passes a returned tensor to the scope around, which disposes it", () => {
     const before = live();
     engine.scope(() => {
