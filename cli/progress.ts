@@ -18,13 +18,14 @@ const pace = { live: { first: 0, next: 100 }, log: { first: 1000, next: 10_000 }
 /** A line that says how far, how fast and how long still. On a terminal it redraws itself; in a log it comes now and then. */
 export class Progress {
   readonly #name: string;
-  readonly #total: number;
+  readonly #total: number | undefined;
   readonly #live = process.stderr.isTTY === true;
   readonly #start = performance.now();
   #first: { done: number; at: number } | undefined;
   #shown = Number.NEGATIVE_INFINITY;
 
-  constructor(name: string, total: number) {
+  /** `total` is undefined where nobody knows it: then there is no telling how long still. */
+  constructor(name: string, total: number | undefined) {
     this.#name = name;
     this.#total = total;
   }
@@ -33,12 +34,13 @@ export class Progress {
   update(done: number, note = ""): void {
     const now = performance.now();
     this.#first ??= { done, at: now };
-    const last = done >= this.#total;
+    const total = this.#total ?? Infinity;
+    const last = done >= total;
     const { first, next } = this.#live ? pace.live : pace.log;
     if (!last && (now - this.#start < first || now - this.#shown < next)) return;
     this.#shown = now;
-    const share = Math.floor((100 * done) / this.#total);
-    const parts = [`${this.#name} ${done}/${this.#total} (${share} %)`, ...this.#pace(done, now, last), note];
+    const share = total === Infinity ? "" : `/${total} (${Math.floor((100 * done) / total)} %)`;
+    const parts = [`${this.#name} ${done}${share}`, ...this.#pace(done, now, last), note];
     const line = parts.filter(Boolean).join("  ");
     if (!this.#live) process.stderr.write(`${line}\n`);
     else {
@@ -53,7 +55,8 @@ export class Progress {
     const rate = (1000 * (done - from)) / (now - at);
     const shown = rate > 0 && now - at > 200 ? [`${rate.toFixed(rate < 10 ? 2 : 0)}/s`] : []; // else too early to tell
     if (last) return [...shown, `took ${duration((now - this.#start) / 1000)}`];
-    return shown.length > 0 ? [...shown, `${duration((this.#total - done) / rate)} left`] : [];
+    if (this.#total === undefined || shown.length === 0) return shown;
+    return [...shown, `${duration((this.#total - done) / rate)} left`];
   }
 }
 

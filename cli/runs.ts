@@ -35,15 +35,24 @@ export interface FoundRun {
 /** Folders within folders that are looked through: runs/ve/ncsn/cifar10 is one of four. */
 const DEEPEST = 5;
 
-/** The runs in a folder and in those within it, by name. Throws UsageError when there is no such folder. */
-export function findRuns(folder: string): FoundRun[] {
+/**
+ * The runs in a folder and in those within it, by name; of one that cannot be read, `onFault` is told why. Throws UsageError
+ * when there is no such folder.
+ */
+export function findRuns(folder: string, onFault: (fault: string) => void): FoundRun[] {
   if (!isFolder(folder))
     throw new UsageError(
       `runs: got ${folder}, which is no folder, expected one of runs; train one first, or give another folder`,
     );
-  return runFolders(folder, DEEPEST).map((path) =>
-    open(path, relative(folder, path).split(sep).join("/") || "."),
-  );
+  return runFolders(folder, DEEPEST).flatMap((path) => {
+    try {
+      return [open(path, relative(folder, path).split(sep).join("/") || ".")];
+    } catch (fault) {
+      if (!(fault instanceof UsageError)) throw fault;
+      onFault(fault.message);
+      return [];
+    }
+  });
 }
 
 function runFolders(folder: string, depth: number): string[] {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { UsageError } from "../engine/errors.ts";
-import { recordsOf } from "./cifar10.ts";
+import { BATCHES, cifar10Home, recordsOf } from "./cifar10.ts";
 import { exists, listFiles, readUnpacked } from "./files.ts";
 import { IMAGES, LABELS } from "./idx.ts";
 import { findImages, readImage } from "./image-file.ts";
@@ -32,13 +32,16 @@ export interface CheckReport {
 }
 
 const IDX = /^(train|t10k)-(images|labels)[-.]idx([13])-ubyte(\.gz)?$/;
-const BATCHES = [...[1, 2, 3, 4, 5].map((n) => `data_batch_${n}.bin`), "test_batch.bin"];
+const TEST_BATCH = "test_batch.bin";
+
+/** Where cifar10 looks for them. */
+const CIFAR10 = /^(cifar-10-batches-bin\/)?data_batch_\d(\.bin)?$/;
 
 /** What lies in a folder. Throws UsageError when it cannot be listed. */
 export function kindOf(folder: string): FolderKind {
-  const names = listFiles(folder, "data").map((path) => path.split("/").at(-1)!);
+  const names = listFiles(folder, "data");
   if (names.some((name) => IDX.test(name))) return "mnist";
-  return names.some((name) => /^data_batch_\d(\.bin)?$/.test(name)) ? "cifar10" : "folder";
+  return names.some((name) => CIFAR10.test(name)) ? "cifar10" : "folder";
 }
 
 /**
@@ -96,10 +99,10 @@ function checkMnist(report: CheckReport, onProgress: (done: number, total: numbe
 }
 
 function checkCifar10(report: CheckReport, onProgress: (done: number, total: number) => void): void {
-  const inner = join(report.path, "cifar-10-batches-bin");
-  const home = exists(inner) ? inner : report.path;
+  const home = cifar10Home(report.path);
+  const names = [...BATCHES, TEST_BATCH];
   const sizes = new Map<string, number>();
-  BATCHES.forEach((name, done) => {
+  names.forEach((name, done) => {
     const file = join(home, name);
     if (exists(file))
       collect(report.faults, file, () => {
@@ -111,12 +114,12 @@ function checkCifar10(report: CheckReport, onProgress: (done: number, total: num
             `cifar10: got ${file} with ${count} records, expected 10000; stein data fetch cifar10 brings it`,
           );
       });
-    else if (name !== "test_batch.bin")
+    else if (name !== TEST_BATCH)
       report.faults.push({
         file,
         fault: `cifar10: got no ${name} in ${home}, expected data_batch_1.bin to data_batch_5.bin; stein data fetch cifar10 brings them`,
       });
-    onProgress(done + 1, BATCHES.length);
+    onProgress(done + 1, names.length);
   });
   finish(report, sizes);
 }

@@ -43,9 +43,9 @@ function fetchCommand(data: Command): void {
       const fetched = await fetchSet(sources[name], {
         to: folder,
         from,
-        onProgress: (file, done, total = 0) => {
+        onProgress: (file, done, total) => {
           if (shown?.file !== file)
-            shown = { file, progress: new Progress(`${file}, KiB`, kibibytes(total)) };
+            shown = { file, progress: new Progress(`${file}, KiB`, total && kibibytes(total)) };
           shown.progress.update(kibibytes(done));
         },
       });

@@ -17,7 +17,7 @@ export function runsCommand(program: Command): void {
     .argument("[folder]", "where to look, in folders within it too", "runs")
     .option("--json", "as JSON, and no picture")
     .action((folder: string, { json }: { json?: boolean }) => {
-      const runs = findRuns(folder);
+      const runs = findRuns(folder, (fault) => console.error(`stein: left out: ${fault}`));
       if (json) {
         console.log(
           JSON.stringify(
@@ -30,7 +30,7 @@ export function runsCommand(program: Command): void {
       }
       if (runs.length === 0)
         throw new UsageError(
-          `runs: got ${folder}, in which no run is, expected a folder of what stein train writes; train one first`,
+          `runs: got ${folder}, in which no run is that can be read, expected a folder of what stein train writes; train one first`,
         );
       console.log(
         table(

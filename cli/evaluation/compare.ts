@@ -52,7 +52,8 @@ export function setsOf({ samples, shape, train, heldBack, against, seed }: SetsR
   const count = comparedCount(own.count, real.count);
   const size = shape[0] * shape[1] * shape[2];
   const noise = imagesOf(Float32Array.from({ length: count * size }, uniformStream(seed + 1)), shape);
-  return { samples: own, real, noise, train: against === "train" ? real : train, heldBack, count };
+  const compared = against === "train" ? { train: real, heldBack } : { train, heldBack: real };
+  return { samples: own, real, noise, ...compared, count };
 }
 
 /** What is found in one space, its training images aside. */

@@ -12,7 +12,12 @@ import { compare, comparedCount, setsOf } from "../../cli/evaluation/compare.ts"
 import { distances, type Figure, frechetName } from "../../cli/evaluation/figures.ts";
 import { imagesOf, pixelsOf } from "../../cli/evaluation/image-list.ts";
 import { readSamples } from "../../cli/evaluation/samples-file.ts";
-import { classifierSource, inceptionSource, inceptionSpace } from "../../cli/evaluation/spaces.ts";
+import {
+  classifierSource,
+  inceptionSource,
+  inceptionSpace,
+  type Space,
+} from "../../cli/evaluation/spaces.ts";
 import { copyLines, figureTable } from "../../cli/evaluation/table.ts";
 import { npz } from "../../cli/pictures/npz.ts";
 import { readNpz } from "../../cli/pictures/read-npz.ts";
@@ -194,6 +199,24 @@ describe("a comparison", () => {
     expect(Math.abs(honest.copies[0]!.z)).toBeLessThan(3);
     const { width, height } = decode(honest.picture!);
     expect([width, height]).toEqual([2 + 6 * 18, 2 + 12 * 18]); // a sample, a gap, four neighbours; twelve rows
+  });
+
+  test.each(["held-back", "train"] as const)("asks for no features twice, against %s", async (against) => {
+    const asked: string[] = [];
+    const corner: Space = {
+      name: "corner",
+      dim: 2,
+      async features(images, what) {
+        asked.push(what);
+        const vectors = Float32Array.from({ length: 2 * images.count }, (_, i) => another[3 * i]!);
+        return { count: images.count, vectors };
+      },
+      dispose() {},
+    };
+    const sets = setsOf({ samples: another, shape, train, heldBack, against, seed: 3 });
+    await compare(shape, [corner], sets, { pixels: false, neighbours: true, seed: 3 });
+    const others = against === "train" ? "held-back images" : "training images";
+    expect(asked).toEqual(["samples", "real images", "noise", others]);
   });
 
   test("shows first the sample whose nearest training image stands out", async () => {

@@ -35,6 +35,8 @@ const rows = (count: number, loss: (step: number) => number, evalLoss: Record<nu
     }),
   );
 
+const unexpected = (fault: string): never => expect.fail(fault);
+
 function twoRuns(): string {
   const folder = newFolder();
   const report = { parameters: 12_345, system: { driver: { description: "a card", device: "" } } };
@@ -59,7 +61,7 @@ function twoRuns(): string {
 describe("runs in a folder and in those within it", () => {
   test("are summed up, with null for what is not known", () => {
     const folder = twoRuns();
-    const [first, second] = findRuns(folder).map(({ summary }) => summary);
+    const [first, second] = findRuns(folder, unexpected).map(({ summary }) => summary);
     expect(first).toEqual({
       name: "ncsn/first",
       folder: join(folder, "ncsn/first"),
@@ -107,8 +109,18 @@ describe("runs in a folder and in those within it", () => {
     expect(existsSync(join(folder, "runs.svg"))).toBe(false);
   });
 
+  test("are shown without those that cannot be read, of which it is told why", async () => {
+    const folder = twoRuns();
+    addRun(folder, "older", "model: {name: nobody}", []);
+    const { code, stdout, complaints } = await steinHere(["runs", "."], { cwd: folder });
+    expect(code).toBe(0);
+    expect(stdout).toContain("ncsn/first");
+    expect(complaints).toHaveLength(1);
+    expect(complaints[0]).toMatch(/^stein: left out: .*older\/config\.yaml/);
+  });
+
   test("can be one: the folder itself", () => {
-    const [run, ...rest] = findRuns(join(twoRuns(), "second"));
+    const [run, ...rest] = findRuns(join(twoRuns(), "second"), unexpected);
     expect(run!.summary.name).toBe(".");
     expect(rest).toEqual([]);
   });
@@ -119,7 +131,7 @@ describe("runs in a folder and in those within it", () => {
     const { code, stdout } = await steinHere(["runs", "."], { cwd: folder });
     expect(code).toBe(0);
     expect(stdout).toContain("0 of 12");
-    expect(findRuns(folder)[0]!.summary).toMatchObject({ lastLoss: null, imagesPerSecond: null });
+    expect(findRuns(folder, unexpected)[0]!.summary).toMatchObject({ lastLoss: null, imagesPerSecond: null });
   });
 });
 
@@ -131,7 +143,7 @@ describe("what is refused", () => {
     ],
     [
       "runs .",
-      "runs: got ., in which no run is, expected a folder of what stein train writes; train one first",
+      "runs: got ., in which no run is that can be read, expected a folder of what stein train writes; train one first",
     ],
   ])("stein %s", async (command, says) => {
     const { code, stdout, complaints } = await steinHere(command.split(" "), { cwd: newFolder() });
@@ -144,9 +156,10 @@ describe("what is refused", () => {
     const folder = newFolder();
     addRun(folder, "bad", tiny({ training: { lr: -1 } }), []);
     const { code, complaints } = await steinHere(["runs", "."], { cwd: folder });
-    expect(complaints).toEqual([
-      "stein: config: bad/config.yaml: training.lr: got -1, expected a number above 0",
-    ]);
+    expect(complaints[0]).toBe(
+      "stein: left out: config: bad/config.yaml: training.lr: got -1, expected a number above 0",
+    );
+    expect(complaints[1]).toContain("in which no run is that can be read");
     expect(code).toBe(2);
   });
 });

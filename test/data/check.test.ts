@@ -1,9 +1,10 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { encode } from "fast-png";
 import { gzipSync } from "fflate";
 import { expect, test } from "vitest";
 import { checkData, kindOf } from "../../data/check.ts";
+import { cifar10Home } from "../../data/cifar10.ts";
 import { jpegFiles } from "./jpeg-files.ts";
 import { tempFolder } from "./temp-folder.ts";
 
@@ -78,6 +79,15 @@ test("MNIST: files cut short, of another kind, that do not fit together, that ar
   );
 });
 
+test("CIFAR-10 is checked where training looks for it", () => {
+  const folder = tempFolder({ "data_batch_1.bin": "" });
+  mkdirSync(join(folder, "cifar-10-batches-bin"));
+  expect(cifar10Home(folder)).toBe(folder);
+  expect(faults(folder)[0]).toContain("FOLDER/data_batch_1.bin");
+  rmSync(join(folder, "data_batch_1.bin"));
+  expect(cifar10Home(folder)).toBe(join(folder, "cifar-10-batches-bin"));
+});
+
 /** A batch of CIFAR-10's binary version, of count records. */
 const batch = (count: number) => new Uint8Array(3073 * count);
 
@@ -137,6 +147,11 @@ test("what lies in a folder is told by its names; nothing to check is a complain
   expect(kindOf(tempFolder({ "train-images-idx3-ubyte.gz": "" }))).toBe("mnist");
   expect(kindOf(tempFolder({ data_batch_1: "the Python version" }))).toBe("cifar10");
   expect(kindOf(tempFolder({ "a.jpg": "" }))).toBe("folder");
+  const deep = tempFolder({ "a.jpg": "" });
+  mkdirSync(join(deep, "sets"));
+  for (const name of ["train-images-idx3-ubyte.gz", "data_batch_1.bin"])
+    writeFileSync(join(deep, "sets", name), "");
+  expect(kindOf(deep), "files deeper than training looks").toBe("folder");
   expect(() => checkData(tempFolder())).toThrow(/got no files/);
   expect(() => checkData(join(tempFolder(), "nowhere"))).toThrow(/cannot list/);
 });
