@@ -1,6 +1,7 @@
 import { UsageError } from "../engine/errors.ts";
 import { philox4x32 } from "../engine/oracle/philox.ts";
 import { purposes } from "../engine/random.ts";
+import { showShape } from "../engine/shapes.ts";
 
 export interface BatchesOptions {
   /** Images to choose from. */
@@ -31,6 +32,8 @@ export class Batches {
 
   /** Throws UsageError unless there are images, the parts are equal, and the seed is a whole number below 2^53. */
   constructor({ count, size, parts = 1, seed, order }: BatchesOptions) {
+    if (!Number.isSafeInteger(size) || size < 1)
+      throw new UsageError(`Batches: got size ${size}, expected a whole number of images from 1`);
     if (!Number.isInteger(parts) || parts < 1 || size % parts !== 0)
       throw new UsageError(
         `Batches: got parts ${parts} of batches of ${size}, expected a divisor of ${size}`,
@@ -67,6 +70,14 @@ export class Batches {
       const word = philox4x32([0, first + i, step, purposes.labels], key)[0];
       return Math.floor((word / 2 ** 32) * levels);
     });
+  }
+
+  /** Throws UsageError unless a shape [n, c, h, w] is of a whole batch. */
+  requireOf(who: string, shape: readonly number[]): void {
+    if (shape[0] !== this.size)
+      throw new UsageError(
+        `${who}: got shape ${showShape(shape)} and batches of ${this.size} images, expected one number of images`,
+      );
   }
 
   #epoch(epoch: number): Uint32Array {

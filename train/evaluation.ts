@@ -21,13 +21,16 @@ export class Evaluation<P extends Output = "score" | "eps"> {
   readonly #engine: Engine;
   readonly #options: EvaluationOptions<P>;
 
-  /** Throws UsageError for batches in parts. */
+  /** Throws UsageError for batches in parts, or of other images than the shape says, and for no batch. */
   constructor(engine: Engine, options: EvaluationOptions<P>) {
-    const { parts } = options.batches;
-    if (parts !== 1)
+    const { batches, shape, count } = options;
+    if (batches.parts !== 1)
       throw new UsageError(
-        `Evaluation: got batches of ${parts} parts, expected whole ones; make them smaller`,
+        `Evaluation: got batches of ${batches.parts} parts, expected whole ones; make them smaller`,
       );
+    batches.requireOf("Evaluation", shape);
+    if (!Number.isSafeInteger(count) || count < 1)
+      throw new UsageError(`Evaluation: got count ${count}, expected a whole number of batches from 1`);
     this.#engine = engine;
     this.#options = options;
   }

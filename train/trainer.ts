@@ -96,13 +96,14 @@ export class Trainer<P extends Output = "score" | "eps"> {
   readonly #captures = new Map<Stretch, Capture<void>>();
   #unread = 0;
 
-  /** Throws UsageError for optimizer options and a gradClip out of range. */
+  /** Throws UsageError for optimizer options and a gradClip out of range, and a shape of other images than a batch has. */
   constructor(engine: Engine, options: TrainerOptions<P>) {
     const { network, batches, shape, gradClip = Infinity } = options;
     if (!(gradClip > 0))
       throw new UsageError(
         `train: got gradClip ${gradClip}, expected a positive number; leave it out for no limit`,
       );
+    batches.requireOf("train", shape);
     this.engine = engine;
     this.#options = options;
     this.#mixed = options.precision === "mixed";

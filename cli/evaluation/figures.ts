@@ -115,8 +115,7 @@ export function manifolds({ name, dim }: Pick<Space, "name" | "dim">, sets: Comp
 
 /** Sliced Wasserstein distance between pixels, in grey levels from 0 to 1. */
 export function sliced(dim: number, { samples, reference, other, noise }: Compared, seed: number): Figure {
-  const to = ({ vectors, count }: Features) =>
-    slicedWasserstein(vectors, reference.vectors, { n: count, m: reference.count, dim, seed });
+  const to = ({ vectors }: Features) => slicedWasserstein(vectors, reference.vectors, { dim, seed });
   return {
     name: "sliced Wasserstein distance (pixels)",
     ...{ features: "pixels", better: "lower", samples: samples.count, reference: reference.count },

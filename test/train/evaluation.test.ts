@@ -121,3 +121,15 @@ test("batches in parts are refused", () => {
     `[UsageError: Evaluation: got batches of 2 parts, expected whole ones; make them smaller]`,
   );
 });
+
+test("a shape of other images than a batch has is refused, and no batch at all", () => {
+  using run = smallRun(engine);
+  expect(() => evaluationOf(run, { shape: [4, 1, 8, 8] })).toThrow(
+    "Evaluation: got shape [4,1,8,8] and batches of 3 images, expected one number of images",
+  );
+  expect(() => evaluationOf(run, { count: 0 })).toThrow(
+    "Evaluation: got count 0, expected a whole number of batches from 1",
+  );
+  const batches = new Batches({ count: 6, size: 3, seed: 1, order: inOrder });
+  expect(() => smallRun(engine, { batches })).toThrow("train: got shape [4,1,8,8] and batches of 3 images");
+});

@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import { mmdSquared, sampleQuality, slicedWasserstein } from "../../train/metrics/index.ts";
+import {
+  mmdSquared,
+  nearestNeighbours,
+  sampleQuality,
+  slicedWasserstein,
+} from "../../train/metrics/index.ts";
 import { medianDistance } from "../../train/metrics/mmd.ts";
 import { uniformStream, unitDirection } from "../../train/metrics/projections.ts";
 import { squaredW2 } from "../../train/metrics/sliced-wasserstein.ts";
@@ -58,7 +63,7 @@ test("a set shifted by s is |s| / sqrt(dim) away, however many points", () => {
   const [n, dim, shift] = [200, 6, 3];
   const a = normals(n, dim);
   const b = a.map((value, i) => value + (i % dim === 0 ? shift : 0)); // along the first axis
-  const distance = slicedWasserstein(a, b, { n, m: n, dim, projections: 20_000, seed: 1 });
+  const distance = slicedWasserstein(a, b, { dim, projections: 20_000, seed: 1 });
   expect(distance).toBeCloseTo(shift / Math.sqrt(dim), 1);
 });
 
@@ -71,20 +76,17 @@ test.each([
   const [n, m, dim] = [6000, 5000, 4];
   const a = normals(n, dim);
   const b = normals(m, dim, { seed: 2, ...other });
-  const distance = slicedWasserstein(a, b, { n, m, dim, projections: 400, seed: 5 });
+  const distance = slicedWasserstein(a, b, { dim, projections: 400, seed: 5 });
   expect(Math.abs(distance / expected - 1)).toBeLessThan(0.06);
 });
 
 test("the same seed gives the same distance; equal sets are 0 apart", () => {
   const [a, b] = [normals(50, 3), normals(40, 3, { seed: 9 })];
-  const options = { n: 50, m: 40, dim: 3, seed: 7 };
+  const options = { dim: 3, seed: 7 };
   expect(slicedWasserstein(a, b, options)).toBe(slicedWasserstein(a, b, options));
   expect(slicedWasserstein(a, b, options)).not.toBe(slicedWasserstein(a, b, { ...options, seed: 8 }));
-  expect(slicedWasserstein(a, b, options)).toBeCloseTo(
-    slicedWasserstein(b, a, { n: 40, m: 50, dim: 3, seed: 7 }),
-    12,
-  );
-  expect(slicedWasserstein(a, a, { ...options, m: 50 })).toBe(0);
+  expect(slicedWasserstein(a, b, options)).toBeCloseTo(slicedWasserstein(b, a, options), 12);
+  expect(slicedWasserstein(a, a, options)).toBe(0);
 });
 
 /** E k(x, y), x ~ N(0, I), y ~ N(mean, deviation^2 I), k Gaussian of the given width. */
@@ -101,8 +103,6 @@ test("MMD^2 of two Gaussians is its closed form", () => {
     expectedKernel(width, dim, 2 * deviation ** 2, 0) -
     2 * expectedKernel(width, dim, 1 + deviation ** 2, mean);
   const got = mmdSquared(normals(n, dim), normals(m, dim, { seed: 2, mean, deviation }), {
-    n,
-    m,
     dim,
     bandwidths: [width],
   });
@@ -111,17 +111,13 @@ test("MMD^2 of two Gaussians is its closed form", () => {
 
 test("a mixture of kernels is the mean of each", () => {
   const [a, b] = [normals(30, 2), normals(20, 2, { seed: 2, mean: 1 })];
-  const of = (...bandwidths: number[]) => mmdSquared(a, b, { n: 30, m: 20, dim: 2, bandwidths });
+  const of = (...bandwidths: number[]) => mmdSquared(a, b, { dim: 2, bandwidths });
   expect(of(0.5, 2)).toBeCloseTo((of(0.5) + of(2)) / 2, 12);
 });
 
 test("MMD^2 is unbiased: over many draws of one distribution it averages to zero, going below too", () => {
   const draws = Array.from({ length: 200 }, (_, k) =>
-    mmdSquared(normals(20, 2, { seed: 2 * k + 1 }), normals(25, 2, { seed: 2 * k + 2 }), {
-      n: 20,
-      m: 25,
-      dim: 2,
-    }),
+    mmdSquared(normals(20, 2, { seed: 2 * k + 1 }), normals(25, 2, { seed: 2 * k + 2 }), { dim: 2 }),
   );
   const mean = draws.reduce((sum, value) => sum + value, 0) / 200;
   const deviation = Math.sqrt(draws.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 200);
@@ -179,18 +175,21 @@ test("copies of training images are found out, though their score is high", () =
 test("says what is wrong with point sets", () => {
   const two = new Float32Array(6);
   const broken = Float32Array.of(0, 0, 0, 0, NaN, 0);
-  const slice = (a: Float32Array, n: number) => () => slicedWasserstein(a, two, { n, m: 2, dim: 3, seed: 0 });
-  expect(slice(new Float32Array(7), 2)).toThrowErrorMatchingInlineSnapshot(
+  const slice = (a: Float32Array) => () => slicedWasserstein(a, two, { dim: 3, seed: 0 });
+  expect(slice(new Float32Array(7))).toThrowErrorMatchingInlineSnapshot(
     `[UsageError: slicedWasserstein: got a of 7 values, expected whole vectors of 3, at least 1; give dim as channels * height * width]`,
   );
-  expect(slice(two, 3)).toThrowErrorMatchingInlineSnapshot(
-    `[UsageError: slicedWasserstein: got a of 6 and b of 6 values, expected 3 and 2 vectors of 3; give n and m as the vectors of each]`,
-  );
-  expect(slice(broken, 2)).toThrowErrorMatchingInlineSnapshot(
+  expect(slice(broken)).toThrowErrorMatchingInlineSnapshot(
     `[UsageError: slicedWasserstein: got NaN in a (vector 1), expected finite values; a sampler that diverged needs smaller steps]`,
   );
-  expect(() => mmdSquared(two, two, { n: 1, m: 1, dim: 6 })).toThrowErrorMatchingInlineSnapshot(
+  expect(() => mmdSquared(two, two, { dim: 6 })).toThrowErrorMatchingInlineSnapshot(
     `[UsageError: mmdSquared: got a of 6 values, expected whole vectors of 6, at least 2; give dim as channels * height * width]`,
+  );
+  expect(() => nearestNeighbours(two, broken, 3)).toThrow(
+    "nearestNeighbours: got NaN in b (vector 1), expected finite values",
+  );
+  expect(() => nearestNeighbours(new Float32Array(7), two, 3)).toThrow(
+    "nearestNeighbours: got a of 7 values, expected whole vectors of 3",
   );
   expect(() =>
     sampleQuality({ samples: two, heldBack: two.subarray(3), dim: 3 }),

@@ -211,6 +211,9 @@ describe("batches", () => {
         `Batches: got seed ${seed}, expected a whole number from 0 to 2^53 - 1`,
       );
     expect(() => of(0, 0)).toThrow("Batches: got count 0, expected a whole number of images from 1");
+    expect(() => new Batches({ count: 1, size: 0, seed: 1, order: ascending })).toThrow(
+      "Batches: got size 0, expected a whole number of images from 1",
+    );
   });
 
   test("draw labels evenly, as a function of seed and step", () => {

@@ -1,11 +1,6 @@
-import { UsageError } from "../../engine/errors.ts";
 import { countVectors, median, squaredDistance } from "./vectors.ts";
 
 export interface MmdOptions {
-  /** Vectors in a, at least 2. */
-  n: number;
-  /** Vectors in b, at least 2. */
-  m: number;
   dim: number;
   /** Widths of the kernels, in units of the data. Default: 1/4, 1/2, 1, 2 and 4 times the median distance. */
   bandwidths?: readonly number[];
@@ -18,15 +13,11 @@ const MEDIAN_POINTS = 1000; // half a million distances tell the median
  * Unbiased estimate of the squared maximum mean discrepancy between point sets a [n, dim] and b [m, dim],
  * under the mean of Gaussian kernels exp(-|x - y|^2 / (2 width^2)). Zero on average for equal distributions,
  * so slightly negative half the time; at most 2. Gretton et al. 2012, eq. 3. Takes time (n + m)^2 dim. Throws
- * UsageError on shapes and on values that are not finite.
+ * UsageError for fewer than two vectors of either, or parts of one, and for values that are not finite.
  */
-export function mmdSquared(a: Float32Array, b: Float32Array, { n, m, dim, bandwidths }: MmdOptions): number {
-  if (countVectors("mmdSquared", "a", a, dim, 2) !== n || countVectors("mmdSquared", "b", b, dim, 2) !== m) {
-    throw new UsageError(
-      `mmdSquared: got a of ${a.length} and b of ${b.length} values, ` +
-        `expected ${n} and ${m} vectors of ${dim}; give n and m as the vectors of each`,
-    );
-  }
+export function mmdSquared(a: Float32Array, b: Float32Array, { dim, bandwidths }: MmdOptions): number {
+  const n = countVectors("mmdSquared", "a", a, dim, 2);
+  const m = countVectors("mmdSquared", "b", b, dim, 2);
   const widths = bandwidths ?? scaled(AROUND_MEDIAN, medianDistance(a, b, dim));
   const kernel = (squaredDistance: number) =>
     widths.reduce((sum, width) => sum + Math.exp(-squaredDistance / (2 * width * width)), 0) / widths.length;

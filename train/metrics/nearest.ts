@@ -1,3 +1,5 @@
+import { countVectors } from "./vectors.ts";
+
 /** The nearest vectors of a set to each of another's. */
 export interface Neighbours {
   /** How many of each. */
@@ -10,10 +12,12 @@ export interface Neighbours {
 
 /**
  * The `count` vectors of b [m, dim] nearest to each vector of a [n, dim]; of equally near ones the first. A sum already
- * too large is left off early. With fewer than `count` vectors in b, all of them.
+ * too large is left off early. With fewer than `count` vectors in b, all of them. Throws UsageError for no vectors, or
+ * parts of one, and for values that are not finite.
  */
 export function nearestNeighbours(a: Float32Array, b: Float32Array, dim: number, most = 1): Neighbours {
-  const [n, m] = [a.length / dim, b.length / dim];
+  const n = countVectors("nearestNeighbours", "a", a, dim);
+  const m = countVectors("nearestNeighbours", "b", b, dim);
   const count = Math.min(most, m);
   const index = new Int32Array(n * count);
   const square = new Float64Array(n * count).fill(Infinity);
@@ -36,6 +40,6 @@ export function nearestNeighbours(a: Float32Array, b: Float32Array, dim: number,
   return { count, index, distance: square.map(Math.sqrt) };
 }
 
-/** Distance of each vector of a [n, dim] to its nearest in b [m, dim]. -> [n] */
+/** Distance of each vector of a [n, dim] to its nearest in b [m, dim]. -> [n]. Throws as nearestNeighbours. */
 export const nearestDistances = (a: Float32Array, b: Float32Array, dim: number): Float64Array =>
   nearestNeighbours(a, b, dim).distance;

@@ -57,8 +57,7 @@ export function sampleQuality(options: SampleQualityOptions): SampleQuality {
   const drawn = samples.subarray(0, count * dim);
   const noise = Float32Array.from({ length: count * dim }, uniform);
 
-  const distance = (to: Float32Array) =>
-    slicedWasserstein(to, reference, { n: count, m: count, dim, projections, seed });
+  const distance = (to: Float32Array) => slicedWasserstein(to, reference, { dim, projections, seed });
   const slices = { samples: distance(drawn), noise: distance(noise), data: distance(second) };
   const score = (100 * (slices.noise - slices.samples)) / (slices.noise - slices.data);
   if (train === undefined) return { slicedWasserstein: slices, score, count };

@@ -1,12 +1,7 @@
-import { UsageError } from "../../engine/errors.ts";
 import { uniformStream, unitDirection } from "./projections.ts";
 import { countVectors } from "./vectors.ts";
 
 export interface SlicedWassersteinOptions {
-  /** Vectors in a. */
-  n: number;
-  /** Vectors in b. */
-  m: number;
   dim: number;
   /** Random directions averaged over; the error falls with the root of their number. */
   projections?: number;
@@ -16,24 +11,16 @@ export interface SlicedWassersteinOptions {
 /**
  * Sliced 2-Wasserstein distance between point sets a [n, dim] and b [m, dim]: the root of the mean, over
  * directions on the unit sphere, of the squared W2 distance of the projections. In units of the data; two
- * sets apart by a shift s are |s| / sqrt(dim) apart. Rabin et al. 2011. Throws UsageError on shapes and on
- * values that are not finite.
+ * sets apart by a shift s are |s| / sqrt(dim) apart. Rabin et al. 2011. Throws UsageError for no vectors, or parts of
+ * one, and for values that are not finite.
  */
 export function slicedWasserstein(
   a: Float32Array,
   b: Float32Array,
-  options: SlicedWassersteinOptions,
+  { dim, projections = 256, seed }: SlicedWassersteinOptions,
 ): number {
-  const { n, m, dim, projections = 256, seed } = options;
-  if (
-    countVectors("slicedWasserstein", "a", a, dim) !== n ||
-    countVectors("slicedWasserstein", "b", b, dim) !== m
-  ) {
-    throw new UsageError(
-      `slicedWasserstein: got a of ${a.length} and b of ${b.length} values, ` +
-        `expected ${n} and ${m} vectors of ${dim}; give n and m as the vectors of each`,
-    );
-  }
+  countVectors("slicedWasserstein", "a", a, dim);
+  countVectors("slicedWasserstein", "b", b, dim);
   const uniform = uniformStream(seed);
   let sum = 0;
   for (let k = 0; k < projections; k++) {
