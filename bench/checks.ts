@@ -1,6 +1,5 @@
 import { grad } from "../engine/autograd.ts";
 import type { Engine } from "../engine/engine.ts";
-import { array64 } from "../engine/oracle/array.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { verify } from "../engine/verify.ts";
 import type { Case } from "./harness.ts";
@@ -35,9 +34,6 @@ export async function near(
   });
   return worst <= TOLERANCE * largest ? undefined : `${what}: error ${(worst / largest).toExponential(1)}`;
 }
-
-/** A tensor's values for the oracle. */
-export const toArray64 = async (t: Tensor) => array64(t.shape, await t.data());
 
 /** Work timed at one size and held to the oracle at a small one. */
 export const sized = <S>(full: S, small: S, work: (engine: Engine, size: S) => unknown): Runnable => ({

@@ -1,13 +1,7 @@
 import { aligned, digits, percent } from "./format.ts";
-import type { FusionRow } from "./fusion.ts";
+import { type FusionRow, pathInWords } from "./fusion.ts";
 import { header } from "./report.ts";
 import type { RunRecord } from "./schema.ts";
-
-const words = {
-  separate: "separate ops",
-  fused: "one update kernel, the draw inside",
-  network: "in the network's last kernel",
-} as const;
 
 const alone = ({ alone }: FusionRow["step"]): string => (alone ? digits(alone.median) : "");
 
@@ -30,7 +24,7 @@ export function fusionReport(run: RunRecord, network: string, rows: readonly Fus
   const lines = rows.map((row) => [
     String(row.batch),
     row.update,
-    `${words[row.fusion]}, ${row.replayed ? "replayed" : "launched"}`,
+    `${pathInWords[row.fusion]}, ${row.replayed ? "replayed" : "launched"}`,
     `${row.kernels} (${row.network.kernels})`,
     `${digits(row.bytes / 1e6)} (${digits(row.network.bytes / 1e6)})`,
     digits(row.step.wall.median),

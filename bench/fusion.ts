@@ -15,6 +15,13 @@ export interface Path {
   readonly replayed: boolean;
 }
 
+/** What a step's update is, in words. */
+export const pathInWords: Readonly<Record<Fusion, string>> = {
+  separate: "separate ops",
+  fused: "one update kernel, the draw inside",
+  network: "in the network's last kernel",
+};
+
 const paths: readonly Path[] = [
   { fusion: "separate", replayed: false },
   { fusion: "fused", replayed: false },

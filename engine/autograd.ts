@@ -2,6 +2,7 @@ import { UsageError } from "./errors.ts";
 import type { GraphNode } from "./graph.ts";
 import type { VjpContext } from "./op.ts";
 import { add } from "./ops/binary.ts";
+import { cast } from "./ops/cast.ts";
 import { sameShape, showShape } from "./shapes.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -63,7 +64,10 @@ function gradients(
     }),
   );
   const sums = new Map<GraphNode, Tensor>();
-  const first = () => (createGraph ? cotangent : cotangent?.detach()) ?? engine.ones(y.shape);
+  const first = () => {
+    const given = createGraph ? cotangent : cotangent?.detach();
+    return given ? engine.autocast(() => inF32(given), false) : engine.ones(y.shape);
+  };
   sums.set(
     y.node,
     engine.scope(() => first().alias()),
@@ -95,6 +99,8 @@ function gradients(
     for (const sum of sums.values()) sum.dispose();
   }
 }
+
+const inF32 = (t: Tensor): Tensor => (t.dtype === "f16" ? cast(t, "f32") : t);
 
 interface Visit {
   readonly node: GraphNode;

@@ -42,6 +42,12 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return bestDistance <= Math.max(1, Math.ceil(longer / 3)) ? best : undefined;
 }
 
+/** What a message says of a word that is none of the names: these, and which of them may have been meant. */
+export function expectedOneOf(word: string, names: readonly string[]): string {
+  const meant = nearest(word, names);
+  return `expected one of ${names.join(", ")}${meant ? `; did you mean ${meant}?` : ""}`;
+}
+
 /** Levenshtein distance: insertions, deletions and replacements of one letter. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -8,10 +8,10 @@ import { type Command, isDynamic, isWritten } from "./stream.ts";
  * and is computed again only when something that it is made of was written. What comes about twice does so once.
  */
 
-/** An array that moved out of a step. */
+/** Arrays that moved out of a step together: one, or all that one command writes. */
 export interface Hoisted {
-  readonly block: Block;
-  /** What makes it, in order. */
+  readonly blocks: readonly Block[];
+  /** What makes them, in order, each once: it may change one in place. */
   readonly commands: readonly Command[];
   /** What they read: what the step does not write, and arrays hoisted before this one. */
   readonly reads: readonly Block[];
@@ -63,10 +63,15 @@ export function hoist(
       moved.add(renamed);
     return renamed;
   });
-  const hoisted = chosen.map((v) => ({
-    block: blockOf(v),
-    commands: v.writers.map((i) => out[i]!),
-    reads: [...new Set(steady.sources(v).map(blockOf))],
+  const together = new Map<number, Value[]>();
+  for (const v of chosen) {
+    const last = v.writers.at(-1)!;
+    together.set(last, [...(together.get(last) ?? []), v]);
+  }
+  const hoisted = [...together.values()].map((those) => ({
+    blocks: those.map(blockOf),
+    commands: [...new Set(those.flatMap((v) => v.writers))].sort((a, b) => a - b).map((i) => out[i]!),
+    reads: [...new Set(those.flatMap((v) => steady.sources(v)).map(blockOf))],
   }));
   return { commands: out, moved, hoisted };
 }

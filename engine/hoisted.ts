@@ -37,9 +37,10 @@ export class HoistedArrays {
     const commands: Command[] = [];
     const groups: GPUBindGroup[] = [];
     for (const a of this.#arrays) {
-      const { block, reads } = a;
-      if (block.written > 0 && reads.every(({ written }) => written < block.written)) continue;
-      this.#stream.wrote(block);
+      const { blocks, reads } = a;
+      const made = Math.min(...blocks.map(({ written }) => written));
+      if (made > 0 && reads.every(({ written }) => written < made)) continue;
+      for (const block of blocks) this.#stream.wrote(block);
       commands.push(...a.commands);
       groups.push(...a.groups);
     }

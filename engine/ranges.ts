@@ -42,10 +42,10 @@ export function pieceRanges(
 ): BlockRange[] {
   const ranges: BlockRange[] = [];
   for (const name of bindings) {
-    const { dtype, storage } = tensors[name]!;
+    const { dtype, size, storage } = tensors[name]!;
     const { block, bytes } = storage;
     const each = bytesOf(dtype);
-    const shorter = bytes < count * each;
+    const shorter = size < count;
     if (shorter && bytes > limit) throw tooLarge(kernel.name, name, tensors[name]!, limit);
     const whole = shorter || here === count;
     ranges.push(

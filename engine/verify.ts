@@ -136,7 +136,8 @@ function copyOf(engine: Engine, t: Tensor): Tensor {
   return engine.untrack(copy);
 }
 
-async function toArray64(t: Tensor): Promise<Array64> {
+/** A tensor's values for an oracle. */
+export async function toArray64(t: Tensor): Promise<Array64> {
   return array64(t.shape, await t.data());
 }
 

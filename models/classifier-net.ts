@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import { nearest, UsageError } from "../engine/errors.ts";
+import { expectedOneOf, UsageError } from "../engine/errors.ts";
 import type { Classifier } from "./classifier.ts";
 import { ClassifierSmall, type ClassifierSmallOptions } from "./classifier-small.ts";
 import { Init } from "./init.ts";
@@ -39,12 +39,8 @@ export const classifierNames = Object.keys(builders) as ClassifierName[];
 
 /** The classifier of a configuration, freshly initialised. Throws UsageError for an unknown name or options it cannot take. */
 export function buildClassifier(engine: Engine, { name, seed, ...options }: ClassifierOptions): Classifier {
-  if (!Object.hasOwn(builders, name)) {
-    const meant = nearest(name, classifierNames);
-    throw new UsageError(
-      `classifier: got "${name}", expected ${classifierNames.join(", ")}${meant ? `; did you mean "${meant}"?` : ""}`,
-    );
-  }
+  if (!Object.hasOwn(builders, name))
+    throw new UsageError(`classifier: got ${name}, ${expectedOneOf(name, classifierNames)}`);
   const build = builders[name] as (init: Init, options: ClassifierImageOptions) => Classifier;
   return build(new Init(engine, seed), options);
 }

@@ -1,5 +1,6 @@
 import { UsageError } from "../engine/errors.ts";
 import { cast, div, embedding, reshape } from "../engine/ops/index.ts";
+import { requireDescending } from "../engine/ops/require.ts";
 import { showShape } from "../engine/shapes.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import type { Init } from "./init.ts";
@@ -8,11 +9,7 @@ import type { Init } from "./init.ts";
 
 /** The noise scales as a buffer [count]. Throws UsageError unless they are positive and descend. */
 export function sigmaTable(who: string, init: Init, sigmas: readonly number[]): Tensor {
-  const bad = sigmas.findIndex((s, i) => !(s > 0 && Number.isFinite(s)) || (i > 0 && s > sigmas[i - 1]!));
-  if (sigmas.length === 0 || bad >= 0)
-    throw new UsageError(
-      `${who}: got sigma ${sigmas[bad] ?? "none"} at place ${Math.max(bad, 0)}, expected positive numbers, descending`,
-    );
+  requireDescending(who, "sigma", sigmas);
   return init.engine.untrack(init.engine.tensor(Float32Array.from(sigmas)));
 }
 

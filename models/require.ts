@@ -1,4 +1,4 @@
-import { nearest, UsageError } from "../engine/errors.ts";
+import { expectedOneOf, UsageError } from "../engine/errors.ts";
 
 /** Throws UsageError unless each number is a whole one from 1. */
 export function requireCounts(who: string, values: Readonly<Record<string, number>>): void {
@@ -16,8 +16,5 @@ export function requireOneOf<N extends string>(
 ): N {
   const found = names.find((name) => name === value);
   if (found !== undefined) return found;
-  const close = nearest(value, names);
-  throw new UsageError(
-    `${who}: got ${what} ${value}, expected one of ${names.join(", ")}${close ? `; did you mean ${close}?` : ""}`,
-  );
+  throw new UsageError(`${who}: got ${what} ${value}, ${expectedOneOf(value, names)}`);
 }

@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import { nearest, UsageError } from "../engine/errors.ts";
+import { expectedOneOf, UsageError } from "../engine/errors.ts";
 import { Ddpm, type DdpmOptions } from "./ddpm.ts";
 import { Init } from "./init.ts";
 import { Ncsn, NcsnDeeper, type NcsnOptions } from "./ncsn.ts";
@@ -100,12 +100,8 @@ export function buildScoreNet(
   engine: Engine,
   { name, seed, ...options }: ScoreNetOptions,
 ): ScoreNet<"score" | "eps"> {
-  if (!Object.hasOwn(builders, name)) {
-    const meant = nearest(name, scoreNetNames);
-    throw new UsageError(
-      `model: got "${name}", expected ${scoreNetNames.join(", ")}${meant ? `; did you mean "${meant}"?` : ""}`,
-    );
-  }
+  if (!Object.hasOwn(builders, name))
+    throw new UsageError(`model: got ${name}, ${expectedOneOf(name, scoreNetNames)}`);
   const build = builders[name] as (init: Init, options: ImageOptions) => ScoreNet<"score" | "eps">;
   return build(new Init(engine, seed), options);
 }

@@ -1,9 +1,10 @@
 import { add, scale } from "../engine/ops/index.ts";
+import { requireDescending } from "../engine/ops/require.ts";
 import { Scalar } from "../engine/scalar.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { type ChainOptions, type ChainStep, owning, requireDone, runChain } from "./chain.ts";
 import { StepNoise } from "./noise.ts";
-import { requireDescending, requirePositive, requireWhole } from "./require.ts";
+import { requirePositive, requireWhole } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
 
 export interface SamplerStep extends ChainStep {
@@ -25,7 +26,7 @@ export interface AnnealingOptions extends ChainOptions<SamplerStep> {
 /** Throws UsageError for options out of range. */
 export function requireAnnealing(who: string, options: AnnealingOptions): void {
   const { sigmas, stepsPerLevel, epsilon } = options;
-  requireDescending(who, sigmas);
+  requireDescending(who, "sigma", sigmas);
   requireWhole(who, { stepsPerLevel }, 1);
   requirePositive(who, { epsilon });
   requireDone(who, options, sigmas.length * stepsPerLevel);

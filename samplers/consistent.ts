@@ -1,11 +1,12 @@
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
+import { requireDescending } from "../engine/ops/require.ts";
 import { Scalar } from "../engine/scalar.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import type { SamplerStep } from "./annealing.ts";
 import { type ChainOptions, owning, requireDone, runChain, startOf } from "./chain.ts";
 import { StepNoise } from "./noise.ts";
-import { requireDescending, requirePositive } from "./require.ts";
+import { requirePositive } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
 
 export interface ConsistentAnnealingOptions extends ChainOptions<SamplerStep> {
@@ -35,7 +36,7 @@ export async function consistentAnnealing(
 ): Promise<Tensor> {
   const { sigmas, epsilon, denoise = true, start, done, onStep } = options;
   const who = "consistentAnnealing";
-  requireDescending(who, sigmas);
+  requireDescending(who, "sigma", sigmas);
   requirePositive(who, { epsilon });
   const eta = epsilon / sigmas.at(-1)! ** 2;
   requireConsistent(who, sigmas, epsilon);

@@ -27,12 +27,3 @@ export function requireEps(who: string, eps: number, T: number): number {
   if (eps > 0 && eps < T) return eps;
   throw new UsageError(`${who}: got eps ${eps}, expected a time between 0 and ${T}`);
 }
-
-/** Throws UsageError unless there are noise scales, positive and descending as the papers write them. */
-export function requireDescending(who: string, sigmas: readonly number[]): void {
-  const bad = sigmas.findIndex((s, i) => !(s > 0 && Number.isFinite(s)) || (i > 0 && s > sigmas[i - 1]!));
-  if (sigmas.length === 0 || bad >= 0)
-    throw new UsageError(
-      `${who}: got sigma ${sigmas[bad] ?? "none"} at place ${Math.max(bad, 0)}, expected positive numbers, descending`,
-    );
-}

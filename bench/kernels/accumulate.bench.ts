@@ -1,7 +1,8 @@
 import type { Engine } from "../../engine/engine.ts";
 import { accumulate as mathematics } from "../../engine/oracle/accumulate.ts";
 import { accumulate, exchange } from "../../engine/updates.ts";
-import { near, toArray64 } from "../checks.ts";
+import { toArray64 } from "../../engine/verify.ts";
+import { near } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, kept } from "../inputs.ts";
 import { bySize, type SizedCases } from "../sizes.ts";

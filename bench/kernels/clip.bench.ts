@@ -1,6 +1,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import { clipGradients } from "../../engine/optim/clip.ts";
-import { near, toArray64 } from "../checks.ts";
+import { toArray64 } from "../../engine/verify.ts";
+import { near } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, times } from "../inputs.ts";
 import { bySize, type SizedCases } from "../sizes.ts";

@@ -6,7 +6,8 @@ import * as oracle from "../../engine/oracle/updates.ts";
 import { purposes, randn } from "../../engine/random.ts";
 import type { Shape } from "../../engine/tensor.ts";
 import { linearUpdate } from "../../engine/updates.ts";
-import { near, toArray64 } from "../checks.ts";
+import { toArray64 } from "../../engine/verify.ts";
+import { near } from "../checks.ts";
 import type { Case } from "../harness.ts";
 import { drawn, kept, recorded, sizeOf, times } from "../inputs.ts";
 

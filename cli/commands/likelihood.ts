@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { UsageError } from "../../engine/errors.ts";
 import type { Probe } from "../../samplers/index.ts";
+import { MOST_EXACT } from "../../samplers/ode/likelihood.ts";
 import { type BitsSummary, measureBits, summaryOf } from "../control/bits.ts";
 import { type FlowSolverOptions, TOLERANCE, withFlow } from "../control/flow-options.ts";
 import { type ImageOptions, openGiven, withImages } from "../control/images.ts";
@@ -82,7 +83,6 @@ export function likelihoodCommand(program: Command): void {
 const COUNT = 16;
 
 /** Elements of an image whose divergence can be had exactly. */
-const MOST_EXACT = 256;
 
 function requireSmall({ size: { c, h, w } }: Trained, probe: Probe): void {
   if (probe === "exact" && c * h * w > MOST_EXACT)

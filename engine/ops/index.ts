@@ -41,7 +41,7 @@ export {
 } from "./norm.ts";
 export { avgPool2d, maxPool2d, type PoolOptions } from "./pool.ts";
 export { pow } from "./pow.ts";
-export { broadcastTo, mean, perSample, type ReduceOptions, reshape, sum } from "./reduce.ts";
+export { broadcastTo, mean, perSample, type ReduceOptions, reshape, sum, sumEach } from "./reduce.ts";
 export { resizeBilinear, resizeNearest } from "./resize.ts";
 export { scale } from "./scale.ts";
 export { chunk, concat, flip, narrow, type Pads, pad, permute, slice, transpose } from "./shape.ts";

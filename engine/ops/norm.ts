@@ -2,7 +2,7 @@ import { type NormActivation, normActivations } from "../../kernels/norm.ts";
 import { normsImages } from "../../kernels/norm-image.ts";
 import { gradOfInputs } from "../autograd.ts";
 import { chosen } from "../choices.ts";
-import { nearest, UsageError } from "../errors.ts";
+import { expectedOneOf, UsageError } from "../errors.ts";
 import { defineOp, type Inputs, type VjpContext } from "../op.ts";
 import * as oracleRows from "../oracle/embedding.ts";
 import * as oracle from "../oracle/norm.ts";
@@ -169,10 +169,7 @@ function composite([x, ...given]: Inputs, { groups, eps, plus, activation, slope
 
 function requireActivation(who: string, activation: NormActivation): void {
   if (normActivations.includes(activation)) return;
-  const meant = nearest(activation, normActivations);
-  throw new UsageError(
-    `${who}: got activation ${activation}, expected one of ${normActivations.join(", ")}${meant ? `; did you mean ${meant}?` : ""}`,
-  );
+  throw new UsageError(`${who}: got activation ${activation}, ${expectedOneOf(activation, normActivations)}`);
 }
 
 /** An activation by its name. Throws UsageError for another name. */

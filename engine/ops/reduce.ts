@@ -222,6 +222,12 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   return reshapeView(sumOp(x.engine, [x], { axes, keepDims: false, times: 1 }), shape);
 }
 
+/** The sum over each sample's elements, x [n,...] -> [n]. Throws UsageError for a scalar. */
+export function sumEach(x: Tensor): Tensor {
+  if (x.rank < 1) throw new UsageError("sumEach: got a scalar, expected [n,...]");
+  return sum(reshape(x, [x.dim(0), -1]), { axis: 1 });
+}
+
 /** A number for each sample, t [n], so that it goes over x [n,...]: -> [n,1,...] of x's rank. Throws UsageError for a scalar x. */
 export function perSample(t: Tensor, x: Tensor): Tensor {
   if (x.rank < 1) throw new UsageError("perSample: got a scalar x, expected [n,...]");

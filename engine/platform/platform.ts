@@ -67,6 +67,10 @@ export interface DriverReport {
   notice?: string;
 }
 
+/** Browsers tell neither description nor device, but who made the adapter and of which kind it is. */
+export const adapterName = ({ description, device, vendor, architecture }: DriverReport): string =>
+  description || device || [vendor, architecture].filter(Boolean).join(" ") || "unnamed";
+
 const softwareNames = /llvmpipe|lavapipe|swiftshader|softpipe|microsoft basic render|\bwarp\b/i;
 
 /** Is this the device name or description of a driver that computes on the processor? */

@@ -1,4 +1,4 @@
-import { nearest, UsageError } from "../../engine/errors.ts";
+import { expectedOneOf, UsageError } from "../../engine/errors.ts";
 import {
   groupNorm,
   instanceNorm,
@@ -138,8 +138,5 @@ export function plainNorm(name: string): MakeNorm {
     case "NoneNorm":
       return () => new NoneNorm2d();
   }
-  const close = nearest(name, plainNormNames);
-  throw new UsageError(
-    `plainNorm: got ${name}, expected one of ${plainNormNames.join(", ")}${close ? `; did you mean ${close}?` : ""}`,
-  );
+  throw new UsageError(`plainNorm: got ${name}, ${expectedOneOf(name, plainNormNames)}`);
 }

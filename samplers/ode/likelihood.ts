@@ -1,12 +1,12 @@
 import { grad } from "../../engine/autograd.ts";
 import { UsageError } from "../../engine/errors.ts";
-import { add, combine, greaterEqual, mul, reshape, scale, square, sub, sum } from "../../engine/ops/index.ts";
+import { add, combine, greaterEqual, mul, scale, square, sub, sumEach } from "../../engine/ops/index.ts";
 import { type Draw, rand, randn } from "../../engine/random.ts";
 import { sameShape, shapeSize, showShape } from "../../engine/shapes.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { requireEps, requireSamples, requireWhole } from "../require.ts";
 import type { ScoreFunction } from "../score.ts";
-import { priorLogDensity, reverse } from "../sde/index.ts";
+import { priorLogDensity, reverse, type Sde } from "../sde/index.ts";
 import { drift, type FlowOptions } from "./probability-flow.ts";
 import { Recorded } from "./recorded.ts";
 import { rk45 } from "./rk45.ts";
@@ -51,7 +51,7 @@ export interface Likelihood {
 }
 
 /** Backward passes of an exact divergence, at most. */
-const MOST_EXACT = 256;
+export const MOST_EXACT = 256;
 
 /**
  * The likelihood of data x [n,...] by the probability flow: x and the divergence of its drift are integrated together
@@ -80,7 +80,7 @@ export async function likelihood(
         const at = scored.at(now!, condition(t));
         const { keep, pull } = reverse(sde.coefficientsAt(t), { probabilityFlow: true });
         // Next to the prior both terms nearly cancel: element by element, before a sum rounds.
-        return [drift(sde, now!, at.score, t), perSample(combine(scale(squares, keep), [[pull, at.along]]))];
+        return [drift(sde, now!, at.score, t), sumEach(combine(scale(squares, keep), [[pull, at.along]]))];
       },
       start: [x, none],
       from: eps,
@@ -88,15 +88,28 @@ export async function likelihood(
       onStep: onStep && (({ state: [now], ...progress }) => onStep({ ...progress, x: now! })),
     });
     const [latent, delta] = state as [Tensor, Tensor];
-    const prior = computed(engine, () => priorLogDensity(sde, latent));
-    const [priorLogp, deltaLogp] = (await engine.readAll([prior, delta])).map((v) => Float64Array.from(v));
-    for (const t of [prior, delta]) t.dispose();
-    const logp = priorLogp!.map((value, i) => value + deltaLogp![i]!);
+    const [priorLogp, deltaLogp] = await logDensities(sde, latent, delta);
+    const logp = priorLogp.map((value, i) => value + deltaLogp[i]!);
     const dimensions = x.size / x.dim(0);
     const bitsPerDim = logp.map((value) => -value / (dimensions * Math.LN2) + offset);
-    return { bitsPerDim, logp, priorLogp: priorLogp!, deltaLogp: deltaLogp!, latent, nfe, times };
+    return { bitsPerDim, logp, priorLogp, deltaLogp, latent, nfe, times };
   } finally {
     for (const t of [...probes, none, squares]) t.dispose();
+  }
+}
+
+/** On the host: that of the latents, which are freed if it fails, and the change of which `delta` is, which is freed. */
+async function logDensities(sde: Sde, latent: Tensor, delta: Tensor): Promise<[Float64Array, Float64Array]> {
+  const { engine } = latent;
+  const prior = computed(engine, () => priorLogDensity(sde, latent));
+  try {
+    const [ofPrior, change] = await engine.readAll([prior, delta]);
+    return [Float64Array.from(ofPrior!), Float64Array.from(change!)];
+  } catch (fault) {
+    latent.dispose();
+    throw fault;
+  } finally {
+    for (const t of [prior, delta]) t.dispose();
   }
 }
 
@@ -170,7 +183,5 @@ function offsetOf([low, high]: readonly [number, number]): number {
     throw new UsageError(`likelihood: got range [${low}, ${high}], expected two numbers, ascending`);
   return Math.log2(256 / (high - low));
 }
-
-const perSample = (t: Tensor): Tensor => sum(reshape(t, [t.dim(0), -1]), { axis: 1 });
 
 const sumOf = (terms: readonly Tensor[]): Tensor => terms.reduce((a, b) => add(a, b));

@@ -133,13 +133,14 @@ export async function roundTrip(
   options: Omit<FlowOptions, "after">,
 ): Promise<RoundTrip> {
   const latent = await encode(score, x, options);
+  let back: Flow | undefined;
   try {
-    const back = await decode(score, latent.x, options);
+    back = await decode(score, latent.x, options);
     const [before, after] = (await x.engine.readAll([x, back.x])) as [Float32Array, Float32Array];
     const squares = before.reduce((total, value, i) => total + (value - after[i]!) ** 2, 0);
     return { latent, back, error: Math.sqrt(squares / x.size) };
   } catch (fault) {
-    latent.x.dispose();
+    for (const { x } of back ? [latent, back] : [latent]) x.dispose();
     throw fault;
   }
 }

@@ -1,5 +1,5 @@
 import { UsageError } from "../../engine/errors.ts";
-import { combine, mul, reshape, sum } from "../../engine/ops/index.ts";
+import { combine, mul, sumEach } from "../../engine/ops/index.ts";
 import { sameShape, showShape } from "../../engine/shapes.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { computed } from "./solver.ts";
@@ -15,8 +15,7 @@ export async function slerp(a: Tensor, b: Tensor, weight: number): Promise<Tenso
     throw new UsageError(`slerp: got a ${showShape(a.shape)}, b ${showShape(b.shape)}, expected one shape`);
   if (!Number.isFinite(weight)) throw new UsageError(`slerp: got weight ${weight}, expected a finite number`);
   const { engine } = a;
-  const perSample = (x: Tensor, y: Tensor) => sum(reshape(mul(x, y), [a.dim(0), -1]), { axis: 1 });
-  const products = computed(engine, () => [perSample(a, a), perSample(b, b), perSample(a, b)]);
+  const products = computed(engine, () => [mul(a, a), mul(b, b), mul(a, b)].map(sumEach));
   const [aa, bb, ab] = await engine.readAll(products);
   for (const t of products) t.dispose();
   const factors = Array.from(ab!, (product, i) => {

@@ -17,6 +17,7 @@ import {
   reshape,
   resizeBilinear,
   resizeNearest,
+  scale,
   silu,
   softmax,
   square,
@@ -138,6 +139,21 @@ describe.runIf(present)("under autocast", () => {
     "%s stores halves and stays within their rounding, its gradient in f32 too",
     (name) => staysClose(ops[name]!),
   );
+
+  test("a cotangent of halves leaves gradients in f32", async () => {
+    const v = engine.variable([1, 2, 3, 4], [1, 1, 2, 2]);
+    const [g] = engine.scope(() =>
+      engine.autocast(() => {
+        const y = permute(v, [0, 1, 3, 2]);
+        const cotangent = scale(y.detach(), 2);
+        expect(cotangent.dtype).toBe("f16");
+        return grad(y, [v], { cotangent });
+      }),
+    );
+    expect(g!.dtype).toBe("f32");
+    expect([...(await g!.data())]).toEqual([2, 4, 6, 8]);
+    for (const t of [v, g!]) t.dispose();
+  });
 
   test.each(Object.keys(onGpu))("%s as on a GPU", async (name) => {
     const { hardware } = engine;

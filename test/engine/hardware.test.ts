@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { Engine } from "../../engine/engine.ts";
 import { optionalFeatures } from "../../engine/hardware.ts";
 import type { EngineOptions } from "../../engine/open.ts";
-import { add, sum } from "../../engine/ops/index.ts";
+import { add, cast, sum } from "../../engine/ops/index.ts";
 import { engine } from "../support/engine.ts";
 
 const used = (e: Engine) => optionalFeatures.filter((name) => e.device.features.has(name));
@@ -17,6 +17,21 @@ describe("features", () => {
       if (!process.env.STEIN_LIMITS) expect(used(own)).toEqual(all.filter((name) => asked.includes(name)));
       else for (const name of used(own)) expect(asked).toContain(name);
       expect(await engine.ones([1]).item()).toBe(1);
+    }
+  });
+
+  test.runIf(engine.device.features.has("shader-f16"))("halves of any number go in pieces", async () => {
+    using own = await Engine.create({
+      quiet: true,
+      poison: true,
+      limits: { maxStorageBufferBindingSize: 16384 },
+    });
+    for (const n of [14412, 14413]) {
+      const y = cast(own.full([n], 3), "f16");
+      expect(
+        (await y.data()).every((v) => v === 3),
+        `${n}`,
+      ).toBe(true);
     }
   });
 

@@ -5,6 +5,7 @@ import { grad } from "../../engine/autograd.ts";
 import { Engine } from "../../engine/engine.ts";
 import {
   add,
+  attention,
   conv2d,
   div,
   matmul,
@@ -36,6 +37,27 @@ function sent(device: Engine, fn: () => void): number {
   device.stream.flush();
   return device.stream.dispatches - before;
 }
+
+test.each(["poisoned", "plain"])(
+  "a command that writes two arrays, one of them in place, runs once (%s)",
+  async (which) => {
+    const device = which === "plain" ? plain : engine;
+    const [q, k, v] = [1, 2, 3].map((seed) => normal(device, [2, 6, 4], seed)) as [Tensor, Tensor, Tensor];
+    const x = normal(device, [2, 6, 4], 4);
+    const step = () => device.noGrad(() => add(x, attention(q, k, v)));
+    const capture = device.capture(step, { hoist: true });
+    expect(capture.commands.length, "all but the addition has moved").toBeLessThan(3);
+    for (const changed of [x, q, v]) {
+      for (let i = 0; i < 2; i++) capture.replay();
+      const eager = step();
+      expect(await values(capture.result)).toEqual(await values(eager));
+      eager.dispose();
+      device.copy(scale(changed, 2), changed);
+    }
+    capture.dispose();
+    for (const t of [q, k, v, x]) t.dispose();
+  },
+);
 
 describe("a score of two convolutions, with a chain that it moves", () => {
   const make = (device: Engine, channels = 4) => {

@@ -1,5 +1,5 @@
 import { grad } from "../../engine/autograd.ts";
-import { add, mean, mul, reshape, square, sum } from "../../engine/ops/index.ts";
+import { add, mean, mul, reshape, square, sum, sumEach } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 
 /** A score at one noise scale: x [n,...] -> x's shape. A sample's score must depend on that sample alone. */
@@ -46,9 +46,6 @@ export function withSlopes(
 
 /** x [n,...] -> [n,D]. */
 export const flatten = (x: Tensor): Tensor => reshape(x, [x.dim(0), -1]);
-
-/** The sum over each sample's elements. x [n,...] -> [n] */
-export const sumEach = (x: Tensor): Tensor => sum(flatten(x), { axis: 1 });
 
 /** |s|^2 / 2 of each sample. s [n,...] -> [n] */
 export const halfSquares = (s: Tensor): Tensor => mul(sumEach(square(s)), 0.5);

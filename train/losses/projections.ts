@@ -1,8 +1,17 @@
 import { UsageError } from "../../engine/errors.ts";
-import { div, greaterEqual, mul, perSample, scale, sqrt, square, sub } from "../../engine/ops/index.ts";
+import {
+  div,
+  greaterEqual,
+  mul,
+  perSample,
+  scale,
+  sqrt,
+  square,
+  sub,
+  sumEach,
+} from "../../engine/ops/index.ts";
 import { type Draw, type DrawSource, rand, randn } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { sumEach } from "./implicit.ts";
 
 export const projectionNames = ["gaussian", "rademacher", "sphere"] as const;
 /**

@@ -1,15 +1,8 @@
 import { UsageError } from "../../engine/errors.ts";
-import { add, mul, scale, square } from "../../engine/ops/index.ts";
+import { add, mul, scale, square, sumEach } from "../../engine/ops/index.ts";
 import { sameShape, showShape } from "../../engine/shapes.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import {
-  halfSquares,
-  type ImplicitTerms,
-  implicitLoss,
-  type ScoreAt,
-  sumEach,
-  withSlopes,
-} from "./implicit.ts";
+import { halfSquares, type ImplicitTerms, implicitLoss, type ScoreAt, withSlopes } from "./implicit.ts";
 
 export interface SlicedOptions {
   /** Vectors v of x's shape, one or several for each sample: see `projections`. */

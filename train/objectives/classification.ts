@@ -1,8 +1,9 @@
 import type { Engine } from "../../engine/engine.ts";
 import { add, cast, div, mul, scale } from "../../engine/ops/index.ts";
+import { requireDescending } from "../../engine/ops/require.ts";
 import type { DrawSource } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { requireDescending, requireEps } from "../../samplers/require.ts";
+import { requireEps } from "../../samplers/require.ts";
 import type { Sde } from "../../samplers/sde/index.ts";
 import type { Batches } from "../batches.ts";
 import { noisyCrossEntropy } from "../losses/cross-entropy.ts";
@@ -59,6 +60,6 @@ function inTime(sde: Sde, eps: number): SigmaDraw {
 }
 
 function onLadder(sigmas: readonly number[]): SigmaDraw {
-  requireDescending("classification", sigmas);
+  requireDescending("classification", "sigma", sigmas);
   return (x, source) => lookUp(sigmas, cast(scale(uniform(x, source), sigmas.length), "i32"));
 }

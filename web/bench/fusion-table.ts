@@ -1,12 +1,6 @@
-import type { FusionRow } from "../../bench/fusion.ts";
+import { type FusionRow, pathInWords } from "../../bench/fusion.ts";
 import { element } from "../dom.ts";
 import { number } from "../format.ts";
-
-const words = {
-  separate: "separate ops",
-  fused: "one update kernel, the draw inside",
-  network: "in the network's last kernel",
-} as const;
 
 const titles = ["Update", "Path", "Kernels", "MB moved", "ms", "middle half", "beyond the network"];
 
@@ -36,7 +30,7 @@ export function fusionTable(rows: readonly FusionRow[]): HTMLElement {
 function rowOf({ update, fusion, replayed, kernels, bytes, step, share }: FusionRow): HTMLTableRowElement {
   const { median, lower, upper } = step.wall;
   const cells = [
-    `${words[fusion]}, ${replayed ? "replayed" : "launched"}`,
+    `${pathInWords[fusion]}, ${replayed ? "replayed" : "launched"}`,
     `${kernels}`,
     number(bytes / 1e6),
     number(median),
