@@ -30,7 +30,6 @@ export { release } from "./inputs.ts";
 export { parseLines, parseRecord } from "./parse-record.ts";
 export { milliseconds, Rates, rate, units } from "./rates.ts";
 export {
-  adapterName,
   change,
   describeCase,
   describeFusion,

@@ -1,5 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
+import { adapterName } from "../engine/platform/platform.ts";
 import type { FusionRow } from "./fusion.ts";
 import type { Measured, Timing } from "./harness.ts";
 import type { Host, Load } from "./host.ts";
@@ -8,10 +9,6 @@ import { intensityOf, leastTime } from "./roofs.ts";
 import type { CaseRecord, FusionRecord, Line, RunRecord } from "./schema.ts";
 import { verdicts } from "./targets.ts";
 import { VERSION } from "./version.ts";
-
-/** Browsers tell neither description nor device, but who made the adapter and of which kind it is. */
-export const adapterName = ({ driver: { description, device, vendor, architecture } }: Engine): string =>
-  description || device || [vendor, architecture].filter(Boolean).join(" ") || "unnamed";
 
 /** Where a run took place. `load`: what `host.watchLoad` told of it. */
 export const describeRun = (
@@ -23,7 +20,7 @@ export const describeRun = (
   version: VERSION,
   ...(host.stein !== undefined && { stein: host.stein }),
   date: new Date().toISOString(),
-  adapter: adapterName(engine),
+  adapter: adapterName(engine.driver),
   driver: engine.driver,
   features: [...engine.device.features].sort(),
   runtime: host.runtime,
@@ -102,7 +99,7 @@ export interface OldRecord {
 
 /** Throws UsageError for a run on another adapter, whose times tell nothing of a change. */
 export function requireSameAdapter(engine: Engine, { run }: OldRecord, file: string): void {
-  const here = adapterName(engine);
+  const here = adapterName(engine.driver);
   if (run.adapter !== here)
     throw new UsageError(
       `bench: ${file} was measured on ${run.adapter}, this is ${here}: times of two adapters tell nothing of a ` +

@@ -1,9 +1,9 @@
 import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
 import { DeviceError, UsageError } from "../engine/errors.ts";
+import { version } from "../engine/version.ts";
 import { Interrupted } from "./interrupt.ts";
 import { endLine } from "./progress.ts";
-import { version } from "./version.ts";
 
 /** Each command, in the help's order, by how it is loaded: nobody waits for what the other commands need. */
 const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
@@ -39,7 +39,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   const asked = Object.hasOwn(commands, name) ? name : undefined;
   const program = new Command("stein")
     .description("Score-based generative models on hand-written WebGPU kernels.")
-    .version(version())
+    .version(version)
     .option("--debug", "show where an error came from")
     .showSuggestionAfterError()
     .configureOutput({ outputError: (text, write) => write(`stein: ${complaint(text, asked)}\n`) })

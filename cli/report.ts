@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { mebibytes } from "../engine/buffers.ts";
+import { adapterName } from "../engine/platform/platform.ts";
 import { countParameters } from "../models/module.ts";
 import { type AnyConfig, isClassifier } from "./config.ts";
 import { bestEvaluation, type MetricsLog } from "./metrics-log.ts";
@@ -8,7 +9,7 @@ import { writeFileAtomic } from "./pictures/write.ts";
 import { duration } from "./progress.ts";
 import type { Run } from "./run.ts";
 import { files, SAMPLES, samplesBySteps } from "./run-folder.ts";
-import { adapterName, type System, systemOf } from "./system.ts";
+import { type System, systemOf } from "./system.ts";
 
 /** report.json: what a run is, what ran it, and how far it came. */
 export interface Report {

@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { UsageError } from "../engine/errors.ts";
+import { adapterName } from "../engine/platform/platform.ts";
 import { parseAnyConfig } from "./config.ts";
 import { bestEvaluation, type Metrics, meanLoss, readMetrics } from "./metrics-log.ts";
 import { earlier, networkName, RECENT } from "./report.ts";
 import { files, isFolder } from "./run-folder.ts";
-import { adapterName } from "./system.ts";
 
 /** A run in a line. What cannot be known of it is null. */
 export interface RunSummary {

@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import type { DriverReport } from "../engine/platform/platform.ts";
-import { version } from "./version.ts";
+import { version } from "../engine/version.ts";
 
 /** Limits of an adapter that decide what fits it. */
 export const limitNames = [
@@ -24,7 +24,7 @@ export interface System {
 
 export function systemOf({ driver, device }: Engine): System {
   return {
-    stein: version(),
+    stein: version,
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
     driver,
@@ -32,6 +32,3 @@ export function systemOf({ driver, device }: Engine): System {
     limits: Object.fromEntries(limitNames.map((name) => [name, device.limits[name]])),
   };
 }
-
-export const adapterName = ({ description, device }: DriverReport): string =>
-  description || device || "unnamed";

@@ -36,6 +36,8 @@ export class Capture<T> {
   readonly #dynamic: readonly Command[];
   readonly #written: readonly Block[];
   readonly #hoisted: HoistedArrays | undefined;
+  /** Of the result what the step made; it may be views of what others own. */
+  readonly #own: ReadonlySet<Tensor>;
 
   constructor(
     device: GPUDevice,
@@ -43,12 +45,14 @@ export class Capture<T> {
     pools: readonly BufferPool[],
     { commands, hoisted = [] }: { commands: readonly Command[]; hoisted?: readonly Hoisted[] },
     result: T,
+    own: ReadonlySet<Tensor> = new Set(),
   ) {
     this.#device = device;
     this.#stream = stream;
     this.#pools = pools;
     this.commands = commands;
     this.result = result;
+    this.#own = own;
     this.#dynamic = commands.filter(isDynamic);
     this.#written = [...new Set(commands.flatMap(writtenBy))];
     if (hoisted.length > 0) this.#hoisted = new HoistedArrays(device, stream, hoisted);
@@ -98,6 +102,7 @@ export class Capture<T> {
     this.#params.destroy();
     this.#hoisted?.destroy();
     for (const pool of this.#pools) pool.close("its capture was disposed; read or copy it before");
+    for (const t of this.#own) t.dispose();
     this.#stream.forgetBindGroups(this.#groups.length + (this.#hoisted?.size ?? 0));
   }
 

@@ -29,7 +29,7 @@ import type { DriverReport, Poller } from "./platform/platform.ts";
 import { type Program, ProgramCache } from "./programs.ts";
 import { readBack } from "./read-back.ts";
 import type { ScalarLike } from "./scalar.ts";
-import { forEachTensor, Scopes } from "./scopes.ts";
+import { Scopes } from "./scopes.ts";
 import { requireShape, shapeSize, showShape } from "./shapes.ts";
 import { blocksOf, type Command, CommandStream } from "./stream.ts";
 import { copyStrided } from "./strided.ts";
@@ -297,8 +297,7 @@ export class Engine {
     return this.#memory.apart(
       (block) => releases.add(block, recorded.length),
       (pools) => {
-        const result = this.#launcher.record(recorded, () => this.scope(fn));
-        forEachTensor(result, (t) => this.untrack(t));
+        const { result, own } = this.#launcher.record(recorded, () => this.#scopes.runOwned(fn));
         const step: HoistedStep = hoists
           ? this.#hoist(recorded, releases, pools[1], inputs)
           : { commands: recorded, moved: new Set(), hoisted: [] };
@@ -309,7 +308,7 @@ export class Engine {
         const rest = updated.filter((c) => !moved.has(c));
         const commands = this.#fusion.captured(rest, usesOf(step.commands, releases));
         if (moved.size > 0) pools[0].trim(blocksOf(commands));
-        return new Capture(this.device, this.stream, pools, { commands, hoisted }, result);
+        return new Capture(this.device, this.stream, pools, { commands, hoisted }, result, own);
       },
     );
   }

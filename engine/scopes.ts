@@ -29,6 +29,17 @@ export class Scopes {
     return result;
   }
 
+  /** As `run`, and the tensors that were handed on, which pass to no scope: they are the caller's. */
+  runOwned<T>(fn: () => T): { result: T; own: ReadonlySet<Tensor> } {
+    const own = new Set<Tensor>();
+    this.#open.push(own);
+    try {
+      return { result: this.run(fn), own };
+    } finally {
+      this.#open.pop();
+    }
+  }
+
   /** To the innermost. */
   add(t: Tensor): void {
     this.#open.at(-1)?.add(t);

@@ -45,9 +45,9 @@ export class Storage {
   }
 
   get block(): Block {
+    if (this.#pool.closed !== undefined) throw new UsageError(`${nameOf(this.#shape)}: ${this.#pool.closed}`);
     if (this.#users === 0)
       throw new UsageError(`${nameOf(this.#shape)}: its tensor was disposed; keep it out of the scope`);
-    if (this.#pool.closed !== undefined) throw new UsageError(`${nameOf(this.#shape)}: ${this.#pool.closed}`);
     this.#block ??= this.#pool.acquire(this.bytes, () => nameOf(this.#shape));
     return this.#block;
   }

@@ -1,2 +1,2 @@
-/** The package's version: measured choices of another version's kernels do not count. */
+/** The package's version, told by `--version`; what was measured of another version's kernels does not count. */
 export const version = "0.1.0";

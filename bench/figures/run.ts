@@ -8,7 +8,7 @@ import { writeFileAtomic } from "../../cli/pictures/write.ts";
 import { duration, endLine, Progress } from "../../cli/progress.ts";
 import { Engine } from "../../engine/engine.ts";
 import { DeviceError, nearest, UsageError } from "../../engine/errors.ts";
-import { adapterName } from "../record.ts";
+import { adapterName } from "../../engine/platform/platform.ts";
 import { type FigureContext, type FigureResult, within } from "./figure.ts";
 import { images } from "./images.ts";
 import { learning } from "./learning.ts";
@@ -81,7 +81,7 @@ async function figures(asked: string[], options: Options): Promise<void> {
       const record = {
         figure: name,
         seed: options.seed,
-        adapter: adapterName(engine),
+        adapter: adapterName(engine.driver),
         seconds,
         ...result.measured,
         table: result.table,

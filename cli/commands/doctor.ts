@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { mebibytes } from "../../engine/buffers.ts";
 import { Engine } from "../../engine/engine.ts";
+import { adapterName } from "../../engine/platform/platform.ts";
 import { measureRoofline } from "../../engine/roofline.ts";
-import { adapterName, limitNames, systemOf } from "../system.ts";
+import { limitNames, systemOf } from "../system.ts";
 
 export function doctorCommand(program: Command): void {
   program

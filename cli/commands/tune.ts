@@ -1,12 +1,13 @@
 import type { Command } from "commander";
 import type { Trial, Tuned, Tuning } from "../../engine/autotune.ts";
 import { Engine } from "../../engine/engine.ts";
+import { adapterName } from "../../engine/platform/platform.ts";
 import { readConfig } from "../config.ts";
 import { applyMemoryOptions, type MemoryOptions, withMemoryOptions } from "../memory-options.ts";
 import { wholeFrom } from "../options.ts";
 import { progressOf } from "../progress.ts";
 import { type SetOption, withSetOption } from "../set-option.ts";
-import { adapterName, systemOf } from "../system.ts";
+import { systemOf } from "../system.ts";
 import { table } from "../table.ts";
 import { batchesOf, tuningClock, walkSteps } from "../tune.ts";
 

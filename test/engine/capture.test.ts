@@ -227,6 +227,25 @@ describe("disposing", () => {
     for (const t of [x, after]) t.dispose();
   });
 
+  test("leaves what it did not make to whom it belongs", async () => {
+    const before = engine.memory().live;
+    const a = engine.untrack(engine.tensor([1, 2]));
+    const view = engine.capture(() => ({ a, column: reshape(a, [2, 1]) }));
+    view.replay();
+    expect([...(await view.result.column.data())]).toEqual([1, 2]);
+    view.dispose();
+    expect([...(await a.data())]).toEqual([1, 2]);
+    a.dispose();
+    engine.scope(() => {
+      const t = engine.zeros([600]);
+      const same = engine.capture(() => t);
+      same.replay();
+      same.dispose();
+      expect(t.disposed).toBe(false);
+    });
+    expect(engine.memory().live).toBe(before);
+  });
+
   test("the result is unusable then, and says so", async () => {
     const x = engine.ones([5]);
     const capture = engine.capture(() => add(x, 1));
