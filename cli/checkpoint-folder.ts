@@ -13,6 +13,7 @@ import { dirname, join } from "node:path";
 import { whileBusy } from "../engine/platform/busy.ts";
 import { rename, syncFolders } from "../engine/platform/replace-file.ts";
 import { readSafetensorsMetadata } from "../engine/safetensors.ts";
+import { isFolder } from "./is-folder.ts";
 import { writeFileAtomic } from "./pictures/write.ts";
 import { readWhole } from "./whole-file.ts";
 
@@ -38,7 +39,7 @@ export const stepName = (step: number): string => String(step).padStart(8, "0");
 /** The checkpoints before the newest, latest first. */
 export function olderCheckpoints(folder: string): OlderCheckpoint[] {
   const inside = join(folder, OLDER);
-  if (!existsSync(inside)) return [];
+  if (!isFolder(inside)) return [];
   return readdirSync(inside)
     .flatMap((name) => {
       const [, digits] = /^(\d+)\.safetensors$/.exec(name) ?? [];

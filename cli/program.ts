@@ -45,6 +45,8 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .configureOutput({ outputError: (text, write) => write(`stein: ${complaint(text, asked)}\n`) })
     .exitOverride();
   try {
+    if (first === "help" && second !== "" && asked === undefined)
+      throw new UsageError(`unknown command '${second}'; see stein --help`);
     for (const load of wanted(args, asked)) (await load())(program);
     program.addHelpText(
       "after",

@@ -86,7 +86,8 @@ export function earlier(folder: string): Report | undefined {
   const path = join(folder, files.numbers);
   if (!existsSync(path)) return undefined;
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as Report;
+    const report = JSON.parse(readFileSync(path, "utf8")) as Partial<Report> | null;
+    return report?.system?.driver ? (report as Report) : undefined;
   } catch {
     return undefined;
   }

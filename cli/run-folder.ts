@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { NEWEST, stepName } from "./checkpoint-folder.ts";
+import { isFolder } from "./is-folder.ts";
 import { requireWritable } from "./writable.ts";
 
 /** A run's folder, beside the folders of older checkpoints and of samples along the way. */
@@ -34,7 +35,7 @@ export const samplesPath = (folder: string, step: number): string =>
 /** Names of the pictures in the order of their steps. */
 export function samplesBySteps(folder: string): string[] {
   const inside = join(folder, SAMPLES);
-  if (!existsSync(inside)) return [];
+  if (!isFolder(inside)) return [];
   return readdirSync(inside)
     .filter((name) => /^\d+\.png$/.test(name))
     .sort();
@@ -45,9 +46,6 @@ export function removeSamplesAfter(folder: string, step: number): void {
   for (const name of samplesBySteps(folder))
     if (Number.parseInt(name, 10) > step) rmSync(join(folder, SAMPLES, name));
 }
-
-export const isFolder = (path: string): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /**
  * Where results go: what was asked for, else the folder of a run, or that of a checkpoint's file. Throws UsageError as

@@ -13,7 +13,7 @@ import { type Checkpoint, packCheckpoint, readCheckpoint } from "../train/checkp
 import { Evaluation } from "../train/evaluation.ts";
 import type { Objective } from "../train/objectives/index.ts";
 import { Trainer, type TrainerOptions } from "../train/trainer.ts";
-import { olderCheckpoints, writeCheckpoint } from "./checkpoint-folder.ts";
+import { OLDER, olderCheckpoints, writeCheckpoint } from "./checkpoint-folder.ts";
 import { classifierObjective, openClassifier, requireClasses } from "./classifier.ts";
 import {
   type AnyConfig,
@@ -23,9 +23,10 @@ import {
   parseAnyConfig,
   writeConfig,
 } from "./config.ts";
+import { isFolder } from "./is-folder.ts";
 import { openNetwork } from "./network.ts";
 import { objectiveOf } from "./objective.ts";
-import { files } from "./run-folder.ts";
+import { files, SAMPLES } from "./run-folder.ts";
 import { readWhole } from "./whole-file.ts";
 
 export { files };
@@ -216,10 +217,15 @@ export function openCheckpoint(path: string): Checkpoint {
 
 /**
  * Looks at a run's folder before any GPU work: the checkpoint to go on from, none when training begins. Throws
- * UsageError when there is a run and `resume` is not asked for, a run without its newest checkpoint, or a run of another
- * network or other data.
+ * UsageError when there is a run and `resume` is not asked for, a run without its newest checkpoint, a run of another
+ * network or other data, or a file in the place of its folders.
  */
 export function checkFolder(folder: string, config: AnyConfig, resume: boolean): Checkpoint | undefined {
+  for (const inside of [OLDER, SAMPLES].map((name) => join(folder, name)))
+    if (existsSync(inside) && !isFolder(inside))
+      throw new UsageError(
+        `train: got ${inside}, which is a file, expected a folder of the run's; move it away, or give another --out`,
+      );
   if (!existsSync(join(folder, files.checkpoint))) {
     const [last] = olderCheckpoints(folder);
     if (!last) return undefined;

@@ -3,9 +3,10 @@ import { join, relative, sep } from "node:path";
 import { UsageError } from "../engine/errors.ts";
 import { adapterName } from "../engine/platform/platform.ts";
 import { parseAnyConfig } from "./config.ts";
+import { isFolder } from "./is-folder.ts";
 import { bestEvaluation, type Metrics, meanLoss, readMetrics } from "./metrics-log.ts";
 import { earlier, networkName, RECENT } from "./report.ts";
-import { files, isFolder } from "./run-folder.ts";
+import { files } from "./run-folder.ts";
 
 /** A run in a line. What cannot be known of it is null. */
 export interface RunSummary {
@@ -44,25 +45,30 @@ export function findRuns(folder: string, onFault: (fault: string) => void): Foun
     throw new UsageError(
       `runs: got ${folder}, which is no folder, expected one of runs; train one first, or give another folder`,
     );
-  return runFolders(folder, DEEPEST).flatMap((path) => {
+  /** What is in a folder or a run; nothing of one that cannot be read. */
+  const within = <T>(path: string, read: () => T[]): T[] => {
     try {
-      return [open(path, relative(folder, path).split(sep).join("/") || ".")];
+      return read();
     } catch (fault) {
-      if (!(fault instanceof UsageError)) throw fault;
-      onFault(fault.message);
+      const { code } = fault as NodeJS.ErrnoException;
+      if (fault instanceof UsageError) onFault(fault.message);
+      else if (code !== undefined)
+        onFault(`runs: cannot read ${path} (${code}); check what it is and its rights`);
+      else throw fault;
       return [];
     }
-  });
-}
-
-function runFolders(folder: string, depth: number): string[] {
-  if ([files.config, files.metrics].every((name) => existsSync(join(folder, name)))) return [folder];
-  if (depth === 0) return [];
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name !== "node_modules" && !entry.name.startsWith("."))
-    .map(({ name }) => name)
-    .sort()
-    .flatMap((name) => runFolders(join(folder, name), depth - 1));
+  };
+  const runFolders = (path: string, depth: number): string[] => {
+    if ([files.config, files.metrics].every((name) => existsSync(join(path, name)))) return [path];
+    const inside = depth === 0 ? [] : within(path, () => readdirSync(path, { withFileTypes: true }));
+    return inside
+      .filter((entry) => entry.isDirectory() && entry.name !== "node_modules" && !entry.name.startsWith("."))
+      .map(({ name }) => name)
+      .sort()
+      .flatMap((name) => runFolders(join(path, name), depth - 1));
+  };
+  const nameOf = (path: string) => relative(folder, path).split(sep).join("/") || ".";
+  return runFolders(folder, DEEPEST).flatMap((path) => within(path, () => [open(path, nameOf(path))]));
 }
 
 function open(folder: string, name: string): FoundRun {

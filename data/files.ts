@@ -36,7 +36,7 @@ export function listFiles(folder: string, who: string): string[] {
     return walk(folder, "").sort((a, b) => (a < b ? -1 : 1));
   } catch (cause) {
     throw new UsageError(
-      `${who}: cannot list ${folder} (${reason(cause)}), expected a folder; check the path`,
+      `${who}: cannot list ${(cause as NodeJS.ErrnoException).path ?? folder} (${reason(cause)}), expected a folder; check the path`,
       { cause },
     );
   }

@@ -88,7 +88,7 @@ export async function findNonFinite(engine: Engine, step: () => unknown): Promis
 }
 
 /** By bit pattern, as the kernels do. */
-export function allFinite(values: HostData): boolean {
+export function allFinite(values: HostData | Float32Array): boolean {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   return bits.every((b) => (b & 0x7f800000) !== 0x7f800000);
 }

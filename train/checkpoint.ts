@@ -100,6 +100,10 @@ export function readCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
   }
   const { format, config, ...numbers } = file.metadata;
   const { imageCount } = numbers;
+  if (format === FORMAT && config === undefined)
+    throw new UsageError(
+      `checkpoint: ${name} holds no configuration, it is damaged; give another checkpoint`,
+    );
   if (format !== FORMAT || config === undefined)
     throw new UsageError(
       `checkpoint: ${name} is a safetensors file but no checkpoint of stein's ` +

@@ -4,7 +4,7 @@ import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { softmax } from "../../engine/ops/index.ts";
 import type { Classifier } from "../../models/index.ts";
-import { type Checkpoint, samplingState } from "../../train/checkpoint.ts";
+import type { Checkpoint } from "../../train/checkpoint.ts";
 import { openClassifier, sigmaRange } from "../classifier.ts";
 import { type ClassifierConfig, parseClassifierConfig, parseConfig } from "../config.ts";
 import { guidedScore, requireKnownNoise } from "../guide.ts";
@@ -17,6 +17,7 @@ import { files, openCheckpoint } from "../run.ts";
 import { folderFor } from "../run-folder.ts";
 import { drawSamples, type Size } from "../sampler.ts";
 import { applyOptions } from "../sampling/options.ts";
+import { weightsOf } from "../weights.ts";
 
 interface GuideOptions {
   class: number | "all";
@@ -79,9 +80,9 @@ export function classifyGuideCommand(program: Command): void {
       const engine = await Engine.create();
       try {
         const network = openNetwork(engine, config, { channels: c, height: h });
-        network.load(samplingState(checkpoint));
+        network.load(weightsOf(checkpoint));
         const classifier = openClassifier(engine, classifierConfig, { channels: c, height: h });
-        classifier.load(samplingState(own));
+        classifier.load(weightsOf(own));
         const rows = Int32Array.from({ length: n * classes.length }, (_, i) => classes[Math.floor(i / n)]!);
         const { guidanceScale: scale } = options;
         const { samples, nfe } = await drawSamples(engine, network, config, {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
-import { type Checkpoint, samplingState } from "../../train/checkpoint.ts";
+import type { Checkpoint } from "../../train/checkpoint.ts";
 import { type Config, parseConfig } from "../config.ts";
 import { heldBackBits } from "../evaluation/bits.ts";
 import { type Comparison, compare, comparedCount, setsOf } from "../evaluation/compare.ts";
@@ -24,6 +24,7 @@ import { folderFor } from "../run-folder.ts";
 import { drawSamples } from "../sampler.ts";
 import { applyOptions } from "../sampling/options.ts";
 import { scoreOf } from "../score.ts";
+import { weightsOf } from "../weights.ts";
 
 interface EvaluateOptions {
   n?: number;
@@ -95,10 +96,10 @@ async function evaluate(path: string, options: EvaluateOptions): Promise<void> {
   comparedCount(given?.count ?? config.sampling.count, real.count);
   const sources = sourcesOf(options, config.data.name, image);
 
+  const values = weightsOf(checkpoint, options.raw);
   const engine = await Engine.create();
   try {
     const network = openNetwork(engine, config, { channels: image[0], height: image[1] });
-    const values = options.raw ? checkpoint.network : samplingState(checkpoint);
     network.load(values);
     const spaces = sources.map((source) => source.open(engine));
     const [c, h, w] = image;

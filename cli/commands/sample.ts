@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
-import { samplingState } from "../../train/checkpoint.ts";
 import { called } from "../called.ts";
 import { correctorNames, methodNames, predictorNames, snrRules } from "../config/sampling.ts";
 import { type Config, parseConfig } from "../config.ts";
@@ -31,6 +30,7 @@ import {
   type SavedDrawing,
   saveDrawing,
 } from "../sampling/state.ts";
+import { weightsOf } from "../weights.ts";
 
 interface SampleOptions extends DrawOptions {
   json?: boolean;
@@ -101,7 +101,7 @@ async function sample(path: string, typed: SampleOptions): Promise<void> {
   applyOptions("sample", config, options);
   methodOf(config); // refuses what no sampler takes
   requireRoom(config.sampling.count, checkpoint.image);
-  const values = options.raw ? checkpoint.network : samplingState(checkpoint);
+  const values = weightsOf(checkpoint, options.raw);
   const identity = identityOf(config, options, { weights: hashOfValues(values), image: checkpoint.image });
   if (kept) requireSameDrawing(state, kept.identity, identity);
   if (resume && !json)

@@ -1,12 +1,13 @@
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import type { ScoreFunction } from "../../samplers/index.ts";
-import { type Checkpoint, samplingState } from "../../train/checkpoint.ts";
+import type { Checkpoint } from "../../train/checkpoint.ts";
 import { type Config, parseConfig, type SdeConfig } from "../config.ts";
 import { openNetwork } from "../network.ts";
 import { openCheckpoint } from "../run.ts";
 import type { Size } from "../sampler.ts";
 import { scoreOf } from "../score.ts";
+import { weightsOf } from "../weights.ts";
 
 /** A trained network that is not on the device yet. */
 export interface Trained<C extends Config = Config> {
@@ -57,7 +58,7 @@ export async function withScore<T>(
   const engine = await Engine.create();
   try {
     const network = openNetwork(engine, config, { channels: size.c, height: size.h });
-    network.load(raw ? checkpoint.network : samplingState(checkpoint));
+    network.load(weightsOf(checkpoint, raw));
     return await use(engine, scoreOf(network, config));
   } finally {
     engine.destroy();

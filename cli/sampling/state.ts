@@ -66,6 +66,8 @@ export function openDrawing<Options>(path: string): SavedDrawing<Options> | unde
     const [place, identity, options] = ["place", "identity", "options"].map(
       (name) => JSON.parse(metadata[name] ?? "") as unknown,
     ) as [{ finished: number; nfe: number; point?: Point }, Identity, Options];
+    if (!Number.isSafeInteger(place?.finished) || !identity || !options)
+      throw new Error("its metadata is damaged");
     const data = (name: string) => tensors.get(name)?.data as Images | undefined;
     const listed = (name: string) =>
       [...tensors.keys()].filter((key) => key.startsWith(`${name}.`)).map((_, i) => data(`${name}.${i}`)!);
