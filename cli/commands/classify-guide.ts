@@ -77,12 +77,13 @@ export function classifyGuideCommand(program: Command): void {
 
       const [c, h, w] = checkpoint.image;
       const size = { c, h, w };
+      const [weights, ownWeights] = [weightsOf(checkpoint), weightsOf(own)];
       const engine = await Engine.create();
       try {
         const network = openNetwork(engine, config, { channels: c, height: h });
-        network.load(weightsOf(checkpoint));
+        network.load(weights);
         const classifier = openClassifier(engine, classifierConfig, { channels: c, height: h });
-        classifier.load(weightsOf(own));
+        classifier.load(ownWeights);
         const rows = Int32Array.from({ length: n * classes.length }, (_, i) => classes[Math.floor(i / n)]!);
         const { guidanceScale: scale } = options;
         const { samples, nfe } = await drawSamples(engine, network, config, {

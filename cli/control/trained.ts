@@ -55,10 +55,11 @@ export async function withScore<T>(
   raw: boolean | undefined,
   use: (engine: Engine, score: ScoreFunction) => Promise<T>,
 ): Promise<T> {
+  const weights = weightsOf(checkpoint, raw);
   const engine = await Engine.create();
   try {
     const network = openNetwork(engine, config, { channels: size.c, height: size.h });
-    network.load(weightsOf(checkpoint, raw));
+    network.load(weights);
     return await use(engine, scoreOf(network, config));
   } finally {
     engine.destroy();

@@ -6,7 +6,7 @@ import { stringify } from "yaml";
 import { parseConfig, writeConfig } from "../../cli/config.ts";
 import { writeSafetensors } from "../../engine/safetensors.ts";
 import { convRows, randomFill } from "../../kernels/index.ts";
-import { newFolder, removeFolders, stein, steinHere, tiny } from "./stein.ts";
+import { newFolder, removeFolders, stein, steinHere, tiny, tinyOnSde } from "./stein.ts";
 
 afterAll(removeFolders);
 
@@ -19,8 +19,8 @@ interface Case {
 }
 
 /** A file of a run's checkpoint, with as much in it as is looked at before the GPU. */
-const checkpoint = (config = tiny(), metadata: Record<string, string> = {}) =>
-  writeSafetensors(new Map([["w", { shape: [3], data: new Float32Array(3) }]]), {
+const checkpoint = (config = tiny(), metadata: Record<string, string> = {}, w = [0, 0, 0]) =>
+  writeSafetensors(new Map([["w", { shape: [3], data: Float32Array.from(w) }]]), {
     format: "stein-checkpoint-1",
     step: "5",
     emaUpdates: "5",
@@ -552,6 +552,37 @@ const runs: Record<string, Case> = {
     files: { "a.safetensors": writeSafetensors(new Map()) },
     says: "checkpoint: a.safetensors is a safetensors file but no checkpoint of stein's (format absent, expected stein-checkpoint-1); give a run's checkpoint",
   },
+  "a checkpoint without a configuration": {
+    args: "sample a.safetensors",
+    files: { "a.safetensors": writeSafetensors(new Map(), { format: "stein-checkpoint-1" }) },
+    says: "checkpoint: a.safetensors holds no configuration, it is damaged; give another checkpoint",
+  },
+  ...Object.fromEntries(
+    ["sample a.safetensors", "likelihood a.safetensors --data 0:1"].map((args) => [
+      `weights that are not finite, to ${args.split(" ")[0]}`,
+      {
+        args,
+        files: {
+          "a.safetensors": checkpoint(args.startsWith("sample") ? tiny() : tinyOnSde(), {}, [
+            0,
+            Number.NaN,
+            1,
+          ]),
+        },
+        says: "checkpoint: got numbers that are not finite in w, expected weights of a network; take an earlier checkpoint, or train with a lower training.lr",
+      },
+    ]),
+  ),
+  ...Object.fromEntries(
+    ["checkpoints", "samples"].map((name) => [
+      `a file in the place of the run's folder ${name}`,
+      {
+        args: "train run.yaml --out .",
+        files: { "run.yaml": tiny(), [name]: "" },
+        says: `train: got ${name}, which is a file, expected a folder of the run's; move it away, or give another --out`,
+      },
+    ]),
+  ),
   "a checkpoint with nonsense for its step": {
     args: "sample a.safetensors",
     files: { "a.safetensors": checkpoint(tiny(), { step: "many" }) },
@@ -582,6 +613,10 @@ const options: Record<string, Case> = {
   },
   "a misspelt command": { args: "trian run.yaml", says: "unknown command 'trian', did you mean train?" },
   "an unknown command": { args: "compose", says: "unknown command 'compose'; see stein --help" },
+  "help for an unknown command": {
+    args: "help compose",
+    says: "unknown command 'compose'; see stein --help",
+  },
   "a misspelt option": {
     args: "train run.yaml --reume",
     says: "unknown option '--reume', did you mean --resume?",

@@ -1,5 +1,5 @@
 /** stein runs: runs side by side, without a device. */
-import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Metrics } from "../../cli/metrics-log.ts";
@@ -112,11 +112,18 @@ describe("runs in a folder and in those within it", () => {
   test("are shown without those that cannot be read, of which it is told why", async () => {
     const folder = twoRuns();
     addRun(folder, "older", "model: {name: nobody}", []);
+    addRun(folder, "folders", tiny(), []);
+    rmSync(join(folder, "folders", "metrics.jsonl"));
+    mkdirSync(join(folder, "folders", "metrics.jsonl"));
+    addRun(folder, "third", tiny(), [], { system: {} });
     const { code, stdout, complaints } = await steinHere(["runs", "."], { cwd: folder });
     expect(code).toBe(0);
     expect(stdout).toContain("ncsn/first");
-    expect(complaints).toHaveLength(1);
-    expect(complaints[0]).toMatch(/^stein: left out: .*older\/config\.yaml/);
+    expect(stdout, "whose report is damaged").toContain("third");
+    expect(complaints).toEqual([
+      "stein: left out: runs: cannot read folders (EISDIR); check what it is and its rights",
+      expect.stringMatching(/^stein: left out: .*older\/config\.yaml/),
+    ]);
   });
 
   test("can be one: the folder itself", () => {
