@@ -30,7 +30,7 @@ export function lossPlot(rows: readonly Metrics[], title: string): string {
   });
 }
 
-/** The mean loss of the steps around each point. */
+/** At some steps, the mean loss of these and of those before. */
 export function smoothLoss(rows: readonly Metrics[], name?: string): Series {
   const stride = strideOf(rows);
   const width = 10 * stride;

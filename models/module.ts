@@ -86,10 +86,14 @@ export abstract class Module<Args extends readonly unknown[] = never[], Out = un
 
   /** Overwrites parameters and buffers. Throws UsageError with all that does not fit, before anything is written. */
   load(state: State): void {
-    const own = new Map(this.named());
-    const faults = misfits(own, state);
+    this.requireFit(state);
+    for (const [name, t] of this.named()) t.write(Float32Array.from(state.get(name)!.data));
+  }
+
+  /** Throws UsageError as `load` does, without loading. */
+  requireFit(state: State): void {
+    const faults = misfits(new Map(this.named()), state);
     if (faults.length > 0) throw new UsageError(`load: the state does not fit the network:${listed(faults)}`);
-    for (const [name, t] of own) t.write(Float32Array.from(state.get(name)!.data));
   }
 
   /** Frees the parameters, the buffers and whatever else on the device belongs to the module. */

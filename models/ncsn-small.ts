@@ -1,11 +1,17 @@
 import { UsageError } from "../engine/errors.ts";
-import { div, embedding, reshape, resizeNearest, scale, sub } from "../engine/ops/index.ts";
+import { embedding, resizeNearest, scale, sub } from "../engine/ops/index.ts";
+import { requireDescending } from "../engine/ops/require.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { ResidualBlock } from "./blocks/index.ts";
 import type { Init } from "./init.ts";
 import { ConditionalInstanceNorm2dPlus, Conv2d, MeanPoolConv } from "./layers/index.ts";
 import { Module } from "./module.ts";
+import { dividedBySigma, requireLabelled } from "./noise-condition.ts";
 import type { Network } from "./prediction.ts";
+import { requireCounts } from "./require.ts";
+
+/** The coarsest level has a quarter of the side. */
+const SHRINK = 4;
 
 export interface NcsnSmallOptions {
   /** Channels of the images. */
@@ -39,14 +45,19 @@ export class NcsnSmall extends Module<[x: Tensor, labels: Tensor], Tensor> imple
   readonly end_conv: Conv2d;
   readonly sigmas: Tensor;
 
-  /** Throws UsageError for images whose side is no multiple of 4. */
+  readonly #channels: number;
+
+  /** Throws UsageError for images whose side is no multiple of 4, for widths below 1 and sigmas that do not descend. */
   constructor(init: Init, { imageChannels, imageSize, channels = [8, 24, 48], sigmas }: NcsnSmallOptions) {
     super();
-    if (imageSize % 4 !== 0)
+    if (imageSize % SHRINK !== 0)
       throw new UsageError(
-        `ncsn-small: got images of ${imageSize} pixels, expected a multiple of 4; set data.size`,
+        `ncsn-small: got images of ${imageSize} pixels, expected a multiple of ${SHRINK}; set data.size`,
       );
+    requireDescending("ncsn-small", "sigma", sigmas);
     const [c0, c1, c2] = channels;
+    requireCounts("ncsn-small", { imageChannels, "channels[0]": c0, "channels[1]": c1, "channels[2]": c2 });
+    this.#channels = imageChannels;
     const norm = (i: Init, c: number) => new ConditionalInstanceNorm2dPlus(i, c, sigmas.length);
     const block = (c: number, dilation?: number) =>
       new ResidualBlock(init, c, c, { norm, act: "elu", dilation });
@@ -66,7 +77,9 @@ export class NcsnSmall extends Module<[x: Tensor, labels: Tensor], Tensor> imple
     this.nameParts();
   }
 
+  /** x [n,imageChannels,h,w], labels i32 [n] -> the score, as x. Throws UsageError for others, and sides that are no multiples of 4. */
   forward(x: Tensor, labels: Tensor): Tensor {
+    requireLabelled("ncsn-small", x, labels, { channels: this.#channels, shrink: SHRINK });
     const fine = this.fine.run(this.begin_conv.run(sub(scale(x, 2), 1)), labels);
     const middle = this.middle.run(this.down1.run(fine), labels);
     let h = this.down2.run(middle);
@@ -74,7 +87,7 @@ export class NcsnSmall extends Module<[x: Tensor, labels: Tensor], Tensor> imple
     h = this.middle_out.run(addUpsampled(middle, this.up1.run(h)), labels);
     h = this.fine_out.run(addUpsampled(fine, this.up2.run(h)), labels);
     const y = this.end_conv.run(this.normalizer.run(h, { labels, act: "elu" }));
-    return div(y, reshape(embedding(this.sigmas, labels), [-1, 1, 1, 1])); // [n,1] -> [n,1,1,1]
+    return dividedBySigma(y, embedding(this.sigmas, labels));
   }
 }
 

@@ -20,6 +20,23 @@ export const sigmaAt = (sigmas: Tensor, labels: Tensor): Tensor =>
 /** h [n,c,h,w] over sigma [n]. */
 export const dividedBySigma = (h: Tensor, sigma: Tensor): Tensor => div(h, reshape(sigma, [-1, 1, 1, 1]));
 
+/** Throws UsageError unless x is [n,channels,h,w] with sides that are multiples of `shrink`, and each image has a label. */
+export function requireLabelled(
+  who: string,
+  x: Tensor,
+  labels: Tensor,
+  { channels, shrink }: { channels: number; shrink: number },
+): void {
+  if (x.rank !== 4 || x.dim(1) !== channels || x.dim(2) % shrink !== 0 || x.dim(3) % shrink !== 0)
+    throw new UsageError(
+      `${who}: got x ${showShape(x.shape)}, expected [n,${channels},h,w] with sides that are multiples of ${shrink}`,
+    );
+  if (labels.rank !== 1 || labels.dim(0) !== x.dim(0) || labels.dtype !== "i32")
+    throw new UsageError(
+      `${who}: got labels ${labels.dtype} ${showShape(labels.shape)} for x ${showShape(x.shape)}, expected i32 [${x.dim(0)}]`,
+    );
+}
+
 /** Throws UsageError unless x is [n,channels,imageSize,imageSize] and the condition holds a number for each image. */
 export function requireImages(
   who: string,

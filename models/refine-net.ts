@@ -1,12 +1,11 @@
 import { UsageError } from "../engine/errors.ts";
 import { add, mul, type Pair } from "../engine/ops/index.ts";
-import { showShape } from "../engine/shapes.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { RefineBlock, type RefineOptions, ResidualBlock, type ResidualOptions } from "./blocks/index.ts";
 import type { Init } from "./init.ts";
 import { type ActivationName, Conv2d, type MakeNorm, type Norm, requireActivation } from "./layers/index.ts";
 import { Module } from "./module.ts";
-import { dividedBySigma, sigmaAt, sigmaTable } from "./noise-condition.ts";
+import { dividedBySigma, requireLabelled, sigmaAt, sigmaTable } from "./noise-condition.ts";
 import type { Network } from "./prediction.ts";
 import { requireCounts } from "./require.ts";
 
@@ -129,7 +128,10 @@ export abstract class RefineNet
   }
 
   forward(x: Tensor, labels: Tensor): Tensor {
-    this.#requireInput(x, labels);
+    requireLabelled(this.constructor.name, x, labels, {
+      channels: this.options.channels,
+      shrink: this.#shrink,
+    });
     const { logitTransform, rescaled, act } = this.options;
     let h = this.begin_conv.run(logitTransform || rescaled ? x : add(mul(x, 2), -1));
     const features = this.#encoder.map((blocks) => {
@@ -142,19 +144,6 @@ export abstract class RefineNet
     });
     const y = this.end_conv.run(this.normalizer.run(h, { labels, act }));
     return this.sigmas ? dividedBySigma(y, sigmaAt(this.sigmas, labels)) : y;
-  }
-
-  #requireInput(x: Tensor, labels: Tensor): void {
-    const { channels, imageSize } = this.options;
-    const who = this.constructor.name;
-    if (x.rank !== 4 || x.dim(1) !== channels || sizeOf(x).some((side) => side % this.#shrink !== 0))
-      throw new UsageError(
-        `${who}: got x ${showShape(x.shape)}, expected [n,${channels},${imageSize},${imageSize}]`,
-      );
-    if (labels.rank !== 1 || labels.dim(0) !== x.dim(0) || labels.dtype !== "i32")
-      throw new UsageError(
-        `${who}: got labels ${labels.dtype} ${showShape(labels.shape)} for x ${showShape(x.shape)}, expected i32 [${x.dim(0)}]`,
-      );
   }
 }
 

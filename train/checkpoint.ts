@@ -146,17 +146,22 @@ function wholeNumbers(json: string): number[] {
   }
 }
 
-/** Puts a checkpoint's values into a network and its trainer, which go on as if never stopped. */
+/**
+ * Puts a checkpoint's values into a network and its trainer, which go on as if never stopped. Throws UsageError, and changes
+ * nothing, where it is of another network or another optimizer.
+ */
 export function restore(checkpoint: Checkpoint, network: Module, trainer: Trainer<Output>): void {
-  network.load(checkpoint.network);
-  for (const [name, t] of trainer.optimizer.tensors()) {
+  network.requireFit(checkpoint.network);
+  const values = [...trainer.optimizer.tensors()].map(([name, t]) => {
     const entry = checkpoint.optimizer.get(name);
     if (!entry || entry.data.length !== t.size)
       throw new UsageError(
         `checkpoint: ${name} is ${entry ? "of another shape" : "missing"}; was the model or emaDecay changed since?`,
       );
-    t.write(entry.data);
-  }
+    return [t, entry.data] as const;
+  });
+  network.load(checkpoint.network);
+  for (const [t, data] of values) t.write(data);
   trainer.optimizer.state = { steps: checkpoint.step, emaUpdates: checkpoint.emaUpdates };
 }
 

@@ -16,6 +16,7 @@ import type { Tensor } from "../tensor.ts";
 /**
  * [factor, norm] on the device: the joint norm of all gradients and what to multiply them by, so that it is at most
  * maxNorm (absent: 1), a positive number. The factor is -1 when the norm is not finite: `apply` then leaves the weights as they are.
+ * Throws UsageError for no gradients, for integers, and for a maxNorm that is not positive.
  */
 export function clipGradients(grads: readonly Tensor[], maxNorm = 3.4e38): Tensor {
   const [first] = grads;

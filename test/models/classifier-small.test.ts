@@ -180,7 +180,7 @@ describe("what does not fit is refused before any work", () => {
         },
       }),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: classifier: got "classifier-smal", expected classifier-small, wide-resnet; did you mean "classifier-small"?]`,
+      `[UsageError: classifier: got classifier-smal, expected one of classifier-small, wide-resnet; did you mean classifier-small?]`,
     );
   });
 

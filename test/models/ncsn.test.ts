@@ -156,7 +156,7 @@ describe("what does not fit is refused before any work", () => {
     const three = labels([0, 1, 2]);
     const floats = engine.zeros([2]);
     expect(() => net.run(colour, three)).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: Ncsn: got x [2,3,28,28], expected [n,1,28,28]]`,
+      `[UsageError: Ncsn: got x [2,3,28,28], expected [n,1,h,w] with sides that are multiples of 2]`,
     );
     expect(() => net.run(x, three)).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: Ncsn: got labels i32 [3] for x [2,1,28,28], expected i32 [2]]`,

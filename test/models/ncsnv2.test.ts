@@ -210,7 +210,7 @@ describe("what does not fit is refused before any work", () => {
     const x = engine.zeros([2, 3, 16, 16]);
     const one = labels([0]);
     expect(() => deepest.run(odd, one)).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: Ncsnv2Deepest: got x [2,3,12,16], expected [n,3,16,16]]`,
+      `[UsageError: Ncsnv2Deepest: got x [2,3,12,16], expected [n,3,h,w] with sides that are multiples of 8]`,
     );
     expect(() => deepest.run(x, one)).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: Ncsnv2Deepest: got labels i32 [1] for x [2,3,16,16], expected i32 [2]]`,

@@ -19,7 +19,7 @@ test("networks that are none, and images that they do not take, are refused befo
     message({ name: "ncsn-small", imageSize: 10 }),
   ]).toMatchInlineSnapshot(`
     [
-      "UsageError: model: got "ncsnp", expected ncsn, ncsn-deeper, ncsn-small, ncsnv2, ncsnpp, ddpm; did you mean "ncsn"?",
+      "UsageError: model: got ncsnp, expected one of ncsn, ncsn-deeper, ncsn-small, ncsnv2, ncsnpp, ddpm; did you mean ncsn?",
       "UsageError: ncsn-small: got centered true, expected images in [0, 1], which it takes; leave centered out",
       "UsageError: ncsn-small: got images of 10 pixels, expected a multiple of 4; set data.size",
     ]

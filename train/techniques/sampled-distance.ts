@@ -20,11 +20,14 @@ export interface SampledDistance extends PointPair {
 
 /**
  * The largest distance among random pairs of points: at most the true one, and with an upper bound of that. Time goes with the
- * pairs instead of with the square of the points. Throws UsageError for fewer than two points and no pairs.
+ * pairs instead of with the square of the points. Throws UsageError for fewer than two points, no pairs and
+ * a seed that is no whole number.
  */
 export function sampledDistance(points: Points, { pairs, seed }: SampledDistanceOptions): SampledDistance {
   if (!Number.isSafeInteger(pairs) || pairs < 1)
     throw new UsageError(`distance: got ${pairs} pairs, expected a whole number from 1`);
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new UsageError(`distance: got seed ${seed}, expected a whole number from 0 to 2^53 - 1`);
   const { radii } = spreadOf(points);
   const key = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)] as const;
   let best: PointPair = { pair: [0, 1], distance: 0 };
