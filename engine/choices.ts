@@ -14,7 +14,7 @@ import type { Tensor } from "./tensor.ts";
  * know the batch.
  */
 
-export const autotunes = ["off", "cached", "on"] as const;
+const autotunes = ["off", "cached", "on"] as const;
 /**
  * off: heuristics decide. cached: what was measured on this adapter decides, where nothing was the heuristic. on: as
  * cached, and `prepare` first measures what it meets and finds nothing of.

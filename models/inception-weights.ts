@@ -46,7 +46,7 @@ export function portedShapes(network: InceptionV3): Map<string, { shape: readonl
  * Each batch norm taken into the convolution before it: with f = weight / sqrt(running_var + 0.001), f conv.weight and
  * the bias bn.bias - f running_mean, reckoned in float64.
  */
-export function foldInception(values: State): State {
+function foldInception(values: State): State {
   const folded = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const [name, { shape, data }] of values) {
     if (name.startsWith("fc.")) folded.set(name, { shape, data: Float32Array.from(data) });

@@ -7,7 +7,7 @@ import { requireWhole } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
 import { linspace } from "./sde/sde.ts";
 
-export interface AnnealedInterpolationOptions extends Omit<AnnealingOptions, "done"> {
+export interface AnnealedInterpolationOptions extends Omit<AnnealingOptions, "done" | "fusion"> {
   /** Images from one end of a row to the other, both among them. */
   interpolations: number;
 }

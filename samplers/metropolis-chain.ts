@@ -7,7 +7,7 @@ import { type Energy, energyOf } from "./energy.ts";
 import { StepNoise } from "./noise.ts";
 import { requireWhole } from "./require.ts";
 
-export interface MetropolisOptions extends ChainOptions {
+export interface MetropolisOptions extends Omit<ChainOptions, "fusion"> {
   steps: number;
 }
 
