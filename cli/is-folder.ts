@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 
-export const isFolder = (path: string): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+export const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();

@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
-import { DeviceError, UsageError } from "../engine/errors.ts";
+import { DeviceError, nearest, UsageError } from "../engine/errors.ts";
 import { version } from "../engine/version.ts";
 import { Interrupted } from "./interrupt.ts";
 import { endLine } from "./progress.ts";
@@ -45,8 +45,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .configureOutput({ outputError: (text, write) => write(`stein: ${complaint(text, asked)}\n`) })
     .exitOverride();
   try {
-    if (first === "help" && second !== "" && asked === undefined)
-      throw new UsageError(`unknown command '${second}'; see stein --help`);
+    if (first === "help" && second !== "" && asked === undefined) throw unknown(second);
     for (const load of wanted(args, asked)) (await load())(program);
     program.addHelpText(
       "after",
@@ -74,6 +73,13 @@ Exit codes:
 function wanted([first]: readonly string[], asked: string | undefined) {
   if (first === "--version" || first === "-V") return [];
   return asked === undefined ? Object.values(commands) : [commands[asked]!];
+}
+
+function unknown(command: string): UsageError {
+  const meant = nearest(command, Object.keys(commands));
+  return new UsageError(
+    `unknown command '${command}'${meant ? `, did you mean ${meant}?` : "; see stein --help"}`,
+  );
 }
 
 function exitCode(fault: unknown): number {

@@ -34,8 +34,8 @@ export interface CheckReport {
 const IDX = /^(train|t10k)-(images|labels)[-.]idx([13])-ubyte(\.gz)?$/;
 const TEST_BATCH = "test_batch.bin";
 
-/** Where cifar10 looks for them. */
-const CIFAR10 = /^(cifar-10-batches-bin\/)?data_batch_\d(\.bin)?$/;
+/** Where cifar10 looks for them, and where the Python version has them. */
+const CIFAR10 = /^(cifar-10-batches-(bin|py)\/)?data_batch_\d(\.bin)?$/;
 
 /** What lies in a folder. Throws UsageError when it cannot be listed. */
 export function kindOf(folder: string): FolderKind {

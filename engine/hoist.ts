@@ -11,7 +11,7 @@ import { type Command, isDynamic, isWritten } from "./stream.ts";
 /** Arrays that moved out of a step together: one, or all that one command writes. */
 export interface Hoisted {
   readonly blocks: readonly Block[];
-  /** What makes them, in order, each once: it may change one in place. */
+  /** What makes them, in order, each once, for a command may change an array in place. */
   readonly commands: readonly Command[];
   /** What they read: what the step does not write, and arrays hoisted before this one. */
   readonly reads: readonly Block[];

@@ -31,7 +31,7 @@ export const pieceOf = (count: number, limit: number): number =>
   count * 4 <= limit ? count : Math.floor(limit / 4096) * 1024;
 
 /**
- * Elements `start` up to `start + here` of the tensors that have `count`, in pieces; tensors of fewer bytes whole. Throws
+ * Elements `start` up to `start + here` of the tensors that have `count`, in pieces; tensors of fewer elements whole. Throws
  * DeviceError when one of those exceeds what a binding may hold.
  */
 export function pieceRanges(

@@ -50,8 +50,8 @@ export class Scopes {
   }
 }
 
-/** Tensors alone, and in arrays and plain objects, however deep. */
-export function forEachTensor(value: unknown, fn: (t: Tensor) => void, seen = new Set<unknown>()): void {
+/** Tensors alone, and in arrays and plain objects, which may hold each other in circles. */
+function forEachTensor(value: unknown, fn: (t: Tensor) => void, seen = new Set<unknown>()): void {
   if (value instanceof Tensor) fn(value);
   else if (value && typeof value === "object" && !seen.has(value)) {
     const proto = Object.getPrototypeOf(value);

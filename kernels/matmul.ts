@@ -54,7 +54,7 @@ export type RegisterVariant = RegisterTile &
     broadcast: boolean;
   };
 
-/** Rows of tiles of four columns. Those of more than 16 pay where what they share is broadcast. */
+/** Rows of the tall tiles, of four columns, that pay where what they share is broadcast. */
 const tallRows = [16, 24, 32] as const;
 
 /** Terms of k that a turn of the loop adds: a sum that lies in memory is read and written once for all of them. */
@@ -307,8 +307,12 @@ function registerTiles(broadcast: boolean): RegisterTile[] {
     { rows: 4, columns: 8 },
     { rows: 8, columns: 4 },
     { rows: 4, columns: 4 },
-    { rows: 16, columns: 4 },
-    ...(broadcast ? tallRows.slice(1).map((rows) => ({ rows, columns: 4 })) : [{ rows: 16, columns: 16 }]),
+    ...(broadcast
+      ? tallRows.map((rows) => ({ rows, columns: 4 }))
+      : [
+          { rows: 16, columns: 4 },
+          { rows: 16, columns: 16 },
+        ]),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { UsageError } from "../engine/errors.ts";
 import { embedding, resizeNearest, scale, sub } from "../engine/ops/index.ts";
-import { requireDescending } from "../engine/ops/require.ts";
+import { requireSigmas } from "../engine/ops/require.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { ResidualBlock } from "./blocks/index.ts";
 import type { Init } from "./init.ts";
@@ -54,7 +54,7 @@ export class NcsnSmall extends Module<[x: Tensor, labels: Tensor], Tensor> imple
       throw new UsageError(
         `ncsn-small: got images of ${imageSize} pixels, expected a multiple of ${SHRINK}; set data.size`,
       );
-    requireDescending("ncsn-small", "sigma", sigmas);
+    requireSigmas("ncsn-small", sigmas);
     const [c0, c1, c2] = channels;
     requireCounts("ncsn-small", { imageChannels, "channels[0]": c0, "channels[1]": c1, "channels[2]": c2 });
     this.#channels = imageChannels;

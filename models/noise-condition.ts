@@ -1,6 +1,6 @@
 import { UsageError } from "../engine/errors.ts";
 import { cast, div, embedding, reshape } from "../engine/ops/index.ts";
-import { requireDescending } from "../engine/ops/require.ts";
+import { requireSigmas } from "../engine/ops/require.ts";
 import { showShape } from "../engine/shapes.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import type { Init } from "./init.ts";
@@ -9,7 +9,7 @@ import type { Init } from "./init.ts";
 
 /** The noise scales as a buffer [count]. Throws UsageError unless they are positive and descend. */
 export function sigmaTable(who: string, init: Init, sigmas: readonly number[]): Tensor {
-  requireDescending(who, "sigma", sigmas);
+  requireSigmas(who, sigmas);
   return init.engine.untrack(init.engine.tensor(Float32Array.from(sigmas)));
 }
 

@@ -1,5 +1,5 @@
 import { add, scale } from "../engine/ops/index.ts";
-import { requireDescending } from "../engine/ops/require.ts";
+import { requireSigmas } from "../engine/ops/require.ts";
 import { Scalar } from "../engine/scalar.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { type ChainOptions, type ChainStep, owning, requireDone, runChain } from "./chain.ts";
@@ -26,7 +26,7 @@ export interface AnnealingOptions extends ChainOptions<SamplerStep> {
 /** Throws UsageError for options out of range. */
 export function requireAnnealing(who: string, options: AnnealingOptions): void {
   const { sigmas, stepsPerLevel, epsilon } = options;
-  requireDescending(who, "sigma", sigmas);
+  requireSigmas(who, sigmas);
   requireWhole(who, { stepsPerLevel }, 1);
   requirePositive(who, { epsilon });
   requireDone(who, options, sigmas.length * stepsPerLevel);

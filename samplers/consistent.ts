@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
-import { requireDescending } from "../engine/ops/require.ts";
+import { requireSigmas } from "../engine/ops/require.ts";
 import { Scalar } from "../engine/scalar.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import type { SamplerStep } from "./annealing.ts";
@@ -36,7 +36,7 @@ export async function consistentAnnealing(
 ): Promise<Tensor> {
   const { sigmas, epsilon, denoise = true, start, done, onStep } = options;
   const who = "consistentAnnealing";
-  requireDescending(who, "sigma", sigmas);
+  requireSigmas(who, sigmas);
   requirePositive(who, { epsilon });
   const eta = epsilon / sigmas.at(-1)! ** 2;
   requireConsistent(who, sigmas, epsilon);

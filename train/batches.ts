@@ -76,7 +76,7 @@ export class Batches {
   requireOf(who: string, shape: readonly number[]): void {
     if (shape[0] !== this.size)
       throw new UsageError(
-        `${who}: got shape ${showShape(shape)} and batches of ${this.size} images, expected one number of images`,
+        `${who}: got shape ${showShape(shape)} and batches of ${this.size} images, expected as many images in both`,
       );
   }
 

@@ -100,14 +100,14 @@ export function readCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
   }
   const { format, config, ...numbers } = file.metadata;
   const { imageCount } = numbers;
-  if (format === FORMAT && config === undefined)
-    throw new UsageError(
-      `checkpoint: ${name} holds no configuration, it is damaged; give another checkpoint`,
-    );
-  if (format !== FORMAT || config === undefined)
+  if (format !== FORMAT)
     throw new UsageError(
       `checkpoint: ${name} is a safetensors file but no checkpoint of stein's ` +
         `(format ${format ?? "absent"}, expected ${FORMAT}); give a run's checkpoint`,
+    );
+  if (config === undefined)
+    throw new UsageError(
+      `checkpoint: ${name} holds no configuration, it is damaged; give another checkpoint`,
     );
   const [step, emaUpdates, ...image] = wholeNumbers(
     `[${numbers.step},${numbers.emaUpdates},${numbers.image}]`,

@@ -77,7 +77,7 @@ export function classifyGuideCommand(program: Command): void {
 
       const [c, h, w] = checkpoint.image;
       const size = { c, h, w };
-      const [weights, ownWeights] = [weightsOf(checkpoint), weightsOf(own)];
+      const [weights, ownWeights] = [weightsOf(checkpoint, path), weightsOf(own, classifierPath)];
       const engine = await Engine.create();
       try {
         const network = openNetwork(engine, config, { channels: c, height: h });

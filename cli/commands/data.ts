@@ -10,7 +10,7 @@ import { homeOf, type SourceName, sourceNames, sources } from "../fetch/sources.
 import { wholeFrom } from "../options.ts";
 import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
-import { Progress, progressOf } from "../progress.ts";
+import { endLine, Progress, progressOf } from "../progress.ts";
 
 interface ShowOptions {
   n: number;
@@ -49,6 +49,7 @@ function fetchCommand(data: Command): void {
           shown.progress.update(kibibytes(done));
         },
       });
+      endLine();
       if (json) console.log(JSON.stringify({ name, folder, files: fetched }, null, 2));
       else {
         for (const { file, brought } of fetched) console.log(`${file}${brought ? "" : ", was there"}`);

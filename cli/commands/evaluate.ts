@@ -96,7 +96,7 @@ async function evaluate(path: string, options: EvaluateOptions): Promise<void> {
   comparedCount(given?.count ?? config.sampling.count, real.count);
   const sources = sourcesOf(options, config.data.name, image);
 
-  const values = weightsOf(checkpoint, options.raw);
+  const values = weightsOf(checkpoint, path, options.raw);
   const engine = await Engine.create();
   try {
     const network = openNetwork(engine, config, { channels: image[0], height: image[1] });

@@ -82,8 +82,6 @@ export function likelihoodCommand(program: Command): void {
 /** Images, unless told. */
 const COUNT = 16;
 
-/** Elements of an image whose divergence can be had exactly. */
-
 function requireSmall({ size: { c, h, w } }: Trained, probe: Probe): void {
   if (probe === "exact" && c * h * w > MOST_EXACT)
     throw new UsageError(

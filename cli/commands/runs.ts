@@ -30,7 +30,7 @@ export function runsCommand(program: Command): void {
       }
       if (runs.length === 0)
         throw new UsageError(
-          `runs: got ${folder}, in which no run is that can be read, expected a folder of what stein train writes; train one first`,
+          `runs: got ${folder}, which holds no run that can be read, expected a folder of what stein train writes; train one first`,
         );
       console.log(
         table(

@@ -101,7 +101,7 @@ async function sample(path: string, typed: SampleOptions): Promise<void> {
   applyOptions("sample", config, options);
   methodOf(config); // refuses what no sampler takes
   requireRoom(config.sampling.count, checkpoint.image);
-  const values = weightsOf(checkpoint, options.raw);
+  const values = weightsOf(checkpoint, path, options.raw);
   const identity = identityOf(config, options, { weights: hashOfValues(values), image: checkpoint.image });
   if (kept) requireSameDrawing(state, kept.identity, identity);
   if (resume && !json)

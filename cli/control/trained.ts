@@ -51,11 +51,11 @@ export function inTime(who: string, trained: Trained): Trained<SdeConfig> {
 
 /** Opens the device, and the network's score on it: of the running averages, or of the newest weights if `raw`. */
 export async function withScore<T>(
-  { checkpoint, config, size }: Trained,
+  { path, checkpoint, config, size }: Trained,
   raw: boolean | undefined,
   use: (engine: Engine, score: ScoreFunction) => Promise<T>,
 ): Promise<T> {
-  const weights = weightsOf(checkpoint, raw);
+  const weights = weightsOf(checkpoint, path, raw);
   const engine = await Engine.create();
   try {
     const network = openNetwork(engine, config, { channels: size.c, height: size.h });

@@ -7,12 +7,12 @@ import { softmax } from "../../engine/ops/index.ts";
 import { readSafetensors } from "../../engine/safetensors.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { InceptionV3, loadInception } from "../../models/index.ts";
-import { samplingState } from "../../train/checkpoint.ts";
 import { called } from "../called.ts";
 import { openClassifier, sigmaRange } from "../classifier.ts";
 import { parseClassifierConfig } from "../config.ts";
 import { Progress } from "../progress.ts";
 import { openCheckpoint } from "../run.ts";
+import { weightsOf } from "../weights.ts";
 import { hashOfBytes, hashOfValues } from "./hash.ts";
 import { type Images, pixelsOf, type Shape } from "./image-list.ts";
 
@@ -101,7 +101,7 @@ export function classifierSource(path: string, image: Shape): SpaceSource {
       `evaluate: got a classifier of ${checkpoint.image.join("x")} images for a run of ${image.join("x")} images, ` +
         "expected one shape; train it with the same data.size and data.channels",
     );
-  const values = samplingState(checkpoint);
+  const values = weightsOf(checkpoint, path);
   const [channels, height] = image;
   const { least } = sigmaRange(config);
   return {

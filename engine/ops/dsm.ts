@@ -21,7 +21,7 @@ import { scale } from "./scale.ts";
 
 /**
  * noisy = x + sigma z with z ~ N(0, I) drawn in the kernel and returned for the loss. x [n,...], sigma [n].
- * Neither has a graph: no gradient goes back to x or sigma. Throws UsageError when sigma has another length.
+ * The results have no graph: no gradient goes back to x or sigma. Throws UsageError when sigma has another length.
  */
 export function dsmPerturb(x: Tensor, sigma: Tensor, draw: Draw): { noisy: Tensor; z: Tensor } {
   requireSigma("dsmPerturb", x, sigma);

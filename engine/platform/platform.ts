@@ -67,7 +67,7 @@ export interface DriverReport {
   notice?: string;
 }
 
-/** Browsers tell neither description nor device, but who made the adapter and of which kind it is. */
+/** An adapter's name. Browsers tell neither description nor device: there its maker and architecture. */
 export const adapterName = ({ description, device, vendor, architecture }: DriverReport): string =>
   description || device || [vendor, architecture].filter(Boolean).join(" ") || "unnamed";
 

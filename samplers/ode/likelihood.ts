@@ -98,18 +98,23 @@ export async function likelihood(
   }
 }
 
-/** On the host: that of the latents, which are freed if it fails, and the change of which `delta` is, which is freed. */
+/**
+ * Reads the log densities of the latents under the prior, and their change `delta`, to the host. Disposes `delta`, and `latent`
+ * too where it fails.
+ */
 async function logDensities(sde: Sde, latent: Tensor, delta: Tensor): Promise<[Float64Array, Float64Array]> {
   const { engine } = latent;
-  const prior = computed(engine, () => priorLogDensity(sde, latent));
+  let prior: Tensor | undefined;
   try {
+    prior = computed(engine, () => priorLogDensity(sde, latent));
     const [ofPrior, change] = await engine.readAll([prior, delta]);
     return [Float64Array.from(ofPrior!), Float64Array.from(change!)];
   } catch (fault) {
     latent.dispose();
     throw fault;
   } finally {
-    for (const t of [prior, delta]) t.dispose();
+    prior?.dispose();
+    delta.dispose();
   }
 }
 

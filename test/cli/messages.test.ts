@@ -569,7 +569,7 @@ const runs: Record<string, Case> = {
             1,
           ]),
         },
-        says: "checkpoint: got numbers that are not finite in w, expected weights of a network; take an earlier checkpoint, or train with a lower training.lr",
+        says: "checkpoint: a.safetensors holds numbers that are not finite in w, it is damaged; copy it again or take an earlier one",
       },
     ]),
   ),
@@ -617,6 +617,7 @@ const options: Record<string, Case> = {
     args: "help compose",
     says: "unknown command 'compose'; see stein --help",
   },
+  "help for a misspelt command": { args: "help trian", says: "unknown command 'trian', did you mean train?" },
   "a misspelt option": {
     args: "train run.yaml --reume",
     says: "unknown option '--reume', did you mean --resume?",

@@ -150,7 +150,7 @@ describe("what is refused", () => {
     ],
     [
       "runs .",
-      "runs: got ., in which no run is that can be read, expected a folder of what stein train writes; train one first",
+      "runs: got ., which holds no run that can be read, expected a folder of what stein train writes; train one first",
     ],
   ])("stein %s", async (command, says) => {
     const { code, stdout, complaints } = await steinHere(command.split(" "), { cwd: newFolder() });
@@ -166,7 +166,7 @@ describe("what is refused", () => {
     expect(complaints[0]).toBe(
       "stein: left out: config: bad/config.yaml: training.lr: got -1, expected a number above 0",
     );
-    expect(complaints[1]).toContain("in which no run is that can be read");
+    expect(complaints[1]).toContain("which holds no run that can be read");
     expect(code).toBe(2);
   });
 });

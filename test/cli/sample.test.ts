@@ -13,6 +13,7 @@ import { applyOptions, type DrawOptions } from "../../cli/sampling/options.ts";
 import { type Drawing, openDrawing, saveDrawing } from "../../cli/sampling/state.ts";
 import { scale } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
+import { writeSafetensors } from "../../engine/safetensors.ts";
 import { packValues } from "../../train/checkpoint.ts";
 import { engine } from "../support/engine.ts";
 import { newFolder, removeFolders, stein, steinHere, tiny, tinyOnSde } from "./stein.ts";
@@ -279,15 +280,26 @@ describe("stein sample --resume", () => {
     expect(existsSync(state)).toBe(false);
   });
 
-  test("of a file that is no state of it is refused", async () => {
-    const cwd = newFolder({ "sampling.state.safetensors": "no" });
+  test.each([
+    ["no", "readSafetensors: .*"],
+    [
+      writeSafetensors(new Map(), {
+        format: "stein-sampling-1",
+        place: "{}",
+        identity: "null",
+        options: "{}",
+      }),
+      "its metadata is damaged",
+    ],
+  ])("of a file that is no state of it is refused: %#", async (state, why) => {
+    const cwd = newFolder({ "sampling.state.safetensors": state });
     const { complaints, code } = await steinHere(
       ["sample", join(folder, "ladder.safetensors"), "--out", ".", "--resume"],
       { cwd },
     );
     expect(complaints).toEqual([
       expect.stringMatching(
-        /^stein: sample: sampling.state.safetensors cannot be gone on from: .*; remove it to begin anew$/,
+        `^stein: sample: sampling.state.safetensors cannot be gone on from: ${why}; remove it to begin anew$`,
       ),
     ]);
     expect(code).toBe(2);

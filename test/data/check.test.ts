@@ -147,6 +147,10 @@ test("what lies in a folder is told by its names; nothing to check is a complain
   expect(kindOf(tempFolder({ "train-images-idx3-ubyte.gz": "" }))).toBe("mnist");
   expect(kindOf(tempFolder({ data_batch_1: "the Python version" }))).toBe("cifar10");
   expect(kindOf(tempFolder({ "a.jpg": "" }))).toBe("folder");
+  const python = tempFolder();
+  mkdirSync(join(python, "cifar-10-batches-py"));
+  writeFileSync(join(python, "cifar-10-batches-py", "data_batch_1"), "");
+  expect(kindOf(python)).toBe("cifar10");
   const deep = tempFolder({ "a.jpg": "" });
   mkdirSync(join(deep, "sets"));
   for (const name of ["train-images-idx3-ubyte.gz", "data_batch_1.bin"])

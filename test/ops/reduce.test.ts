@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { broadcastTo, identity, mean, perSample, reshape, sum, sumTo } from "../../engine/ops/reduce.ts";
+import {
+  broadcastTo,
+  identity,
+  mean,
+  perSample,
+  reshape,
+  sum,
+  sumEach,
+  sumTo,
+} from "../../engine/ops/reduce.ts";
 import { map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/reduce.ts";
 import * as shapes from "../../engine/oracle/shape.ts";
@@ -12,6 +21,14 @@ import { expectNear } from "../support/near.ts";
 import { check, seed } from "../support/property.ts";
 
 const int = (min: number, max: number) => fc.integer({ min, max });
+
+test("each sample's elements add up to a number, those of vectors to themselves", async () => {
+  const x = engine.tensor([1, 2, 3, 4, 5, 6], [2, 3, 1]);
+  const [sums, same] = [sumEach(x), sumEach(engine.tensor([7, 8]))];
+  expect([sums.shape, [...(await sums.data())]]).toEqual([[2], [6, 15]]);
+  expect([same.shape, [...(await same.data())]]).toEqual([[2], [7, 8]]);
+  for (const t of [x, sums, same]) t.dispose();
+});
 
 /** A shape up to rank 5 and some of its axes, some counted from the end. */
 const reductions = fc
@@ -207,6 +224,7 @@ describe("messages", () => {
     expect(() => perSample(engine.ones([1]), engine.ones([]))).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: perSample: got a scalar x, expected [n,...]]`,
     );
+    expect(() => sumEach(engine.ones([]))).toThrow("sumEach: got a scalar, expected [n,...]");
     expect(() => broadcastTo(x, [2, 4])).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: broadcastTo: got shapes [2,3] and [2,4], axis -1 differs (3 and 4); expected equal lengths or 1]`,
     );

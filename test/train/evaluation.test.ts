@@ -125,7 +125,7 @@ test("batches in parts are refused", () => {
 test("a shape of other images than a batch has is refused, and no batch at all", () => {
   using run = smallRun(engine);
   expect(() => evaluationOf(run, { shape: [4, 1, 8, 8] })).toThrow(
-    "Evaluation: got shape [4,1,8,8] and batches of 3 images, expected one number of images",
+    "Evaluation: got shape [4,1,8,8] and batches of 3 images, expected as many images in both",
   );
   expect(() => evaluationOf(run, { count: 0 })).toThrow(
     "Evaluation: got count 0, expected a whole number of batches from 1",

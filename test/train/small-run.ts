@@ -37,18 +37,26 @@ export function digitsRun(
   changes: Changes = {},
 ): DigitsRun {
   const images = conform(digits({ count: 64 }), { size: 8 });
-  const trainer = new Trainer(engine, {
-    network,
-    objective,
-    optimizer: { lr: 1e-3, emaDecay: 0.99 },
-    shape: [4, 1, 8, 8],
-    batches: digitBatches(changes),
-    fill: (indices, out) => {
-      for (const [k, i] of indices.entries()) images.image(i, out, k * imageSize(images));
-    },
-    seed: 5,
-    ...changes,
-  });
+  const make = () =>
+    new Trainer(engine, {
+      network,
+      objective,
+      optimizer: { lr: 1e-3, emaDecay: 0.99 },
+      shape: [4, 1, 8, 8],
+      batches: digitBatches(changes),
+      fill: (indices, out) => {
+        for (const [k, i] of indices.entries()) images.image(i, out, k * imageSize(images));
+      },
+      seed: 5,
+      ...changes,
+    });
+  let trainer: Trainer;
+  try {
+    trainer = make();
+  } catch (fault) {
+    network.dispose();
+    throw fault;
+  }
   return {
     network,
     trainer,

@@ -215,6 +215,10 @@ describe("random pairs", () => {
     expect(found.upperBound).toBeGreaterThanOrEqual(largest);
     expect((1 - found.shareBeyond) ** 300).toBeCloseTo(0.05, 12);
     expect(sampledDistance(points, { pairs: 300, seed: 1 })).toEqual(found);
+    for (const seed of [-1, 0.5, 2 ** 53])
+      expect(() => sampledDistance(points, { pairs: 3, seed })).toThrow(
+        `distance: got seed ${seed}, expected a whole number from 0 to 2^53 - 1`,
+      );
     expect(sampledDistance(points, { pairs: 300, seed: 2 })).not.toEqual(found);
   });
 

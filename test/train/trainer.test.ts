@@ -122,10 +122,14 @@ describe("a checkpoint", () => {
   test("of a run without a running average does not fit one with", async () => {
     using plain = smallRun(engine, { optimizer: { lr: 1e-3 } });
     using averaged = smallRun(engine);
+    await losses(plain, 2);
+    const before = await averaged.network.state();
     const checkpoint = readCheckpoint(await packCheckpoint(plain.network, plain.trainer, ""), "test");
     expect(() => restore(checkpoint, averaged.network, averaged.trainer)).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: checkpoint: ema.begin_conv.weight is missing; was the model or emaDecay changed since?]`,
     );
+    expect(averaged.trainer.step).toBe(0);
+    expect(await averaged.network.state(), "nothing was changed").toEqual(before);
   });
 });
 

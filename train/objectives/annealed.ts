@@ -1,5 +1,5 @@
 import type { Engine } from "../../engine/engine.ts";
-import { requireDescending } from "../../engine/ops/require.ts";
+import { requireSigmas } from "../../engine/ops/require.ts";
 import type { Batches } from "../batches.ts";
 import { annealedDsm } from "../losses/annealed-dsm.ts";
 import { annealedImplicit } from "../losses/annealed-implicit.ts";
@@ -22,7 +22,7 @@ export function annealed(
   engine: Engine,
   { sigmas, batches, annealPower = 2, loss = "dsm", ...slicing }: AnnealedOptions,
 ): Objective {
-  requireDescending("annealed", "sigma", sigmas);
+  requireSigmas("annealed", sigmas);
   const labels = engine.untrack(engine.zeros([batches.partSize], "i32"));
   const table = engine.untrack(engine.tensor(sigmas, [sigmas.length, 1]));
   return {

@@ -1,6 +1,6 @@
 import type { Engine } from "../../engine/engine.ts";
 import { add, cast, div, mul, scale } from "../../engine/ops/index.ts";
-import { requireDescending } from "../../engine/ops/require.ts";
+import { requireSigmas } from "../../engine/ops/require.ts";
 import type { DrawSource } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { requireEps } from "../../samplers/require.ts";
@@ -60,6 +60,6 @@ function inTime(sde: Sde, eps: number): SigmaDraw {
 }
 
 function onLadder(sigmas: readonly number[]): SigmaDraw {
-  requireDescending("classification", "sigma", sigmas);
+  requireSigmas("classification", sigmas);
   return (x, source) => lookUp(sigmas, cast(scale(uniform(x, source), sigmas.length), "i32"));
 }
