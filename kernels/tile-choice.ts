@@ -21,6 +21,9 @@ export const heldTiles = (hw: Hardware): Tile[] =>
     .filter((v) => tileThreads(v) <= hw.maxWorkgroupSize && tileBytes(v) <= hw.maxWorkgroupStorage)
     .map((v) => ({ ...v, written: hw.writesOut ?? false }));
 
+/** Of fewer channels, rows or columns most of a slab or of a tile stays empty. */
+export const FILLED = 8;
+
 /** Cores of a large GPU, each of which has a workgroup or several. */
 const CORES = 132;
 /** Threads that keep a core busy. */

@@ -12,14 +12,9 @@ import { wayName } from "../../engine/choices.ts";
 import { Engine } from "../../engine/engine.ts";
 import { conv2d, conv2dWeightGrad } from "../../engine/ops/index.ts";
 import { profile } from "../../engine/profiler.ts";
-import {
-  type ConvWay,
-  type ConvWeightWay,
-  convTile,
-  convWay,
-  convWeightTile,
-  convWeightWay,
-} from "../../kernels/conv-ways.ts";
+import { convTile, convWeightTile } from "../../kernels/conv-tiles.ts";
+import { type ConvWay, convWay } from "../../kernels/conv-ways.ts";
+import { type ConvWeightWay, convWeightWay } from "../../kernels/conv-weight-ways.ts";
 import type { Variant } from "../../kernels/kernel.ts";
 import { usualTile } from "../../kernels/tile-choice.ts";
 import { winogradTileSizes } from "../../kernels/winograd-matrices.ts";

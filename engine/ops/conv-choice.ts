@@ -1,12 +1,5 @@
-import {
-  type ConvWay,
-  type ConvWeightWay,
-  convWay,
-  convWays,
-  convWeightWay,
-  convWeightWays,
-  isStrided,
-} from "../../kernels/conv-ways.ts";
+import { type ConvWay, convWay, convWays, isStrided } from "../../kernels/conv-ways.ts";
+import { type ConvWeightWay, convWeightWay, convWeightWays } from "../../kernels/conv-weight-ways.ts";
 import { bucket, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
 import type { Inputs } from "../op.ts";

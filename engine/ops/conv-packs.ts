@@ -1,9 +1,10 @@
 import { up4 } from "../../kernels/conv-copies.ts";
 import { convGemmWeight } from "../../kernels/conv-gemm.ts";
 import type { Flip } from "../../kernels/conv-packs.ts";
-import type { ConvWay, WinogradWay } from "../../kernels/conv-ways.ts";
+import type { ConvWay } from "../../kernels/conv-ways.ts";
 import { convPackWeight } from "../../kernels/conv2d.ts";
 import { weightVariant, winogradPlaces, winogradWeight } from "../../kernels/winograd.ts";
+import type { WinogradWay } from "../../kernels/winograd-choice.ts";
 import type { Engine } from "../engine.ts";
 import { sameShape, shapeSize } from "../shapes.ts";
 import { bytesOf, type Dtype, type Shape, type Tensor } from "../tensor.ts";

@@ -9,7 +9,7 @@ import {
 } from "../../kernels/conv-copies.ts";
 import { convPad, convPadVariant } from "../../kernels/conv-pad.ts";
 import { readsBare, type Taps } from "../../kernels/conv-span.ts";
-import type { ConvTile, ConvWeightTile } from "../../kernels/conv-ways.ts";
+import type { ConvTile, ConvWeightTile } from "../../kernels/conv-tiles.ts";
 import { convWeightRows, freshRows } from "../../kernels/conv-weight-rows.ts";
 import { convRows } from "../../kernels/conv2d.ts";
 import { vecsPerThread } from "../../kernels/lanewise.ts";

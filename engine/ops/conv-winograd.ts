@@ -1,6 +1,5 @@
 import { broadcasts } from "../../kernels/broadcast.ts";
 import { heldAtOnce, up4 } from "../../kernels/conv-copies.ts";
-import { winogradBytes } from "../../kernels/conv-ways.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { matmulWay, registerTile } from "../../kernels/matmul.ts";
 import { tileCount } from "../../kernels/tile.ts";
@@ -13,6 +12,7 @@ import {
   winogradRuns,
   winogradTiles,
 } from "../../kernels/winograd.ts";
+import { winogradBytes } from "../../kernels/winograd-choice.ts";
 import { winogradOutputGrad, winogradWeightGrad } from "../../kernels/winograd-grad.ts";
 import { elementOf, endsWithLanes, sharesRows } from "../../kernels/winograd-lanes.ts";
 import type { WinogradTile } from "../../kernels/winograd-matrices.ts";

@@ -12,7 +12,7 @@ import {
 } from "../../kernels/matmul.ts";
 import { pack } from "../../kernels/pack.ts";
 import type { Tile } from "../../kernels/tile.ts";
-import { type ProductShape, usualTile } from "../../kernels/tile-choice.ts";
+import { FILLED, type ProductShape, usualTile } from "../../kernels/tile-choice.ts";
 import { bucket, chosen, type Tunable } from "../choices.ts";
 import type { Engine } from "../engine.ts";
 import { invariant, UsageError } from "../errors.ts";
@@ -127,12 +127,10 @@ interface Problem extends Sizes, Attrs {
 }
 
 type ProductWay = MatmulWay | MatrixWay;
-/** Fewer rows or terms leave most of a unit's slab or tile empty. */
-const FULL = 8;
 
 /** Ways on matrix units, the usual first: those of a class are the same, where a sample's rows of channels can be bound. */
 const unitWays = (hw: Hardware, { half, batch, m, n, k }: Problem): MatrixWay[] =>
-  half && Math.min(m, k) >= FULL && matrixHeld(hw, { ci: k, co: bucket(m), taps: 1, pixels: n })
+  half && Math.min(m, k) >= FILLED && matrixHeld(hw, { ci: k, co: bucket(m), taps: 1, pixels: n })
     ? matrixWays(hw, { ci: k, m, n: batch * n })
     : [];
 

@@ -1,15 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { wayName } from "../../engine/choices.ts";
-import {
-  type ConvProblem,
-  convWay,
-  convWays,
-  convWeightWay,
-  convWeightWays,
-  type WeightProblem,
-  winogradBytes,
-} from "../../kernels/conv-ways.ts";
+import { type ConvProblem, convWay, convWays } from "../../kernels/conv-ways.ts";
+import { convWeightWay, convWeightWays, type WeightProblem } from "../../kernels/conv-weight-ways.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
+import { winogradBytes } from "../../kernels/winograd-choice.ts";
 import { engine } from "../support/engine.ts";
 
 describe("whether by Winograd's tiles", () => {

@@ -4,7 +4,7 @@ import { conv2dWeightGrad } from "../../engine/ops/conv2d.ts";
 import { map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import type { Shape } from "../../engine/tensor.ts";
-import { convWeightWays } from "../../kernels/conv-ways.ts";
+import { convWeightWays } from "../../kernels/conv-weight-ways.ts";
 import type { Tile } from "../../kernels/tile.ts";
 import { sharedTiles, testedTiles } from "../../kernels/tile-choice.ts";
 import { upload } from "../support/check-op.ts";

@@ -5,7 +5,7 @@ import { sum } from "../../engine/oracle/reduce.ts";
 import { broadcasts, LANES } from "../../kernels/broadcast.ts";
 import { convPad } from "../../kernels/conv-pad.ts";
 import { rowSpan } from "../../kernels/conv-span.ts";
-import { convWeightTile } from "../../kernels/conv-ways.ts";
+import { convWeightTile } from "../../kernels/conv-tiles.ts";
 import { convWeightRows, freshRows } from "../../kernels/conv-weight-rows.ts";
 import { convPackWeight, convRows } from "../../kernels/conv2d.ts";
 import type { Hardware } from "../../kernels/kernel.ts";

@@ -1,6 +1,6 @@
 /** Which tile a product takes on a GPU. */
 import { expect, test } from "vitest";
-import { convWeightWay, type WeightProblem } from "../../kernels/conv-ways.ts";
+import { convWeightWay, type WeightProblem } from "../../kernels/conv-weight-ways.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { matmulWay, matmulWays } from "../../kernels/matmul.ts";
 import { tileBytes, tileCount, tileThreads } from "../../kernels/tile.ts";

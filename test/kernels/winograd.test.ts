@@ -7,7 +7,7 @@ import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "../../engine/ops/conv
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import * as oracle from "../../engine/oracle/conv2d.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { convTile } from "../../kernels/conv-ways.ts";
+import { convTile } from "../../kernels/conv-tiles.ts";
 import {
   type By,
   type Share,

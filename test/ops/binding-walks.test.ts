@@ -26,13 +26,8 @@ import {
 } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { matrixHeld } from "../../kernels/conv-matrix.ts";
-import {
-  type ConvProblem,
-  convWay,
-  convWays,
-  convWeightWay,
-  convWeightWays,
-} from "../../kernels/conv-ways.ts";
+import { type ConvProblem, convWay, convWays } from "../../kernels/conv-ways.ts";
+import { convWeightWay, convWeightWays } from "../../kernels/conv-weight-ways.ts";
 import type { Hardware, Variant } from "../../kernels/kernel.ts";
 import { as, attrs, engine, LIMIT, plain, walked } from "../support/small-binding.ts";
 import { forwardAndBack, type Use } from "../support/walks.ts";
