@@ -2,8 +2,13 @@ import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import { add, broadcastTo, mul, scale, sub } from "../engine/ops/index.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
-import { type Annealing, type AnnealingOptions, anneal, requireAnnealing } from "./annealing.ts";
-import { startOf } from "./chain.ts";
+import {
+  type Annealing,
+  type AnnealingOptions,
+  anneal,
+  requireAnnealing,
+  startAnnealing,
+} from "./annealing.ts";
 import { finiteThroughout, requireStretch, requireValues, zeroOrOne } from "./controllable/require.ts";
 import { requireSamples } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
@@ -43,7 +48,7 @@ export async function annealedInpainting(
   requireStretch(who, "mask", options.mask, shape);
   await requireValues(who, "known", options.known, finiteThroughout);
   await requireValues(who, "mask", options.mask, zeroOrOne);
-  const x = startOf(who, engine, shape, options, "uniform");
+  const x = startAnnealing(who, engine, shape, options);
   const kept = engine.scope(() => ({
     known: add(broadcastTo(options.known, shape), 0),
     mask: add(broadcastTo(options.mask, shape), 0),

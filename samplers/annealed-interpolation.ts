@@ -1,8 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { add, broadcastTo, combine, mul, reshape } from "../engine/ops/index.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
-import { type AnnealingOptions, anneal, requireAnnealing } from "./annealing.ts";
-import { startOf } from "./chain.ts";
+import { type AnnealingOptions, anneal, requireAnnealing, startAnnealing } from "./annealing.ts";
 import { requireWhole } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
 import { linspace } from "./sde/sde.ts";
@@ -30,7 +29,7 @@ export async function annealedInterpolation(
   requireAnnealing(who, options);
   requireWhole(who, { interpolations: count }, 2);
   const [rows, ...image] = shape as [number, ...number[]];
-  const first = startOf(who, engine, shape, options, "uniform");
+  const first = startAnnealing(who, engine, shape, options);
   const asRows = (t: Tensor) => reshape(t, [rows, 1, ...image]);
   const x = engine.untrack(
     engine.scope(() =>

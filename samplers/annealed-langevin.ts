@@ -1,19 +1,11 @@
 import type { Engine } from "../engine/engine.ts";
-import { UsageError } from "../engine/errors.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
-import { type AnnealingOptions, anneal, requireAnnealing } from "./annealing.ts";
-import { startOf } from "./chain.ts";
+import { type AnnealingOptions, anneal, requireAnnealing, startAnnealing } from "./annealing.ts";
 import type { ScoreFunction } from "./score.ts";
 
 export type { SamplerStep } from "./annealing.ts";
 
-export interface AnnealedLangevinOptions extends AnnealingOptions {
-  /**
-   * "uniform" on [0, 1), as the 2019 code, unless told; "normal": N(0, sigma_1^2), which has the spread of the noisy
-   * images that a network was trained on and so keeps small networks from losing their way.
-   */
-  prior?: "uniform" | "normal";
-}
+export type AnnealedLangevinOptions = AnnealingOptions;
 
 /**
  * Annealed Langevin dynamics, x <- x + a score + sqrt(2 a) z with a = epsilon sigma_i^2 / sigma_L^2: algorithm 1 of
@@ -30,10 +22,7 @@ export async function annealedLangevin(
 ): Promise<Tensor> {
   const who = "annealedLangevin";
   requireAnnealing(who, options);
-  const { prior = "uniform", sigmas } = options;
-  if (prior !== "uniform" && prior !== "normal")
-    throw new UsageError(`${who}: got prior ${prior}, expected uniform or normal`);
-  const x = startOf(who, engine, shape, options, prior === "normal" ? { std: sigmas[0]! } : prior);
+  const x = startAnnealing(who, engine, shape, options);
   return anneal(x, score, options, {
     move: ({ score, noise, pull, kick }) => noise.update(x, score(x), { pull, noise: kick }),
   });

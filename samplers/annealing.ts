@@ -1,8 +1,10 @@
+import type { Engine } from "../engine/engine.ts";
+import { UsageError } from "../engine/errors.ts";
 import { add, scale } from "../engine/ops/index.ts";
 import { requireSigmas } from "../engine/ops/require.ts";
 import { Scalar } from "../engine/scalar.ts";
-import type { Tensor } from "../engine/tensor.ts";
-import { type ChainOptions, type ChainStep, owning, requireDone, runChain } from "./chain.ts";
+import type { Shape, Tensor } from "../engine/tensor.ts";
+import { type ChainOptions, type ChainStep, owning, requireDone, runChain, startOf } from "./chain.ts";
 import { StepNoise } from "./noise.ts";
 import { requirePositive, requireWhole } from "./require.ts";
 import type { ScoreFunction } from "./score.ts";
@@ -19,17 +21,30 @@ export interface AnnealingOptions extends ChainOptions<SamplerStep> {
   stepsPerLevel: number;
   /** Step size at the smallest scale; scale i takes epsilon sigma_i^2 / sigma_L^2. 2e-5 in the paper. */
   epsilon: number;
+  /**
+   * Where chains begin: "uniform" on [0, 1), as the 2019 code, unless told; "normal": N(0, sigma_1^2), which has the spread of
+   * the noisy images that a network was trained on and so keeps small networks from losing their way.
+   */
+  prior?: "uniform" | "normal";
   /** End with x + sigma_L^2 score, the mean of the denoised image (Song & Ermon 2020, section 4.3). On unless told. */
   denoise?: boolean;
 }
 
 /** Throws UsageError for options out of range. */
 export function requireAnnealing(who: string, options: AnnealingOptions): void {
-  const { sigmas, stepsPerLevel, epsilon } = options;
+  const { sigmas, stepsPerLevel, epsilon, prior = "uniform" } = options;
   requireSigmas(who, sigmas);
+  if (prior !== "uniform" && prior !== "normal")
+    throw new UsageError(`${who}: got prior ${prior}, expected uniform or normal`);
   requireWhole(who, { stepsPerLevel }, 1);
   requirePositive(who, { epsilon });
   requireDone(who, options, sigmas.length * stepsPerLevel);
+}
+
+/** The first state of chains down the noise scales. Throws as startOf. */
+export function startAnnealing(who: string, engine: Engine, shape: Shape, options: AnnealingOptions): Tensor {
+  const { prior = "uniform", sigmas } = options;
+  return startOf(who, engine, shape, options, prior === "normal" ? { std: sigmas[0]! } : prior);
 }
 
 /** What a step works with; the Scalars change from level to level. */

@@ -1,7 +1,5 @@
 import type { Engine } from "../../engine/engine.ts";
-import { scale } from "../../engine/ops/index.ts";
-import { randn } from "../../engine/random.ts";
-import type { Shape, Tensor } from "../../engine/tensor.ts";
+import type { Tensor } from "../../engine/tensor.ts";
 import { annealedInpainting, inpaint, type ScoreFunction } from "../../samplers/index.ts";
 import type { Config } from "../config.ts";
 import type { Size } from "../sampler.ts";
@@ -72,24 +70,5 @@ async function draw(engine: Engine, score: ScoreFunction, request: CompletionReq
   using mask = engine.untrack(engine.tensor(request.mask, [1, 1, size.h, size.w]));
   const common = { known, mask, sampleOffset, onStep: watchChain(engine, "inpainting") };
   if ("sde" in sampler) return (await inpaint(engine, score, shape, { ...sampler, ...common })).x;
-  const start = ladderStart(engine, shape, request.config, sampler, sampleOffset);
-  try {
-    return await annealedInpainting(engine, score, shape, { ...sampler, ...common, ...(start && { start }) });
-  } catch (fault) {
-    start?.dispose();
-    throw fault;
-  }
-}
-
-/** Where a ladder's chains begin if that is not uniform on [0, 1), as samplers have it. */
-export function ladderStart(
-  engine: Engine,
-  shape: Shape,
-  { sampling }: Config,
-  { sigmas, seed }: Annealed,
-  sampleOffset: number,
-): Tensor | undefined {
-  if (!("prior" in sampling) || sampling.prior !== "normal") return undefined;
-  const draw = { seed, purpose: "prior", sampleOffset } as const;
-  return engine.untrack(engine.scope(() => scale(randn(engine, shape, draw), sigmas[0]!)));
+  return annealedInpainting(engine, score, shape, { ...sampler, ...common });
 }

@@ -2,7 +2,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { annealedInterpolation, type ScoreFunction } from "../../samplers/index.ts";
 import type { AnnealedConfig } from "../config.ts";
 import type { Size } from "../sampler.ts";
-import { ladderStart, takePictures } from "./completion.ts";
+import { takePictures } from "./completion.ts";
 import type { Interpolations } from "./latents.ts";
 import type { Annealed } from "./replacement.ts";
 import { watchChain } from "./watch.ts";
@@ -25,12 +25,9 @@ export async function ladderRows(
     steps: number;
   },
 ): Promise<Interpolations> {
-  const shape = [rows, c, h, w];
-  using start = ladderStart(engine, shape, config, sampler, 0);
-  const x = await annealedInterpolation(engine, score, shape, {
+  const x = await annealedInterpolation(engine, score, [rows, c, h, w], {
     ...sampler,
     interpolations: steps,
-    ...(start && { start }),
     onStep: watchChain(engine, "interpolating"),
   });
   return { pixels: await takePictures(x, config), nfe: sampler.nfe };

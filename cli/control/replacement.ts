@@ -38,6 +38,7 @@ export interface Annealed {
   readonly sigmas: readonly number[];
   readonly stepsPerLevel: number;
   readonly epsilon: number;
+  readonly prior: "uniform" | "normal";
   readonly denoise: boolean;
   readonly seed: number;
 }
@@ -106,6 +107,7 @@ export function annealingOf(
     sigmas,
     stepsPerLevel,
     epsilon: epsilon ?? sampling.epsilon,
+    prior: sampling.prior,
     denoise,
     seed: seed ?? sampling.seed,
     nfe: sigmas.length * stepsPerLevel + (denoise ? 1 : 0),

@@ -3,7 +3,7 @@ import { UsageError } from "../../engine/errors.ts";
 import { readSafetensors, writeSafetensors } from "../../engine/safetensors.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { readWhole } from "../whole-file.ts";
-import type { Point } from "./methods.ts";
+import type { Point } from "./method.ts";
 
 // What a drawing that was stopped has left is one safetensors file: the finished images, those of the batch at hand, the
 // frames so far, and in the metadata how far it is, what was asked for, and all that the images depend on.

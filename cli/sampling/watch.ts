@@ -4,7 +4,7 @@ import type { Tensor } from "../../engine/tensor.ts";
 import type { ScoreFunction } from "../../samplers/index.ts";
 import { Interrupted, type Stop } from "../interrupt.ts";
 import { Progress } from "../progress.ts";
-import type { Method, Moment, NoiseLevel, Point } from "./methods.ts";
+import type { Method, Moment, NoiseLevel, Point } from "./method.ts";
 
 type Images = Float32Array<ArrayBuffer>;
 

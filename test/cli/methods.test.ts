@@ -1,7 +1,8 @@
 /** What the methods of `stein sample` tell on their way: the noise that they name is what is left in the images. */
 import { expect, test } from "vitest";
 import { parseConfig, type SdeConfig } from "../../cli/config.ts";
-import { type Moment, methodOf } from "../../cli/sampling/methods.ts";
+import type { Moment } from "../../cli/sampling/method.ts";
+import { methodOf } from "../../cli/sampling/methods.ts";
 import { lastTimeOf } from "../../cli/sampling/times.ts";
 import { denoised } from "../../cli/sampling/watch.ts";
 import { sdeOf } from "../../cli/score.ts";

@@ -9,7 +9,7 @@ import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DeviceError, UsageError } from "../../engine/errors.ts";
-import { embeddedDriver } from "../../engine/platform/node.ts";
+import { embeddedDriver } from "../../engine/platform/embedded-driver.ts";
 import { unoptimised } from "../support/unoptimised.ts";
 
 type Variables = Record<string, string | undefined>;

@@ -20,9 +20,10 @@ const diagonal = (a: number, b: number): Matrix => [
 ];
 
 /** The points' law by the rules of the two forms, without denoising: with a linear score all steps are affine. */
-function recursion(redraw: "level" | "step"): Moments {
-  let m = noisyMean(0.5);
-  let c = diagonal(1 / 12, 1 / 12);
+function recursion(redraw: "level" | "step", prior: "uniform" | "normal"): Moments {
+  const [middle, variance] = prior === "uniform" ? [0.5, 1 / 12] : [0, sigmas[0]! ** 2];
+  let m = noisyMean(middle);
+  let c = diagonal(variance, variance);
   const redrawn = (sigma: number) => {
     m = noisyMean(m[0]);
     c = diagonal(c[0][0], sigma ** 2);
@@ -61,9 +62,12 @@ async function draw(n: number, options: Partial<AnnealedInpaintingOptions> = {})
 }
 
 describe.each(["level", "step"] as const)("noise for the known part once a %s", (redraw) => {
-  test("the points have the moments of the recursion, to Monte Carlo error", async () => {
-    expectGaussian(await draw(10_000, { redraw, denoise: false }), recursion(redraw));
-  });
+  test.each(["uniform", "normal"] as const)(
+    "the points have the moments of the recursion from prior %s, to Monte Carlo error",
+    async (prior) => {
+      expectGaussian(await draw(10_000, { redraw, prior, denoise: false }), recursion(redraw, prior));
+    },
+  );
 
   test("denoised, what is known ends as it was given", async () => {
     const points = await draw(50, { redraw });

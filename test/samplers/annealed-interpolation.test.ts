@@ -43,6 +43,16 @@ test("a row begins with the sample of annealedLangevin", async () => {
   for (const [i, value] of first!.entries()) expect(Math.abs(alone[i]! - value)).toBeLessThan(1e-5);
 });
 
+test.each(["uniform", "normal"] as const)("from prior %s too", async (prior) => {
+  const [count, interpolations] = [40, 3];
+  const options = { ...settings, prior };
+  using rows = await annealedInterpolation(engine, target.score, [count, 2], { ...options, interpolations });
+  using alone = await annealedLangevin(engine, target.score, [count, 2], options);
+  const [points, first] = await engine.readAll([rows, alone]);
+  for (const [i, value] of first!.entries())
+    expect(Math.abs(points![2 * Math.floor(i / 2) * interpolations + (i % 2)]! - value)).toBeLessThan(1e-5);
+});
+
 test("all images of a row have one law, and neighbours the correlation of their angles", async () => {
   const [n, count] = [10_000, 4];
   const columns = await rows(n, count);

@@ -1,7 +1,6 @@
 import type { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
-import { combine, scale } from "../../engine/ops/index.ts";
-import { randn } from "../../engine/random.ts";
+import { combine } from "../../engine/ops/index.ts";
 import { Scalar } from "../../engine/scalar.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { requireConsistent } from "../../samplers/consistent.ts";
@@ -111,19 +110,12 @@ type Run = Settings & {
 async function sample(engine: Engine, score: ScoreFunction, shape: Shape, run: Run): Promise<Tensor> {
   const { method, given, ...options } = run;
   if (method === "consistent") return consistentAnnealing(engine, score, shape, options);
-  if (!given) return annealedLangevin(engine, score, shape, { ...options, prior: "normal" });
+  const prior = "normal"; // a network this small does not lose its way from there
+  if (!given) return annealedLangevin(engine, score, shape, { ...options, prior });
   const [, c, h, w] = shape as [number, number, number, number];
   using known = engine.untrack(engine.tensor(given.pixels, [1, c, h, w]));
   using mask = engine.untrack(engine.tensor(given.known, [1, 1, h, w]));
-  // As with prior "normal": the start that a network this small does not lose its way from.
-  const prior = { seed: run.seed, purpose: "prior" } as const;
-  const start = engine.untrack(engine.scope(() => scale(randn(engine, shape, prior), run.sigmas[0]!)));
-  try {
-    return await annealedInpainting(engine, score, shape, { ...options, known, mask, start });
-  } catch (fault) {
-    start.dispose();
-    throw fault;
-  }
+  return annealedInpainting(engine, score, shape, { ...options, known, mask, prior });
 }
 
 /**
