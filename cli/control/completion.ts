@@ -70,5 +70,5 @@ async function draw(engine: Engine, score: ScoreFunction, request: CompletionReq
   using mask = engine.untrack(engine.tensor(request.mask, [1, 1, size.h, size.w]));
   const common = { known, mask, sampleOffset, onStep: watchChain(engine, "inpainting") };
   if ("sde" in sampler) return (await inpaint(engine, score, shape, { ...sampler, ...common })).x;
-  return annealedInpainting(engine, score, shape, { ...sampler, ...common });
+  return await annealedInpainting(engine, score, shape, { ...sampler, ...common });
 }

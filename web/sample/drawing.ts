@@ -115,7 +115,7 @@ async function sample(engine: Engine, score: ScoreFunction, shape: Shape, run: R
   const [, c, h, w] = shape as [number, number, number, number];
   using known = engine.untrack(engine.tensor(given.pixels, [1, c, h, w]));
   using mask = engine.untrack(engine.tensor(given.known, [1, 1, h, w]));
-  return annealedInpainting(engine, score, shape, { ...options, known, mask, prior });
+  return await annealedInpainting(engine, score, shape, { ...options, known, mask, prior });
 }
 
 /**
