@@ -26,6 +26,7 @@ import { cases as resize } from "./kernels/resize.bench.ts";
 import { cases as softmax } from "./kernels/softmax.bench.ts";
 import { cases as unary } from "./kernels/unary.bench.ts";
 import { cases as upfirdn2d } from "./kernels/upfirdn2d.bench.ts";
+import { cases as where } from "./kernels/where.bench.ts";
 import { roofline } from "./roofline.bench.ts";
 import type { ByKind, Kind, SizedCases } from "./sizes.ts";
 import { cases as training } from "./training.bench.ts";
@@ -56,6 +57,7 @@ const all: readonly (readonly Case[] | SizedCases)[] = [
   cast,
   copy,
   combine,
+  where,
   dispatch,
   training,
 ];

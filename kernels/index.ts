@@ -55,6 +55,7 @@ export { squareSums } from "./square-sums.ts";
 export { transposedCopy } from "./transpose.ts";
 export { activationGrad, unary } from "./unary.ts";
 export { upfirdn2d, upfirdn2dTile } from "./upfirdn2d.ts";
+export { where, whereNumber } from "./where.ts";
 export { windowCopy } from "./window.ts";
 export { winogradInput, winogradOutput, winogradWeight } from "./winograd.ts";
 export { winogradOutputGrad, winogradWeightGrad } from "./winograd-grad.ts";

@@ -29,8 +29,9 @@ const inFours = (by: ReduceVariant["by"]) => by !== "thread" && by !== "group";
 const perGroup = { thread: 64, along: 64, across: 64, group: 1, wide: 1, eights: 8 } as const;
 
 /**
- * x [outer, length, inner] -> y [outer, segments, inner]: each segment of ceil(length / segments) neighbours is
- * joined, and scaled. Long axes take two launches, so that float32 sums stay trees of short chains.
+ * x [outer, length, inner] -> y [outer, segments, inner]: each segment of neighbours is joined, and scaled. Whoever
+ * walks it, it holds ceil(length / segments) of them, rounded up to whole fours, the last what is left. Long axes take
+ * two launches, so that float32 sums stay trees of short chains.
  */
 export const reduce = defineKernel({
   name: "reduce",
@@ -77,11 +78,12 @@ export const reduceWalkers = (hw: Hardware, length: number, inner: number): Redu
       })[by],
   );
 
-/** The segment of result `index`: base + i inner for first <= i < last. */
-const segment = (index: string) => `
+/** The segment of result `index`: base + i inner for first <= i < last, of elements or of vec4s of the axis. */
+const segment = (index: string, ofVecs: boolean) => `
+      let length = p.length${ofVecs ? " / 4u" : ""};
       let at = ${index} % inner;
       let o = ${index} / inner;
-      let size = (length + p.segments - 1u) / p.segments;
+      let size = (p.length + 4u * p.segments - 1u) / (4u * p.segments)${ofVecs ? "" : " * 4u"};
       let first = (o % p.segments) * size;
       let last = min(first + size, length);
       let base = (o / p.segments) * length * inner + at;`;
@@ -92,10 +94,9 @@ function byThread({ op, by }: ReduceVariant): string {
   const element = (i: string) => `x[base + ${i} * inner]`;
   return `
     ${linearMain(64)}
-      let length = p.length${by === "along" ? " / 4u" : ""};
       let inner = p.inner${by === "across" ? " / 4u" : ""};
       if (thread >= p.outer * p.segments * inner) { return; }
-      ${segment("thread")}
+      ${segment("thread", by === "along")}
       var even = ${type}(${start[op]});
       var odd = even;
       var i = first;
@@ -114,10 +115,9 @@ const ofLanes = "join(join(all.x, all.y), join(all.z, all.w))";
 const byGroup = ({ op, by }: ReduceVariant) => `
     var<workgroup> part: array<f32, 64>;
     ${linearMain(64)}
-      let length = p.length${by === "wide" ? " / 4u" : ""};
       let inner = p.inner;
       let safe = min(group, p.outer * p.segments * inner - 1u);
-      ${segment("safe")}
+      ${segment("safe", by === "wide")}
       var all = ${elementType(by === "wide")}(${start[op]});
       for (var i = first + lane; i < last; i += 64u) { all = joined(all, x[base + i * inner]); }
       part[lane] = ${by === "wide" ? ofLanes : "all"};
@@ -132,11 +132,10 @@ const byGroup = ({ op, by }: ReduceVariant) => `
 const byEights = ({ op }: ReduceVariant) => `
     var<workgroup> part: array<f32, 72>; // lines of eight stand nine apart, in different banks
     ${linearMain(64)}
-      let length = p.length / 4u;
       let inner = 1u;
       let count = p.outer * p.segments;
       let safe = min(group * 8u + lane / 8u, count - 1u);
-      ${segment("safe")}
+      ${segment("safe", true)}
       var even = vec4f(${start[op]});
       var odd = even;
       var i = first + lane % 8u;

@@ -32,7 +32,7 @@ const members: Readonly<Record<Exclude<KindName, "other">, readonly string[]>> =
   convolution: ["conv2d", "conv-update"],
   product: ["matmul", "attention"],
   norm: ["norm", "softmax", "reduce"],
-  lanewise: ["unary", "binary", "combine", "cast", "copy", "fill", "dropout", "embedding"],
+  lanewise: ["unary", "binary", "combine", "cast", "copy", "fill", "dropout", "embedding", "where"],
   update: ["linear-update", "random", "metropolis", "adam", "accumulate", "clip", "dsm"],
   resampling: ["pool", "resize", "upfirdn2d"],
 };

@@ -48,3 +48,4 @@ export { chunk, concat, flip, narrow, type Pads, pad, permute, slice, transpose 
 export { crossEntropy, logSoftmax, logsumexp, softmax } from "./softmax.ts";
 export * from "./unary.ts";
 export { type Upfirdn2dOptions, upfirdn2d } from "./upfirdn2d.ts";
+export { where } from "./where.ts";

@@ -6,6 +6,7 @@ import { normalAxes, shapeSize, showShape, stridesOf } from "../shapes.ts";
 import { copyStrided } from "../strided.ts";
 import type { Dtype, Shape, Tensor } from "../tensor.ts";
 import { windowOf } from "../window.ts";
+import { cast } from "./cast.ts";
 
 // All of these copy along strides. Slice and pad with zeros are each other's adjoint; a permutation's is its inverse.
 
@@ -198,10 +199,16 @@ const concatOp = defineOp<{ axis: number }>({
     ),
 });
 
-/** Tensors joined along an axis. Throws UsageError when another axis differs. */
+/** Tensors joined along an axis, in f32 where some are f32 and others f16. Throws UsageError when another axis differs. */
 export function concat(parts: readonly Tensor[], axis: number): Tensor {
   const [first] = parts;
   if (!first) throw new UsageError("concat: got no tensors, expected at least one");
+  const types = new Set(parts.map((t) => t.dtype));
+  if (types.size === 2 && types.has("f16") && types.has("f32"))
+    return concat(
+      parts.map((t) => cast(t, "f32")),
+      axis,
+    );
   const [a] = normalAxes("concat", first.shape, axis);
   const odd = parts.find(
     (t) =>

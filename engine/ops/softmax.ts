@@ -16,6 +16,7 @@ import { requireFloat } from "./require.ts";
 import { scale } from "./scale.ts";
 import { exp } from "./unary.ts";
 import { folding, type Table } from "./ways.ts";
+import { where } from "./where.ts";
 
 type Out = SoftmaxVariant["out"];
 const sides = (x: Tensor) => ({ rows: x.size / x.dim(-1), columns: x.dim(-1) });
@@ -101,5 +102,5 @@ export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
     Float32Array.from({ length: c * c }, (_, i) => (i % (c + 1) === 0 ? 1 : 0)),
     [c, c],
   );
-  return scale(mean(sum(mul(logSoftmax(logits), embedding(eye, labels)), { axis: 1 })), -1);
+  return scale(mean(sum(where(embedding(eye, labels), logSoftmax(logits), 0), { axis: 1 })), -1);
 }

@@ -140,6 +140,19 @@ describe.runIf(present)("under autocast", () => {
     (name) => staysClose(ops[name]!),
   );
 
+  test("f16 and f32 join to f32, whichever comes first", async () => {
+    for (const parts of [
+      () => [silu(x), other],
+      () => [other, silu(x)],
+    ]) {
+      const join = () => concat(parts(), 1);
+      const [plain, half] = [await evaluate(join, false), await evaluate(join, true)];
+      expect(half.dtype).toBe("f32");
+      for (const [i, truth] of plain.values.entries())
+        expect(departure(half.values[i]!, truth), i === 0 ? "value" : `gradient ${i}`).toBeLessThan(8e-3);
+    }
+  });
+
   test("a cotangent of halves leaves gradients in f32", async () => {
     const v = engine.variable([1, 2, 3, 4], [1, 1, 2, 2]);
     const [g] = engine.scope(() =>

@@ -1,6 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { type Array64, map, zip } from "../../engine/oracle/array.ts";
-import { applyBinary, type BinaryName as OracleName } from "../../engine/oracle/binary.ts";
+import { type Array64, map, scalar, zip } from "../../engine/oracle/array.ts";
+import {
+  applyBinary,
+  where as mathematicsOfWhere,
+  type BinaryName as OracleName,
+} from "../../engine/oracle/binary.ts";
 import {
   applyUnary,
   applyUnaryGrad,
@@ -24,6 +28,7 @@ import {
   unary,
   unaryExpressions,
 } from "../../kernels/unary.ts";
+import { where, whereNumber } from "../../kernels/where.ts";
 import { normal, uniform } from "../support/draw.ts";
 import { launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
@@ -37,6 +42,9 @@ const ofTwo = (op: BinaryName, x: Array64, y: Array64): Array64 => {
   if (op === "rdiv") return applyBinary("div", y, x);
   return op === "lessEqual" ? applyBinary("greaterEqual", y, x) : applyBinary(op as OracleName, x, y);
 };
+
+/** A condition: 0 at half of the places, other numbers at the rest. */
+const halfUnset = map(normal([COUNT], 1), (v) => Math.max(v, 0));
 
 describe.each(vecCounts)("%d vec4s a thread", (vecs) => {
   test.each(Object.keys(unaryExpressions) as UnaryName[])("unary %s", async (op) => {
@@ -85,6 +93,21 @@ describe.each(vecCounts)("%d vec4s a thread", (vecs) => {
     },
   );
 });
+
+test.each(where.variants)("where, $vecs vec4s a thread", async (variant) => {
+  const [c, x, y] = [halfUnset, normal([COUNT], 2), normal([COUNT], 3)];
+  const { z } = await launched(where, variant, { c, x, y }, { z: [COUNT] }, { count: COUNT });
+  expectNear(z!, mathematicsOfWhere(c, x, y));
+});
+
+test.each(whereNumber.variants)(
+  "where with a number, x where it is $x, $vecs vec4s a thread",
+  async (variant) => {
+    const [c, x, s] = [halfUnset, normal([COUNT], 2), scalar(1.25)];
+    const { z } = await launched(whereNumber, variant, { c, x }, { z: [COUNT] }, { count: COUNT, s: 1.25 });
+    expectNear(z!, variant.x === "set" ? mathematicsOfWhere(c, x, s) : mathematicsOfWhere(c, s, x));
+  },
+);
 
 /** Strides of the last axes of a broadcast: whole vec4s and single elements, x, y or neither stretched. */
 test.each(

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { grad } from "../../engine/autograd.ts";
 import { crossEntropy, logSoftmax, logsumexp, softmax } from "../../engine/ops/softmax.ts";
 import { type Array64, array64 } from "../../engine/oracle/array.ts";
 import * as reduce from "../../engine/oracle/reduce.ts";
@@ -119,6 +120,20 @@ test("crossEntropy of confident logits", async () => {
   const y = crossEntropy(upload(logits), upload(classes, "i32"));
   expectNear(await y.data(), oracle.crossEntropy(logits, classes));
   y.dispose();
+});
+
+test("crossEntropy does not mind classes that are ruled out", async () => {
+  const logits = engine.asVariable(upload(array64([2, 3], [1, -Infinity, 2, -Infinity, 0.5, -1])));
+  const classes = upload(array64([2], [2, 1]), "i32");
+  const y = crossEntropy(logits, classes);
+  const [slope] = grad(y, [logits]);
+  const p = (a: number, b: number) => 1 / (1 + Math.exp(b - a));
+  const [first, second] = [p(2, 1), p(0.5, -1)];
+  expect(await y.item()).toBeCloseTo((-Math.log(first) - Math.log(second)) / 2, 6);
+  expectNear(await slope!.data(), {
+    shape: [2, 3],
+    data: Float64Array.of(1 - first, 0, first - 1, 0, second - 1, 1 - second).map((v) => v / 2),
+  });
 });
 
 describe("messages", () => {
