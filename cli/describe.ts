@@ -1,8 +1,10 @@
 import { grad } from "../engine/autograd.ts";
 import { boundBytes, flopsOf } from "../engine/dry.ts";
 import type { Engine } from "../engine/engine.ts";
+import { UsageError } from "../engine/errors.ts";
 import { Adam } from "../engine/optim/adam.ts";
 import { GradientSum } from "../engine/optim/gradient-sum.ts";
+import { shapeSize } from "../engine/shapes.ts";
 import { setCheckpointing } from "../models/blocks/index.ts";
 import { describe, type Layer } from "../models/describe.ts";
 import { type StepMemory, stepMemory } from "../train/memory.ts";
@@ -31,7 +33,8 @@ export interface Description {
 
 /**
  * What a configuration's network is made of and what a training step of it needs, found by walking through it: nothing is
- * computed and no memory of the device is taken. Throws UsageError for a network that cannot be.
+ * computed and no memory of the device is taken. Throws UsageError for a network that cannot be, and for a batch that no
+ * array can hold.
  */
 export function describeModel(
   engine: Engine,
@@ -40,6 +43,10 @@ export function describeModel(
 ): Description {
   const image = imageOf(config);
   const batch = [count, image.channels, image.height, image.height] as const;
+  if (shapeSize(batch) >= 2 ** 31)
+    throw new UsageError(
+      `model describe: got --batch ${count}, images of ${shapeSize(batch)} numbers together, expected less than 2^31`,
+    );
   let [largestBinding, step] = [0, 0];
   return engine.dry(
     () => {

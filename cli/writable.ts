@@ -1,10 +1,10 @@
-import { accessSync, constants, existsSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { existsSync, mkdtempSync, rmdirSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { UsageError } from "../engine/errors.ts";
 
 /**
  * Throws UsageError where a folder cannot be made or written into: for a file in its place or above it, and where the
- * right is missing. Asked before the work, lest its results be lost. Makes nothing. Of a file that is to be written
+ * right is missing. Asked before the work, lest its results be lost. Leaves nothing behind. Of a file that is to be written
  * there, `option` and `given` tell how it was asked for.
  */
 export function requireWritable(who: string, folder: string, option = "--out", given = folder): void {
@@ -17,7 +17,7 @@ export function requireWritable(who: string, folder: string, option = "--out", g
     );
   }
   try {
-    accessSync(there, constants.W_OK);
+    rmdirSync(mkdtempSync(join(there, ".stein-"))); // what the rights say is not all: /proc, say, takes no files
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     throw new UsageError(

@@ -1,3 +1,4 @@
+import { UsageError } from "../../engine/errors.ts";
 import { add, attention, mul, reshape } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
@@ -14,8 +15,16 @@ export interface AttnOptions {
   skipRescale?: boolean;
 }
 
-/** Groups of every norm in NCSN++: four channels a group, 32 groups at most. */
-export const groupsFor = (channels: number): number => Math.max(1, Math.min(Math.floor(channels / 4), 32));
+/** Groups of every norm in NCSN++: four channels a group, 32 groups at most. Throws UsageError where they do not share them out. */
+export function groupsFor(channels: number): number {
+  const groups = Math.max(1, Math.min(Math.floor(channels / 4), 32));
+  if (channels % groups !== 0)
+    throw new UsageError(
+      `groupsFor: got ${channels} channels, which ${groups} groups cannot share out, expected widths that they can; ` +
+        "choose a network's nf, or a classifier's channels, as a multiple of 32 or as 4, 8 or 16",
+    );
+  return groups;
+}
 
 /** Self-attention over the pixels with a skip: x [n,c,h,w] -> the same shape. AttnBlock of layers.py, AttnBlockpp of layerspp.py. */
 export class AttnBlock extends Module<[x: Tensor], Tensor> {

@@ -38,6 +38,12 @@ describe("a description", () => {
     network.dispose();
   });
 
+  test("of a batch that no array holds is refused", () => {
+    expect(() => describeModel(engine, small, 1e9)).toThrow(
+      "model describe: got --batch 1000000000, images of ",
+    );
+  });
+
   test("of a batch in parts is that of a part, with one more set of gradients", () => {
     const { training } = small;
     const described = (batchSize: number, accumulate: number) =>

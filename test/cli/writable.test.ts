@@ -1,6 +1,6 @@
 /** Where results cannot be written is told before the work whose results they are. */
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
 import { folderFor } from "../../cli/run-folder.ts";
 import { requireWritable } from "../../cli/writable.ts";
@@ -8,11 +8,11 @@ import { newFolder, removeFolders } from "./stein.ts";
 
 vi.mock("node:fs", async (original) => {
   const fs = await original<typeof import("node:fs")>();
-  const accessSync: typeof fs.accessSync = (path, mode) => {
-    if (String(path).endsWith("read-only")) throw Object.assign(new Error("refused"), { code: "EROFS" });
-    fs.accessSync(path, mode);
+  const mkdtempSync = (prefix: string) => {
+    if (dirname(prefix).endsWith("read-only")) throw Object.assign(new Error("refused"), { code: "EROFS" });
+    return fs.mkdtempSync(prefix);
   };
-  return { ...fs, accessSync };
+  return { ...fs, mkdtempSync };
 });
 afterAll(removeFolders);
 

@@ -141,10 +141,7 @@ describe.runIf(present)("under autocast", () => {
   );
 
   test("f16 and f32 join to f32, whichever comes first", async () => {
-    for (const parts of [
-      () => [silu(x), other],
-      () => [other, silu(x)],
-    ]) {
+    for (const parts of [() => [silu(x), other], () => [other, silu(x)]]) {
       const join = () => concat(parts(), 1);
       const [plain, half] = [await evaluate(join, false), await evaluate(join, true)];
       expect(half.dtype).toBe("f32");

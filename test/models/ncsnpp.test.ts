@@ -187,6 +187,7 @@ describe("what does not fit is refused before any work", () => {
     expect(
       [
         { nf: 0 },
+        { nf: 6 },
         { chMult: [] },
         { chMult: [1, 1.5] },
         { imageSize: 12, chMult: [1, 1, 1, 1] },
@@ -203,6 +204,7 @@ describe("what does not fit is refused before any work", () => {
     ).toMatchInlineSnapshot(`
       [
         "NcsnPP: got nf 0, expected a whole number of at least 1",
+        "groupsFor: got 18 channels, which 4 groups cannot share out, expected widths that they can; choose a network's nf, or a classifier's channels, as a multiple of 32 or as 4, 8 or 16",
         "NcsnPP: got an empty chMult, expected a width for each level, such as [1, 2, 2, 2]",
         "NcsnPP: got chMult[1] 1.5, expected a whole number of at least 1",
         "NcsnPP: got imageSize 12 for 4 levels, expected a multiple of 8; shorten chMult or resize the images",
