@@ -1,5 +1,5 @@
 import { UsageError } from "./errors.ts";
-import type { GraphNode } from "./graph.ts";
+import type { GraphNode, OpRecord } from "./graph.ts";
 import type { VjpContext } from "./op.ts";
 import { add } from "./ops/binary.ts";
 import { cast } from "./ops/cast.ts";
@@ -20,7 +20,8 @@ export interface GradOptions {
  * Vector-Jacobian products by reverse mode: d(y . cotangent)/dx for every x of `wrt`, each of x's shape;
  * zeros where y does not depend on x; in f32, inside of `engine.autocast` too. Activations are freed as soon as their last
  * consumer has run.
- * Throws UsageError when y has no graph, when the graph was freed, or an op on the way has no derivative.
+ * Throws UsageError when y has no graph, when the graph was freed, when an op on the way has no derivative, and when what
+ * one was computed from was written since.
  */
 export function grad(y: Tensor, wrt: readonly Tensor[], options: GradOptions = {}): Tensor[] {
   return gradients(y, wrt, options, false);
@@ -135,6 +136,20 @@ function nodesBetween(root: GraphNode, targets: ReadonlySet<GraphNode>, apart: b
     }));
 }
 
+/** Throws UsageError where what a derivative is computed from was changed in place since. */
+function requireUnwritten(
+  { spec, inputs, output, extras, made, captured }: OpRecord,
+  capturing: boolean,
+): void {
+  if (captured && !capturing) return;
+  const changed = [...inputs, output, ...extras].find((t) => t && t.storage.block.written > made);
+  if (changed)
+    throw new UsageError(
+      `grad: a tensor ${showShape(changed.shape)} that the derivative of ${spec.name} needs was written after ${spec.name} ` +
+        "had run, expected it as it was; take the gradient first, or write to a copy",
+    );
+}
+
 function accumulate(
   node: GraphNode,
   wants: readonly boolean[],
@@ -150,6 +165,7 @@ function accumulate(
       `grad: the graph through ${spec.name} was freed by an earlier grad; pass retainGraph: true`,
     );
   if (spec.vjp === "none") throw new UsageError(`grad: ${spec.name} has no derivative`);
+  requireUnwritten(record, engine.capturing);
   const y =
     output &&
     engine.track(

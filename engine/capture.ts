@@ -1,4 +1,5 @@
 import type { Block, BufferPool } from "./buffers.ts";
+import { UsageError } from "./errors.ts";
 import type { Hoisted } from "./hoist.ts";
 import { HoistedArrays } from "./hoisted.ts";
 import { ParamArena } from "./param-arena.ts";
@@ -38,6 +39,7 @@ export class Capture<T> {
   readonly #hoisted: HoistedArrays | undefined;
   /** Of the result what the step made; it may be views of what others own. */
   readonly #own: ReadonlySet<Tensor>;
+  #disposed = false;
 
   constructor(
     device: GPUDevice,
@@ -67,7 +69,7 @@ export class Capture<T> {
     this.#groups = stream.bindGroups(commands, this.#params, slots);
   }
 
-  /** Runs the step again. */
+  /** Runs the step again. Throws UsageError after `dispose`. */
   replay(): void {
     this.#begin();
     this.#stream.replay(this.commands, this.#groups);
@@ -97,8 +99,10 @@ export class Capture<T> {
     this.#submit(encoder);
   }
 
-  /** Frees the step's own buffers. Its result's tensors are unusable afterwards. */
+  /** Frees the step's own buffers. Its result's tensors are unusable afterwards. Twice is once. */
   dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
     this.#params.destroy();
     this.#hoisted?.destroy();
     for (const pool of this.#pools) pool.close("its capture was disposed; read or copy it before");
@@ -107,6 +111,10 @@ export class Capture<T> {
   }
 
   #begin(): void {
+    if (this.#disposed)
+      throw new UsageError(
+        "replay: got a capture that was disposed, expected one in use; capture the step again",
+      );
     this.#hoisted?.renew();
     for (const block of this.#written) this.#stream.wrote(block);
     this.#dynamic.forEach((c, slot) => {

@@ -202,6 +202,11 @@ export class Engine {
     return this.#modes.recording;
   }
 
+  /** Whether a step is being recorded: see `capture`. */
+  get capturing(): boolean {
+    return this.#launcher.recording;
+  }
+
   /** Whether ops store their activations as f16: see `autocast`. */
   get autocasting(): boolean {
     return this.#modes.autocast;

@@ -57,5 +57,9 @@ export interface OpRecord {
   /** Without its node, which would keep itself alive. */
   readonly output: Tensor | undefined;
   readonly extras: readonly Tensor[];
+  /** Writes that the stream had counted when the value was there: what is kept is of use until it is written anew. */
+  readonly made: number;
+  /** Made in a step that is recorded: its replays write what it keeps, all of it. */
+  readonly captured: boolean;
   freed: boolean;
 }

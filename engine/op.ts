@@ -76,6 +76,8 @@ export function defineOp<A>(spec: OpSpec<A>): Op<A> {
         inputs: inputs.map((x, i) => (kept === "all" || kept.includes(i) ? x?.alias() : undefined)),
         output: output ? new Tensor(engine, y.storage.retain(), y.shape, y.dtype) : undefined,
         extras: extras.map((t) => t.alias()),
+        made: engine.stream.writes,
+        captured: engine.capturing,
         freed: false,
       }).retain();
     }

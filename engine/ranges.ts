@@ -21,7 +21,7 @@ export function wholeRanges({ kernel, bindings }: Program, tensors: ByName, limi
 function tooLarge(kernel: string, name: string, { shape, storage }: Tensor, limit: number): DeviceError {
   const [takes, most] = toldApart(storage.bytes, limit);
   return new DeviceError(
-    `${kernel}: ${name} ${showShape(shape)} takes ${takes}, this adapter binds at most ${most} at once; use a smaller batch`,
+    `${kernel}: ${name} ${showShape(shape)} takes ${takes}, this adapter binds at most ${most} at once; use a smaller batch, image or parameter`,
     { kernel },
   );
 }

@@ -25,8 +25,8 @@ export async function readBack(
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
   });
-  stream.copyOut(blocks.map((block, i) => ({ block, target: staging[i]! })));
   try {
+    stream.copyOut(blocks.map((block, i) => ({ block, target: staging[i]! })));
     await wait(Promise.all(staging.map((b) => b.mapAsync(GPUMapMode.READ))));
     faults.check();
     return staging.map((b, i) => toHost(b.getMappedRange().slice(0), tensors[i]!));

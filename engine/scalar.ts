@@ -1,6 +1,7 @@
 /**
  * A number that a captured step reads anew at every replay: a learning rate, a step counter, a sigma.
- * Wherever an op takes a scalar it takes either a number, fixed at capture, or a Scalar.
+ * Wherever an op takes a scalar it takes either a number, fixed at capture, or a Scalar. A derivative reads it when it is
+ * computed: leave a Scalar as it is between an op and its gradient.
  */
 export class Scalar {
   value: number;

@@ -36,7 +36,6 @@ export class CommandStream {
   readonly #fusion: LanewiseFusion;
   readonly #pace: Pace;
   #pending: Command[] = [];
-  /** Counts what is written, by commands and by the host. */
   #writes = 0;
   /** Of blocks that pending commands touch. */
   readonly #releases = new Releases();
@@ -62,6 +61,11 @@ export class CommandStream {
     this.#programs = programs;
     this.#fusion = fusion;
     this.#pace = new Pace(kind);
+  }
+
+  /** How often a block was written so far, by commands and by the host. */
+  get writes(): number {
+    return this.#writes;
   }
 
   dispatch(command: Command): void {

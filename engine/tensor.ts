@@ -123,8 +123,16 @@ export class Tensor {
     return (await this.data())[0]!;
   }
 
-  /** Overwrites the values from the host, after every use made of the old ones. Length and dtype must agree. */
+  /**
+   * Overwrites the values from the host, after every use made of the old ones. Throws UsageError for another length or
+   * dtype, and in a step that is being captured.
+   */
   write(data: HostData): this {
+    if (this.engine.capturing)
+      throw new UsageError(
+        `write: got values for a tensor ${showShape(this.shape)} within capture, whose replays would not write them; ` +
+          "write before each replay instead",
+      );
     const dtype = dtypeOf("write", data);
     if (dtype !== this.dtype) throw new UsageError(`write: got ${dtype} for a tensor of ${this.dtype}`);
     if (data.length !== this.size)

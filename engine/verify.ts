@@ -1,5 +1,5 @@
 import type { Engine } from "./engine.ts";
-import { DeviceError } from "./errors.ts";
+import { UsageError } from "./errors.ts";
 import type { OpEvent } from "./op.ts";
 import { type Array64, array64 } from "./oracle/array.ts";
 import { showShape } from "./shapes.ts";
@@ -95,7 +95,10 @@ export function allFinite(values: HostData | Float32Array): boolean {
 
 function observe(engine: Engine, step: () => unknown, keep: (event: OpEvent) => Seen): Seen[] {
   const seen: Seen[] = [];
-  if (engine.observer) throw new DeviceError("verify: another observer is at work");
+  if (engine.observer)
+    throw new UsageError(
+      "verify: got an engine that is being observed, expected none that is; wait until the other verify ends",
+    );
   engine.observer = (event) => {
     seen.push(keep(event));
   };

@@ -1,7 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { nearest, UsageError } from "../engine/errors.ts";
 import { sameShape, shapeSize, showShape } from "../engine/shapes.ts";
-import { Tensor } from "../engine/tensor.ts";
+import { type Storage, Tensor } from "../engine/tensor.ts";
 
 /** Values by official state_dict name. */
 export type State = ReadonlyMap<
@@ -50,17 +50,20 @@ export abstract class Module<Args extends readonly unknown[] = never[], Out = un
       for (const [, module] of parts(name, value)) yield module;
   }
 
-  /** Every tensor with its official name, in official order. */
+  /** Every parameter and buffer with its official name, in official order; not what was computed of parameters and is kept. */
   *named(prefix = ""): Generator<[name: string, value: Tensor]> {
     for (const [name, value] of Object.entries(this)) {
-      if (value instanceof Tensor) yield [prefix + name, value];
-      else for (const [part, module] of parts(name, value)) yield* module.named(`${prefix}${part}.`);
+      if (value instanceof Tensor) {
+        if (!value.node?.record) yield [prefix + name, value];
+      } else for (const [part, module] of parts(name, value)) yield* module.named(`${prefix}${part}.`);
     }
   }
 
-  /** What training moves, in official order. */
+  /** What training moves, in official order; one that stands under several names, as tied weights do, by its first. */
   parameters(): Map<string, Tensor> {
-    return new Map([...this.named()].filter(([, t]) => t.requiresGrad));
+    const seen = new Set<Storage>();
+    const isNew = ({ storage }: Tensor) => seen.size < seen.add(storage).size;
+    return new Map([...this.named()].filter(([, t]) => t.requiresGrad && isNew(t)));
   }
 
   /** Gives every part its name for fault reports. Call once on the finished network. */
@@ -87,7 +90,10 @@ export abstract class Module<Args extends readonly unknown[] = never[], Out = un
   /** Overwrites parameters and buffers. Throws UsageError with all that does not fit, before anything is written. */
   load(state: State): void {
     this.requireFit(state);
-    for (const [name, t] of this.named()) t.write(Float32Array.from(state.get(name)!.data));
+    for (const [name, t] of this.named()) {
+      const { data } = state.get(name)!;
+      t.write(t.dtype === "f32" ? Float32Array.from(data) : Int32Array.from(data));
+    }
   }
 
   /** Throws UsageError as `load` does, without loading. */

@@ -5,6 +5,7 @@ import { rand, randn } from "../engine/random.ts";
 import { sameShape, showShape } from "../engine/shapes.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import { type NoiseOptions, requireFusion, type StepNoise } from "./noise.ts";
+import { pacing } from "./pace.ts";
 import { requireSamples, requireWhole } from "./require.ts";
 
 export interface ChainStep {
@@ -79,16 +80,13 @@ export interface Chain {
   readonly report?: (done: number) => void | Promise<void>;
 }
 
-/** Dispatches that the host may be ahead of the device: the driver keeps something of each in memory. */
-const AHEAD = 16_384;
-
 /** Runs the steps that a chain has still to go. Nothing is read back, unless `report` does. */
 export async function runChain(
   engine: Engine,
   { steps, done = 0, noise, prepare, move, report }: Chain,
 ): Promise<void> {
   let capture: ReturnType<typeof engine.capture<void>> | undefined;
-  let waited = engine.stream.dispatches;
+  const keepPace = pacing(engine);
   try {
     for (let k = done; k < steps; k++) {
       noise.step.value = k;
@@ -97,10 +95,7 @@ export async function runChain(
       else if (capture) capture.replay();
       else
         capture = engine.capture(() => engine.noGrad(move), { fuseUpdates: noise.fuseUpdates, hoist: true });
-      if (engine.stream.dispatches - waited > AHEAD) {
-        await engine.sync();
-        waited = engine.stream.dispatches;
-      }
+      await keepPace();
       await report?.(k + 1);
     }
   } finally {

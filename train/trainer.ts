@@ -146,10 +146,22 @@ export class Trainer<P extends Output = "score" | "eps"> {
     await this.engine.prepare(step, options);
   }
 
-  /** Takes one step; its numbers are kept until `reports`. */
+  /** Takes one step; its numbers are kept until `reports`. One that fails counts for none. */
   advance(): void {
     if (this.#unread === UNREAD_MOST)
       throw new UsageError(`advance: ${UNREAD_MOST} steps are unread; await reports() first`);
+    const { state } = this.optimizer;
+    const unread = this.#unread;
+    try {
+      this.#take();
+    } catch (fault) {
+      this.optimizer.state = state;
+      this.#unread = unread;
+      throw fault;
+    }
+  }
+
+  #take(): void {
     const { step } = this;
     this.#fill(step);
     this.#slot.value = this.#unread++;

@@ -70,19 +70,7 @@ const planes = (s: Shape): Shape => [
 ];
 const windowed: Reduce = ([x, ...rest], attrs) => ({ shapes: [planes(x!), ...rest], attrs });
 
-const lanewise = [
-  "add",
-  "sub",
-  "mul",
-  "div",
-  "scale",
-  "combine",
-  "elu",
-  "relu",
-  "leakyRelu",
-  "silu",
-  "sigmoid",
-];
+const lanewise = ["add", "sub", "mul", "div", "combine", "elu", "relu", "leakyRelu", "silu", "sigmoid"];
 
 const reductions: Readonly<Record<string, Reduce>> = {
   conv2d,

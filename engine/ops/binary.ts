@@ -1,42 +1,56 @@
 import type { Tensor } from "../tensor.ts";
+import type { ByNumberSpec } from "./by-number.ts";
 import { type BinarySpec, elementwise } from "./elementwise.ts";
-import { scale } from "./scale.ts";
+import { scale, scaling } from "./scale.ts";
 
 const addSpec: BinarySpec = {
   rule: ({ dz }) => [() => dz, () => dz],
-  scalarRule: ({ dz }) => dz,
   saves: "nothing",
+  byNumber: { rule: ({ dz }) => dz, saves: "nothing" },
 };
 const subSpec: BinarySpec = {
   rule: ({ dz }) => [() => dz, () => scale(dz, -1)],
-  scalarRule: ({ dz }) => dz,
   saves: "nothing",
+  byNumber: { rule: ({ dz }) => dz, saves: "nothing" },
 };
+/** s - x. */
+const fromNumber: ByNumberSpec = { rule: ({ dz }) => scale(dz, -1), saves: "nothing" };
 const mulSpec: BinarySpec = {
   rule: ({ x, y, dz }) => [() => mul(dz, y), () => mul(dz, x)],
-  scalarRule: ({ dz, s }) => scale(dz, s),
   saves: "inputs",
+  byNumber: scaling,
 };
 const divSpec: BinarySpec = {
   rule: ({ y, z, dz }) => [() => div(dz, y), () => scale(div(mul(dz, z), y), -1)],
-  scalarRule: ({ dz, s }) => div(dz, s),
+  saves: "inputs and output",
+  byNumber: { rule: ({ dz, s }) => div(dz, s), saves: "nothing" },
+};
+/** s / x. */
+const numberOver: ByNumberSpec = {
+  rule: ({ x, z, dz }) => scale(div(mul(dz, z), x), -1),
   saves: "inputs and output",
 };
-/** s - x. */
-const rsubSpec: BinarySpec = { ...subSpec, scalarRule: ({ dz }) => scale(dz, -1) };
-/** s / x. */
-const rdivSpec: BinarySpec = { ...divSpec, scalarRule: ({ x, z, dz }) => scale(div(mul(dz, z), x), -1) };
 const maximumSpec: BinarySpec = {
   rule: ({ x, y, dz }) => [() => mul(dz, above(x, y)), () => mul(dz, above(y, x))],
-  scalarRule: ({ x, s, dz }) => mul(dz, scale(add(greater(x, s), greaterEqual(x, s)), 0.5)),
   saves: "inputs",
+  byNumber: {
+    rule: ({ x, s, dz }) => mul(dz, scale(add(greater(x, s), greaterEqual(x, s)), 0.5)),
+    saves: "inputs",
+  },
 };
 const minimumSpec: BinarySpec = {
   rule: ({ x, y, dz }) => [() => mul(dz, above(y, x)), () => mul(dz, above(x, y))],
-  scalarRule: ({ x, s, dz }) => mul(dz, scale(add(less(x, s), lessEqual(x, s)), 0.5)),
   saves: "inputs",
+  byNumber: {
+    rule: ({ x, s, dz }) => mul(dz, scale(add(less(x, s), lessEqual(x, s)), 0.5)),
+    saves: "inputs",
+  },
 };
-const flat: BinarySpec = { rule: () => undefined, scalarRule: () => undefined, saves: "nothing" };
+const flat: BinarySpec = {
+  rule: () => undefined,
+  saves: "nothing",
+  byNumber: { rule: () => undefined, saves: "nothing" },
+};
 
 /** 1 where x > y, 1/2 at ties: they share the gradient. */
 const above = (x: Tensor, y: Tensor): Tensor => scale(add(greater(x, y), greaterEqual(x, y)), 0.5);
@@ -47,11 +61,11 @@ const above = (x: Tensor, y: Tensor): Tensor => scale(add(greater(x, y), greater
  */
 export const add = elementwise("add", addSpec);
 /** x - y. */
-export const sub = elementwise("sub", subSpec, "rsub", rsubSpec);
+export const sub = elementwise("sub", subSpec, "rsub", fromNumber);
 /** x y, element by element. */
 export const mul = elementwise("mul", mulSpec);
 /** x / y. */
-export const div = elementwise("div", divSpec, "rdiv", rdivSpec);
+export const div = elementwise("div", divSpec, "rdiv", numberOver);
 /** The larger of x and y; NaN if either is. Ties share the gradient. */
 export const maximum = elementwise("maximum", maximumSpec);
 /** The smaller of x and y; NaN if either is. Ties share the gradient. */

@@ -1,15 +1,13 @@
-import { type BinaryName, binary, binaryBroadcast, binaryScalar, MAX_RANK } from "../../kernels/binary.ts";
+import { type BinaryName, binary, binaryBroadcast, MAX_RANK } from "../../kernels/binary.ts";
 import { vecsPerThread } from "../../kernels/lanewise.ts";
-
 import { runVariant } from "../../kernels/runs.ts";
 import type { Engine } from "../engine.ts";
 import { invariant, UsageError } from "../errors.ts";
 import { defineOp } from "../op.ts";
-import { type Array64, scalar } from "../oracle/array.ts";
-import { applyBinary } from "../oracle/binary.ts";
-import { numberOf, type ScalarLike } from "../scalar.ts";
+import type { ScalarLike } from "../scalar.ts";
 import { broadcastShapes, broadcastStrides, collapse, sameShape } from "../shapes.ts";
 import { Tensor } from "../tensor.ts";
+import { type ByNumberSpec, byNumber, mathematics, type Saves, saved } from "./by-number.ts";
 import { sumTo } from "./reduce.ts";
 import { requireFloat, requireScalar } from "./require.ts";
 
@@ -19,15 +17,15 @@ export type Operand = Tensor | ScalarLike;
 /** What an elementwise op of two operands needs beside its kernel. */
 export interface BinarySpec {
   /** dL/dx and dL/dy from dz = dL/dz, in ops; summed back to the operands' shapes afterwards. */
-  rule: (c: {
+  readonly rule: (c: {
     x: Tensor;
     y: Tensor;
     z: Tensor;
     dz: Tensor;
   }) => readonly [() => Tensor, () => Tensor] | undefined;
-  /** dL/dx of op(x, s) with a host number s. */
-  scalarRule: (c: { x: Tensor; s: ScalarLike; z: Tensor; dz: Tensor }) => Tensor | undefined;
-  saves: "nothing" | "inputs" | "inputs and output";
+  readonly saves: Saves;
+  /** Where y is a host number. */
+  readonly byNumber: ByNumberSpec;
 }
 
 function forward(engine: Engine, op: BinaryName, x: Tensor, y: Tensor): Tensor {
@@ -58,17 +56,6 @@ function forward(engine: Engine, op: BinaryName, x: Tensor, y: Tensor): Tensor {
   return z;
 }
 
-function mathematics(op: BinaryName, x: Array64, y: Array64): Array64 {
-  if (op === "rsub") return applyBinary("sub", y, x);
-  if (op === "lessEqual") return applyBinary("greaterEqual", y, x);
-  return op === "rdiv" ? applyBinary("div", y, x) : applyBinary(op, x, y);
-}
-
-const saved = ({ saves }: BinarySpec, inputs: number[]) => ({
-  inputs: saves === "nothing" ? [] : inputs,
-  output: saves === "inputs and output",
-});
-
 /** op(x, y) of two tensors with broadcasting. */
 export function tensorOp(op: BinaryName, spec: BinarySpec) {
   return defineOp<object>({
@@ -78,29 +65,8 @@ export function tensorOp(op: BinaryName, spec: BinarySpec) {
       const rule = spec.rule({ x: x!, y: y!, z: z!, dz: dy });
       return rule ? rule.map((d, i) => (wants[i] ? sumTo(d(), shapes[i]!) : undefined)) : [];
     },
-    saves: saved(spec, [0, 1]),
+    saves: saved(spec.saves, [0, 1]),
     oracle: ([x, y]) => mathematics(op, x!, y!),
-  });
-}
-
-/** op(x, s) of a tensor and a host number. */
-export function scalarOp(op: BinaryName, spec: BinarySpec) {
-  return defineOp<{ s: ScalarLike }>({
-    name: `${op}_scalar`,
-    forward: (engine, [x], { s }) => {
-      const z = engine.empty(x!.shape);
-      engine.launchLinear(
-        binaryScalar,
-        { op, vecs: vecsPerThread(engine.hardware) },
-        { x: x!, z },
-        { s },
-        x!.size,
-      );
-      return z;
-    },
-    vjp: ({ inputs: [x], y: z, dy, attrs: { s } }) => [spec.scalarRule({ x: x!, s, z: z!, dz: dy })],
-    saves: saved(spec, [0]),
-    oracle: ([x], { s }) => mathematics(op, x!, scalar(numberOf(s))),
   });
 }
 
@@ -109,11 +75,11 @@ export function elementwise(
   op: BinaryName,
   spec: BinarySpec,
   swapped: BinaryName = op,
-  swappedSpec: BinarySpec = spec,
+  swappedSpec: ByNumberSpec = spec.byNumber,
 ) {
   const both = tensorOp(op, spec);
-  const right = scalarOp(op, spec);
-  const left = scalarOp(swapped, swappedSpec);
+  const right = byNumber(op, spec.byNumber);
+  const left = byNumber(swapped, swappedSpec);
   return (x: Operand, y: Operand): Tensor => {
     if (x instanceof Tensor) {
       requireFloat(op, x);

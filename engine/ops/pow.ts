@@ -2,7 +2,8 @@ import { UsageError } from "../errors.ts";
 import { Scalar, type ScalarLike } from "../scalar.ts";
 import { Tensor } from "../tensor.ts";
 import { add, equal, mul, sub } from "./binary.ts";
-import { type BinarySpec, scalarOp, tensorOp } from "./elementwise.ts";
+import { byNumber } from "./by-number.ts";
+import { type BinarySpec, tensorOp } from "./elementwise.ts";
 import { requireFloat, requireScalar } from "./require.ts";
 import { log } from "./unary.ts";
 
@@ -11,11 +12,14 @@ const spec: BinarySpec = {
     () => mul(dz, mul(y, pow(x, sub(y, sub(1, mul(equal(x, 0), equal(y, 0))))))), // 0^0 is 1 all around: 0 times 0^0
     () => mul(dz, mul(z, log(add(x, equal(x, 0))))),
   ],
-  scalarRule: ({ x, s, dz }) => (fixed(s) === 0 ? undefined : mul(dz, mul(pow(x, fixed(s) - 1), s))),
   saves: "inputs and output",
+  byNumber: {
+    rule: ({ x, s, dz }) => (fixed(s) === 0 ? undefined : mul(dz, mul(pow(x, fixed(s) - 1), s))),
+    saves: "inputs",
+  },
 };
 const ofTensor = tensorOp("pow", spec);
-const ofNumber = scalarOp("pow", spec);
+const ofNumber = byNumber("pow", spec.byNumber);
 
 /**
  * x^y with broadcasting. A negative x needs whole exponents, else the result is NaN. The derivative in the exponent

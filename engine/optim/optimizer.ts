@@ -6,7 +6,7 @@ import { UsageError } from "../errors.ts";
 import { requireFloat } from "../ops/require.ts";
 import type { ScalarLike } from "../scalar.ts";
 import { sameShape, showShape } from "../shapes.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Storage, Tensor } from "../tensor.ts";
 import { Ema } from "./ema.ts";
 
 /** Numbers of all optimizers. */
@@ -40,10 +40,10 @@ export abstract class Optimizer {
   steps = 0;
   protected readonly sums: ReadonlyMap<string, ReadonlyMap<string, Tensor>>;
 
-  /** Throws UsageError for options out of range and for integers. */
+  /** Throws UsageError for options out of range, for integers, and for one tensor under two names. */
   constructor(params: ReadonlyMap<string, Tensor>, options: OptimizerOptions, sums: readonly string[]) {
     requireOptions(new.target.name, options);
-    for (const param of params.values()) requireFloat(new.target.name, param);
+    requireParameters(new.target.name, params);
     const { emaDecay, emaWarmup = true } = options;
     this.params = params;
     this.sums = new Map(sums.map((letter) => [letter, zerosLike(params)]));
@@ -188,6 +188,19 @@ function fitTogether(those: readonly Arrays[], { maxBinding }: Hardware): boolea
 
 const zerosLike = (params: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
   new Map([...params].map(([name, t]) => [name, t.engine.untrack(t.engine.zeros(t.shape))]));
+
+function requireParameters(who: string, params: ReadonlyMap<string, Tensor>): void {
+  const names = new Map<Storage, string>();
+  for (const [name, param] of params) {
+    requireFloat(who, param);
+    const other = names.get(param.storage);
+    if (other !== undefined)
+      throw new UsageError(
+        `${who}: got ${other} and ${name} in one memory, expected each parameter once; give a shared one under one name`,
+      );
+    names.set(param.storage, name);
+  }
+}
 
 /** The learning rate of step `step`, counted from 0. */
 export const learningRate = ({ lr, warmup = 0 }: OptimizerOptions, step: number): number =>

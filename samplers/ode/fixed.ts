@@ -1,5 +1,6 @@
 import { UsageError } from "../../engine/errors.ts";
 import { combine } from "../../engine/ops/index.ts";
+import { pacing } from "../pace.ts";
 import { linspace } from "../sde/sde.ts";
 import {
   computed,
@@ -63,10 +64,12 @@ function onGrid(grid: TimeGrid, { name, stages, step }: Method): OdeSolver {
         `${name}: got a state at ${after.t} after ${behind} steps, expected ${times[behind] ?? `at most ${times.length - 1} steps`}`,
       );
     const y = new MovingState(computed(engine, () => copyOf(start)));
+    const keepPace = pacing(engine);
     try {
       for (let done = behind + 1; done < times.length; done++) {
         const [t, next] = [times[done - 1]!, times[done]!];
         y.now = computed(engine, () => step(field, y.now, t, next - t));
+        await keepPace();
         await onStep?.({ t: next, done, nfe: stages * done, state: y.now });
       }
       await engine.sync();

@@ -6,10 +6,12 @@ import {
   add,
   attention,
   conv2d,
+  div,
   exp,
   floor,
   instanceNorm,
   instanceNormPlus,
+  maximum,
   mul,
   reshape,
   silu,
@@ -19,12 +21,14 @@ import {
   sub,
   sum,
 } from "../../engine/ops/index.ts";
+import { Sgd } from "../../engine/optim/sgd.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
 import { attention as attentionOracle } from "../../engine/oracle/attention.ts";
 import { conv2d as convOracle } from "../../engine/oracle/conv2d.ts";
 import { norm as normOracle } from "../../engine/oracle/norm.ts";
 import { applyUnary } from "../../engine/oracle/unary.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import { linearUpdate } from "../../engine/updates.ts";
 import { checkOp } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
@@ -315,6 +319,79 @@ describe("memory", () => {
     expect(live()).toBe(before);
     x.dispose();
   });
+});
+
+describe("a tensor written in place between an op and its gradient", () => {
+  const refused =
+    /^grad: a tensor \[2\] that the derivative of \w+ needs was written after \w+ had run, expected it as it was/;
+  const moved: Record<string, (x: Tensor) => void> = {
+    "by the host": (x) => void x.write(new Float32Array([5, 6])),
+    "by a copy": (x) => engine.copy(engine.ones([2]), x),
+    "by a sampler": (x) => linearUpdate(x, engine.ones([2]), { keep: 1, pull: 1, noise: 0 }, undefined),
+    "by an optimizer": (x) => {
+      const sgd = new Sgd(new Map([["x", x]]), { lr: 1 });
+      sgd.advance();
+      sgd.apply([engine.ones([2])]);
+      sgd.dispose();
+    },
+  };
+
+  test.each(Object.keys(moved))("%s is refused where the derivative needs it", (name) => {
+    using x = engine.variable([2, 3]);
+    engine.scope(() => {
+      const y = sum(square(x));
+      moved[name]!(x);
+      expect(() => grad(y, [x])).toThrow(refused);
+    });
+  });
+
+  test.each(Object.keys(moved))("%s does not matter where it does not", async (name) => {
+    using x = engine.variable([2, 3]);
+    const [slope] = engine.scope(() => {
+      const y = sum(mul(add(x, 1), 3));
+      moved[name]!(x);
+      return grad(y, [x]);
+    });
+    expect([...(await slope!.data())]).toEqual([3, 3]);
+    slope!.dispose();
+  });
+
+  test("is refused in a captured step too, and replays of a step may write what it keeps", async () => {
+    using x = engine.variable([2, 3]);
+    const step = () => {
+      const y = sum(square(x));
+      linearUpdate(x, engine.ones([2]), { keep: 1, pull: 1, noise: 0 }, undefined);
+      return grad(y, [x]);
+    };
+    expect(() => engine.capture(step)).toThrow(refused);
+    const kept = engine.capture(() => sum(square(mul(x, x))));
+    kept.replay();
+    const [slope] = engine.scope(() => grad(kept.result, [x]));
+    expect([...(await slope!.data())]).toEqual([4 * 27, 4 * 64]); // x was moved before its gradient was refused
+    slope!.dispose();
+    kept.dispose();
+  });
+});
+
+test("an op by a number keeps its input only where the derivative needs it", () => {
+  using x = engine.variable(new Float32Array(4096));
+  const keptBy = (op: (x: Tensor) => Tensor) => {
+    const before = live();
+    return engine.scope(() => {
+      const y = engine.scope(() => op(sin(x)));
+      return (live() - before) / (4 * y.size) - 1;
+    });
+  };
+  expect(
+    [
+      (h: Tensor) => add(h, 2),
+      (h: Tensor) => sub(2, h),
+      (h: Tensor) => mul(h, 2),
+      (h: Tensor) => div(h, 2),
+      (h: Tensor) => div(2, h),
+      (h: Tensor) => maximum(h, 0),
+    ].map(keptBy),
+  ).toEqual([0, 0, 0, 0, 1, 1]);
 });
 
 describe("messages", () => {

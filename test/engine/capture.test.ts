@@ -256,6 +256,20 @@ describe("disposing", () => {
     expect(await engine.scope(() => sum(x)).item()).toBe(5); // the engine goes on
     x.dispose();
   });
+
+  test("twice is once, and there is no replay afterwards", () => {
+    using x = engine.ones([5]);
+    const capture = engine.capture(() => add(x, 1));
+    const before = memory();
+    capture.dispose();
+    const after = memory();
+    expect(after.live).toBeLessThan(before.live);
+    capture.dispose();
+    expect(memory()).toEqual(after);
+    expect(() => capture.replay()).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: replay: got a capture that was disposed, expected one in use; capture the step again]`,
+    );
+  });
 });
 
 describe("messages", () => {
@@ -274,6 +288,13 @@ describe("messages", () => {
     );
     capture.dispose();
     x.dispose();
+  });
+
+  test("a captured step takes no values from the host", () => {
+    using x = engine.ones([2]);
+    expect(() => engine.capture(() => x.write(new Float32Array(2)))).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: write: got values for a tensor [2] within capture, whose replays would not write them; write before each replay instead]`,
+    );
   });
 
   test("a step that throws leaves the engine as it was", async () => {

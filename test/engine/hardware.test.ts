@@ -59,7 +59,7 @@ describe("limits", () => {
     const y = own.scope(() => add(x, x));
     expect(await y.data()).toEqual(data.map((v) => 2 * v));
     expect(() => sum(x)).toThrow(
-      "reduce: x [25001] takes 100004 bytes, this adapter binds at most 100000 bytes at once; use a smaller batch",
+      "reduce: x [25001] takes 100004 bytes, this adapter binds at most 100000 bytes at once; use a smaller batch, image or parameter",
     );
     const total = own.scope(() => sum(own.ones([25_000])));
     expect(await total.item()).toBe(25_000);

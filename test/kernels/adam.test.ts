@@ -300,6 +300,15 @@ describe("the optimizers", () => {
     for (const t of [w, b, ...params.values()]) t.dispose();
   });
 
+  test("one tensor under two names is refused", () => {
+    const { params } = make();
+    const tied = new Map([...params, ["again", params.get("w")!]]);
+    expect(() => new Adam(tied, { lr: 1 })).toThrow(
+      "Adam: got w and again in one memory, expected each parameter once; give a shared one under one name",
+    );
+    for (const t of params.values()) t.dispose();
+  });
+
   test("options out of range", () => {
     const { params } = make();
     expect(() => new Adam(params, { lr: 0 })).toThrowErrorMatchingInlineSnapshot(

@@ -79,10 +79,10 @@ describe("whole or not at all", () => {
     const image = small.zeros([1, 3, 400, 400]);
     const weight = small.zeros([2, 3, 3, 3]);
     expect(() => conv2d(image, weight, undefined, { padding: 1 })).toThrow(
-      /^conv_\w+: x \[1,3,400,400\] takes 1.8 MiB, this adapter binds at most 1.0 MiB at once; use a smaller batch$/,
+      /^conv_\w+: x \[1,3,400,400\] takes 1.8 MiB, this adapter binds at most 1.0 MiB at once; use a smaller batch, image or parameter$/,
     );
     expect(() => sum(image)).toThrowErrorMatchingInlineSnapshot(
-      `[DeviceError: reduce: x [1,3,400,400] takes 1.8 MiB, this adapter binds at most 1.0 MiB at once; use a smaller batch]`,
+      `[DeviceError: reduce: x [1,3,400,400] takes 1.8 MiB, this adapter binds at most 1.0 MiB at once; use a smaller batch, image or parameter]`,
     );
     expect(() => matmul(small.zeros([600, 500]), small.zeros([500, 3]))).toThrow(DeviceError);
     expect(() => sum(image)).toThrow(expect.objectContaining({ kernel: "reduce" }));
@@ -95,7 +95,7 @@ describe("whole or not at all", () => {
     const [x, y] = [small.zeros([SIZE - 300_000]), small.zeros([SIZE])];
     const copy = () => small.launchLinear(unary, { op: "copy", vecs: 1 }, { x, y }, { a: 0 }, SIZE);
     expect(copy).toThrowErrorMatchingInlineSnapshot(
-      `[DeviceError: unary: x [400001] takes 1.5 MiB, this adapter binds at most 1.0 MiB at once; use a smaller batch]`,
+      `[DeviceError: unary: x [400001] takes 1.5 MiB, this adapter binds at most 1.0 MiB at once; use a smaller batch, image or parameter]`,
     );
     await small.sync();
     for (const t of [x, y]) t.dispose();

@@ -48,6 +48,39 @@ describe("names", () => {
   });
 });
 
+describe("fields", () => {
+  class Tied extends Module<[x: Tensor], Tensor> {
+    readonly first = new Linear(new Init(engine, 1), 2, 2);
+    readonly second = this.first;
+    readonly steps = engine.untrack(engine.tensor(new Int32Array([7])));
+    last: Tensor | undefined;
+
+    forward(x: Tensor): Tensor {
+      this.last = engine.untrack(this.first.run(x));
+      return this.second.run(this.last);
+    }
+  }
+
+  test("that share parameters train them once, and values computed of them are none", () => {
+    const tied = new Tied();
+    const names = ["first.weight", "first.bias", "second.weight", "second.bias", "steps"];
+    engine.scope(() => void tied.run(engine.ones([1, 2])));
+    expect([...tied.parameters().keys()]).toEqual(["first.weight", "first.bias"]);
+    expect(countParameters(tied)).toBe(6);
+    expect([...tied.named()].map(([name]) => name)).toEqual(names);
+    tied.dispose();
+  });
+
+  test("of integers go out and come back", async () => {
+    const tied = new Tied();
+    const state = await tied.state();
+    tied.steps.write(new Int32Array([1]));
+    tied.load(state);
+    expect(await tied.steps.item()).toBe(7);
+    tied.dispose();
+  });
+});
+
 describe("state", () => {
   test("goes out and comes back", async () => {
     const other = new Net(new Init(engine, 8));

@@ -1,0 +1,46 @@
+import { type BinaryName, binaryScalar } from "../../kernels/binary.ts";
+import { vecsPerThread } from "../../kernels/lanewise.ts";
+import { defineOp } from "../op.ts";
+import { type Array64, scalar } from "../oracle/array.ts";
+import { applyBinary } from "../oracle/binary.ts";
+import { numberOf, type ScalarLike } from "../scalar.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** What an elementwise op of a tensor and a host number needs beside its kernel. */
+export interface ByNumberSpec {
+  /** dL/dx of op(x, s), from dz = dL/dz and of x and z what it saves. */
+  readonly rule: (c: { x: Tensor; s: ScalarLike; z: Tensor; dz: Tensor }) => Tensor | undefined;
+  readonly saves: Saves;
+}
+
+/** What an op's derivative reads. */
+export type Saves = "nothing" | "inputs" | "inputs and output";
+
+/** The same for `defineOp`, of an op with these inputs. */
+export const saved = (saves: Saves, inputs: number[]) => ({
+  inputs: saves === "nothing" ? [] : inputs,
+  output: saves === "inputs and output",
+});
+
+/** A binary kernel in float64. */
+export function mathematics(op: BinaryName, x: Array64, y: Array64): Array64 {
+  if (op === "rsub") return applyBinary("sub", y, x);
+  if (op === "lessEqual") return applyBinary("greaterEqual", y, x);
+  return op === "rdiv" ? applyBinary("div", y, x) : applyBinary(op, x, y);
+}
+
+/** op(x, s) of a tensor and a host number. */
+export function byNumber(op: BinaryName, spec: ByNumberSpec) {
+  return defineOp<{ s: ScalarLike }>({
+    name: `${op}_scalar`,
+    forward: (engine, [x], { s }) => {
+      const z = engine.empty(x!.shape);
+      const variant = { op, vecs: vecsPerThread(engine.hardware) };
+      engine.launchLinear(binaryScalar, variant, { x: x!, z }, { s }, x!.size);
+      return z;
+    },
+    vjp: ({ inputs: [x], y: z, dy, attrs: { s } }) => [spec.rule({ x: x!, s, z: z!, dz: dy })],
+    saves: saved(spec.saves, [0]),
+    oracle: ([x], { s }) => mathematics(op, x!, scalar(numberOf(s))),
+  });
+}
