@@ -13,7 +13,7 @@ export function byteImages(
     ...shape,
     image(i, out, offset) {
       const { bytes, start } = bytesOf(i);
-      for (let p = 0; p < size; p++) out[offset + p] = bytes[start + p] / 255;
+      for (let p = 0; p < size; p++) out[offset + p] = bytes[start + p]! / 255;
     },
   };
 }

@@ -10,8 +10,8 @@ export const SOURCE = "cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~k
 export function recordImages(records: readonly Uint8Array[]): ImageSet {
   const shape = { name: "cifar10", count: records.length, channels: 3, height: SIDE, width: SIDE };
   return {
-    ...byteImages(shape, (i) => ({ bytes: records[i], start: 1 })),
-    label: (i) => records[i][0],
+    ...byteImages(shape, (i) => ({ bytes: records[i]!, start: 1 })),
+    label: (i) => records[i]![0]!,
   };
 }
 
@@ -27,10 +27,10 @@ export function parseRecords(bytes: Uint8Array, name: string): Uint8Array[] {
   const records = Array.from({ length: bytes.length / RECORD }, (_, n) =>
     bytes.subarray(n * RECORD, (n + 1) * RECORD),
   );
-  const foreign = records.findIndex((record) => record[0] > 9);
+  const foreign = records.findIndex((record) => record[0]! > 9);
   if (foreign >= 0) {
     throw new UsageError(
-      `cifar10: got label ${records[foreign][0]} in record ${foreign} of ${name}, expected 0 to 9; ` +
+      `cifar10: got label ${records[foreign]![0]} in record ${foreign} of ${name}, expected 0 to 9; ` +
         `the file is of another format (CIFAR-100 has two labels a record), unpack ${SOURCE}`,
     );
   }

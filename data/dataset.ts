@@ -24,7 +24,7 @@ export function toBatch(set: ImageSet, indices: ArrayLike<number>): Float32Array
   const size = imageSize(set);
   const out = new Float32Array(indices.length * size);
   for (let n = 0; n < indices.length; n++) {
-    const i = indices[n];
+    const i = indices[n]!;
     if (!Number.isInteger(i) || i < 0 || i >= set.count) {
       throw new UsageError(
         `toBatch: got index ${i}, expected 0 to ${set.count - 1} (${set.name} has ${set.count} images); ` +
@@ -33,7 +33,7 @@ export function toBatch(set: ImageSet, indices: ArrayLike<number>): Float32Array
     }
   }
   set.expect?.(indices);
-  for (let n = 0; n < indices.length; n++) set.image(indices[n], out, n * size);
+  for (let n = 0; n < indices.length; n++) set.image(indices[n]!, out, n * size);
   return out;
 }
 
@@ -42,13 +42,13 @@ export function subset(set: ImageSet, indices: ArrayLike<number>, name = set.nam
   const { channels, height, width, label, expect } = set;
   return {
     ...{ name, count: indices.length, channels, height, width },
-    image: (i, out, offset) => set.image(indices[i], out, offset),
-    ...(label && { label: (i: number) => label.call(set, indices[i]) }),
+    image: (i, out, offset) => set.image(indices[i]!, out, offset),
+    ...(label && { label: (i: number) => label.call(set, indices[i]!) }),
     ...(expect && {
       expect: (soon: ArrayLike<number>) =>
         expect.call(
           set,
-          Uint32Array.from(soon, (i) => indices[i]),
+          Uint32Array.from(soon, (i) => indices[i]!),
         ),
     }),
   };
@@ -101,7 +101,7 @@ export function order(seed: number, epoch: number, count: number): Uint32Array {
   const indices = Uint32Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {
     const j = below(i + 1);
-    [indices[i], indices[j]] = [indices[j], indices[i]];
+    [indices[i], indices[j]] = [indices[j]!, indices[i]!];
   }
   return indices;
 }

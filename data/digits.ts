@@ -29,7 +29,7 @@ export function digits({ count = 12_000, seed = 0 }: { count?: number; seed?: nu
         drawDigit(i % 10, random(seed, i), bytes, i * pixels);
         drawn[i] = 1;
       }
-      for (let p = 0; p < pixels; p++) out[offset + p] = bytes[i * pixels + p] / 255;
+      for (let p = 0; p < pixels; p++) out[offset + p] = bytes[i * pixels + p]! / 255;
     },
     label: (i) => i % 10,
   };
@@ -38,7 +38,7 @@ export function digits({ count = 12_000, seed = 0 }: { count?: number; seed?: nu
 /** Draws one digit by one hand into 28 * 28 bytes of out from offset on, which must be zero before. */
 function drawDigit(digit: number, r: Random, out: Uint8Array, offset: number): void {
   const unsteadiness = r.between(0.005, 0.03);
-  const lines = hands[digit](r).map((stroke) => trace(shake(stroke, unsteadiness, r)));
+  const lines = hands[digit]!(r).map((stroke) => trace(shake(stroke, unsteadiness, r)));
   slant(lines, r);
   const pen = r.between(0.85, 1.9);
   place(lines, pen, r);

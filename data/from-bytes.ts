@@ -56,5 +56,5 @@ export function imagesFromBytes(
   const images = files.map(({ name, bytes }) => prepare(decodeImage(view(bytes), name), name));
   const { size, channels } = preparation;
   const shape = { name: "images", count: files.length, channels, height: size, width: size };
-  return byteImages(shape, (i) => ({ bytes: images[i], start: 0 }));
+  return byteImages(shape, (i) => ({ bytes: images[i]!, start: 0 }));
 }

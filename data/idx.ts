@@ -35,7 +35,7 @@ export function idxImages(images: NamedBytes, labels?: NamedBytes): ImageSet {
         `download both from the same source`,
     );
   }
-  return { ...set, label: (i) => classes[i] };
+  return { ...set, label: (i) => classes[i]! };
 }
 
 /**

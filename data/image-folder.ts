@@ -36,5 +36,5 @@ export function imageFolder(
   const prepare = preparer(preparation);
   const images = paths.map((path) => join(folder, path)).map((path) => prepare(readImage(path), path));
   const shape = { name: folder, count: paths.length, channels, height: size, width: size };
-  return byteImages(shape, (i) => ({ bytes: images[i], start: 0 }));
+  return byteImages(shape, (i) => ({ bytes: images[i]!, start: 0 }));
 }

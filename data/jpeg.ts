@@ -30,7 +30,8 @@ export function decodeJpeg(bytes: Uint8Array): Raster {
   });
   const pixels = width * height;
   const values = new Float32Array(3 * pixels);
-  for (let p = 0; p < pixels; p++) for (let c = 0; c < 3; c++) values[c * pixels + p] = data[3 * p + c] / 255;
+  for (let p = 0; p < pixels; p++)
+    for (let c = 0; c < 3; c++) values[c * pixels + p] = data[3 * p + c]! / 255;
   if (halved) {
     for (const plane of [1, 2].map((c) => values.subarray(c * pixels, (c + 1) * pixels))) {
       if (halved.across) interpolate(plane, height, width, { step: 1, every: width });
@@ -55,11 +56,11 @@ function interpolate(
   const last = samples.length - 1;
   for (let line = 0; line < lines; line++) {
     const start = line * every;
-    for (let j = 0; j <= last; j++) samples[j] = plane[start + 2 * j * step];
+    for (let j = 0; j <= last; j++) samples[j] = plane[start + 2 * j * step]!;
     for (let x = 0; x < length; x++) {
       const own = x >> 1;
       const other = Math.min(last, Math.max(0, x & 1 ? own + 1 : own - 1));
-      plane[start + x * step] = 0.75 * samples[own] + 0.25 * samples[other];
+      plane[start + x * step] = 0.75 * samples[own]! + 0.25 * samples[other]!;
     }
   }
 }
@@ -68,8 +69,8 @@ function interpolate(
 function toRgb(values: Float32Array, pixels: number): void {
   const clamped = (v: number) => Math.min(1, Math.max(0, v));
   for (let p = 0; p < pixels; p++) {
-    const y = values[p];
-    const [blue, red] = [values[pixels + p] - 128 / 255, values[2 * pixels + p] - 128 / 255];
+    const y = values[p]!;
+    const [blue, red] = [values[pixels + p]! - 128 / 255, values[2 * pixels + p]! - 128 / 255];
     values[p] = clamped(y + 1.402 * red);
     values[pixels + p] = clamped(y - 0.344136 * blue - 0.714136 * red);
     values[2 * pixels + p] = clamped(y + 1.772 * blue);
@@ -81,15 +82,15 @@ function halvedChroma(bytes: Uint8Array): { across: boolean; down: boolean } | u
   for (
     let at = 2;
     at + 4 < bytes.length && bytes[at] === 0xff;
-    at += 2 + bytes[at + 2] * 256 + bytes[at + 3]
+    at += 2 + bytes[at + 2]! * 256 + bytes[at + 3]!
   ) {
-    const marker = bytes[at + 1];
+    const marker = bytes[at + 1]!;
     if (marker === APPLICATION_14) return undefined;
     if (marker < 0xc0 || marker > 0xc2) continue;
     if (bytes[at + 9] !== 3) return undefined;
     const [luma, blue, red] = [0, 1, 2].map((k) => bytes[at + 11 + 3 * k]); // factors across and down, 4 bits each
     if (blue !== 0x11 || red !== 0x11) return undefined;
-    const [across, down] = [luma >> 4, luma & 15];
+    const [across, down] = [luma! >> 4, luma! & 15];
     if (across * down === 1 || across > 2 || down > 2) return undefined;
     return { across: across === 2, down: down === 2 };
   }

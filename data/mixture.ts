@@ -24,7 +24,7 @@ export function mixture(components: readonly Component[]): Mixture {
   const logTerms = (x: number, y: number, sigma: number) => {
     const terms = components.map((c) => {
       const variance = c.sigma ** 2 + sigma ** 2;
-      const distance = (x - c.mean[0]) ** 2 + (y - c.mean[1]) ** 2;
+      const distance = (x - c.mean[0]!) ** 2 + (y - c.mean[1]!) ** 2;
       return Math.log(c.weight / (2 * Math.PI * variance)) - distance / (2 * variance);
     });
     const most = Math.max(...terms);
@@ -37,18 +37,18 @@ export function mixture(components: readonly Component[]): Mixture {
     draw(r) {
       let left = r.uniform();
       const chosen = components.find((c) => (left -= c.weight) < 0) ?? components.at(-1)!;
-      return [chosen.mean[0] + chosen.sigma * r.normal(), chosen.mean[1] + chosen.sigma * r.normal()];
+      return [chosen.mean[0]! + chosen.sigma * r.normal(), chosen.mean[1]! + chosen.sigma * r.normal()];
     },
 
     score(points, sigma = 0) {
       const out = new Float64Array(points.length);
       for (let i = 0; i < points.length; i += 2) {
-        const [x, y] = [points[i], points[i + 1]];
+        const [x, y] = [points[i]!, points[i + 1]!];
         const { terms, total } = logTerms(x, y, sigma);
         components.forEach((c, k) => {
-          const pull = Math.exp(terms[k] - total) / (c.sigma ** 2 + sigma ** 2); // responsibility / variance
-          out[i] += pull * (c.mean[0] - x);
-          out[i + 1] += pull * (c.mean[1] - y);
+          const pull = Math.exp(terms[k]! - total) / (c.sigma ** 2 + sigma ** 2); // responsibility / variance
+          out[i]! += pull * (c.mean[0]! - x);
+          out[i + 1]! += pull * (c.mean[1]! - y);
         });
       }
       return out;
@@ -57,7 +57,7 @@ export function mixture(components: readonly Component[]): Mixture {
     logDensity(points, sigma = 0) {
       return Float64Array.from(
         { length: points.length / 2 },
-        (_, i) => logTerms(points[2 * i], points[2 * i + 1], sigma).total,
+        (_, i) => logTerms(points[2 * i]!, points[2 * i + 1]!, sigma).total,
       );
     },
   };

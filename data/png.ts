@@ -25,9 +25,9 @@ export function decodePng(bytes: Uint8Array): Raster {
   const values = new Float32Array(colours * pixels);
   for (let p = 0; p < pixels; p++) {
     const at = p * channels;
-    const opacity = alpha ? samples[at + colours] / most : isKeyedOut(png, samples, at) ? 0 : 1;
+    const opacity = alpha ? samples[at + colours]! / most : isKeyedOut(png, samples, at) ? 0 : 1;
     for (let c = 0; c < colours; c++)
-      values[c * pixels + p] = 1 - opacity + opacity * (samples[at + c] / most);
+      values[c * pixels + p] = 1 - opacity + opacity * (samples[at + c]! / most);
   }
   return { channels: colours, height: png.height, width: png.width, values };
 }
@@ -49,7 +49,7 @@ function requireReadable({ width, height, depth, palette }: DecodedPng, bytes: U
  * a byte).
  */
 function unpack(png: DecodedPng): { samples: ArrayLike<number>; channels: number; most: number } {
-  if (png.palette) return { samples: convertIndexedToRgb(png), channels: png.palette[0].length, most: 255 };
+  if (png.palette) return { samples: convertIndexedToRgb(png), channels: png.palette[0]!.length, most: 255 };
   const { width, height, channels, depth, data } = png;
   const most = 2 ** depth - 1;
   if (depth >= 8) return { samples: data, channels, most };
@@ -57,7 +57,7 @@ function unpack(png: DecodedPng): { samples: ArrayLike<number>; channels: number
   const rowBytes = Math.ceil((width * depth) / 8);
   const samples = Uint8Array.from({ length: width * height }, (_, p) => {
     const bit = (p % width) * depth;
-    const byte = data[Math.floor(p / width) * rowBytes + (bit >> 3)];
+    const byte = data[Math.floor(p / width) * rowBytes + (bit >> 3)]!;
     return (byte >> (8 - depth - (bit & 7))) & most;
   });
   return { samples, channels, most };

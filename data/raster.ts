@@ -23,9 +23,9 @@ export function rasterise(
 ): void {
   for (const { line, radius } of inks) {
     for (let k = 1; k < line.length; k++) {
-      const [ax, ay] = line[k - 1];
-      const [bx, by] = line[k];
-      const [ra, rb] = [radius[k - 1], radius[k]];
+      const [ax, ay] = line[k - 1]!;
+      const [bx, by] = line[k]!;
+      const [ra, rb] = [radius[k - 1]!, radius[k]!];
       const [dx, dy] = [bx - ax, by - ay];
       const perLength = 1 / Math.max(dx * dx + dy * dy, 1e-12);
       const reach = Math.max(ra, rb) + softness / 2;
@@ -43,7 +43,7 @@ export function rasterise(
           const inside = ra + along * (rb - ra) - Math.sqrt(ex * ex + ey * ey);
           const value = Math.round(255 * Math.min(1, 0.5 + inside / softness));
           const at = offset + y * size + x;
-          if (value > out[at]) out[at] = value;
+          if (value > out[at]!) out[at] = value;
         }
       }
     }

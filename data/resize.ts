@@ -45,20 +45,20 @@ export function squareResizer(
     for (let line = 0; line < channels * crop; line++) {
       const row = (Math.floor(line / crop) * height + top + (line % crop)) * width + left;
       for (let x = 0; x < size; x++) {
-        const { start, weights } = taps[x];
+        const { start, weights } = taps[x]!;
         let sum = 0;
-        for (let k = 0; k < weights.length; k++) sum += weights[k] * values[row + start + k];
+        for (let k = 0; k < weights.length; k++) sum += weights[k]! * values[row + start + k]!;
         narrowed[line * size + x] = sum;
       }
     }
 
     const out = new Float32Array(channels * size * size); // [C,crop,size] -> [C,size,size]
     for (let line = 0; line < channels * size; line++) {
-      const { start, weights } = taps[line % size];
+      const { start, weights } = taps[line % size]!;
       const first = Math.floor(line / size) * crop + start;
       for (let x = 0; x < size; x++) {
         let sum = 0;
-        for (let k = 0; k < weights.length; k++) sum += weights[k] * narrowed[(first + k) * size + x];
+        for (let k = 0; k < weights.length; k++) sum += weights[k]! * narrowed[(first + k) * size + x]!;
         out[line * size + x] = sum;
       }
     }

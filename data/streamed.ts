@@ -64,7 +64,7 @@ export function streamed(
   const asked = new Set<number>();
   const ready = new Map<number, Uint8Array | UsageError>(); // and not read yet
   const stats: StreamStats = { waited: 0, decoded: 0, held: 0, peak: 0 };
-  const path = (i: number) => join(folder, paths[i]);
+  const path = (i: number) => join(folder, paths[i]!);
 
   const ask = (i: number) => {
     asked.add(i);
@@ -107,12 +107,12 @@ export function streamed(
     ...shape,
     image(i, out, offset) {
       const bytes = bytesOf(i);
-      for (let p = 0; p < pixels; p++) out[offset + p] = bytes[p] / 255;
+      for (let p = 0; p < pixels; p++) out[offset + p] = bytes[p]! / 255;
     },
     expect(indices) {
       collect();
       for (let n = 0; n < indices.length && asked.size + ready.size < told; n++) {
-        const i = indices[n];
+        const i = indices[n]!;
         if (!kept.has(i) && !asked.has(i) && !ready.has(i)) ask(i);
       }
     },

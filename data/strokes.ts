@@ -12,9 +12,9 @@ export type Polyline = [x: number, y: number][];
  * The curve through the points of a stroke: a Catmull-Rom spline from corner to corner, steps pieces a span.
  */
 export function trace(stroke: Stroke, steps = 5): Polyline {
-  const line: Polyline = [[stroke[0][0], stroke[0][1]]];
+  const line: Polyline = [[stroke[0]![0], stroke[0]![1]]];
   for (let from = 0, to = 1; to < stroke.length; to++) {
-    if (stroke[to][2] !== "corner" && to < stroke.length - 1) continue;
+    if (stroke[to]![2] !== "corner" && to < stroke.length - 1) continue;
     traceRun(stroke.slice(from, to + 1), steps, line);
     from = to;
   }
@@ -27,11 +27,11 @@ export function trace(stroke: Stroke, steps = 5): Polyline {
  */
 function traceRun(run: Stroke, steps: number, line: Polyline): void {
   if (run.length === 2) {
-    line.push([run[1][0], run[1][1]]);
+    line.push([run[1]![0], run[1]![1]]);
     return;
   }
   const mirror = (end: Point, inner: Point): Point => [2 * end[0] - inner[0], 2 * end[1] - inner[1]];
-  const p = [mirror(run[0], run[1]), ...run, mirror(run.at(-1)!, run.at(-2)!)];
+  const p = [mirror(run[0]!, run[1]!), ...run, mirror(run.at(-1)!, run.at(-2)!)];
   for (let i = 1; i < p.length - 2; i++) {
     for (let s = 1; s <= steps; s++) {
       const t = s / steps;
@@ -41,7 +41,7 @@ function traceRun(run: Stroke, steps: number, line: Polyline): void {
 }
 
 function catmullRom(p: Stroke, i: number, axis: 0 | 1, t: number): number {
-  const [a, b, c, d] = [p[i - 1][axis], p[i][axis], p[i + 1][axis], p[i + 2][axis]];
+  const [a, b, c, d] = [p[i - 1]![axis], p[i]![axis], p[i + 1]![axis], p[i + 2]![axis]];
   return b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)));
 }
 

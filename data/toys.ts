@@ -31,7 +31,7 @@ export const eightGaussians: Toy & Mixture = mixtureToy(
 
 /** Four rings of radius 1, 2, 3 and 4, equally bright along their length, 0.08 thick. */
 export const rings = toy("rings", (r) => {
-  const radius = [1, 2, 2, 3, 3, 3, 4, 4, 4, 4][r.below(10)] + 0.08 * r.normal(); // as often as long
+  const radius = [1, 2, 2, 3, 3, 3, 4, 4, 4, 4][r.below(10)]! + 0.08 * r.normal(); // as often as long
   const angle = r.between(0, 2 * Math.PI);
   return [radius * Math.cos(angle), radius * Math.sin(angle)];
 });

@@ -66,7 +66,7 @@ function visibleRuns({ name, x, y }: Series, logY: boolean): Point[][] {
   const runs: Point[][] = [];
   let open = false;
   for (let i = 0; i < x.length; i++) {
-    const point = [x[i], y[i]] as const;
+    const point = [x[i]!, y[i]!] as const;
     const visible = point.every(Number.isFinite) && (!logY || point[1] > 0);
     if (visible && open) runs.at(-1)!.push(point);
     else if (visible) runs.push([point]);
@@ -106,7 +106,7 @@ function legendEntry(name: string, i: number): string {
   return swatch + text(x + 27, y + 4, name);
 }
 
-const colour = (i: number) => COLOURS[i % COLOURS.length];
+const colour = (i: number) => COLOURS[i % COLOURS.length]!;
 
 const round = (pixels: number) => Number(pixels.toFixed(1));
 

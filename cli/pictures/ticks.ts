@@ -16,7 +16,7 @@ export function linearAxis(values: readonly number[], count = 5): Axis {
   const from = Math.floor((least - room) / step + 1e-9);
   const to = Math.ceil((most + room) / step - 1e-9);
   const ticks = Array.from({ length: to - from + 1 }, (_, i) => tidy((from + i) * step));
-  return { low: ticks[0], high: ticks.at(-1)!, ticks };
+  return { low: ticks[0]!, high: ticks.at(-1)!, ticks };
 }
 
 /**
@@ -33,7 +33,7 @@ export function logAxis(values: readonly number[]): Axis {
   const ticks: number[] = [];
   for (let power = from; power <= to; power += stride)
     ticks.push(...marks.map((mark) => tidy(mark * 10 ** power)));
-  const low = ticks.findLast((tick) => tick <= least * (1 + 1e-9)) ?? ticks[0];
+  const low = ticks.findLast((tick) => tick <= least * (1 + 1e-9)) ?? ticks[0]!;
   const high = ticks.find((tick) => tick >= most * (1 - 1e-9) && tick > low) ?? tidy(10 ** to);
   return { low, high, ticks: ticks.filter((tick) => tick >= low && tick <= high) };
 }

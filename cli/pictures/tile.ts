@@ -43,7 +43,7 @@ export function tile(who: string, images: Float32Array, options: GridOptions): P
       for (let x = 0; x < w * scale; x++) {
         const from = i * c * h * w + Math.floor(y / scale) * w + Math.floor(x / scale);
         const to = ((top + y) * width + left + x) * c;
-        for (let k = 0; k < c; k++) data[to + k] = 255 * images[from + k * h * w];
+        for (let k = 0; k < c; k++) data[to + k] = 255 * images[from + k * h * w]!;
       }
     }
   }

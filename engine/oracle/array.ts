@@ -35,7 +35,7 @@ export function strides(shape: Shape): number[] {
 
 /** Flat position of a multi-index. */
 export function offsetOf(index: readonly number[], steps: readonly number[]): number {
-  return index.reduce((offset, i, axis) => offset + i * steps[axis], 0);
+  return index.reduce((offset, i, axis) => offset + i * steps[axis]!, 0);
 }
 
 /** Visits every multi-index of a shape in row-major order. The index array is reused between calls. */
@@ -46,8 +46,8 @@ export function forEachIndex(shape: Shape, visit: (index: readonly number[], fla
   for (let flat = 0; flat < size; flat++) {
     visit(index, flat);
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      index[axis] += 1;
-      if (index[axis] < shape[axis]) break;
+      index[axis]! += 1;
+      if (index[axis]! < shape[axis]!) break;
       index[axis] = 0;
     }
   }
@@ -83,7 +83,7 @@ export function map(x: Array64, f: (value: number, flat: number) => number): Arr
 /** Elementwise f of two arrays of one shape (no broadcasting; see binary.ts for that). */
 export function zip(a: Array64, b: Array64, f: (x: number, y: number) => number): Array64 {
   requireShape("zip", b, a.shape);
-  return map(a, (value, flat) => f(value, b.data[flat]));
+  return map(a, (value, flat) => f(value, b.data[flat]!));
 }
 
 /** y, or its sum with an array of its shape. */
@@ -99,6 +99,6 @@ export function requireShape(name: string, x: Array64, shape: Shape): void {
 /** The four lengths of an image batch or a convolution weight. */
 export function fourOf(x: Array64): [number, number, number, number] {
   if (x.shape.length !== 4) throw new RangeError(`fourOf: got [${x.shape}], expected four axes`);
-  const [n, c, h, w] = x.shape;
+  const [n, c, h, w] = x.shape as [number, number, number, number];
   return [n, c, h, w];
 }

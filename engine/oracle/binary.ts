@@ -31,5 +31,5 @@ export function where(cond: Array64, a: Array64, b: Array64): Array64 {
   const shape = broadcastShapes(cond.shape, broadcastShapes(a.shape, b.shape));
   const yes = broadcastTo(a, shape);
   const no = broadcastTo(b, shape);
-  return map(broadcastTo(cond, shape), (value, flat) => (value !== 0 ? yes.data[flat] : no.data[flat]));
+  return map(broadcastTo(cond, shape), (value, flat) => (value !== 0 ? yes.data[flat]! : no.data[flat]!));
 }

@@ -60,11 +60,11 @@ export function conv2d(x: Array64, w: Array64, bias: Array64 | null, attrs: Conv
   const y = zeros([batch, outChannels, outH, outW]);
   if (bias) {
     y.data.forEach((_, flat) => {
-      y.data[flat] = bias.data[Math.floor(flat / (outH * outW)) % bias.data.length];
+      y.data[flat] = bias.data[Math.floor(flat / (outH * outW)) % bias.data.length]!;
     });
   }
   forEachProduct(y, w, x, attrs, (yAt, wAt, xAt) => {
-    y.data[yAt] += w.data[wAt] * x.data[xAt];
+    y.data[yAt]! += w.data[wAt]! * x.data[xAt]!;
   });
   return y;
 }
@@ -82,9 +82,9 @@ export function conv2dInputGrad(
   w: Array64,
   attrs: Conv2dAttrs & { readonly inputSize: Pair },
 ): Array64 {
-  const dx = zeros([dy.shape[0], w.shape[1], ...attrs.inputSize]);
+  const dx = zeros([dy.shape[0]!, w.shape[1]!, ...attrs.inputSize]);
   forEachProduct(dy, w, dx, attrs, (yAt, wAt, xAt) => {
-    dx.data[xAt] += dy.data[yAt] * w.data[wAt];
+    dx.data[xAt]! += dy.data[yAt]! * w.data[wAt]!;
   });
   return dx;
 }
@@ -95,9 +95,9 @@ export function conv2dWeightGrad(
   x: Array64,
   attrs: Conv2dAttrs & { readonly kernelSize: Pair },
 ): Array64 {
-  const dw = zeros([dy.shape[1], x.shape[1], ...attrs.kernelSize]);
+  const dw = zeros([dy.shape[1]!, x.shape[1]!, ...attrs.kernelSize]);
   forEachProduct(dy, dw, x, attrs, (yAt, wAt, xAt) => {
-    dw.data[wAt] += dy.data[yAt] * x.data[xAt];
+    dw.data[wAt]! += dy.data[yAt]! * x.data[xAt]!;
   });
   return dw;
 }

@@ -68,7 +68,7 @@ function normalised(x: Array64, attrs: NormAttrs): Array64 {
   const xhat = zeros(x.shape);
   for (const { start, size, mean, rstd } of groupsOf(x, attrs)) {
     const shift = (attrs.meanSubtract ?? true) ? mean : 0;
-    for (let i = start; i < start + size; i++) xhat.data[i] = (x.data[i] - shift) * rstd;
+    for (let i = start; i < start + size; i++) xhat.data[i] = (x.data[i]! - shift) * rstd;
   }
   return xhat;
 }
@@ -88,7 +88,7 @@ function normalisedMeans(x: Array64, { plus, eps }: NormAttrs): { u: Float64Arra
   for (let n = 0; n < batch; n++) {
     const { mean, squares } = spread(mu.subarray(n * channels, (n + 1) * channels));
     rstd[n] = 1 / Math.sqrt(squares / (channels - 1) + eps);
-    for (let nc = n * channels; nc < (n + 1) * channels; nc++) u[nc] = (mu[nc] - mean) * rstd[n];
+    for (let nc = n * channels; nc < (n + 1) * channels; nc++) u[nc] = (mu[nc]! - mean) * rstd[n]!;
   }
   return { u, rstd };
 }
@@ -99,7 +99,7 @@ function at(parameter: Array64, nc: number): number {
 }
 
 function read(parameter: Parameter, nc: number, absent: number): number {
-  return parameter ? parameter.data[at(parameter, nc)] : absent;
+  return parameter ? parameter.data[at(parameter, nc)]! : absent;
 }
 
 const identity: UnaryFunction = (z) => z;
@@ -125,7 +125,7 @@ export function norm(
   const y = zeros(x.shape);
   y.data.forEach((_, i) => {
     const nc = Math.floor(i / (H * W));
-    const h = xhat.data[i] + read(alpha, nc, 1) * u[nc];
+    const h = xhat.data[i]! + read(alpha, nc, 1) * u[nc]!;
     y.data[i] = act(read(gamma, nc, 1) * h + read(beta, nc, 0), actAttrs);
   });
   return y;
@@ -157,14 +157,14 @@ export function normGrad(
     const nc = Math.floor(i / (H * W));
     const scale = read(gamma, nc, 1);
     const weight = read(alpha, nc, 1);
-    const h = xhat.data[i] + weight * means.u[nc];
+    const h = xhat.data[i]! + weight * means.u[nc]!;
     const dz = cotangent * actGrad(scale * h + read(beta, nc, 0), { slope: attrs.slope });
 
-    if (dgamma) dgamma.data[at(dgamma, nc)] += dz * h;
-    if (dbeta) dbeta.data[at(dbeta, nc)] += dz;
-    if (dalpha) dalpha.data[at(dalpha, nc)] += dz * scale * means.u[nc];
+    if (dgamma) dgamma.data[at(dgamma, nc)]! += dz * h;
+    if (dbeta) dbeta.data[at(dbeta, nc)]! += dz;
+    if (dalpha) dalpha.data[at(dalpha, nc)]! += dz * scale * means.u[nc]!;
     dxhat.data[i] = dz * scale;
-    du[nc] += dz * scale * weight;
+    du[nc]! += dz * scale * weight;
   });
 
   const dx = zeros(x.shape);
@@ -185,12 +185,12 @@ function addThroughGroups(dx: Array64, x: Array64, dxhat: Array64, attrs: NormAt
     let sum = 0;
     let drstd = 0;
     for (let i = start; i < start + size; i++) {
-      sum += dxhat.data[i];
-      drstd += dxhat.data[i] * (x.data[i] - shift);
+      sum += dxhat.data[i]!;
+      drstd += dxhat.data[i]! * (x.data[i]! - shift);
     }
     for (let i = start; i < start + size; i++) {
-      dx.data[i] += rstd * (dxhat.data[i] - (centred ? sum / size : 0));
-      dx.data[i] -= (drstd * rstd ** 3 * (x.data[i] - mean)) / D;
+      dx.data[i]! += rstd * (dxhat.data[i]! - (centred ? sum / size : 0));
+      dx.data[i]! -= (drstd * rstd ** 3 * (x.data[i]! - mean)) / D;
     }
   }
 }
@@ -211,12 +211,12 @@ function addThroughMeans(
     let sum = 0;
     let along = 0;
     for (let nc = n * channels; nc < (n + 1) * channels; nc++) {
-      sum += du[nc];
-      along += du[nc] * u[nc];
+      sum += du[nc]!;
+      along += du[nc]! * u[nc]!;
     }
     for (let nc = n * channels; nc < (n + 1) * channels; nc++) {
-      const dmu = rstd[n] * (du[nc] - sum / channels - (u[nc] * along) / (channels - 1));
-      for (let i = nc * H * W; i < (nc + 1) * H * W; i++) dx.data[i] += dmu / (H * W);
+      const dmu = rstd[n]! * (du[nc]! - sum / channels - (u[nc]! * along) / (channels - 1));
+      for (let i = nc * H * W; i < (nc + 1) * H * W; i++) dx.data[i]! += dmu / (H * W);
     }
   }
 }

@@ -20,8 +20,8 @@ function mulHigh(a: number, b: number): number {
  * between them. Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
  */
 export function philox4x32(counter: Four, key: Key): Four {
-  let [c0, c1, c2, c3] = counter.map((word) => word >>> 0);
-  let [k0, k1] = key.map((word) => word >>> 0);
+  let [c0, c1, c2, c3] = counter.map((word) => word >>> 0) as [number, number, number, number];
+  let [k0, k1] = key.map((word) => word >>> 0) as [number, number];
 
   for (let round = 0; round < 10; round++) {
     const high0 = mulHigh(MULTIPLIERS[0], c0);

@@ -51,7 +51,7 @@ function forEachWindow(
   attrs: PoolAttrs,
   visit: (out: number, map: number, pixels: readonly number[]) => void,
 ): void {
-  const [batch, channels, outH, outW] = pooled;
+  const [batch, channels, outH, outW] = pooled as [number, number, number, number];
   for (let oh = 0; oh < outH; oh++) {
     for (let ow = 0; ow < outW; ow++) {
       const pixels = windowPixels(oh, ow, size, attrs);
@@ -74,7 +74,7 @@ export function avgPool2d(x: Array64, attrs: AvgPoolAttrs): Array64 {
   const [batch, channels, H, W] = fourOf(x);
   const y = zeros(pooledShape(batch, channels, [H, W], attrs));
   forEachWindow(y.shape, [H, W], attrs, (out, map, pixels) => {
-    for (const pixel of pixels) y.data[out] += x.data[map + pixel] / divisor(pixels, attrs);
+    for (const pixel of pixels) y.data[out]! += x.data[map + pixel]! / divisor(pixels, attrs);
   });
   return y;
 }
@@ -85,7 +85,7 @@ export function avgPool2dGrad(dy: Array64, attrs: AvgPoolAttrs & { readonly inpu
   requireShape("avgPool2dGrad", dy, pooledShape(batch, channels, attrs.inputSize, attrs));
   const dx = zeros([batch, channels, ...attrs.inputSize]);
   forEachWindow(dy.shape, attrs.inputSize, attrs, (out, map, pixels) => {
-    for (const pixel of pixels) dx.data[map + pixel] += dy.data[out] / divisor(pixels, attrs);
+    for (const pixel of pixels) dx.data[map + pixel]! += dy.data[out]! / divisor(pixels, attrs);
   });
   return dx;
 }
@@ -103,8 +103,8 @@ export function maxPool2d(x: Array64, attrs: PoolAttrs): { y: Array64; index: Ar
     y.data[out] = Number.NEGATIVE_INFINITY;
     index.data[out] = -1;
     for (const pixel of pixels) {
-      if (x.data[map + pixel] <= y.data[out]) continue;
-      y.data[out] = x.data[map + pixel];
+      if (x.data[map + pixel]! <= y.data[out]!) continue;
+      y.data[out] = x.data[map + pixel]!;
       index.data[out] = pixel;
     }
   });
@@ -118,7 +118,7 @@ export function maxPool2dGrad(dy: Array64, index: Array64, inputSize: Pair): Arr
   const dx = zeros([batch, channels, ...inputSize]);
   dy.data.forEach((value, out) => {
     const map = Math.floor(out / (outH * outW)) * inputSize[0] * inputSize[1];
-    if (index.data[out] >= 0) dx.data[map + index.data[out]] += value;
+    if (index.data[out]! >= 0) dx.data[map + index.data[out]!]! += value;
   });
   return dx;
 }

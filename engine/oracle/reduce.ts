@@ -17,7 +17,7 @@ function fold(x: Array64, axes: Axes, start: number, f: (total: number, value: n
   const y = map(zeros(kept), () => start);
   forEachIndex(x.shape, (index, flat) => {
     const at = offsetOf(index, steps);
-    y.data[at] = f(y.data[at], x.data[flat]);
+    y.data[at] = f(y.data[at]!, x.data[flat]!);
   });
   return y;
 }
@@ -53,7 +53,7 @@ export function mean(x: Array64, axes: Axes, keepDims = false): Array64 {
 export function logsumexp(x: Array64, axes: Axes, keepDims = false): Array64 {
   const peak = max(x, axes, true);
   const shift = broadcastTo(peak, x.shape);
-  const shifted = map(x, (value, flat) => Math.exp(value - shift.data[flat]));
-  const total = map(sum(shifted, axes, true), (value, flat) => Math.log(value) + peak.data[flat]);
+  const shifted = map(x, (value, flat) => Math.exp(value - shift.data[flat]!));
+  const total = map(sum(shifted, axes, true), (value, flat) => Math.log(value) + peak.data[flat]!);
   return finish(total, axes, keepDims);
 }

@@ -56,11 +56,11 @@ function forEachTerm(
 
 /** x [N,C,H,W] -> [N,C,...size]. */
 export function resizeBilinear(x: Array64, { size, alignCorners }: ResizeBilinearAttrs): Array64 {
-  const y = zeros([x.shape[0], x.shape[1], ...size]);
+  const y = zeros([x.shape[0]!, x.shape[1]!, ...size]);
   const sources = (i: number, input: number, output: number) =>
     bilinearSources(i, input, output, alignCorners);
   forEachTerm(x, y, sources, (yAt, xAt, weight) => {
-    y.data[yAt] += weight * x.data[xAt];
+    y.data[yAt]! += weight * x.data[xAt]!;
   });
   return y;
 }
@@ -70,29 +70,29 @@ export function resizeBilinearGrad(
   dy: Array64,
   attrs: ResizeBilinearAttrs & { readonly inputSize: Pair },
 ): Array64 {
-  const dx = zeros([dy.shape[0], dy.shape[1], ...attrs.inputSize]);
+  const dx = zeros([dy.shape[0]!, dy.shape[1]!, ...attrs.inputSize]);
   const sources = (i: number, input: number, output: number) =>
     bilinearSources(i, input, output, attrs.alignCorners);
   forEachTerm(dx, dy, sources, (yAt, xAt, weight) => {
-    dx.data[xAt] += weight * dy.data[yAt];
+    dx.data[xAt]! += weight * dy.data[yAt]!;
   });
   return dx;
 }
 
 /** x [N,C,H,W] -> [N,C,...size], y[i] = x[floor(i * in / out)]. */
 export function resizeNearest(x: Array64, { size }: { readonly size: Pair }): Array64 {
-  const y = zeros([x.shape[0], x.shape[1], ...size]);
+  const y = zeros([x.shape[0]!, x.shape[1]!, ...size]);
   forEachTerm(x, y, nearestSources, (yAt, xAt) => {
-    y.data[yAt] = x.data[xAt];
+    y.data[yAt] = x.data[xAt]!;
   });
   return y;
 }
 
 /** Adjoint of resizeNearest: dy [N,C,...size] -> dx [N,C,...inputSize]. */
 export function resizeNearestGrad(dy: Array64, { inputSize }: { readonly inputSize: Pair }): Array64 {
-  const dx = zeros([dy.shape[0], dy.shape[1], ...inputSize]);
+  const dx = zeros([dy.shape[0]!, dy.shape[1]!, ...inputSize]);
   forEachTerm(dx, dy, nearestSources, (yAt, xAt) => {
-    dx.data[xAt] += dy.data[yAt];
+    dx.data[xAt]! += dy.data[yAt]!;
   });
   return dx;
 }

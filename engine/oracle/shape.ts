@@ -26,10 +26,10 @@ export function reshape(x: Array64, shape: Shape): Array64 {
 /** Axis a of the result is axis order[a] of x. */
 export function permute(x: Array64, order: readonly number[]): Array64 {
   const steps = strides(x.shape);
-  const permuted = order.map((axis) => steps[axis]);
+  const permuted = order.map((axis) => steps[axis]!);
   return gather(
-    order.map((axis) => x.shape[axis]),
-    (index) => x.data[offsetOf(index, permuted)],
+    order.map((axis) => x.shape[axis]!),
+    (index) => x.data[offsetOf(index, permuted)]!,
   );
 }
 
@@ -42,16 +42,16 @@ export function broadcastTo(x: Array64, shape: Shape): Array64 {
     if (lead < 0 || (own !== 1 && own !== length)) {
       throw new RangeError(`broadcastTo: [${x.shape}] does not broadcast to [${shape}]`);
     }
-    return own === 1 ? 0 : steps[axis - lead];
+    return own === 1 ? 0 : steps[axis - lead]!;
   });
-  return gather(shape, (index) => x.data[offsetOf(index, repeated)]);
+  return gather(shape, (index) => x.data[offsetOf(index, repeated)]!);
 }
 
 /** Joins arrays that agree on every other axis. */
 export function concat(parts: readonly Array64[], axis: number): Array64 {
-  const first = parts[0];
+  const first = parts[0]!;
   const along = axisOf(axis, first.shape.length);
-  const total = parts.reduce((sum, part) => sum + part.shape[along], 0);
+  const total = parts.reduce((sum, part) => sum + part.shape[along]!, 0);
   const shape = first.shape.map((length, a) => (a === along ? total : length));
 
   const y = zeros(shape);
@@ -59,30 +59,30 @@ export function concat(parts: readonly Array64[], axis: number): Array64 {
   let start = 0;
   for (const part of parts) {
     forEachIndex(part.shape, (index, flat) => {
-      y.data[offsetOf(index, steps) + start * steps[along]] = part.data[flat];
+      y.data[offsetOf(index, steps) + start * steps[along]!] = part.data[flat]!;
     });
-    start += part.shape[along];
+    start += part.shape[along]!;
   }
   return y;
 }
 
 /** x[starts[0] : starts[0] + sizes[0], ...]. */
 export function slice(x: Array64, starts: readonly number[], sizes: readonly number[]): Array64 {
-  if (starts.some((start, axis) => start < 0 || start + sizes[axis] > x.shape[axis])) {
+  if (starts.some((start, axis) => start < 0 || start + sizes[axis]! > x.shape[axis]!)) {
     throw new RangeError(`slice: [${starts}] + [${sizes}] leaves [${x.shape}]`);
   }
   const steps = strides(x.shape);
-  return gather(sizes, (index) => x.data[offsetOf(index, steps) + offsetOf(starts, steps)]);
+  return gather(sizes, (index) => x.data[offsetOf(index, steps) + offsetOf(starts, steps)]!);
 }
 
 /** pads[axis] = [before, after] elements of value around x; a negative pad crops. */
 export function pad(x: Array64, pads: readonly (readonly [number, number])[], value = 0): Array64 {
   const steps = strides(x.shape);
-  const shape = x.shape.map((length, axis) => pads[axis][0] + length + pads[axis][1]);
+  const shape = x.shape.map((length, axis) => pads[axis]![0] + length + pads[axis]![1]);
   return gather(shape, (index) => {
-    const source = index.map((i, axis) => i - pads[axis][0]);
-    const inside = source.every((i, axis) => i >= 0 && i < x.shape[axis]);
-    return inside ? x.data[offsetOf(source, steps)] : value;
+    const source = index.map((i, axis) => i - pads[axis]![0]);
+    const inside = source.every((i, axis) => i >= 0 && i < x.shape[axis]!);
+    return inside ? x.data[offsetOf(source, steps)]! : value;
   });
 }
 
@@ -91,7 +91,7 @@ export function flip(x: Array64, axes: readonly number[]): Array64 {
   const flipped = axes.map((axis) => axisOf(axis, x.shape.length));
   const steps = strides(x.shape);
   return gather(x.shape, (index) => {
-    const source = index.map((i, axis) => (flipped.includes(axis) ? x.shape[axis] - 1 - i : i));
-    return x.data[offsetOf(source, steps)];
+    const source = index.map((i, axis) => (flipped.includes(axis) ? x.shape[axis]! - 1 - i : i));
+    return x.data[offsetOf(source, steps)]!;
   });
 }

@@ -13,7 +13,7 @@ export function linearUpdate(
   z: Array64,
   { keep, pull, noise }: UpdateNumbers,
 ): Array64 {
-  return map(x, (value, i) => keep * value + pull * score.data[i] + noise * z.data[i]);
+  return map(x, (value, i) => keep * value + pull * score.data[i]! + noise * z.data[i]!);
 }
 
 /** (mean |z| / mean |score|)^2 over the samples of z and score [n, ...]. */
@@ -30,8 +30,8 @@ export function normRatios(z: Array64, score: Array64): Array64 {
 const sumOfNorms = (x: Array64): number => norms(x).reduce((total, norm) => total + norm, 0);
 
 function norms({ shape, data }: Array64): number[] {
-  const size = data.length / shape[0];
-  return Array.from({ length: shape[0] }, (_, n) => Math.hypot(...data.subarray(n * size, (n + 1) * size)));
+  const size = data.length / shape[0]!;
+  return Array.from({ length: shape[0]! }, (_, n) => Math.hypot(...data.subarray(n * size, (n + 1) * size)));
 }
 
 export interface AdamState {
@@ -69,8 +69,8 @@ export function adam(
   const newV = zip(v, g, (old, value) => beta2 * old + (1 - beta2) * value ** 2);
 
   const newParam = map(param, (w, i) => {
-    const mHat = newM.data[i] / (1 - beta1 ** step);
-    const vHat = newV.data[i] / (1 - beta2 ** step);
+    const mHat = newM.data[i]! / (1 - beta1 ** step);
+    const vHat = newV.data[i]! / (1 - beta2 ** step);
     return w - (lr * mHat) / (Math.sqrt(vHat) + eps);
   });
   const newEma = ema && zip(ema, newParam, (shadow, w) => shadow - (1 - emaDecay) * (shadow - w));
@@ -99,13 +99,13 @@ export function sgd(
 
 /** sigma[n] for the element at a flat offset of an array [N, ...]. */
 function sigmaAt(sigma: Array64, x: Array64, flat: number): number {
-  const sampleSize = x.data.length / x.shape[0];
-  return sigma.data[Math.floor(flat / sampleSize)];
+  const sampleSize = x.data.length / x.shape[0]!;
+  return sigma.data[Math.floor(flat / sampleSize)]!;
 }
 
 /** x + sigma z. x, z [N, ...], sigma [N]. */
 export function dsmPerturb(x: Array64, sigma: Array64, z: Array64): Array64 {
-  return map(x, (value, i) => value + sigmaAt(sigma, x, i) * z.data[i]);
+  return map(x, (value, i) => value + sigmaAt(sigma, x, i) * z.data[i]!);
 }
 
 /**
@@ -119,7 +119,7 @@ export function dsmLoss(
   attrs: { readonly annealPower: number },
 ): Array64 {
   const each = dsmLossPerSample(score, z, sigma, attrs);
-  return scalar(each.data.reduce((total, term) => total + term, 0) / score.shape[0]);
+  return scalar(each.data.reduce((total, term) => total + term, 0) / score.shape[0]!);
 }
 
 /** The loss of each sample, [n]. */
@@ -129,11 +129,11 @@ export function dsmLossPerSample(
   sigma: Array64,
   { annealPower }: { readonly annealPower: number },
 ): Array64 {
-  const each = zeros([score.shape[0]]);
-  const size = score.data.length / score.shape[0];
+  const each = zeros([score.shape[0]!]);
+  const size = score.data.length / score.shape[0]!;
   score.data.forEach((s, i) => {
     const std = sigmaAt(sigma, score, i);
-    each.data[Math.floor(i / size)] += 0.5 * (s + z.data[i] / std) ** 2 * std ** annealPower;
+    each.data[Math.floor(i / size)]! += 0.5 * (s + z.data[i]! / std) ** 2 * std ** annealPower;
   });
   return each;
 }
@@ -147,6 +147,6 @@ export function dsmLossGrad(
 ): Array64 {
   return map(score, (s, i) => {
     const std = sigmaAt(sigma, score, i);
-    return ((s + z.data[i] / std) * std ** annealPower) / score.shape[0];
+    return ((s + z.data[i]! / std) * std ** annealPower) / score.shape[0]!;
   });
 }

@@ -21,7 +21,7 @@ function forEachTerm(
 ): void {
   const [batch, channels, outH, outW] = fourOf(y);
   const [, , H, W] = fourOf(x);
-  const [kh, kw] = kernel.shape;
+  const [kh, kw] = kernel.shape as [number, number];
   const [top, , left] = pad;
 
   for (let nc = 0; nc < batch * channels; nc++)
@@ -47,7 +47,7 @@ function forEachTerm(
  */
 export function upfirdn2d(x: Array64, kernel: Array64, attrs: Upfirdn2dAttrs): Array64 {
   const [batch, channels, H, W] = fourOf(x);
-  const [kh, kw] = kernel.shape;
+  const [kh, kw] = kernel.shape as [number, number];
   const [top, bottom, left, right] = attrs.pad;
   const y = zeros([
     batch,
@@ -56,7 +56,7 @@ export function upfirdn2d(x: Array64, kernel: Array64, attrs: Upfirdn2dAttrs): A
     windowCount(W * attrs.up[1], left, right, kw, attrs.down[1]),
   ]);
   forEachTerm(y, kernel, x, attrs, (yAt, kAt, xAt) => {
-    y.data[yAt] += kernel.data[kAt] * x.data[xAt];
+    y.data[yAt]! += kernel.data[kAt]! * x.data[xAt]!;
   });
   return y;
 }
@@ -67,9 +67,9 @@ export function upfirdn2dGrad(
   kernel: Array64,
   attrs: Upfirdn2dAttrs & { readonly inputSize: Pair },
 ): Array64 {
-  const dx = zeros([dy.shape[0], dy.shape[1], ...attrs.inputSize]);
+  const dx = zeros([dy.shape[0]!, dy.shape[1]!, ...attrs.inputSize]);
   forEachTerm(dy, kernel, dx, attrs, (yAt, kAt, xAt) => {
-    dx.data[xAt] += kernel.data[kAt] * dy.data[yAt];
+    dx.data[xAt]! += kernel.data[kAt]! * dy.data[yAt]!;
   });
   return dx;
 }

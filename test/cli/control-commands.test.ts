@@ -115,7 +115,7 @@ test.concurrent("colorize keeps the grey values", async ({ expect }) => {
 test.concurrent("restore has the observation of the images", async ({ expect }) => {
   const facts = await run("restore sde --data 0:2 --n 2 --operator superres:4 --npz --out d");
   expect(facts).toMatchObject({ count: 2, n: 2, observation: "means over 4x4 pixels" });
-  expect((facts.residual as { relative: number }).relative).toBeLessThan(1e-5);
+  expect((facts.residual! as { relative: number }).relative).toBeLessThan(1e-5);
   expect(facts.files).toEqual(["d/restored.png", "d/restored.npz"]);
   const [images, restorations] = [array("d/restored.npz", "images"), array("d/restored.npz", "restorations")];
   const corner = (of: Float32Array, from: number) => {

@@ -23,7 +23,7 @@ const images = idx(0x803, [5, 4, 3]);
 const labels = idx(0x801, [5]);
 const png = (side: number, channels = 3) =>
   encode({ width: side, height: side, channels, depth: 8, data: new Uint8Array(side * side * channels) });
-const jpeg = Buffer.from(jpegFiles["grey"].file, "base64");
+const jpeg = Buffer.from(jpegFiles["grey"]!.file, "base64");
 
 /** The faults of a folder's files, the folder put away. */
 const faults = (folder: string) =>

@@ -23,7 +23,7 @@ test("reads the five batches in order", () => {
   expect([set.count, set.channels, set.height, set.width]).toEqual([10, 3, 32, 32]);
   expect(set.label?.(3)).toBe(1);
   const image = toBatch(set, [3]); // the second of the second file
-  expect([0, 1024, 3071].map((p) => Math.round(image[p] * 255))).toEqual([21, 22, 23]);
+  expect([0, 1024, 3071].map((p) => Math.round(image[p]! * 255))).toEqual([21, 22, 23]);
 });
 
 test("finds the folder the archive unpacks to", () => {

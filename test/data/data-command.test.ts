@@ -10,7 +10,7 @@ import { jpegFiles } from "./jpeg-files.ts";
 
 const png = (shade: number) =>
   encode({ width: 9, height: 9, channels: 1, depth: 8, data: new Uint8Array(81).fill(shade) });
-const jpeg = Buffer.from(jpegFiles["chroma halved both ways"].file, "base64");
+const jpeg = Buffer.from(jpegFiles["chroma halved both ways"]!.file, "base64");
 
 describe("stein data", () => {
   afterAll(removeFolders);

@@ -38,7 +38,7 @@ test("split parts the set in two, the same way each time, and spreads the classe
   const set = counting(1000);
   const { train, heldBack } = split(set, { heldBack: 100 });
   const ids = (part: ImageSet) =>
-    Array.from({ length: part.count }, (_, i) => Math.round(toBatch(part, [i])[0] * 100));
+    Array.from({ length: part.count }, (_, i) => Math.round(toBatch(part, [i])[0]! * 100));
   expect([train.count, heldBack.count]).toEqual([900, 100]);
   expect([...ids(train), ...ids(heldBack)].sort((a, b) => a - b)).toEqual(
     Array.from({ length: 1000 }, (_, i) => i),
@@ -63,7 +63,7 @@ test("order is a shuffle of its own for every seed and epoch, and needs no state
 
 test("order favours no place: over many epochs every image comes first about as often", () => {
   const counts = new Array<number>(10).fill(0);
-  for (let epoch = 0; epoch < 5000; epoch++) counts[order(0, epoch, 10)[0]]++;
+  for (let epoch = 0; epoch < 5000; epoch++) counts[order(0, epoch, 10)[0]!]!++;
   const chiSquared = counts.reduce((sum, count) => sum + (count - 500) ** 2 / 500, 0);
   expect(chiSquared).toBeLessThan(27.9); // 9 degrees of freedom, one in a thousand
 });

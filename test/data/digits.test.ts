@@ -53,7 +53,7 @@ test("digits can be told apart: the nearest of a thousand others is mostly the s
   const batch = toBatch(set, all(1200));
   const distance = (i: number, j: number) => {
     let sum = 0;
-    for (let p = 0; p < SIZE; p++) sum += (batch[i * SIZE + p] - batch[j * SIZE + p]) ** 2;
+    for (let p = 0; p < SIZE; p++) sum += (batch[i * SIZE + p]! - batch[j * SIZE + p]!) ** 2;
     return sum;
   };
   let right = 0;

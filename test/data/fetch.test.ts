@@ -207,7 +207,7 @@ const bodies = batches.map((_, n) => content.subarray(1000 * n, 1000 * n + 3073)
 
 function archiveSource(names: readonly string[]): { source: Source; archive: Buffer } {
   const entries = names.map((name) =>
-    tarEntry(`cifar-10-batches-bin/${name}`, bodies[batches.indexOf(name)]),
+    tarEntry(`cifar-10-batches-bin/${name}`, bodies[batches.indexOf(name)]!),
   );
   const archive = gzipSync(Buffer.concat([...entries, Buffer.alloc(1024)]));
   const source: Source = {
@@ -269,7 +269,7 @@ describe("a set", () => {
     expect(fetched.map(({ file }) => file)).toEqual(
       batches.map((name) => join(to, "cifar-10-batches-bin", name)),
     );
-    for (const [n, { file }] of fetched.entries()) expect(readFileSync(file).equals(bodies[n])).toBe(true);
+    for (const [n, { file }] of fetched.entries()) expect(readFileSync(file).equals(bodies[n]!)).toBe(true);
     expect(existsSync(join(to, "a.tar.gz"))).toBe(false);
     await fetchSet(source, { to, from: address });
     expect(ranges.length).toBe(1);
@@ -279,7 +279,7 @@ describe("a set", () => {
     const { source, archive } = archiveSource(batches);
     const to = tempFolder({ "a.tar.gz": archive });
     await fetchSet(source, { to }); // its own address answers nothing
-    expect(readFileSync(join(to, "cifar-10-batches-bin", batches[0])).equals(bodies[0])).toBe(true);
+    expect(readFileSync(join(to, "cifar-10-batches-bin", batches[0]!)).equals(bodies[0]!)).toBe(true);
   });
 
   test("without all its files is told; so is an address that is none", async () => {

@@ -20,7 +20,7 @@ const plain = (colour: number[], { width = 4, height = 4, depth = 8 as 8 | 16 } 
 const colourOf = (png: Uint8Array, channels: number) => {
   const set = imageFolder(tempFolder({ "a.png": png }), { size: 2, channels });
   const image = toBatch(set, [0]);
-  return Array.from({ length: channels }, (_, c) => Math.round(image[4 * c] * 255));
+  return Array.from({ length: channels }, (_, c) => Math.round(image[4 * c]! * 255));
 };
 
 /** All bytes of a square image, as grey. */
@@ -143,16 +143,16 @@ test("a smaller square may be taken, and another filter; CelebA's 140 of 178 x 2
 });
 
 test("JPEG files are read, whatever their ending", () => {
-  const file = Buffer.from(jpegFiles["grey"].file, "base64");
+  const file = Buffer.from(jpegFiles["grey"]!.file, "base64");
   const folder = tempFolder({ "a.jpg": file, "b.JPEG": file, "c.png": file });
   const set = imageFolder(folder, { size: 11, channels: 1 });
   expect(set.count).toBe(3);
-  const pixels = Buffer.from(jpegFiles["grey"].pixels, "base64");
+  const pixels = Buffer.from(jpegFiles["grey"]!.pixels, "base64");
   for (const i of [0, 1, 2]) {
     const image = toBatch(set, [i]);
     for (let p = 0; p < 121; p++) {
-      const expected = pixels[3 * (Math.floor(p / 11) * 19 + 4 + (p % 11))];
-      expect(Math.abs(255 * image[p] - expected)).toBeLessThan(2.5);
+      const expected = pixels[3 * (Math.floor(p / 11) * 19 + 4 + (p % 11))]!;
+      expect(Math.abs(255 * image[p]! - expected)).toBeLessThan(2.5);
     }
   }
 });
@@ -229,6 +229,6 @@ test("a file cut anywhere, or with a bit turned, is a complaint and never an ima
     );
   }
   const turned = whole.slice();
-  turned[whole.length - 20] ^= 4;
+  turned[whole.length - 20]! ^= 4;
   expect(complain({ "a.png": turned })).toMatch(/CRC mismatch/);
 });

@@ -15,7 +15,7 @@ test("digits open by name, with count and seed", () => {
 test("a larger size gets a black border, a smaller one the mean of what it covers", () => {
   const [own, large, small] = [28, 32, 14].map((size) =>
     toBatch(openImageSet({ name: "digits", size }), [8]),
-  );
+  ) as [Float32Array, Float32Array, Float32Array];
   const sum = (image: Float32Array) => image.reduce((total, value) => total + value, 0);
   expect([large.length, small.length]).toEqual([32 * 32, 14 * 14]);
   expect(large[32 * (2 + 14) + 2 + 13]).toBe(own[28 * 14 + 13]);
@@ -65,7 +65,7 @@ test("what is made by formula imports nothing of Node, so that it runs in a brow
     seen.add(name);
     for (const [, target] of readFileSync(new URL(name, folder), "utf8").matchAll(/from "([^"]+)"/g)) {
       expect(target, `${name} imports ${target}`).toMatch(/^\.\/|^\.\.\/engine\/errors\.ts$/);
-      if (target.startsWith("./")) visit(target);
+      if (target!.startsWith("./")) visit(target!);
     }
   };
   for (const name of ["./digits.ts", "./toys.ts", "./dataset.ts", "./conform.ts"]) visit(name);

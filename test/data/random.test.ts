@@ -40,6 +40,6 @@ test("streams of neighbouring words are not correlated", () => {
       return () => random(0, i++).normal();
     })(),
   );
-  const product = mean(starts.slice(1).map((z, i) => z * starts[i]));
+  const product = mean(starts.slice(1).map((z, i) => z * starts[i]!));
   expect(Math.abs(product)).toBeLessThan(4 / Math.sqrt(20_000));
 });

@@ -86,7 +86,7 @@ test("what was told of is there when it is wanted: nothing is waited for", async
 });
 
 test("a damaged file is told when it is read, with its name, again and again; the others are read", () => {
-  const set = stream({ ...pngs, "010.png": pngs["010.png"].subarray(0, 60), "020.png": "no image" });
+  const set = stream({ ...pngs, "010.png": pngs["010.png"]!.subarray(0, 60), "020.png": "no image" });
   set.expect(all);
   expect(() => toBatch(set, [10])).toThrow(/010\.png of 60 bytes, expected a whole PNG file/);
   expect(() => toBatch(set, [10])).toThrow(/010\.png of 60 bytes/);
@@ -142,11 +142,11 @@ test("looking ahead tells of each step once, in order, and begins anew after a j
 });
 
 test("a folder streams when it is told to, JPEG files too", () => {
-  const folder = tempFolder({ "a.jpg": Buffer.from(jpegFiles["progressive"].file, "base64") });
+  const folder = tempFolder({ "a.jpg": Buffer.from(jpegFiles["progressive"]!.file, "base64") });
   const [now, later] = [false, true].map((stream) => imageFolder(folder, { size: 8, stream, memory: 1 }));
   open.push(later as StreamedSet);
-  expect(toBatch(later, [0])).toEqual(toBatch(now, [0]));
-  expect(later.expect).toBeDefined();
-  expect(now.expect).toBeUndefined();
+  expect(toBatch(later!, [0])).toEqual(toBatch(now!, [0]));
+  expect(later!.expect).toBeDefined();
+  expect(now!.expect).toBeUndefined();
   expect(() => imageFolder(join(folder, "nowhere"), { stream: true })).toThrow(/cannot list/);
 });

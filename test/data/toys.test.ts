@@ -3,7 +3,7 @@ import { eightGaussians, type Toy, toys, twoGaussians } from "../../data/toys.ts
 
 const points = (toy: Toy, n: number, seed = 0): [number, number][] => {
   const values = toy.sample(n, seed);
-  return Array.from({ length: n }, (_, i) => [values[2 * i], values[2 * i + 1]]);
+  return Array.from({ length: n }, (_, i) => [values[2 * i]!, values[2 * i + 1]!]);
 };
 
 test.each(Object.values(toys))("$name: the seed decides, points stay on the page", (toy) => {
@@ -36,14 +36,14 @@ test.each([
     [3, -1],
     [4, 4],
     [1, 6],
-  ]) {
+  ] as const) {
     const along = (dx: number, dy: number) => {
       const [up, down] = toy.logDensity([x + dx, y + dy, x - dx, y - dy], sigma);
-      return (up - down) / (2 * step);
+      return (up! - down!) / (2 * step);
     };
     const [sx, sy] = toy.score([x, y], sigma);
-    expect(Math.abs(along(step, 0) - sx)).toBeLessThan(1e-6 * (1 + Math.abs(sx)));
-    expect(Math.abs(along(0, step) - sy)).toBeLessThan(1e-6 * (1 + Math.abs(sy)));
+    expect(Math.abs(along(step, 0) - sx!)).toBeLessThan(1e-6 * (1 + Math.abs(sx!)));
+    expect(Math.abs(along(0, step) - sy!)).toBeLessThan(1e-6 * (1 + Math.abs(sy!)));
   }
 });
 
@@ -77,7 +77,7 @@ test("checkerboard: only the dark squares, each equally often", () => {
 
 test("rings: four radii, each as often as its ring is long", () => {
   const counts = [0, 0, 0, 0];
-  for (const [x, y] of points(toys.rings, 10_000)) counts[Math.round(Math.hypot(x, y)) - 1]++;
+  for (const [x, y] of points(toys.rings, 10_000)) counts[Math.round(Math.hypot(x, y)) - 1]!++;
   for (const [k, count] of counts.entries())
     expect(Math.abs(count / 10_000 - (k + 1) / 10)).toBeLessThan(0.02);
 });

@@ -77,7 +77,7 @@ describe("elementwise", () => {
       [1.5, 0.9661051464753108],
       [3.2, 0.9999939742388483],
       [9, 1],
-    ];
+    ] as const;
     for (const [x, y] of table) expect(Math.abs(unary.unary.erf(x) - y)).toBeLessThan(4e-16);
   });
 
@@ -146,14 +146,16 @@ describe("adjoints", () => {
     const x = draw([2, 3, 9, 8], 37);
     const w = draw([4, 3, 3, 2], 38);
     const holed = zeros([4, 3, 5, 4]); // rows 2 apart, columns 3 apart
-    array.forEachIndex(w.shape, ([co, ci, i, j], flat) => {
-      holed.data[((co * 3 + ci) * 5 + 2 * i) * 4 + 3 * j] = w.data[flat];
+    array.forEachIndex(w.shape, (index, flat) => {
+      const [co, ci, i, j] = index as [number, number, number, number];
+      holed.data[((co * 3 + ci) * 5 + 2 * i) * 4 + 3 * j] = w.data[flat]!;
     });
     const padding = [2, 1, 0, 3] as const;
     const dense = conv2d.conv2d(x, holed, null, { stride: [1, 1], dilation: [1, 1], padding }); // [2,4,8,8]
     const expected = zeros([2, 4, 3, 4]); // every third row, every second column
-    array.forEachIndex(expected.shape, ([n, co, oh, ow], flat) => {
-      expected.data[flat] = dense.data[((n * 4 + co) * 8 + 3 * oh) * 8 + 2 * ow];
+    array.forEachIndex(expected.shape, (index, flat) => {
+      const [n, co, oh, ow] = index as [number, number, number, number];
+      expected.data[flat] = dense.data[((n * 4 + co) * 8 + 3 * oh) * 8 + 2 * ow]!;
     });
     expectNear(conv2d.conv2d(x, w, null, { stride: [3, 2], dilation: [2, 3], padding }), expected, 1e-14);
   });
@@ -357,11 +359,13 @@ describe("gradients against central differences", () => {
     const [q, k, v] = [draw([1, 2, 3], 23), draw([1, 2, 4], 24), draw([1, 2, 4], 25)];
     const y = zeros([1, 2, 3]);
     for (let i = 0; i < 3; i++) {
-      const scores = [0, 1, 2, 3].map((j) => 0.5 * (q.data[i] * k.data[j] + q.data[3 + i] * k.data[4 + j]));
+      const scores = [0, 1, 2, 3].map(
+        (j) => 0.5 * (q.data[i]! * k.data[j]! + q.data[3 + i]! * k.data[4 + j]!),
+      );
       const total = scores.reduce((sum, s) => sum + Math.exp(s), 0);
       for (let c = 0; c < 2; c++) {
         scores.forEach((s, j) => {
-          y.data[c * 3 + i] += (Math.exp(s) / total) * v.data[c * 4 + j];
+          y.data[c * 3 + i]! += (Math.exp(s) / total) * v.data[c * 4 + j]!;
         });
       }
     }
@@ -434,7 +438,7 @@ describe("gradients against central differences", () => {
       const numeric = numericGrad(loss, score, scalar(1));
       expectNear(updates.dsmLossGrad(score, z, sigma, { annealPower }), numeric, 1e-8);
     }
-    const target = map(z, (noise, i) => -noise / sigma.data[Math.floor(i / 4)]);
+    const target = map(z, (noise, i) => -noise / sigma.data[Math.floor(i / 4)]!);
     expect(updates.dsmLoss(target, z, sigma, { annealPower: 2 }).data[0]).toBe(0);
   });
 });
@@ -478,10 +482,10 @@ describe("philox", () => {
       reduce.mean(
         map(x, (value) => value ** power),
         null,
-      ).data[0];
+      ).data[0]!;
     const z = draw([10, size / 10], 35);
     [0, 1, 0, 3].forEach((expected, i) => {
-      const variance = [1, 2, 15, 96][i];
+      const variance = [1, 2, 15, 96][i]!;
       expect(Math.abs(moment(z, i + 1) - expected)).toBeLessThan(5 * Math.sqrt(variance / size));
     });
     const u = philox.randomUniform([size], { seed: [36, 0], step: 0, purpose: 0 });

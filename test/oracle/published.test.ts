@@ -47,7 +47,7 @@ function load(file: string): Tensors {
       shape: number[];
       data_offsets: number[];
     };
-    const raw = bytes.slice(start + data_offsets[0], start + data_offsets[1]).buffer;
+    const raw = bytes.slice(start + data_offsets[0]!, start + data_offsets[1]!).buffer;
     tensors[name] = array64(shape, dtype === "I32" ? new Int32Array(raw) : new Float32Array(raw));
   }
   return tensors;
@@ -55,7 +55,7 @@ function load(file: string): Tensors {
 
 const square = (size: number) => [size, size] as const;
 const around = (size: number) => [size, size, size, size] as const;
-const sizeOfImage = (x: Array64) => [x.shape[2], x.shape[3]] as const;
+const sizeOfImage = (x: Array64) => [x.shape[2]!, x.shape[3]!] as const;
 const perChannel = (x: Array64) => shape.reshape(x, [x.data.length, 1, 1]);
 
 /** Gradient of a broadcast operand: sum over the axes that were stretched. */
@@ -67,7 +67,7 @@ function unbroadcast(x: Array64, dims: readonly number[]): Array64 {
 
 /** Convolution, its three gradients. */
 function convolution(t: Tensors, attrs: conv2d.Conv2dAttrs): Values {
-  const [x, w, gy] = [t["in.x"], t["in.weight"], t["in.gy"]];
+  const [x, w, gy] = [t["in.x"]!, t["in.weight"]!, t["in.gy"]!];
   return {
     "out.y": conv2d.conv2d(x, w, t["in.bias"] ?? null, attrs),
     "grad.in.x": conv2d.conv2dInputGrad(gy, w, { ...attrs, inputSize: sizeOfImage(x) }),
@@ -80,8 +80,8 @@ function activation(name: unary.UnaryGradName) {
   return (t: Tensors, { negative_slope }: { negative_slope: number | null }): Values => {
     const attrs = { slope: negative_slope ?? undefined };
     return {
-      "out.y": unary.applyUnary(name, t["in.x"], attrs),
-      "grad.in.x": mul(t["in.gy"], unary.applyUnaryGrad(name, t["in.x"], attrs)),
+      "out.y": unary.applyUnary(name, t["in.x"]!, attrs),
+      "grad.in.x": mul(t["in.gy"]!, unary.applyUnaryGrad(name, t["in.x"]!, attrs)),
     };
   };
 }
@@ -94,12 +94,12 @@ function normalisation(
   attrs: norm.NormAttrs,
   names: { gamma?: string; beta?: string; alpha?: string },
 ): Values {
-  const [gamma, beta, alpha] = [names.gamma, names.beta, names.alpha].map(
+  const [gamma = null, beta = null, alpha = null] = [names.gamma, names.beta, names.alpha].map(
     (name) => (name && t[name]) || null,
   );
-  const grads = norm.normGrad(t["in.x"], t["in.gy"], attrs, gamma, beta, alpha);
+  const grads = norm.normGrad(t["in.x"]!, t["in.gy"]!, attrs, gamma, beta, alpha);
   return {
-    "out.y": norm.norm(t["in.x"], attrs, gamma, beta, alpha),
+    "out.y": norm.norm(t["in.x"]!, attrs, gamma, beta, alpha),
     "grad.in.x": grads.dx,
     [`grad.${names.gamma}`]: grads.dgamma,
     [`grad.${names.beta}`]: grads.dbeta,
@@ -111,25 +111,32 @@ function normalisation(
 function conditional(attrs: Partial<norm.NormAttrs>, order: readonly ("gamma" | "alpha" | "beta")[]) {
   return (t: Tensors, { bias }: { bias: boolean }): Values => {
     const parts = order.filter((part) => part !== "beta" || bias);
-    const full = { ...plainNorm, groups: t["in.x"].shape[1], ...attrs };
-    const [N, C] = t["in.x"].shape;
-    const rows = embedding.embedding(t["param.embed.weight"], t["in.labels"]);
+    const full = { ...plainNorm, groups: t["in.x"]!.shape[1]!, ...attrs };
+    const [N, C] = t["in.x"]!.shape as [number, number];
+    const rows = embedding.embedding(t["param.embed.weight"]!, t["in.labels"]!);
     const of = (part: (typeof order)[number]) => {
       const position = parts.indexOf(part);
       return position < 0 ? null : shape.slice(rows, [0, position * C], [N, C]);
     };
-    const { dx, ...grads } = norm.normGrad(t["in.x"], t["in.gy"], full, of("gamma"), of("beta"), of("alpha"));
+    const { dx, ...grads } = norm.normGrad(
+      t["in.x"]!,
+      t["in.gy"]!,
+      full,
+      of("gamma"),
+      of("beta"),
+      of("alpha"),
+    );
     const drows = shape.concat(
       parts.map((part) => grads[`d${part}`] as Array64),
       1,
     );
     return {
-      "out.y": norm.norm(t["in.x"], full, of("gamma"), of("beta"), of("alpha")),
+      "out.y": norm.norm(t["in.x"]!, full, of("gamma"), of("beta"), of("alpha")),
       "grad.in.x": dx,
       "grad.param.embed.weight": embedding.embeddingGrad(
         drows,
-        t["in.labels"],
-        t["param.embed.weight"].shape[0],
+        t["in.labels"]!,
+        t["param.embed.weight"]!.shape[0]!,
       ),
     };
   };
@@ -137,31 +144,31 @@ function conditional(attrs: Partial<norm.NormAttrs>, order: readonly ("gamma" | 
 
 /** 1x1 convolution of score SDE: W [in,out] over the channels of x [N,in,H,W] or [N,in,T]. */
 function nin(x: Array64, W: Array64, b: Array64): Array64 {
-  const [N, C, ...rest] = x.shape;
+  const [N, C, ...rest] = x.shape as [number, number, ...number[]];
   const flat = shape.reshape(x, [N, C, sizeOf(rest)]);
   const y = add(matmul.matmul(W, flat, { transposeA: true }), shape.reshape(b, [b.data.length, 1]));
-  return shape.reshape(y, [N, W.shape[1], ...rest]);
+  return shape.reshape(y, [N, W.shape[1]!, ...rest]);
 }
 
 function attentionBlock(t: Tensors, a: { groups: number; eps: number; skip_rescale?: boolean }): Values {
-  const [N, C, H, W] = t["in.x"].shape;
+  const [N, C, H, W] = t["in.x"]!.shape as [number, number, number, number];
   const attrs = { ...plainNorm, groups: a.groups, eps: a.eps };
-  const [gamma, beta] = [t["param.GroupNorm_0.weight"], t["param.GroupNorm_0.bias"]];
-  const weight = (i: number) => t[`param.NIN_${i}.W`];
-  const layer = (i: number, x: Array64) => nin(x, weight(i), t[`param.NIN_${i}.b`]);
+  const [gamma, beta] = [t["param.GroupNorm_0.weight"]!, t["param.GroupNorm_0.bias"]!];
+  const weight = (i: number) => t[`param.NIN_${i}.W`]!;
+  const layer = (i: number, x: Array64) => nin(x, weight(i), t[`param.NIN_${i}.b`]!);
   const layerGrad = (i: number, dy: Array64) => matmul.matmul(weight(i), dy);
   const rescaled = (x: Array64) => map(x, (value) => (a.skip_rescale ? value / Math.SQRT2 : value));
 
-  const h = shape.reshape(norm.norm(t["in.x"], attrs, gamma, beta, null), [N, C, H * W]);
-  const [q, k, v] = [0, 1, 2].map((i) => layer(i, h));
+  const h = shape.reshape(norm.norm(t["in.x"]!, attrs, gamma, beta, null), [N, C, H * W]);
+  const [q, k, v] = [0, 1, 2].map((i) => layer(i, h)) as [Array64, Array64, Array64];
   const out = layer(3, attention.attention(q, k, v, C ** -0.5));
 
-  const gy = rescaled(t["in.gy"]);
+  const gy = rescaled(t["in.gy"]!);
   const dout = layerGrad(3, shape.reshape(gy, [N, C, H * W]));
   const { dq, dk, dv } = attention.attentionGrad(q, k, v, dout, C ** -0.5);
   const dh = add(add(layerGrad(0, dq), layerGrad(1, dk)), layerGrad(2, dv));
-  const { dx } = norm.normGrad(t["in.x"], shape.reshape(dh, [N, C, H, W]), attrs, gamma, beta, null);
-  return { "out.y": rescaled(add(t["in.x"], shape.reshape(out, [N, C, H, W]))), "grad.in.x": add(gy, dx) };
+  const { dx } = norm.normGrad(t["in.x"]!, shape.reshape(dh, [N, C, H, W]), attrs, gamma, beta, null);
+  return { "out.y": rescaled(add(t["in.x"]!, shape.reshape(out, [N, C, H, W]))), "grad.in.x": add(gy, dx) };
 }
 
 /** FIR resampling of score SDE by a separable kernel k / sum(k), times factor^2 going up. */
@@ -178,8 +185,11 @@ function firResample(t: Tensors, { k, factor }: { k: number[]; factor: number },
   const pad = [before, after, before, after] as const;
   const attrs = { up: square(upwards ? factor : 1), down: square(upwards ? 1 : factor), pad };
   return {
-    "out.y": upfirdn2d.upfirdn2d(t["in.x"], kernel, attrs),
-    "grad.in.x": upfirdn2d.upfirdn2dGrad(t["in.gy"], kernel, { ...attrs, inputSize: sizeOfImage(t["in.x"]) }),
+    "out.y": upfirdn2d.upfirdn2d(t["in.x"]!, kernel, attrs),
+    "grad.in.x": upfirdn2d.upfirdn2dGrad(t["in.gy"]!, kernel, {
+      ...attrs,
+      inputSize: sizeOfImage(t["in.x"]!),
+    }),
   };
 }
 
@@ -191,15 +201,15 @@ function averagePool(t: Tensors, kernel: number, stride: number, padding: number
     countIncludePad: true,
   };
   return {
-    "out.y": pool.avgPool2d(t["in.x"], attrs),
-    "grad.in.x": pool.avgPool2dGrad(t["in.gy"], { ...attrs, inputSize: sizeOfImage(t["in.x"]) }),
+    "out.y": pool.avgPool2d(t["in.x"]!, attrs),
+    "grad.in.x": pool.avgPool2dGrad(t["in.gy"]!, { ...attrs, inputSize: sizeOfImage(t["in.x"]!) }),
   };
 }
 
 function nearest(t: Tensors): Values {
   return {
-    "out.y": resize.resizeNearest(t["in.x"], { size: sizeOfImage(t["in.gy"]) }),
-    "grad.in.x": resize.resizeNearestGrad(t["in.gy"], { inputSize: sizeOfImage(t["in.x"]) }),
+    "out.y": resize.resizeNearest(t["in.x"]!, { size: sizeOfImage(t["in.gy"]!) }),
+    "grad.in.x": resize.resizeNearestGrad(t["in.gy"]!, { inputSize: sizeOfImage(t["in.x"]!) }),
   };
 }
 
@@ -211,11 +221,11 @@ const ops: Record<string, (t: Tensors, attrs: Case["attrs"]) => Values> = {
     convolution(t, { stride: square(a.stride), padding: [0, 1, 0, 1], dilation: [1, 1] }),
   conv_transpose2d: (t, a) => {
     const attrs = { stride: square(a.stride), padding: around(a.padding), dilation: square(1) };
-    const [x, w, gy] = [t["in.x"], t["in.weight"], t["in.gy"]];
+    const [x, w, gy] = [t["in.x"]!, t["in.weight"]!, t["in.gy"]!];
     return {
       "out.y": add(
         conv2d.conv2dInputGrad(x, w, { ...attrs, inputSize: sizeOfImage(gy) }),
-        perChannel(t["in.bias"]),
+        perChannel(t["in.bias"]!),
       ),
       "grad.in.x": conv2d.conv2d(gy, w, null, attrs),
       "grad.in.weight": conv2d.conv2dWeightGrad(x, gy, { ...attrs, kernelSize: sizeOfImage(w) }),
@@ -223,15 +233,15 @@ const ops: Record<string, (t: Tensors, attrs: Case["attrs"]) => Values> = {
     };
   },
   linear: (t) => ({
-    "out.y": add(matmul.matmul(t["in.x"], t["in.weight"], { transposeB: true }), t["in.bias"]),
-    "grad.in.x": matmul.matmul(t["in.gy"], t["in.weight"]),
-    "grad.in.weight": matmul.matmul(t["in.gy"], t["in.x"], { transposeA: true }),
-    "grad.in.bias": reduce.sum(t["in.gy"], [0]),
+    "out.y": add(matmul.matmul(t["in.x"]!, t["in.weight"]!, { transposeB: true }), t["in.bias"]!),
+    "grad.in.x": matmul.matmul(t["in.gy"]!, t["in.weight"]!),
+    "grad.in.weight": matmul.matmul(t["in.gy"]!, t["in.x"]!, { transposeA: true }),
+    "grad.in.bias": reduce.sum(t["in.gy"]!, [0]),
   }),
   matmul: (t) => ({
-    "out.y": matmul.matmul(t["in.a"], t["in.b"]),
-    "grad.in.a": unbroadcast(matmul.matmul(t["in.gy"], t["in.b"], { transposeB: true }), t["in.a"].shape),
-    "grad.in.b": unbroadcast(matmul.matmul(t["in.a"], t["in.gy"], { transposeA: true }), t["in.b"].shape),
+    "out.y": matmul.matmul(t["in.a"]!, t["in.b"]!),
+    "grad.in.a": unbroadcast(matmul.matmul(t["in.gy"]!, t["in.b"]!, { transposeB: true }), t["in.a"]!.shape),
+    "grad.in.b": unbroadcast(matmul.matmul(t["in.a"]!, t["in.gy"]!, { transposeA: true }), t["in.b"]!.shape),
   }),
   elu: activation("elu"),
   silu: activation("silu"),
@@ -241,29 +251,29 @@ const ops: Record<string, (t: Tensors, attrs: Case["attrs"]) => Values> = {
   sigmoid: activation("sigmoid"),
   tanh: activation("tanh"),
   softmax: (t) => {
-    const y = softmax.softmax(t["in.x"]);
-    return { "out.y": y, "grad.in.x": softmax.softmaxGrad(y, t["in.gy"]) };
+    const y = softmax.softmax(t["in.x"]!);
+    return { "out.y": y, "grad.in.x": softmax.softmaxGrad(y, t["in.gy"]!) };
   },
   logsumexp: (t) => ({
-    "out.y": reduce.logsumexp(t["in.x"], [-1]),
-    "grad.in.x": mul(softmax.softmax(t["in.x"]), shape.reshape(t["in.gy"], [...t["in.gy"].shape, 1])),
+    "out.y": reduce.logsumexp(t["in.x"]!, [-1]),
+    "grad.in.x": mul(softmax.softmax(t["in.x"]!), shape.reshape(t["in.gy"]!, [...t["in.gy"]!.shape, 1])),
   }),
   cross_entropy: (t) => ({
-    "out.y": softmax.crossEntropy(t["in.x"], t["in.labels"]),
-    "grad.in.x": softmax.crossEntropyGrad(t["in.x"], t["in.labels"]),
+    "out.y": softmax.crossEntropy(t["in.x"]!, t["in.labels"]!),
+    "grad.in.x": softmax.crossEntropyGrad(t["in.x"]!, t["in.labels"]!),
   }),
-  instance_norm: (t) => normalisation(t, { ...plainNorm, groups: t["in.x"].shape[1] }, {}),
+  instance_norm: (t) => normalisation(t, { ...plainNorm, groups: t["in.x"]!.shape[1]! }, {}),
   group_norm: (t, { groups, eps }) =>
     normalisation(t, { ...plainNorm, groups, eps }, { gamma: "in.weight", beta: "in.bias" }),
   layer_norm: (t) => {
     const image = (x: Array64) => shape.reshape(x, [...x.shape, 1, 1]);
-    const images = { ...t, "in.x": image(t["in.x"]), "in.gy": image(t["in.gy"]) };
+    const images = { ...t, "in.x": image(t["in.x"]!), "in.gy": image(t["in.gy"]!) };
     const values = normalisation(
       images,
       { ...plainNorm, groups: 1 },
       { gamma: "in.weight", beta: "in.bias" },
     );
-    const flat = (name: string) => shape.reshape(values[name] as Array64, t["in.x"].shape);
+    const flat = (name: string) => shape.reshape(values[name] as Array64, t["in.x"]!.shape);
     return { ...values, "out.y": flat("out.y"), "grad.in.x": flat("grad.in.x") };
   },
   InstanceNorm2dPlus: (t) =>
@@ -285,34 +295,36 @@ const ops: Record<string, (t: Tensors, attrs: Case["attrs"]) => Values> = {
   naive_downsample_2d: (t) => averagePool(t, 2, 2, 0),
   max_pool2d: (t, a) => {
     const attrs = { kernel: square(a.kernel), stride: square(a.stride), padding: around(a.padding) };
-    const { y, index } = pool.maxPool2d(t["in.x"], attrs);
-    return { "out.y": y, "grad.in.x": pool.maxPool2dGrad(t["in.gy"], index, sizeOfImage(t["in.x"])) };
+    const { y, index } = pool.maxPool2d(t["in.x"]!, attrs);
+    return { "out.y": y, "grad.in.x": pool.maxPool2dGrad(t["in.gy"]!, index, sizeOfImage(t["in.x"]!)) };
   },
   interpolate: (t, a) => {
     if (a.mode === "nearest") return nearest(t);
     const attrs = { size: a.size, alignCorners: a.align_corners };
     return {
-      "out.y": resize.resizeBilinear(t["in.x"], attrs),
-      "grad.in.x": resize.resizeBilinearGrad(t["in.gy"], { ...attrs, inputSize: sizeOfImage(t["in.x"]) }),
+      "out.y": resize.resizeBilinear(t["in.x"]!, attrs),
+      "grad.in.x": resize.resizeBilinearGrad(t["in.gy"]!, { ...attrs, inputSize: sizeOfImage(t["in.x"]!) }),
     };
   },
   naive_upsample_2d: nearest,
   upfirdn2d: (t, { up, down, pad_before_after: [before, after] }) => {
     const attrs = { up: square(up), down: square(down), pad: [before, after, before, after] as const };
-    const inputSize = sizeOfImage(t["in.x"]);
+    const inputSize = sizeOfImage(t["in.x"]!);
     return {
-      "out.y": upfirdn2d.upfirdn2d(t["in.x"], t["in.kernel"], attrs),
-      "grad.in.x": upfirdn2d.upfirdn2dGrad(t["in.gy"], t["in.kernel"], { ...attrs, inputSize }),
+      "out.y": upfirdn2d.upfirdn2d(t["in.x"]!, t["in.kernel"]!, attrs),
+      "grad.in.x": upfirdn2d.upfirdn2dGrad(t["in.gy"]!, t["in.kernel"]!, { ...attrs, inputSize }),
     };
   },
   upsample_2d: (t, a) => firResample(t, a, true),
   downsample_2d: (t, a) => firResample(t, a, false),
   NIN: (t) => {
-    const [N, , H, W] = t["in.x"].shape;
-    const [x, gy] = [t["in.x"], t["in.gy"]].map((image) => shape.reshape(image, [N, image.shape[1], H * W]));
+    const [N, , H, W] = t["in.x"]!.shape as [number, number, number, number];
+    const [x, gy] = [t["in.x"]!, t["in.gy"]!].map((image) =>
+      shape.reshape(image, [N, image.shape[1]!, H * W]),
+    ) as [Array64, Array64];
     return {
-      "out.y": nin(t["in.x"], t["param.W"], t["param.b"]),
-      "grad.in.x": shape.reshape(matmul.matmul(t["param.W"], gy), t["in.x"].shape),
+      "out.y": nin(t["in.x"]!, t["param.W"]!, t["param.b"]!),
+      "grad.in.x": shape.reshape(matmul.matmul(t["param.W"]!, gy), t["in.x"]!.shape),
       "grad.param.W": reduce.sum(matmul.matmul(x, gy, { transposeB: true }), [0]),
       "grad.param.b": reduce.sum(gy, [0, 2]),
     };
@@ -330,11 +342,11 @@ describe("the published code", () => {
 
   test.each(known)("$name", ({ file, attrs }) => {
     const t = load(file);
-    const values = ops[attrs.op](t, attrs);
+    const values = ops[attrs.op]!(t, attrs);
     const wanted = Object.keys(t).filter((name) => name.startsWith("out.") || name.startsWith("grad."));
     for (const name of wanted) {
       if (name.startsWith("grad.param.") && attrs.op.startsWith("AttnBlock")) continue;
-      expectNear(values[name] as Array64, t[name], 1e-6);
+      expectNear(values[name] as Array64, t[name]!, 1e-6);
     }
   });
 
@@ -344,7 +356,7 @@ describe("the published code", () => {
     const names = Object.keys(t).flatMap((name) => (name.startsWith("param.") ? [name.slice(6)] : []));
     const state = new Map(
       names.map((name) => {
-        const param = t[`param.${name}`];
+        const param = t[`param.${name}`]!;
         return [
           name,
           { param, m: zeros(param.shape), v: zeros(param.shape), ema: null } as updates.AdamState,
@@ -352,11 +364,11 @@ describe("the published code", () => {
       }),
     );
     for (let i = 0; i < attrs.steps; i++) {
-      const squares = names.map((name) => dot(t[`in.grad${i}.${name}`], t[`in.grad${i}.${name}`]));
+      const squares = names.map((name) => dot(t[`in.grad${i}.${name}`]!, t[`in.grad${i}.${name}`]!));
       const length = Math.sqrt(squares.reduce((total, value) => total + value, 0));
       for (const [name, old] of state) {
         const next = updates.adam(
-          { ...old, grad: t[`in.grad${i}.${name}`] },
+          { ...old, grad: t[`in.grad${i}.${name}`]! },
           {
             lr: attrs.lr * (attrs.warmup > 0 ? Math.min(i / attrs.warmup, 1) : 1),
             beta1: attrs.betas[0],
@@ -369,12 +381,12 @@ describe("the published code", () => {
           },
         );
         state.set(name, next);
-        expectNear(next.param, t[`out.step${i}.${name}`], 1e-6);
+        expectNear(next.param, t[`out.step${i}.${name}`]!, 1e-6);
       }
     }
     for (const [name, { m, v }] of state) {
-      expectNear(m, t[`out.exp_avg.${name}`], 1e-6);
-      expectNear(v, t[`out.exp_avg_sq.${name}`], 1e-6);
+      expectNear(m, t[`out.exp_avg.${name}`]!, 1e-6);
+      expectNear(v, t[`out.exp_avg_sq.${name}`]!, 1e-6);
     }
   });
 
@@ -382,9 +394,9 @@ describe("the published code", () => {
   test.each(averages)("$name", ({ file, attrs }) => {
     const t = load(file);
     const still = { lr: 0, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, step: 1, clipScale: 1 };
-    let ema = t["param.a.weight"];
+    let ema = t["param.a.weight"]!;
     for (let i = 0; i < attrs.steps; i++) {
-      const param = t[`in.step${i}.a.weight`];
+      const param = t[`in.step${i}.a.weight`]!;
       const nothing = zeros(param.shape);
       const emaDecay = attrs.use_num_updates ? Math.min(attrs.decay, (2 + i) / (11 + i)) : attrs.decay;
       const next = updates.adam(
@@ -392,29 +404,29 @@ describe("the published code", () => {
         { ...still, emaDecay },
       );
       ema = next.ema as Array64;
-      expectNear(ema, t[`out.step${i}.a.weight`], 1e-6);
+      expectNear(ema, t[`out.step${i}.a.weight`]!, 1e-6);
     }
   });
 
   test.each(cases.filter(({ name }) => /^anneal_dsm_power/.test(name)))("$name", ({ file, attrs }) => {
     const t = load(file);
-    const z = t["noise.000.randn_like"];
-    const sigma = embedding.embedding(shape.reshape(t["in.sigmas"], [6, 1]), t["in.labels"]);
+    const z = t["noise.000.randn_like"]!;
+    const sigma = embedding.embedding(shape.reshape(t["in.sigmas"]!, [6, 1]), t["in.labels"]!);
     const same = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1] } as const;
-    const label = map(shape.reshape(t["in.labels"], [3, 1]), (value) => attrs.label_scale * value);
+    const label = map(shape.reshape(t["in.labels"]!, [3, 1]), (value) => attrs.label_scale * value);
     const cond = add(
-      matmul.matmul(label, t["param.cond.weight"], { transposeB: true }),
-      t["param.cond.bias"],
+      matmul.matmul(label, t["param.cond.weight"]!, { transposeB: true }),
+      t["param.cond.bias"]!,
     );
 
-    const noisy = updates.dsmPerturb(t["in.x"], sigma, z);
-    const hidden = conv2d.conv2d(noisy, t["param.conv1.weight"], t["param.conv1.bias"], same);
+    const noisy = updates.dsmPerturb(t["in.x"]!, sigma, z);
+    const hidden = conv2d.conv2d(noisy, t["param.conv1.weight"]!, t["param.conv1.bias"]!, same);
     const active = unary.applyUnary("silu", add(hidden, shape.reshape(cond, [3, 8, 1, 1])));
-    const score = conv2d.conv2d(active, t["param.conv2.weight"], t["param.conv2.bias"], same);
-    expectNear(updates.dsmLoss(score, z, sigma, { annealPower: attrs.anneal_power }), t["out.loss"], 1e-6);
+    const score = conv2d.conv2d(active, t["param.conv2.weight"]!, t["param.conv2.bias"]!, same);
+    expectNear(updates.dsmLoss(score, z, sigma, { annealPower: attrs.anneal_power }), t["out.loss"]!, 1e-6);
 
     const dscore = updates.dsmLossGrad(score, z, sigma, { annealPower: attrs.anneal_power });
     const dweight = conv2d.conv2dWeightGrad(dscore, active, { ...same, kernelSize: [3, 3] });
-    expectNear(dweight, t["grad.param.conv2.weight"], 1e-6);
+    expectNear(dweight, t["grad.param.conv2.weight"]!, 1e-6);
   });
 });

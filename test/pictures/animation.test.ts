@@ -6,14 +6,14 @@ function describe(bytes: Uint8Array) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const tableSize = (packed: number) => (packed & 0x80 ? 3 * 2 ** ((packed & 7) + 1) : 0);
   const skipBlocks = (at: number) => {
-    while (bytes[at] !== 0) at += 1 + bytes[at];
+    while (bytes[at] !== 0) at += 1 + bytes[at]!;
     return at + 1;
   };
   const signature = String.fromCharCode(...bytes.subarray(0, 6));
   const size = [view.getUint16(6, true), view.getUint16(8, true)];
   const delays: number[] = [];
   let loops: number | undefined;
-  let [frames, at] = [0, 13 + tableSize(bytes[10])];
+  let [frames, at] = [0, 13 + tableSize(bytes[10]!)];
   while (bytes[at] !== 0x3b) {
     if (bytes[at] === 0x21) {
       if (bytes[at + 1] === 0xf9) delays.push(view.getUint16(at + 4, true));
@@ -22,7 +22,7 @@ function describe(bytes: Uint8Array) {
     } else {
       expect(bytes[at]).toBe(0x2c);
       frames++;
-      at = skipBlocks(at + 10 + tableSize(bytes[at + 9]) + 1);
+      at = skipBlocks(at + 10 + tableSize(bytes[at + 9]!) + 1);
     }
   }
   expect(at).toBe(bytes.length - 1);

@@ -79,9 +79,9 @@ test("under logY equal factors are equal steps", () => {
 
 test("what cannot be shown is a gap, and a series of nothing is no line", () => {
   const holes = { name: "holes", x: [0, 1, 2, 3, 4], y: [1, NaN, 2, 3, Infinity] };
-  expect(paths(linePlot({ ...line, series: [holes] }))[0].match(/M/g)).toHaveLength(2);
+  expect(paths(linePlot({ ...line, series: [holes] }))[0]!.match(/M/g)).toHaveLength(2);
   const negative = { name: "negative", x: [0, 1, 2], y: [10, -1, 1] };
-  expect(paths(linePlot({ ...line, logY: true, series: [negative] }))[0].match(/M/g)).toHaveLength(2);
+  expect(paths(linePlot({ ...line, logY: true, series: [negative] }))[0]!.match(/M/g)).toHaveLength(2);
   for (const svg of [
     linePlot({ ...line, series: [] }),
     linePlot({ ...line, series: [{ name: "none", x: [], y: [] }] }),

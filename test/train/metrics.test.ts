@@ -51,8 +51,8 @@ test("directions are unit vectors without a favourite", () => {
     const direction = unitDirection(5, uniform);
     expect(Math.hypot(...direction)).toBeCloseTo(1, 12);
     direction.forEach((value, i) => {
-      mean[i] += value / 10_000;
-      square[i] += value ** 2 / 10_000;
+      mean[i]! += value / 10_000;
+      square[i]! += value ** 2 / 10_000;
     });
   }
   for (const value of mean) expect(Math.abs(value)).toBeLessThan(4 * Math.sqrt(1 / 5 / 10_000));

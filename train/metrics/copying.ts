@@ -44,7 +44,7 @@ function firstWhere(sorted: Float64Array, told: (value: number) => boolean): num
   let [low, high] = [0, sorted.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (told(sorted[middle])) high = middle;
+    if (told(sorted[middle]!)) high = middle;
     else low = middle + 1;
   }
   return low;

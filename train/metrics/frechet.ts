@@ -16,7 +16,7 @@ export function frechetDistance(a: Moments, b: Moments): number {
     );
   let sum = 0;
   for (let d = 0; d < dim; d++) {
-    sum += (a.mean[d] - b.mean[d]) ** 2 + a.covariance[d * (dim + 1)] + b.covariance[d * (dim + 1)];
+    sum += (a.mean[d]! - b.mean[d]!) ** 2 + a.covariance[d * (dim + 1)]! + b.covariance[d * (dim + 1)]!;
   }
   return Math.max(0, sum - 2 * traceOfRoot(a.covariance, b.covariance, dim));
 }
@@ -41,12 +41,12 @@ function sandwiched(f: Float64Array, s: Float64Array, rank: number, dim: number)
   for (let i = 0; i < rank; i++) {
     line.fill(0);
     for (let k = 0; k < dim; k++) {
-      const [value, row] = [f[i * dim + k], k * dim];
-      for (let d = 0; d < dim; d++) line[d] += value * s[row + d];
+      const [value, row] = [f[i * dim + k]!, k * dim];
+      for (let d = 0; d < dim; d++) line[d]! += value * s[row + d]!;
     }
     for (let j = 0; j <= i; j++) {
       let sum = 0;
-      for (let d = 0; d < dim; d++) sum += line[d] * f[j * dim + d];
+      for (let d = 0; d < dim; d++) sum += line[d]! * f[j * dim + d]!;
       product[i * rank + j] = sum;
       product[j * rank + i] = sum;
     }

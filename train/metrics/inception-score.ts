@@ -37,11 +37,11 @@ function divergence(rows: Float32Array, classes: number): number {
   const n = rows.length / classes;
   const marginal = new Float64Array(classes);
   rows.forEach((p, i) => {
-    marginal[i % classes] += p / n;
+    marginal[i % classes]! += p / n;
   });
   let sum = 0;
   rows.forEach((p, i) => {
-    if (p > 0) sum += p * Math.log(p / marginal[i % classes]);
+    if (p > 0) sum += p * Math.log(p / marginal[i % classes]!);
   });
   return sum / n;
 }

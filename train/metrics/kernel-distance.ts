@@ -51,7 +51,7 @@ export function kernelDistance(
 function cubicMmd(a: Float32Array, b: Float32Array, n: number, dim: number): number {
   const kernel = (x: Float32Array, i: number, y: Float32Array, j: number) => {
     let dot = 0;
-    for (let d = 0; d < dim; d++) dot += x[i * dim + d] * y[j * dim + d];
+    for (let d = 0; d < dim; d++) dot += x[i * dim + d]! * y[j * dim + d]!;
     return (dot / dim + 1) ** 3;
   };
   let [within, between] = [0, 0];

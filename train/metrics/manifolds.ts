@@ -33,11 +33,11 @@ export function manifoldFigures(
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < m; j++) {
       const square = squaredDistance(real, i, samples, j, dim);
-      if (square <= realReach[i]) {
-        ballsAround[j]++;
+      if (square <= realReach[i]!) {
+        ballsAround[j]!++;
         holdsSample[i] = 1;
       }
-      if (square <= sampleReach[j]) insideSamples[i] = 1;
+      if (square <= sampleReach[j]!) insideSamples[i] = 1;
     }
   }
   const total = (values: Uint8Array | Uint32Array) => {
@@ -58,8 +58,8 @@ function reaches(vectors: Float32Array, n: number, dim: number, k: number): Floa
   const nearest = new Float64Array(n * k).fill(Infinity); // k ascending numbers each
   const keep = (i: number, square: number) => {
     let at = i * k + k - 1;
-    if (square >= nearest[at]) return;
-    for (; at > i * k && nearest[at - 1] > square; at--) nearest[at] = nearest[at - 1];
+    if (square >= nearest[at]!) return;
+    for (; at > i * k && nearest[at - 1]! > square; at--) nearest[at] = nearest[at - 1]!;
     nearest[at] = square;
   };
   for (let i = 1; i < n; i++) {
@@ -69,5 +69,5 @@ function reaches(vectors: Float32Array, n: number, dim: number, k: number): Floa
       keep(j, square);
     }
   }
-  return Float64Array.from({ length: n }, (_, i) => nearest[i * k + k - 1]);
+  return Float64Array.from({ length: n }, (_, i) => nearest[i * k + k - 1]!);
 }

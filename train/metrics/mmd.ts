@@ -55,7 +55,7 @@ export function medianDistance(a: Float32Array, b: Float32Array, dim: number): n
   const distances = new Float64Array((count * (count - 1)) / 2);
   let pair = 0;
   for (let i = 1; i < count; i++) {
-    for (let j = 0; j < i; j++) distances[pair++] = squaredDistance(...points[i], ...points[j], dim);
+    for (let j = 0; j < i; j++) distances[pair++] = squaredDistance(...points[i]!, ...points[j]!, dim);
   }
   return Math.sqrt(median(distances)) || 1;
 }

@@ -15,20 +15,20 @@ export function momentsOf(vectors: Float32Array, dim: number): Moments {
   const count = countVectors("momentsOf", "vectors", vectors, dim, 2);
   const mean = new Float64Array(dim);
   for (let at = 0; at < vectors.length; at += dim) {
-    for (let d = 0; d < dim; d++) mean[d] += vectors[at + d] / count;
+    for (let d = 0; d < dim; d++) mean[d]! += vectors[at + d]! / count;
   }
 
   const covariance = new Float64Array(dim * dim);
   const centred = new Float64Array(dim);
   for (let at = 0; at < vectors.length; at += dim) {
-    for (let d = 0; d < dim; d++) centred[d] = vectors[at + d] - mean[d];
+    for (let d = 0; d < dim; d++) centred[d] = vectors[at + d]! - mean[d]!;
     for (let i = 0; i < dim; i++) {
-      const [value, row] = [centred[i] / (count - 1), i * dim];
-      for (let j = 0; j <= i; j++) covariance[row + j] += value * centred[j];
+      const [value, row] = [centred[i]! / (count - 1), i * dim];
+      for (let j = 0; j <= i; j++) covariance[row + j]! += value * centred[j]!;
     }
   }
   for (let i = 0; i < dim; i++) {
-    for (let j = 0; j < i; j++) covariance[j * dim + i] = covariance[i * dim + j];
+    for (let j = 0; j < i; j++) covariance[j * dim + i] = covariance[i * dim + j]!;
   }
   return { count, dim, mean, covariance };
 }

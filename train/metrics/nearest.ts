@@ -24,14 +24,14 @@ export function nearestNeighbours(a: Float32Array, b: Float32Array, dim: number,
   for (let i = 0; i < n; i++) {
     const [first, last] = [i * count, (i + 1) * count - 1];
     for (let j = 0; j < m; j++) {
-      const limit = square[last];
+      const limit = square[last]!;
       let sum = 0;
-      for (let d = 0; d < dim && sum < limit; d++) sum += (a[i * dim + d] - b[j * dim + d]) ** 2;
+      for (let d = 0; d < dim && sum < limit; d++) sum += (a[i * dim + d]! - b[j * dim + d]!) ** 2;
       if (sum >= limit) continue;
       let at = last;
-      for (; at > first && square[at - 1] > sum; at--) {
-        square[at] = square[at - 1];
-        index[at] = index[at - 1];
+      for (; at > first && square[at - 1]! > sum; at--) {
+        square[at] = square[at - 1]!;
+        index[at] = index[at - 1]!;
       }
       square[at] = sum;
       index[at] = j;

@@ -78,7 +78,7 @@ function halves(
   uniform: () => number,
 ): [Float32Array, Float32Array] {
   const rank = Float64Array.from({ length: vectors.length / dim }, uniform);
-  const shuffled = Array.from(rank.keys()).sort((i, j) => rank[i] - rank[j]);
+  const shuffled = Array.from(rank.keys()).sort((i, j) => rank[i]! - rank[j]!);
   const gather = (indices: number[]) => {
     const out = new Float32Array(count * dim);
     for (const [k, i] of indices.entries()) out.set(vectors.subarray(i * dim, (i + 1) * dim), k * dim);

@@ -41,7 +41,7 @@ export function squaredW2(a: Float64Array, b: Float64Array): number {
   let [i, j, edge] = [0, 0, 0];
   while (i < n && j < m) {
     const next = Math.min((i + 1) * m, (j + 1) * n); // in units of 1/(n m), so that edges compare exactly
-    sum += (next - edge) * (a[i] - b[j]) ** 2;
+    sum += (next - edge) * (a[i]! - b[j]!) ** 2;
     edge = next;
     if (next === (i + 1) * m) i++;
     if (next === (j + 1) * n) j++;
@@ -55,7 +55,7 @@ function project(vectors: Float32Array, direction: Float64Array): Float64Array {
   const out = new Float64Array(vectors.length / dim);
   for (let i = 0; i < out.length; i++) {
     let sum = 0;
-    for (let d = 0; d < dim; d++) sum += direction[d] * vectors[i * dim + d];
+    for (let d = 0; d < dim; d++) sum += direction[d]! * vectors[i * dim + d]!;
     out[i] = sum;
   }
   return out;

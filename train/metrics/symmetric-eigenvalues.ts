@@ -24,50 +24,50 @@ function tridiagonal(a: Float64Array, n: number): { diagonal: Float64Array; besi
   for (let size = n - 1; size > 1; size--) {
     const row = size * n;
     let squares = 0;
-    for (let i = 0; i < size - 1; i++) squares += a[row + i] ** 2;
-    const last = a[row + size - 1];
+    for (let i = 0; i < size - 1; i++) squares += a[row + i]! ** 2;
+    const last = a[row + size - 1]!;
     if (squares === 0) {
       beside[size - 1] = last;
       continue;
     }
     const length = Math.sqrt(squares + last ** 2) * (last < 0 ? 1 : -1); // of the other sign: no cancellation
     beside[size - 1] = length;
-    for (let i = 0; i < size; i++) v[i] = a[row + i];
-    v[size - 1] -= length;
-    reflect(a, n, size, v, w, 2 / (squares + v[size - 1] ** 2));
+    for (let i = 0; i < size; i++) v[i] = a[row + i]!;
+    v[size - 1]! -= length;
+    reflect(a, n, size, v, w, 2 / (squares + v[size - 1]! ** 2));
   }
-  if (n > 1) beside[0] = a[n];
-  return { diagonal: Float64Array.from({ length: n }, (_, i) => a[i * n + i]), beside };
+  if (n > 1) beside[0] = a[n]!;
+  return { diagonal: Float64Array.from({ length: n }, (_, i) => a[i * n + i]!), beside };
 }
 
 /** A <- H A H of the leading size x size part, H = 1 - factor v v^T: A - v w^T - w v^T with w of A v. */
 function reflect(a: Float64Array, n: number, size: number, v: Float64Array, w: Float64Array, factor: number) {
   w.fill(0, 0, size);
   for (let i = 0; i < size; i++) {
-    const [row, vi] = [i * n, v[i]];
-    let sum = a[row + i] * vi;
+    const [row, vi] = [i * n, v[i]!];
+    let sum = a[row + i]! * vi;
     for (let j = 0; j < i; j++) {
-      sum += a[row + j] * v[j];
-      w[j] += a[row + j] * vi;
+      sum += a[row + j]! * v[j]!;
+      w[j]! += a[row + j]! * vi;
     }
-    w[i] += sum;
+    w[i]! += sum;
   }
   let along = 0;
   for (let i = 0; i < size; i++) {
-    w[i] *= factor;
-    along += w[i] * v[i];
+    w[i]! *= factor;
+    along += w[i]! * v[i]!;
   }
-  for (let i = 0; i < size; i++) w[i] -= 0.5 * factor * along * v[i];
+  for (let i = 0; i < size; i++) w[i]! -= 0.5 * factor * along * v[i]!;
   for (let i = 0; i < size; i++) {
-    const [row, vi, wi] = [i * n, v[i], w[i]];
-    for (let j = 0; j <= i; j++) a[row + j] -= vi * w[j] + wi * v[j];
+    const [row, vi, wi] = [i * n, v[i]!, w[i]!];
+    for (let j = 0; j <= i; j++) a[row + j]! -= vi * w[j]! + wi * v[j]!;
   }
 }
 
 /** Overwrites both. */
 function implicitQl(d: Float64Array, e: Float64Array): Float64Array {
   const n = d.length;
-  const apart = (i: number) => Math.abs(e[i]) <= Number.EPSILON * (Math.abs(d[i]) + Math.abs(d[i + 1]));
+  const apart = (i: number) => Math.abs(e[i]!) <= Number.EPSILON * (Math.abs(d[i]!) + Math.abs(d[i + 1]!));
   for (let first = 0; first < n; first++) {
     for (let sweep = 0; ; sweep++) {
       let end = first;
@@ -82,28 +82,28 @@ function implicitQl(d: Float64Array, e: Float64Array): Float64Array {
 
 /** One sweep of rotations over first .. end, shifted by the eigenvalue of the first 2 x 2 part next to d[first]. */
 function chase(d: Float64Array, e: Float64Array, first: number, end: number): void {
-  const half = (d[first + 1] - d[first]) / (2 * e[first]);
+  const half = (d[first + 1]! - d[first]!) / (2 * e[first]!);
   const root = Math.sqrt(half ** 2 + 1);
-  let g = d[end] - d[first] + e[first] / (half + (half < 0 ? -root : root));
+  let g = d[end]! - d[first]! + e[first]! / (half + (half < 0 ? -root : root));
   let [sine, cosine, shift] = [1, 1, 0];
   for (let i = end - 1; i >= first; i--) {
-    const [f, b] = [sine * e[i], cosine * e[i]];
+    const [f, b] = [sine * e[i]!, cosine * e[i]!];
     const r = Math.sqrt(f * f + g * g);
     e[i + 1] = r;
     if (r === 0) {
-      d[i + 1] -= shift;
+      d[i + 1]! -= shift;
       e[end] = 0;
       return;
     }
     sine = f / r;
     cosine = g / r;
-    g = d[i + 1] - shift;
-    const turned = (d[i] - g) * sine + 2 * cosine * b;
+    g = d[i + 1]! - shift;
+    const turned = (d[i]! - g) * sine + 2 * cosine * b;
     shift = sine * turned;
     d[i + 1] = g + shift;
     g = cosine * turned - b;
   }
-  d[first] -= shift;
+  d[first]! -= shift;
   e[first] = g;
   e[end] = 0;
 }

@@ -31,11 +31,11 @@ export function countVectors(
 /** |a_i - b_j|^2 */
 export function squaredDistance(a: Float32Array, i: number, b: Float32Array, j: number, dim: number): number {
   let sum = 0;
-  for (let d = 0; d < dim; d++) sum += (a[i * dim + d] - b[j * dim + d]) ** 2;
+  for (let d = 0; d < dim; d++) sum += (a[i * dim + d]! - b[j * dim + d]!) ** 2;
   return sum;
 }
 
 /** The middle value; of two middle values the greater. */
 export function median(values: Float64Array): number {
-  return values.slice().sort()[values.length >> 1];
+  return values.slice().sort()[values.length >> 1]!;
 }
