@@ -39,7 +39,8 @@ const INDEXED = 3;
 
 function requireReadable({ width, height, depth, palette }: DecodedPng, bytes: Uint8Array): void {
   if (width === 0 || height === 0) throw new Error(`${width}x${height} pixels`);
-  if (bytes[COLOUR_TYPE] === INDEXED && !palette) throw new Error("a palette's indices without the palette");
+  if (bytes[COLOUR_TYPE] === INDEXED && !palette?.length)
+    throw new Error("a palette's indices without the palette");
   if (bytes[INTERLACE] !== 0 && depth < 8)
     throw new Error("interlaced samples of less than a byte, which are not known here; save it otherwise");
 }

@@ -1,13 +1,15 @@
 import { gradOfInputs } from "./autograd.ts";
-import { invariant } from "./errors.ts";
+import { UsageError } from "./errors.ts";
 import { defineOp, type Inputs, type VjpContext } from "./op.ts";
 import { identity } from "./ops/reduce.ts";
 import type { Tensor } from "./tensor.ts";
 
 interface Attrs {
-  readonly f: (inputs: readonly (Tensor | undefined)[]) => Tensor;
-  /** How many of the op's inputs `f` takes; the parameters it reads by itself stand behind them. */
+  readonly f: (inputs: Inputs) => Tensor;
+  /** How many of the op's inputs `f` takes; what else it reads that has a graph stands behind them. */
   readonly arity: number;
+  /** What f gave at first. */
+  readonly y: Tensor;
   /** Whether f ran under `autocast` at first: it has to the second time. */
   readonly autocast: boolean;
 }
@@ -23,7 +25,7 @@ function again(context: VjpContext<Attrs>, inputs: Inputs, createGraph: boolean)
 
 const checkpointOp = defineOp<Attrs>({
   name: "checkpoint",
-  forward: (engine, inputs, { f, arity }) => engine.noGrad(() => f(inputs.slice(0, arity))),
+  forward: (_engine, _inputs, { y }) => y,
   vjp: (context) => {
     const { attrs, inputs } = context;
     const own = inputs.map((x, i) => (x?.node && i < attrs.arity ? identity(x) : x));
@@ -42,18 +44,16 @@ const checkpointOp = defineOp<Attrs>({
 });
 
 /**
- * y = f(inputs), of which the graph keeps nothing but the inputs: what f computes on its way is freed, and f runs once
- * more in the backward pass. `parameters`: the tensors with a gradient that f reads beside its inputs. f must give
- * the same value each time. Chen et al. 2016, "Training deep nets with sublinear memory cost".
+ * y = f(inputs), of which the graph keeps nothing but the inputs and what else f reads that has a graph, such as
+ * parameters: what f computes on its way is freed, and f runs once more in the backward pass. f must give the same value
+ * each time. Chen et al. 2016, "Training deep nets with sublinear memory cost". Throws UsageError where no input is a tensor.
  */
-export function checkpoint(
-  f: (inputs: readonly (Tensor | undefined)[]) => Tensor,
-  inputs: readonly (Tensor | undefined)[],
-  parameters: readonly Tensor[],
-): Tensor {
-  const first = inputs.find((x) => x !== undefined) ?? parameters[0];
-  invariant(first, "checkpoint: no tensor among inputs and parameters");
-  const { engine } = first;
-  const attrs = { f, arity: inputs.length, autocast: engine.autocasting };
-  return checkpointOp(engine, [...inputs, ...parameters], attrs);
+export function checkpoint(f: (inputs: Inputs) => Tensor, inputs: Inputs): Tensor {
+  const engine = inputs.find((x) => x !== undefined)?.engine;
+  if (!engine) throw new UsageError("checkpoint: got no tensor among the inputs, expected at least one");
+  const { result: y, read } = engine.noGradReading(() =>
+    engine.scope(() => f(inputs.map((x) => x?.detach()))),
+  );
+  const attrs = { f, arity: inputs.length, y, autocast: engine.autocasting };
+  return checkpointOp(engine, [...inputs, ...read], attrs);
 }

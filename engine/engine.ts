@@ -187,6 +187,16 @@ export class Engine {
     return this.#modes.with("recording", false, fn);
   }
 
+  /** `noGrad` that also tells which tensors with a graph the ops in `fn` read. */
+  noGradReading<T>(fn: () => T): { result: T; read: ReadonlySet<Tensor> } {
+    return this.#modes.reading(fn);
+  }
+
+  /** Where `noGradReading` keeps what ops read. */
+  get graphReads(): Set<Tensor> | undefined {
+    return this.#modes.graphReads;
+  }
+
   /** Records the graph inside `fn` again, within a `noGrad` too. Throws UsageError as noGrad does. */
   withGrad<T>(fn: () => T): T {
     return this.#modes.with("recording", true, fn);

@@ -1,4 +1,5 @@
 import { UsageError } from "./errors.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Throws UsageError for what an async function returned: what holds inside of it would end at its first `await`. */
 export function requirePlain(who: string, result: unknown): void {
@@ -19,6 +20,8 @@ export class Modes {
   autocast = false;
   /** An op's forward runs under `autocast`: what is allocated for activations is f16. */
   halving = false;
+  /** Where somebody asks: the tensors with a graph that ops read while none is recorded. */
+  graphReads: Set<Tensor> | undefined;
   /** Names of the modules whose forward is running, outermost first. */
   readonly path: string[] = [];
 
@@ -32,6 +35,18 @@ export class Modes {
       return result;
     } finally {
       this[mode] = before;
+    }
+  }
+
+  /** Runs `fn` without recording a graph, and tells which tensors with one its ops read. */
+  reading<T>(fn: () => T): { result: T; read: ReadonlySet<Tensor> } {
+    const before = this.graphReads;
+    const read = new Set<Tensor>();
+    this.graphReads = read;
+    try {
+      return { result: this.with("recording", false, fn), read };
+    } finally {
+      this.graphReads = before;
     }
   }
 

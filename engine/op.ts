@@ -65,7 +65,8 @@ export function defineOp<A>(spec: OpSpec<A>): Op<A> {
     const result = engine.forward(() => spec.forward(engine, inputs, attrs));
     const [y, extras] = result instanceof Tensor ? [result, none] : [result.y, result.extras];
     engine.observer?.({ spec: spec as OpSpec<unknown>, inputs, attrs, y, path: engine.path.join(".") });
-    if (engine.recording && inputs.some((x) => x?.node)) {
+    if (!engine.recording) noteReads(engine.graphReads, inputs);
+    else if (inputs.some((x) => x?.node)) {
       if (y.node) invariant(false, `${spec.name}: a forward must return a fresh tensor`);
       const { inputs: kept = [], output = false } = spec.saves ?? {};
       y.node = new GraphNode(y.shape, {
@@ -84,4 +85,8 @@ export function defineOp<A>(spec: OpSpec<A>): Op<A> {
     for (const t of extras) t.dispose();
     return y;
   };
+}
+
+function noteReads(reads: Set<Tensor> | undefined, inputs: Inputs): void {
+  if (reads) for (const x of inputs) if (x?.node) reads.add(x);
 }

@@ -1,5 +1,6 @@
 import { checkpoint } from "../../engine/checkpointing.ts";
 import type { Engine } from "../../engine/engine.ts";
+import type { Inputs } from "../../engine/op.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { Module } from "../module.ts";
 
@@ -13,9 +14,9 @@ export abstract class Block<Args extends readonly unknown[]> extends Module<Args
   protected override evaluate(engine: Engine, ...args: Args): Tensor {
     if (!this.checkpointing || !engine.recording) return this.forward(...args);
     const path = [...engine.path];
-    const forward = (inputs: readonly (Tensor | undefined)[]) =>
+    const forward = (inputs: Inputs) =>
       engine.within(path, () => this.forward(...(withTensors(args, [...inputs]) as Args)));
-    return checkpoint(forward, tensorsOf(args), [...this.parameters().values()]);
+    return checkpoint(forward, tensorsOf(args));
   }
 }
 

@@ -3,7 +3,7 @@ import { grad } from "../../engine/autograd.ts";
 import { checkpoint } from "../../engine/checkpointing.ts";
 import { add, mean, mul, sin, square, sum } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { setCheckpointing } from "../../models/blocks/index.ts";
+import { Block, setCheckpointing } from "../../models/blocks/index.ts";
 import { Init } from "../../models/init.ts";
 import { Ncsn } from "../../models/ncsn.ts";
 import { engine } from "../support/engine.ts";
@@ -22,7 +22,7 @@ describe("checkpoint", () => {
     runs++;
     return square(sin(mul(sin(t), w)));
   };
-  const kept = (t: Tensor): Tensor => checkpoint(([a]) => f(a!), [t], [w]);
+  const kept = (t: Tensor): Tensor => checkpoint(([a]) => f(a!), [t]);
 
   const gradients = async (through: (t: Tensor) => Tensor) => {
     const results = engine.scope(() => {
@@ -70,16 +70,14 @@ describe("a checkpoint whose inputs and parameters hang together", () => {
   });
 
   /** First derivatives as they are asked for, and derivatives of theirs, through the plain graph and a checkpoint. */
-  const both = async (given: () => readonly [a: Tensor, b: Tensor, w: Tensor], parameters = 1) => {
+  const both = async (given: () => readonly [a: Tensor, b: Tensor, w: Tensor]) => {
     const before = engine.memory().live;
     const through = async (kept: boolean) => {
       const results = engine.scope(() => {
         const run = () => {
           const [a, b, w] = given();
           if (!kept) return sum(product(a, b, w));
-          return sum(
-            checkpoint(([s, t]) => product(s!, t!, w), [a, b], new Array<Tensor>(parameters).fill(w)),
-          );
+          return sum(checkpoint(([s, t]) => product(s!, t!, w), [a, b]));
         };
         const first = grad(run(), [x, p], { createGraph: true });
         const total = sum(add(mul(first[0]!, 2), mul(first[1]!, 3)));
@@ -101,7 +99,32 @@ describe("a checkpoint whose inputs and parameters hang together", () => {
   test("an input made from the parameter", () => both(() => [x, sin(p), p]));
   test("an input that is the parameter too", () => both(() => [x, p, p]));
   test("a parameter that was computed", () => both(() => [x, x, sin(p)]));
-  test("a parameter named twice", () => both(() => [x, x, p], 2));
+  test("inputs without a graph", () => both(() => [x.detach(), x.detach(), sin(p)]));
+});
+
+test("a block's weights count wherever it has them from", async () => {
+  class Scaled extends Block<[x: Tensor]> {
+    readonly #hidden = engine.variable([3]);
+    readonly shared = () => shared;
+    get hidden() {
+      return this.#hidden;
+    }
+    forward(x: Tensor): Tensor {
+      return mul(square(x), add(this.#hidden, square(this.shared())));
+    }
+  }
+  const shared = engine.variable([2]);
+  const block = new Scaled();
+  block.checkpointing = true;
+  const [dHidden, dShared] = engine.scope(() =>
+    grad(sum(block.run(engine.tensor([5]))), [block.hidden, shared]),
+  );
+  expect([await dHidden!.item(), await dShared!.item()]).toEqual([25, 100]);
+  for (const t of [dHidden!, dShared!, shared, block.hidden]) t.dispose();
+});
+
+test("a checkpoint without a tensor is refused", () => {
+  expect(() => checkpoint(() => engine.ones([1]), [undefined])).toThrowErrorMatchingInlineSnapshot(`[UsageError: checkpoint: got no tensor among the inputs, expected at least one]`);
 });
 
 describe("setCheckpointing", () => {
