@@ -13,8 +13,29 @@ export function fromHost(data: HostData | readonly number[], dtype: Dtype | unde
     return data;
   }
   const values = data as readonly number[];
+  requireNumbers(values, dtype);
   if (dtype === "i32") return Int32Array.from(values);
   return dtype === "u32" ? Uint32Array.from(values) : Float32Array.from(values);
+}
+
+/** Throws UsageError for what a typed array would silently make another number of. */
+function requireNumbers(values: readonly unknown[], dtype: Dtype = "f32"): void {
+  if (!Array.isArray(values))
+    throw new UsageError(
+      `tensor: got ${typeof values} ${values}, expected an array of numbers, such as [${values}]`,
+    );
+  const least = dtype === "i32" ? -(2 ** 31) : 0;
+  const fits = (v: number) => dtype === "f32" || (Number.isInteger(v) && v >= least && v < least + 2 ** 32);
+  const bad = values.findIndex((v) => typeof v !== "number" || !fits(v));
+  if (bad < 0) return;
+  const value = values[bad];
+  if (Array.isArray(value))
+    throw new UsageError(
+      "tensor: got an array of arrays, expected numbers in one array; flatten it and give the shape",
+    );
+  throw new UsageError(
+    `tensor: got ${JSON.stringify(value)} at place ${bad}, expected ${dtype === "f32" ? "a number" : `a whole number that ${dtype} holds`}`,
+  );
 }
 
 /** A tensor's bytes as the numbers they stand for. */

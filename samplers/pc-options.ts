@@ -1,4 +1,4 @@
-import { UsageError } from "../engine/errors.ts";
+import { expectedOneOf, UsageError } from "../engine/errors.ts";
 import type { ScalarLike } from "../engine/scalar.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import type { NormsOver } from "../engine/updates.ts";
@@ -10,10 +10,10 @@ import { type Marginal, type Sde, timeGrid } from "./sde/index.ts";
 
 export interface PredictorCorrectorOptions extends ChainOptions<PredictorCorrectorStep> {
   sde: Sde;
-  /** "reverse_diffusion" unless told. */
-  predictor?: PredictorName;
-  /** "langevin" unless told. */
-  corrector?: CorrectorName;
+  /** By its name, or one of your own; "reverse_diffusion" unless told. */
+  predictor?: PredictorName | Predictor;
+  /** The same; "langevin" unless told. */
+  corrector?: CorrectorName | Corrector;
   /** Signal-to-noise ratio of the corrector's steps. 0.16 unless told. */
   snr?: number;
   /**
@@ -102,12 +102,14 @@ function requireOptions(options: PredictorCorrectorOptions) {
   return { predictor, corrector, correctorSteps: corrector ? correctorSteps : 0 };
 }
 
-function named<T>(
+/** One of the registry's by its name, or the caller's own. */
+function named<T extends object>(
   what: string,
   registry: Readonly<Record<string, T | undefined>>,
-  name: string,
+  given: string | T,
 ): T | undefined {
-  if (!Object.hasOwn(registry, name))
-    throw new UsageError(`${who}: got ${what} ${name}, expected one of ${Object.keys(registry).join(", ")}`);
-  return registry[name];
+  if (typeof given !== "string") return given;
+  if (!Object.hasOwn(registry, given))
+    throw new UsageError(`${who}: got ${what} ${given}, ${expectedOneOf(given, Object.keys(registry))}`);
+  return registry[given];
 }

@@ -1,3 +1,4 @@
+import { requirePlain } from "../engine/modes.ts";
 import type { Tensor } from "../engine/tensor.ts";
 
 /**
@@ -9,6 +10,17 @@ export interface ScoreFunction {
   readonly predicts: "score";
 }
 
-/** Declares a function, such as one in closed form, to be a score. */
+/**
+ * Declares a function, such as one in closed form, to be a score. Samplers record a step and replay it: the function
+ * itself runs for the first one alone, and what is to change from step to step comes from its condition, or is a
+ * Scalar. Throws UsageError, when it is called, for an async one.
+ */
 export const asScore = (f: (x: Tensor, condition: Tensor) => Tensor): ScoreFunction =>
-  Object.assign((x: Tensor, condition: Tensor) => f(x, condition), { predicts: "score" as const });
+  Object.assign(
+    (x: Tensor, condition: Tensor) => {
+      const score = f(x, condition);
+      requirePlain("asScore", score);
+      return score;
+    },
+    { predicts: "score" as const },
+  );

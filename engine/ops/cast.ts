@@ -33,7 +33,7 @@ const storeOp = defineOp<{ to: "f32" | "f16" }>({
 
 /**
  * x in another dtype, of any shape; x itself when it has that dtype. Whole numbers go to the nearest float32, floats
- * towards 0, of which those past the 32 bits end at the nearest that fits. The derivative counts as 0, but between f32
+ * towards 0, of which those past the 32 bits end at the nearest float32 that fits, and NaN anywhere. The derivative counts as 0, but between f32
  * and f16 it is 1. Throws UsageError for u32, and between f16 and i32.
  */
 export function cast(x: Tensor, to: CastType | "f16"): Tensor {

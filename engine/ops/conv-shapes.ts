@@ -19,7 +19,7 @@ export interface ConvAttrs {
 export interface ConvOptions {
   /** Pixels from one window to the next; 1 unless told. */
   stride?: number | Pair;
-  /** One number for all sides, [y, x], or [top, bottom, left, right]. Negative padding crops; 0 unless told. */
+  /** One number for all sides, [y, x], or [top, bottom, left, right], Negative padding crops; 0 unless told. */
   padding?: number | Pair | Padding;
   /** Pixels from one tap to the next; 1 unless told. */
   dilation?: number | Pair;
@@ -81,7 +81,7 @@ export function requireConv(who: string, x: Tensor, weight: Tensor, options: Con
 /** Throws UsageError for strides and dilations below 1, where something is not whole, and for lists of other lengths. */
 export function requireGeometry(who: string, { stride, padding, dilation }: ConvAttrs): void {
   requireLengths(who, { stride, dilation });
-  if (padding.length !== 4)
+  if (!Array.isArray(padding) || padding.length !== 4)
     throw new UsageError(
       `${who}: got padding [${padding}], expected a number, [y,x] or [top,bottom,left,right]`,
     );
@@ -92,6 +92,6 @@ export function requireGeometry(who: string, { stride, padding, dilation }: Conv
 /** Throws UsageError unless all are two whole numbers of at least 1. */
 export function requireLengths(who: string, lengths: Readonly<Record<string, Pair>>): void {
   for (const [name, pair] of Object.entries(lengths))
-    if (pair.length !== 2 || pair.some((v) => !Number.isInteger(v) || v < 1))
+    if (!Array.isArray(pair) || pair.length !== 2 || pair.some((v) => !Number.isInteger(v) || v < 1))
       throw new UsageError(`${who}: got ${name} [${pair}], expected [y,x] of whole numbers from 1`);
 }

@@ -9,6 +9,7 @@ import { defineOp } from "../op.ts";
 import * as oracle from "../oracle/embedding.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
+import { cast } from "./cast.ts";
 import { reduceAxes } from "./reduce.ts";
 
 // Looking rows up and summing into them are each other's adjoint.
@@ -59,6 +60,7 @@ const sumInto = defineOp<{ rows: number }>({
 
 /** Rows of table [rows, width] at labels [...] (i32) -> [..., width]. A label outside the table gives NaN. */
 export function embedding(table: Tensor, labels: Tensor): Tensor {
+  if (table.dtype === "f16") return embedding(cast(table, "f32"), labels);
   if (table.rank !== 2 || table.dtype !== "f32" || labels.dtype !== "i32")
     throw new UsageError(
       `embedding: got table ${table.dtype} ${showShape(table.shape)}, labels ${labels.dtype}, expected f32 [rows,width] and i32`,

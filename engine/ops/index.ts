@@ -13,6 +13,7 @@ export {
   sub,
 } from "./binary.ts";
 export { type CastType, cast } from "./cast.ts";
+export { clamp } from "./clamp.ts";
 export { combine } from "./combine.ts";
 export type { WeightGradAttrs } from "./conv-problems.ts";
 export type { ConvAttrs, ConvOptions, Padding, Pair } from "./conv-shapes.ts";
@@ -46,6 +47,7 @@ export { resizeBilinear, resizeNearest } from "./resize.ts";
 export { scale } from "./scale.ts";
 export { chunk, concat, flip, narrow, type Pads, pad, permute, slice, transpose } from "./shape.ts";
 export { crossEntropy, logSoftmax, logsumexp, softmax } from "./softmax.ts";
+export { stack } from "./stack.ts";
 export * from "./unary.ts";
 export { type Upfirdn2dOptions, upfirdn2d } from "./upfirdn2d.ts";
 export { where } from "./where.ts";

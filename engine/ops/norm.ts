@@ -7,7 +7,7 @@ import { defineOp, type Inputs, type VjpContext } from "../op.ts";
 import * as oracleRows from "../oracle/embedding.ts";
 import * as oracle from "../oracle/norm.ts";
 import * as oracleShape from "../oracle/shape.ts";
-import { showShape } from "../shapes.ts";
+import { shapeSize, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add, div, mul, sub } from "./binary.ts";
 import { embedding, embeddingGrad } from "./embedding.ts";
@@ -199,7 +199,7 @@ export function throughComposite<A>(
   return gradOfInputs(definition(own, attrs), own, context, true);
 }
 
-/** What follows a normalisation of x [n,c,h,w], in its kernel. */
+/** What follows a normalisation of x [n,c,...], in its kernel. */
 export interface NormOptions {
   /** Scale [c], or [n, c] for each sample. */
   gamma?: Tensor;
@@ -231,8 +231,12 @@ function norm(
 ): Tensor {
   const { gamma, beta, alpha, rows, eps = 1e-5, activation = "none", slope = 0.01 } = options;
   requireFloat(who, x);
-  if (x.rank !== 4) throw new UsageError(`${who}: got x ${showShape(x.shape)}, expected [n,c,h,w]`);
-  const [n, c] = x.shape as [number, number];
+  if (x.rank < 2) throw new UsageError(`${who}: got x ${showShape(x.shape)}, expected [n,c,...]`);
+  const [n, c, ...rest] = x.shape as [number, number, ...number[]];
+  if (rest.length !== 2) {
+    const images = reshape(x, [n, c, 1, shapeSize(rest)]);
+    return reshape(norm(who, images, groups, plus, options), x.shape);
+  }
   if (!Number.isInteger(groups) || groups < 1 || c % groups !== 0)
     throw new UsageError(`${who}: got ${groups} groups for ${c} channels, expected a divisor of ${c}`);
   if (!(eps > 0)) throw new UsageError(`${who}: got eps ${eps}, expected a positive number`);
@@ -272,8 +276,8 @@ function norm(
 }
 
 /**
- * Each map of x [n,c,h,w] to mean 0 and (biased) variance 1, then gamma x + beta -> [n,c,h,w]. Ulyanov et al. 2016. Throws
- * UsageError for another rank, parameters of other shapes, and eps not above 0.
+ * Each map of x [n,c,...], such as [n,c,h,w], to mean 0 and (biased) variance 1, then gamma x + beta -> x's shape. Ulyanov
+ * et al. 2016. Throws UsageError for a rank below 2, parameters of other shapes, and eps not above 0.
  */
 export const instanceNorm = (x: Tensor, options: NormOptions = {}): Tensor =>
   norm("instanceNorm", x, x.dim(1), false, options);
@@ -281,14 +285,14 @@ export const instanceNorm = (x: Tensor, options: NormOptions = {}): Tensor =>
 /**
  * Instance norm that keeps the maps' means apart: gamma (xhat + alpha u) + beta, u the means normalised over the
  * channels of an image with the unbiased variance. Song & Ermon 2019, appendix A; eps serves both roots.
- * x [n,c,h,w] -> [n,c,h,w]. Throws UsageError as instanceNorm does.
+ * x [n,c,...] -> x's shape. Throws UsageError as instanceNorm does.
  */
 export const instanceNormPlus = (x: Tensor, options: NormOptions & { alpha?: Tensor } = {}): Tensor =>
   norm("instanceNormPlus", x, x.dim(1), true, options);
 
 /**
- * Groups of c / groups neighbouring channels of x [n,c,h,w] to mean 0 and (biased) variance 1, then gamma x + beta ->
- * [n,c,h,w]. Wu & He 2018. Throws UsageError as instanceNorm does, and for groups that do not divide c.
+ * Groups of c / groups neighbouring channels of x [n,c,...] to mean 0 and (biased) variance 1, then gamma x + beta -> x's
+ * shape. Wu & He 2018. Throws UsageError as instanceNorm does, and for groups that do not divide c.
  */
 export const groupNorm = (x: Tensor, groups: number, options: NormOptions = {}): Tensor =>
   norm("groupNorm", x, groups, false, options);

@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.ts";
 import { Scalar } from "../scalar.ts";
 import type { Tensor } from "../tensor.ts";
-import { exchange } from "../updates.ts";
+import { exchange, linearUpdate } from "../updates.ts";
 
 /** How the average of the weights follows them. */
 export interface EmaOptions {
@@ -17,6 +17,7 @@ export class Ema {
   /** 1 - the newest update's decay. */
   readonly gain = new Scalar(1);
   updates = 0;
+  readonly #kept = new Scalar(0);
   readonly #options: EmaOptions;
 
   /** Starts at the parameters' values. Throws UsageError for a limit outside [0, 1). */
@@ -33,12 +34,19 @@ export class Ema {
     for (const [name, average] of this.shadow) exchange(params.get(name)!, average);
   }
 
+  /** Moves the averages towards the weights, as optimizers do in their own kernels: after `advance`, captured or not. */
+  apply(params: ReadonlyMap<string, Tensor>): void {
+    for (const [name, average] of this.shadow)
+      linearUpdate(average, params.get(name)!, { keep: this.#kept, pull: this.gain, noise: 0 }, undefined);
+  }
+
   /** Sets the decay of the next update. */
   advance(): void {
     this.updates++;
     const { limit, warmup } = this.#options;
     const rising = (1 + this.updates) / (10 + this.updates);
-    this.gain.value = 1 - (warmup ? Math.min(limit, rising) : limit);
+    this.#kept.value = warmup ? Math.min(limit, rising) : limit;
+    this.gain.value = 1 - this.#kept.value;
   }
 }
 

@@ -190,6 +190,10 @@ const zerosLike = (params: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
   new Map([...params].map(([name, t]) => [name, t.engine.untrack(t.engine.zeros(t.shape))]));
 
 function requireParameters(who: string, params: ReadonlyMap<string, Tensor>): void {
+  if (!(params instanceof Map))
+    throw new UsageError(
+      `${who}: got parameters that are no Map, expected them by name, as network.parameters() gives them`,
+    );
   const names = new Map<Storage, string>();
   for (const [name, param] of params) {
     requireFloat(who, param);

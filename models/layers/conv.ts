@@ -2,13 +2,15 @@ import { add, type ConvOptions, conv2d } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Init } from "../init.ts";
 import { Module } from "../module.ts";
+import { requireCounts } from "../require.ts";
 import { drawBias, drawWeight, type WeightOptions } from "./weights.ts";
 
 export interface Conv2dOptions extends WeightOptions, Omit<ConvOptions, "padding"> {
-  /** Side of the kernel, 3 unless told. */
+  /** Side of the square kernel, 3 unless told. */
   kernel?: number;
+  /** Of both axes, 1 unless told. */
   dilation?: number;
-  /** What keeps the size at stride 1 if absent. */
+  /** If absent dilation floor(kernel / 2), which keeps the size at stride 1 where the kernel is odd. */
   padding?: ConvOptions["padding"];
 }
 
@@ -21,7 +23,7 @@ export interface ConvInput {
   rescale?: number;
 }
 
-/** Convolution: x [n,in,h,w] -> [n,out,h',w']. */
+/** Convolution by a square kernel: x [n,in,h,w] -> [n,out,h',w']. Throws UsageError unless kernel and dilation are whole numbers from 1. */
 export class Conv2d extends Module<[x: Tensor, input?: ConvInput], Tensor> {
   readonly weight: Tensor;
   readonly bias?: Tensor;
@@ -30,6 +32,7 @@ export class Conv2d extends Module<[x: Tensor, input?: ConvInput], Tensor> {
   constructor(init: Init, inChannels: number, outChannels: number, options: Conv2dOptions = {}) {
     super();
     const { kernel = 3, dilation = 1, stride = 1, padding = dilation * Math.floor(kernel / 2) } = options;
+    requireCounts("Conv2d", { kernel, dilation });
     this.weight = drawWeight(init, [outChannels, inChannels, kernel, kernel], options);
     this.bias = drawBias(init, outChannels, inChannels * kernel * kernel, options);
     this.options = { stride, padding, dilation };

@@ -124,7 +124,9 @@ test("a block's weights count wherever it has them from", async () => {
 });
 
 test("a checkpoint without a tensor is refused", () => {
-  expect(() => checkpoint(() => engine.ones([1]), [undefined])).toThrowErrorMatchingInlineSnapshot(`[UsageError: checkpoint: got no tensor among the inputs, expected at least one]`);
+  expect(() => checkpoint(() => engine.ones([1]), [undefined])).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: checkpoint: got no tensor among the inputs, expected at least one]`,
+  );
 });
 
 describe("setCheckpointing", () => {

@@ -120,6 +120,34 @@ describe("tensors from the host and back", () => {
     expect(() => engine.tensor(Float64Array.of(1) as never)).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: tensor: got a Float64Array, expected a Float32Array, Int32Array or Uint32Array]`,
     );
+    const odd = (data: unknown, dtype?: "i32" | "u32") => () =>
+      engine.tensor(data as number[], undefined, dtype);
+    expect(
+      odd([
+        [1, 2],
+        [3, 4],
+      ]),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor: got an array of arrays, expected numbers in one array; flatten it and give the shape]`,
+    );
+    expect(odd(5)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor: got number 5, expected an array of numbers, such as [5]]`,
+    );
+    expect(odd([1, undefined])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor: got undefined at place 1, expected a number]`,
+    );
+    expect(odd(["1"])).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor: got "1" at place 0, expected a number]`,
+    );
+    expect(odd([0, 3e9], "i32")).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor: got 3000000000 at place 1, expected a whole number that i32 holds]`,
+    );
+    expect(odd([-1], "u32")).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor: got -1 at place 0, expected a whole number that u32 holds]`,
+    );
+    expect(() => engine.full([2], 0.5, "i32")).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: tensor: got 0.5 at place 0, expected a whole number that i32 holds]`,
+    );
     expect(() => engine.copy(x, engine.ones([5]))).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: copy: got [2,3] into [5], expected equal sizes]`,
     );

@@ -368,3 +368,30 @@ test("the average's decay rises as (1 + n) / (10 + n), or is the limit from the 
   expect(gains(true)).toEqual([1 - 2 / 11, 0.75, 0.75, 0.75]); // 3 / 12 is the limit
   expect(gains(false)).toEqual([0.75, 0.75, 0.75, 0.75]);
 });
+
+test("an average by itself follows weights that others move, in a captured step too", async () => {
+  using w = engine.variable([1, -2]);
+  const params = new Map([["w", w]]);
+  const ema = new Ema(params, { limit: 0.75, warmup: false });
+  const follow = engine.capture(() => ema.apply(params)); // the first time with a gain of 1: nothing was advanced
+  const expected = [1, -2];
+  for (const target of [3, 5]) {
+    w.write(new Float32Array([target, -target]));
+    ema.advance();
+    follow.replay();
+    expected.forEach((v, i) => {
+      expected[i] = 0.75 * v + 0.25 * (i === 0 ? target : -target);
+    });
+  }
+  const [average] = [...ema.shadow.values()];
+  expect([...(await average!.data())]).toEqual(expected);
+  follow.dispose();
+  average!.dispose();
+});
+
+test("parameters that are no map are refused", () => {
+  const list = [engine.ones([1])] as unknown as ReadonlyMap<string, Tensor>;
+  expect(() => new Sgd(list, { lr: 1 })).toThrow(
+    "Sgd: got parameters that are no Map, expected them by name",
+  );
+});

@@ -11,7 +11,7 @@ import {
 import { type Array64, array64, map } from "../../engine/oracle/array.ts";
 import { embedding as lookedUp } from "../../engine/oracle/embedding.ts";
 import * as oracle from "../../engine/oracle/norm.ts";
-import { slice } from "../../engine/oracle/shape.ts";
+import { reshape, slice } from "../../engine/oracle/shape.ts";
 import { applyUnary } from "../../engine/oracle/unary.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { NormActivation } from "../../kernels/norm.ts";
@@ -224,6 +224,19 @@ test.each(activations)("activate by the name %s", async (name) => {
   });
 });
 
+test.each([[[3, 12]], [[2, 4, 7]], [[2, 4, 3, 2, 5]]])("of x %j, as of an image", (shape) => {
+  const [n, c, ...rest] = shape as [number, number, ...number[]];
+  const image = [n, c, 1, rest.reduce((a, b) => a * b, 1)];
+  const attrs = { groups: 2, eps: 1e-5, activation: "elu", plus: false } as const;
+  return checkOp({
+    op: (x, gamma, beta) => groupNorm(x, 2, { gamma, beta, activation: "elu" }),
+    oracle: (x, gamma, beta) => reshape(oracle.norm(reshape(x, image), attrs, gamma, beta, null), shape),
+    inputs: [normal(shape, 1), uniform(0.5, 2)([c], 2), normal([c], 3)],
+    seed: 4,
+    terms: 60,
+  });
+});
+
 test("gamma and beta may be one tensor", () =>
   checkOp({
     op: (x, g) => instanceNorm(x, { gamma: g, beta: g, activation: "silu" }),
@@ -295,8 +308,8 @@ describe("messages", () => {
     expect(() => instanceNorm(engine.ones([2, 4, 3, 3], "i32"))).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: instanceNorm: got dtype i32, expected f32]`,
     );
-    expect(() => groupNorm(engine.ones([2, 4, 3]), 2)).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: groupNorm: got x [2,4,3], expected [n,c,h,w]]`,
+    expect(() => groupNorm(engine.ones([4]), 2)).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: groupNorm: got x [4], expected [n,c,...]]`,
     );
   });
   test("groups", () => {

@@ -1,8 +1,9 @@
 import { describe, expect, test, vi } from "vitest";
 import { UsageError } from "../../engine/errors.ts";
-import { mul } from "../../engine/ops/index.ts";
+import { mul, scale } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
 import type { HostData, Shape } from "../../engine/tensor.ts";
+import { type Corrector, correctors } from "../../samplers/correctors/index.ts";
 import {
   asScore,
   type PredictorCorrectorOptions,
@@ -15,6 +16,7 @@ import {
   vp,
 } from "../../samplers/index.ts";
 import { type Plan, planOf } from "../../samplers/pc-options.ts";
+import { type Predictor, predictors } from "../../samplers/predictors/index.ts";
 import { engine } from "../support/engine.ts";
 import { zScore } from "../support/near.ts";
 import { diffusedGaussian, diffusedMixture, rowsOf } from "./diffused.ts";
@@ -401,6 +403,27 @@ test("a long run reads nothing back, waits once and takes no memory beyond its f
     waits.mockRestore();
   }
   expect(engine.memory().live).toBe(before);
+});
+
+test("a predictor and a corrector of one's own take the places of the named ones", async () => {
+  const sde = sdes.vp(10);
+  const score = asScore((x) => scale(x, -1));
+  const draw = async (options: Pick<PredictorCorrectorOptions, "predictor" | "corrector">) => {
+    const { x } = await predictorCorrector(engine, score, [3, 4], { sde, seed: 2, ...options });
+    const values = await x.data();
+    x.dispose();
+    return values;
+  };
+  const [step, { unit, stepSize }] = [predictors.euler_maruyama, correctors.ald];
+  const own = {
+    predictor: ((of, t, options) => step(of, t, options)) satisfies Predictor,
+    corrector: { unit, stepSize: (of, t, snr) => stepSize(of, t, snr) } satisfies Corrector,
+  };
+  const named = await draw({ predictor: "euler_maruyama", corrector: "ald" });
+  expect(await draw(own)).toEqual(named);
+  expect(await draw({ ...own, predictor: (of, t, o) => ({ ...step(of, t, o), noise: 0 }) })).not.toEqual(
+    named,
+  );
 });
 
 test("start is where the chain begins, and what it becomes", async () => {

@@ -1,5 +1,5 @@
 import { UsageError } from "../../engine/errors.ts";
-import type { SubVp, Ve, Vp } from "../../samplers/sde/index.ts";
+import type { Sde, SubVp, Ve, Vp } from "../../samplers/sde/index.ts";
 import { ddpmLoss } from "../losses/ddpm.ts";
 import { labelDraws, timeDraws } from "../losses/draws.ts";
 import { type SdeLossOptions, sdeLoss } from "../losses/sde.ts";
@@ -13,14 +13,17 @@ export interface SdeObjectiveOptions extends SdeLossOptions {
 
 /**
  * Denoising score matching along an SDE: in continuous time, or on the steps of its chain, which is that of SMLD for the
- * VE and that of DDPM for the VP SDE. Song et al. 2021. Throws UsageError for what only continuous time has.
+ * VE and that of DDPM for the VP SDE; one of your own has continuous time alone. Song et al. 2021. Throws UsageError for
+ * what only continuous time has.
  */
-export const sdeObjective = (sde: Ve | Vp | SubVp, options: SdeObjectiveOptions): Objective => ({
-  loss: options.continuous ? inTime(sde, options) : inSteps(sde, options),
-});
+export function sdeObjective(sde: Sde, options: SdeObjectiveOptions & { continuous: true }): Objective;
+export function sdeObjective(sde: Ve | Vp | SubVp, options: SdeObjectiveOptions): Objective;
+export function sdeObjective(sde: Sde, options: SdeObjectiveOptions): Objective {
+  return { loss: options.continuous ? inTime(sde, options) : inSteps(sde as Ve | Vp | SubVp, options) };
+}
 
 const inTime =
-  (sde: Ve | Vp | SubVp, options: SdeLossOptions): Objective["loss"] =>
+  (sde: Sde, options: SdeLossOptions): Objective["loss"] =>
   (network, x, source) =>
     sdeLoss(network, sde, x, timeDraws(x, source), options);
 
