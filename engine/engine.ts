@@ -430,6 +430,13 @@ export class Engine {
       );
   }
 
+  /** A copy of a tensor's values in memory of its own, without their history, that no scope disposes. */
+  copyOf(t: Tensor): Tensor {
+    const copy = this.untrack(this.empty(t.shape, t.dtype));
+    this.copy(t, copy);
+    return copy;
+  }
+
   /** Waits until the device has done all that was asked. Throws DeviceError if any of it failed. */
   async sync(): Promise<void> {
     this.stream.flush();

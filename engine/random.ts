@@ -1,6 +1,8 @@
 import { blockVariant, type RandomVariant, randomFill } from "../kernels/random.ts";
 import type { Engine } from "./engine.ts";
 import { UsageError } from "./errors.ts";
+import { greaterEqual, sub } from "./ops/binary.ts";
+import { scale } from "./ops/scale.ts";
 import type { ScalarLike } from "./scalar.ts";
 import { requireShape, shapeSize } from "./shapes.ts";
 import type { Shape, Tensor } from "./tensor.ts";
@@ -102,3 +104,7 @@ export const rand = (engine: Engine, shape: Shape, spec: Draw, affine?: Affine):
 /** Uniform 32-bit words. */
 export const randbits = (engine: Engine, shape: Shape, spec: Draw): Tensor =>
   draw(engine, "bits", shape, spec);
+
+/** Signs, 1 or -1 with equal odds. */
+export const rademacher = (engine: Engine, shape: Shape, spec: Draw): Tensor =>
+  sub(scale(greaterEqual(rand(engine, shape, spec), 0.5), 2), 1);

@@ -52,8 +52,8 @@ export async function verify(
     step,
     (event): Seen => ({
       ...event,
-      copies: event.inputs.map((t) => t && copyOf(engine, t)),
-      output: copyOf(engine, event.y),
+      copies: event.inputs.map((t) => t && engine.copyOf(t)),
+      output: engine.copyOf(event.y),
     }),
   );
   let worst: OpReport | undefined;
@@ -130,13 +130,6 @@ async function eachOf(seen: readonly Seen[], look: (s: Seen, index: number) => P
 function forget({ copies, output }: Seen): void {
   for (const t of copies) t?.dispose();
   output.dispose();
-}
-
-/** A copy that later updates in place do not reach. */
-function copyOf(engine: Engine, t: Tensor): Tensor {
-  const copy = engine.empty(t.shape, t.dtype);
-  engine.copy(t, copy);
-  return engine.untrack(copy);
 }
 
 /** A tensor's values for an oracle. */

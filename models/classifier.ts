@@ -1,6 +1,6 @@
 import { grad } from "../engine/autograd.ts";
 import { UsageError } from "../engine/errors.ts";
-import { div, embedding, logSoftmax, perSample, sub } from "../engine/ops/index.ts";
+import { div, logSoftmax, oneHot, perSample, sub } from "../engine/ops/index.ts";
 import { showShape } from "../engine/shapes.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import type { Network } from "./prediction.ts";
@@ -59,10 +59,4 @@ export function logProbGrad(
   };
   const [gradient] = engine.scope(() => engine.withGrad(differentiate));
   return gradient!;
-}
-
-/** labels [n] (i32) -> [n,classes], 1 at the label. */
-function oneHot(labels: Tensor, classes: number): Tensor {
-  const identity = Float32Array.from({ length: classes ** 2 }, (_, i) => (i % (classes + 1) === 0 ? 1 : 0));
-  return embedding(labels.engine.tensor(identity, [classes, classes]), labels);
 }

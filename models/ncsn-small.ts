@@ -1,6 +1,6 @@
 import { UsageError } from "../engine/errors.ts";
+import { requireSigmas } from "../engine/noise-scales.ts";
 import { embedding, resizeNearest, scale, sub } from "../engine/ops/index.ts";
-import { requireSigmas } from "../engine/ops/require.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { ResidualBlock } from "./blocks/index.ts";
 import type { Init } from "./init.ts";

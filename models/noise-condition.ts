@@ -1,6 +1,6 @@
 import { UsageError } from "../engine/errors.ts";
+import { requireSigmas } from "../engine/noise-scales.ts";
 import { cast, div, embedding, reshape } from "../engine/ops/index.ts";
-import { requireSigmas } from "../engine/ops/require.ts";
 import { showShape } from "../engine/shapes.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import type { Init } from "./init.ts";

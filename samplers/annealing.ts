@@ -1,7 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
+import { requireSigmas } from "../engine/noise-scales.ts";
 import { add, scale } from "../engine/ops/index.ts";
-import { requireSigmas } from "../engine/ops/require.ts";
 import { Scalar } from "../engine/scalar.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import { type ChainOptions, type ChainStep, owning, requireDone, runChain, startOf } from "./chain.ts";

@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
-import { requireSigmas } from "../engine/ops/require.ts";
+import { requireSigmas } from "../engine/noise-scales.ts";
 import { Scalar } from "../engine/scalar.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
 import type { SamplerStep } from "./annealing.ts";

@@ -71,3 +71,9 @@ export function embedding(table: Tensor, labels: Tensor): Tensor {
 /** The adjoint: dtable [rows, width] from dy [..., width]. */
 export const embeddingGrad = (dy: Tensor, labels: Tensor, rows: number): Tensor =>
   sumInto(dy.engine, [dy, labels], { rows });
+
+/** labels [...] (i32) -> [..., classes], 1 at the label and 0 elsewhere. A label outside the classes gives NaN. */
+export function oneHot(labels: Tensor, classes: number): Tensor {
+  const identity = Float32Array.from({ length: classes ** 2 }, (_, i) => (i % (classes + 1) === 0 ? 1 : 0));
+  return embedding(labels.engine.tensor(identity, [classes, classes]), labels);
+}

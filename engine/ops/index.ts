@@ -29,7 +29,7 @@ export {
 export { dropout } from "./dropout.ts";
 export { dsmLoss, dsmPerturb } from "./dsm.ts";
 export type { Operand } from "./elementwise.ts";
-export { embedding } from "./embedding.ts";
+export { embedding, oneHot } from "./embedding.ts";
 export { max, min } from "./extrema.ts";
 export { type MatmulOptions, matmul } from "./matmul.ts";
 export {

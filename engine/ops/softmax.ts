@@ -10,7 +10,7 @@ import * as oracle from "../oracle/softmax.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { mul, sub } from "./binary.ts";
-import { embedding } from "./embedding.ts";
+import { oneHot } from "./embedding.ts";
 import { mean, reshape, sum } from "./reduce.ts";
 import { requireFloat } from "./require.ts";
 import { scale } from "./scale.ts";
@@ -97,10 +97,5 @@ export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
     throw new UsageError(
       `crossEntropy: got logits ${showShape(logits.shape)}, labels ${labels.dtype} ${showShape(labels.shape)}, expected [n,c] and i32 [n]`,
     );
-  const c = logits.dim(1);
-  const eye = logits.engine.tensor(
-    Float32Array.from({ length: c * c }, (_, i) => (i % (c + 1) === 0 ? 1 : 0)),
-    [c, c],
-  );
-  return scale(mean(sum(where(embedding(eye, labels), logSoftmax(logits), 0), { axis: 1 })), -1);
+  return scale(mean(sum(where(oneHot(labels, logits.dim(1)), logSoftmax(logits), 0), { axis: 1 })), -1);
 }

@@ -26,7 +26,7 @@ export class Ema {
     if (!(limit >= 0 && limit < 1))
       throw new UsageError(`Ema: got limit ${limit}, expected a number in [0, 1)`);
     this.#options = options;
-    this.shadow = new Map([...params].map(([name, t]) => [name, copyOf(t)]));
+    this.shadow = new Map([...params].map(([name, t]) => [name, t.engine.copyOf(t)]));
   }
 
   /** The weights and their averages change places. */
@@ -48,11 +48,4 @@ export class Ema {
     this.#kept.value = warmup ? Math.min(limit, rising) : limit;
     this.gain.value = 1 - this.#kept.value;
   }
-}
-
-function copyOf(t: Tensor): Tensor {
-  const { engine } = t;
-  const copy = engine.empty(t.shape);
-  engine.copy(t, copy);
-  return engine.untrack(copy);
 }

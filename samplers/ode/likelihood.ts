@@ -1,7 +1,7 @@
 import { grad } from "../../engine/autograd.ts";
 import { UsageError } from "../../engine/errors.ts";
-import { add, combine, greaterEqual, mul, scale, square, sub, sumEach } from "../../engine/ops/index.ts";
-import { type Draw, rand, randn } from "../../engine/random.ts";
+import { add, combine, mul, scale, square, sumEach } from "../../engine/ops/index.ts";
+import { type Draw, rademacher, randn } from "../../engine/random.ts";
 import { sameShape, shapeSize, showShape } from "../../engine/shapes.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { requireEps, requireSamples, requireWhole } from "../require.ts";
@@ -159,7 +159,7 @@ function probesOf(x: Tensor, options: LikelihoodOptions): Tensor[] {
   }
   const draw: Draw = { seed, purpose: "sampler", sampleOffset, site: PROBE };
   if (probe === "gaussian") return [randn(engine, shape, draw)];
-  if (probe === "rademacher") return [sub(scale(greaterEqual(rand(engine, shape, draw), 0.5), 2), 1)];
+  if (probe === "rademacher") return [rademacher(engine, shape, draw)];
   if (probe === "exact") return basis(x);
   throw new UsageError(
     `likelihood: got probe ${String(probe)}, expected rademacher, gaussian, exact, or a tensor of x's shape`,

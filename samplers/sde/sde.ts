@@ -1,4 +1,3 @@
-import { UsageError } from "../../engine/errors.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { requireEps } from "../require.ts";
 
@@ -65,12 +64,6 @@ export function eulerStep({ T, steps, coefficientsAt }: Sde, t: number): Linear<
   const { drift, diffusion } = coefficientsAt(t);
   const dt = T / steps;
   return { drift: drift * dt, diffusion: diffusion * Math.sqrt(dt) };
-}
-
-/** Throws UsageError unless there is a whole number of steps. */
-export function requireSteps(who: string, steps: number): void {
-  if (!Number.isInteger(steps) || steps < 1)
-    throw new UsageError(`${who}: got steps ${steps}, expected a whole number from 1`);
 }
 
 /**

@@ -1,8 +1,9 @@
 import { UsageError } from "../../engine/errors.ts";
 import { mul } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import { requireWhole } from "../require.ts";
 import { expOf } from "./exp.ts";
-import { ascending, requireSteps, type Sde, stepIndex } from "./sde.ts";
+import { ascending, type Sde, stepIndex } from "./sde.ts";
 
 export interface VeOptions {
   /** Noise at time 0 and at time 1, in units of the data, 0 < sigmaMin < sigmaMax. 0.01 and 50 for CIFAR-10. */
@@ -32,7 +33,7 @@ export function ve({ sigmaMin, sigmaMax, steps = 1000 }: VeOptions): Ve {
     throw new UsageError(
       `ve: got sigmaMin ${sigmaMin}, sigmaMax ${sigmaMax}, expected 0 < sigmaMin < sigmaMax`,
     );
-  requireSteps("ve", steps);
+  requireWhole("ve", { steps }, 1);
   const T = 1;
   const logRatio = Math.log(sigmaMax / sigmaMin);
   const sigma = (t: Tensor) => mul(expOf(logRatio, t), sigmaMin);

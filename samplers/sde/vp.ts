@@ -1,7 +1,8 @@
 import { UsageError } from "../../engine/errors.ts";
 import { add, exp, expm1, mul, sqrt } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { ascending, requireSteps, type Sde, stepIndex } from "./sde.ts";
+import { requireWhole } from "../require.ts";
+import { ascending, type Sde, stepIndex } from "./sde.ts";
 
 export interface BetaOptions {
   /** beta at time 0 and at time 1, 0 <= betaMin < betaMax. 0.1 and 20 unless told. */
@@ -102,7 +103,7 @@ export function requireBetas(
     throw new UsageError(
       `${who}: got betaMin ${betaMin}, betaMax ${betaMax}, expected 0 <= betaMin < betaMax`,
     );
-  requireSteps(who, steps);
+  requireWhole(who, { steps }, 1);
   return { betaMin, betaMax, steps };
 }
 

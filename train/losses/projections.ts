@@ -1,16 +1,6 @@
 import { UsageError } from "../../engine/errors.ts";
-import {
-  div,
-  greaterEqual,
-  mul,
-  perSample,
-  scale,
-  sqrt,
-  square,
-  sub,
-  sumEach,
-} from "../../engine/ops/index.ts";
-import { type Draw, type DrawSource, rand, randn } from "../../engine/random.ts";
+import { div, mul, perSample, sqrt, square, sumEach } from "../../engine/ops/index.ts";
+import { type Draw, type DrawSource, rademacher, randn } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 
 export const projectionNames = ["gaussian", "rademacher", "sphere"] as const;
@@ -44,7 +34,7 @@ export function projections(
 
 const laws: Record<Projection, (x: Tensor, draw: Draw) => Tensor> = {
   gaussian: ({ engine, shape }, draw) => randn(engine, shape, draw),
-  rademacher: ({ engine, shape }, draw) => sub(scale(greaterEqual(rand(engine, shape, draw), 0.5), 2), 1),
+  rademacher: ({ engine, shape }, draw) => rademacher(engine, shape, draw),
   sphere: (x, draw) => onSphere(randn(x.engine, x.shape, draw), Math.sqrt(x.size / x.dim(0))),
 };
 

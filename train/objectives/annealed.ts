@@ -1,5 +1,5 @@
 import type { Engine } from "../../engine/engine.ts";
-import { requireSigmas } from "../../engine/ops/require.ts";
+import { requireSigmas } from "../../engine/noise-scales.ts";
 import type { Batches } from "../batches.ts";
 import { annealedDsm } from "../losses/annealed-dsm.ts";
 import { annealedImplicit } from "../losses/annealed-implicit.ts";

@@ -1,6 +1,6 @@
 import type { Engine } from "../../engine/engine.ts";
+import { requireSigmas } from "../../engine/noise-scales.ts";
 import { add, cast, div, mul, scale } from "../../engine/ops/index.ts";
-import { requireSigmas } from "../../engine/ops/require.ts";
 import type { DrawSource } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { requireEps } from "../../samplers/require.ts";
