@@ -359,6 +359,9 @@ describe("copies", () => {
 
 test("says what is wrong", () => {
   const two = new Float32Array(6);
+  expect(() => copying(new Float64Array(2), new Float64Array(0))).toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: copying: got 2 distances of samples and 0 of held-back images, expected at least one of each]`,
+  );
   expect(() => momentsOf(two, 6)).toThrowErrorMatchingInlineSnapshot(
     `[UsageError: momentsOf: got vectors of 6 values, expected whole vectors of 6, at least 2; give dim as channels * height * width]`,
   );

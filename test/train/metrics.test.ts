@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { UsageError } from "../../engine/errors.ts";
 import {
   mmdSquared,
   nearestNeighbours,
@@ -191,6 +192,23 @@ test("says what is wrong with point sets", () => {
   expect(() => nearestNeighbours(new Float32Array(7), two, 3)).toThrow(
     "nearestNeighbours: got a of 7 values, expected whole vectors of 3",
   );
+  for (const projections of [0, 1.5])
+    expect(() => slicedWasserstein(two, two, { dim: 3, projections, seed: 0 })).toThrow(
+      new UsageError(`slicedWasserstein: got projections ${projections}, expected a whole number from 1`),
+    );
+  expect(() => sampleQuality({ samples: two, heldBack: two, dim: 3, seed: NaN })).toThrow(
+    new UsageError("slicedWasserstein: got seed NaN, expected a whole number from 0"),
+  );
+  for (const bandwidths of [[], [1, 0], [NaN], [Infinity]])
+    expect(() => mmdSquared(two, two, { dim: 3, bandwidths })).toThrow(
+      new UsageError(
+        `mmdSquared: got bandwidths [${bandwidths}], expected positive numbers, at least one; leave them out for some around the median distance`,
+      ),
+    );
+  for (const most of [0, 1.5])
+    expect(() => nearestNeighbours(two, two, 3, most)).toThrow(
+      new UsageError(`nearestNeighbours: got most ${most}, expected a whole number from 1`),
+    );
   expect(() =>
     sampleQuality({ samples: two, heldBack: two.subarray(3), dim: 3 }),
   ).toThrowErrorMatchingInlineSnapshot(

@@ -1,3 +1,4 @@
+import { UsageError } from "../../engine/errors.ts";
 import { median } from "./vectors.ts";
 
 export interface Copying {
@@ -17,10 +18,15 @@ export interface Copying {
 /**
  * Whether samples are copies of training images, by the distances of each to its nearest training image, held against
  * those of images that were never trained on: the test of Mann & Whitney, as Meehan et al. 2020 (section 3) put it to
- * this use, without their cells. Their statistic is -z.
+ * this use, without their cells. Their statistic is -z. samples [n], heldBack [m], in one unit. Throws
+ * UsageError without distances of either.
  */
 export function copying(samples: Float64Array, heldBack: Float64Array): Copying {
   const [n, m] = [samples.length, heldBack.length];
+  if (n === 0 || m === 0)
+    throw new UsageError(
+      `copying: got ${n} distances of samples and ${m} of held-back images, expected at least one of each`,
+    );
   const sorted = heldBack.slice().sort();
   let wins = 0;
   for (const distance of samples) {

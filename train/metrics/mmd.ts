@@ -1,3 +1,4 @@
+import { UsageError } from "../../engine/errors.ts";
 import { countVectors, median, squaredDistance } from "./vectors.ts";
 
 export interface MmdOptions {
@@ -13,12 +14,18 @@ const MEDIAN_POINTS = 1000; // half a million distances tell the median
  * Unbiased estimate of the squared maximum mean discrepancy between point sets a [n, dim] and b [m, dim],
  * under the mean of Gaussian kernels exp(-|x - y|^2 / (2 width^2)). Zero on average for equal distributions,
  * so slightly negative half the time; at most 2. Gretton et al. 2012, eq. 3. Takes time (n + m)^2 dim. Throws
- * UsageError for fewer than two vectors of either, or parts of one, and for values that are not finite.
+ * UsageError for fewer than two vectors of either, or parts of one, for values that are not finite, and unless bandwidths
+ * are positive and at least one.
  */
 export function mmdSquared(a: Float32Array, b: Float32Array, { dim, bandwidths }: MmdOptions): number {
   const n = countVectors("mmdSquared", "a", a, dim, 2);
   const m = countVectors("mmdSquared", "b", b, dim, 2);
   const widths = bandwidths ?? scaled(AROUND_MEDIAN, medianDistance(a, b, dim));
+  if (widths.length === 0 || !widths.every((width) => width > 0 && Number.isFinite(width)))
+    throw new UsageError(
+      `mmdSquared: got bandwidths [${widths}], expected positive numbers, at least one; ` +
+        `leave them out for some around the median distance`,
+    );
   const kernel = (squaredDistance: number) =>
     widths.reduce((sum, width) => sum + Math.exp(-squaredDistance / (2 * width * width)), 0) / widths.length;
 

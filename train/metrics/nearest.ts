@@ -1,3 +1,4 @@
+import { requireWhole } from "../../samplers/require.ts";
 import { countVectors } from "./vectors.ts";
 
 /** The nearest vectors of a set to each of another's. */
@@ -11,13 +12,14 @@ export interface Neighbours {
 }
 
 /**
- * The `count` vectors of b [m, dim] nearest to each vector of a [n, dim]; of equally near ones the first. A sum already
- * too large is left off early. With fewer than `count` vectors in b, all of them. Throws UsageError for no vectors, or
- * parts of one, and for values that are not finite.
+ * The `most` vectors of b [m, dim] nearest to each vector of a [n, dim]; of equally near ones the first. A sum already
+ * too large is left off early. With fewer than `most` vectors in b, all of them. Throws UsageError for no vectors, or
+ * parts of one, for values that are not finite, and unless `most` is a whole number from 1.
  */
 export function nearestNeighbours(a: Float32Array, b: Float32Array, dim: number, most = 1): Neighbours {
   const n = countVectors("nearestNeighbours", "a", a, dim);
   const m = countVectors("nearestNeighbours", "b", b, dim);
+  requireWhole("nearestNeighbours", { most }, 1);
   const count = Math.min(most, m);
   const index = new Int32Array(n * count);
   const square = new Float64Array(n * count).fill(Infinity);

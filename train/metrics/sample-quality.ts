@@ -12,7 +12,9 @@ export interface SampleQualityOptions {
   train?: Float32Array;
   /** Values of an image: channels * height * width. */
   dim: number;
+  /** Random directions averaged over; 256 unless told. */
   projections?: number;
+  /** A whole number; 0 unless told. */
   seed?: number;
 }
 
@@ -45,7 +47,7 @@ export interface SampleQuality {
   count: number;
 }
 
-/** Measures samples against data the model never saw. Throws UsageError on shapes and values not finite. */
+/** Measures samples against data the model never saw. Throws UsageError on shapes, values not finite and options out of range. */
 export function sampleQuality(options: SampleQualityOptions): SampleQuality {
   const { samples, heldBack, train, dim, projections = 256, seed = 0 } = options;
   const n = countVectors("sampleQuality", "samples", samples, dim);

@@ -1,10 +1,12 @@
+import { requireWhole } from "../../samplers/require.ts";
 import { uniformStream, unitDirection } from "./projections.ts";
 import { countVectors } from "./vectors.ts";
 
 export interface SlicedWassersteinOptions {
   dim: number;
-  /** Random directions averaged over; the error falls with the root of their number. */
+  /** Random directions averaged over, 256 unless told; the error falls with the root of their number. */
   projections?: number;
+  /** A whole number. */
   seed: number;
 }
 
@@ -12,7 +14,7 @@ export interface SlicedWassersteinOptions {
  * Sliced 2-Wasserstein distance between point sets a [n, dim] and b [m, dim]: the root of the mean, over
  * directions on the unit sphere, of the squared W2 distance of the projections. In units of the data; two
  * sets apart by a shift s are |s| / sqrt(dim) apart. Rabin et al. 2011. Throws UsageError for no vectors, or parts of
- * one, and for values that are not finite.
+ * one, for values that are not finite, for no projections, and for a seed that is no whole number.
  */
 export function slicedWasserstein(
   a: Float32Array,
@@ -21,6 +23,8 @@ export function slicedWasserstein(
 ): number {
   countVectors("slicedWasserstein", "a", a, dim);
   countVectors("slicedWasserstein", "b", b, dim);
+  requireWhole("slicedWasserstein", { projections }, 1);
+  requireWhole("slicedWasserstein", { seed }, 0);
   const uniform = uniformStream(seed);
   let sum = 0;
   for (let k = 0; k < projections; k++) {
