@@ -85,13 +85,18 @@ const lossOp = defineOp<Attrs>({
 export function dsmLoss(score: Tensor, z: Tensor, sigma: Tensor, { annealPower = 2 } = {}): Tensor {
   requireSigma("dsmLoss", score, sigma);
   requireFloat("dsmLoss", z);
-  if (!Number.isFinite(annealPower))
-    throw new UsageError(`dsmLoss: got annealPower ${annealPower}, expected a finite number`);
+  requireAnnealPower("dsmLoss", annealPower);
   if (!sameShape(score.shape, z.shape))
     throw new UsageError(
       `dsmLoss: got score ${showShape(score.shape)}, z ${showShape(z.shape)}, expected one shape`,
     );
   return lossOp(score.engine, [score, z, sigma], { annealPower });
+}
+
+/** Throws UsageError unless the power of sigma that weighs noise scales is finite. */
+export function requireAnnealPower(who: string, annealPower: number): void {
+  if (!Number.isFinite(annealPower))
+    throw new UsageError(`${who}: got annealPower ${annealPower}, expected a finite number`);
 }
 
 function requireSigma(who: string, x: Tensor, sigma: Tensor): void {

@@ -261,6 +261,26 @@ describe("refused", () => {
     );
   });
 
+  test("a law of vectors and a weight of scales that are none", () => {
+    expect(() =>
+      projections(given.x, { seed: 1, projection: "gausian" as "gaussian" }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: projections: got projection gausian, expected one of gaussian, rademacher, sphere; did you mean gaussian?]`,
+    );
+    const labelled = Object.assign((y: Tensor) => y, { predicts: "score" as const });
+    using sigmas = engine.tensor([2, 0.5], [2, 1]);
+    using labels = engine.tensor(Int32Array.of(0, 1, 1, 0));
+    const draw = { seed: 1, purpose: "perturb" } as const;
+    expect(() =>
+      annealedImplicit(labelled, given.x, labels, {
+        ...{ sigmas, draw, matching: hyvarinenTerms },
+        annealPower: NaN,
+      }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[UsageError: annealedImplicit: got annealPower NaN, expected a finite number]`,
+    );
+  });
+
   test("no vector at all, a sigma of 0, noise of another shape", () => {
     expect(() => projections(given.x, { seed: 1, particles: 0 })).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: projections: got 0 particles, expected a whole number from 1]`,

@@ -1,3 +1,4 @@
+import { requireAnnealPower } from "../../engine/ops/dsm.ts";
 import { pow } from "../../engine/ops/index.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Predictor } from "../../models/prediction.ts";
@@ -13,7 +14,8 @@ export interface AnnealedImplicitOptions extends LadderOptions {
 
 /**
  * Score matching without a target over noise scales, of which labels [n] (i32) name each sample's: sliced or explicit
- * score matching at x + sigma z, weighted by sigma^annealPower. Song & Ermon 2019, sections 4.2 and 2.1. x [n,...] -> []
+ * score matching at x + sigma z, weighted by sigma^annealPower. Song & Ermon 2019, sections 4.2 and 2.1. x [n,...] -> []. Throws
+ * UsageError for an annealPower that is not finite.
  */
 export function annealedImplicit(
   score: Predictor<"score">,
@@ -21,6 +23,7 @@ export function annealedImplicit(
   labels: Tensor,
   { matching, annealPower = 2, ...ladder }: AnnealedImplicitOptions,
 ): Tensor {
+  requireAnnealPower("annealedImplicit", annealPower);
   return x.engine.scope(() => {
     const { noisy, sigma } = perturbByLabel(x, labels, ladder);
     const terms = matching((y) => score(y, labels), noisy);

@@ -1,4 +1,4 @@
-import { UsageError } from "../../engine/errors.ts";
+import { expectedOneOf, UsageError } from "../../engine/errors.ts";
 import { div, mul, perSample, sqrt, square, sumEach } from "../../engine/ops/index.ts";
 import { type Draw, type DrawSource, rademacher, randn } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
@@ -19,12 +19,17 @@ export interface ProjectionOptions extends DrawSource {
 
 /**
  * Random vectors for x [n,...]: as many tensors of its shape as there are particles. They never meet the noise that
- * perturbs x, whose draw is that of site 0. Throws UsageError unless there is at least one particle.
+ * perturbs x, whose draw is that of site 0. Throws UsageError for a projection that is none, and unless there is at
+ * least one particle.
  */
 export function projections(
   x: Tensor,
   { projection = "gaussian", particles = 1, ...source }: ProjectionOptions,
 ): Tensor[] {
+  if (!projectionNames.includes(projection))
+    throw new UsageError(
+      `projections: got projection ${projection}, ${expectedOneOf(projection, projectionNames)}`,
+    );
   if (!Number.isSafeInteger(particles) || particles < 1)
     throw new UsageError(`projections: got ${particles} particles, expected a whole number from 1`);
   return Array.from({ length: particles }, (_, i) =>
