@@ -1,6 +1,6 @@
 import { blockVariant, type RandomVariant, randomFill } from "../kernels/random.ts";
 import type { Engine } from "./engine.ts";
-import { UsageError } from "./errors.ts";
+import { expectedOneOf, UsageError } from "./errors.ts";
 import { greaterEqual, sub } from "./ops/binary.ts";
 import { scale } from "./ops/scale.ts";
 import type { ScalarLike } from "./scalar.ts";
@@ -53,9 +53,9 @@ function requireBits(numbers: Readonly<Record<string, ScalarLike>>, bits: number
 export function drawNumbers(shape: Shape, { seed, purpose, step = 0, sampleOffset = 0, site = 0 }: Draw) {
   if (!Number.isSafeInteger(seed) || seed < 0)
     throw new UsageError(`random: got seed ${seed}, expected a whole number from 0 to 2^53 - 1`);
-  if (!(purpose in purposes))
+  if (!Object.hasOwn(purposes, purpose))
     throw new UsageError(
-      `random: got purpose ${purpose}, expected one of ${Object.keys(purposes).join(", ")}`,
+      `random: got purpose ${purpose}, ${expectedOneOf(String(purpose), Object.keys(purposes))}`,
     );
   requireBits({ step, sampleOffset }, 32);
   requireBits({ site }, 24);

@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import { UsageError } from "../engine/errors.ts";
+import { expectedOneOf, UsageError } from "../engine/errors.ts";
 import { type Draw, randn } from "../engine/random.ts";
 import { Scalar, type ScalarLike } from "../engine/scalar.ts";
 import type { Shape, Tensor } from "../engine/tensor.ts";
@@ -30,7 +30,7 @@ export interface NoiseOptions {
 /** Throws UsageError for a fusion that does not exist, or that noise in memory has no part in. */
 export function requireFusion(who: string, { noise, fusion }: Pick<NoiseOptions, "noise" | "fusion">): void {
   if (fusion !== undefined && !fusions.includes(fusion))
-    throw new UsageError(`${who}: got fusion ${fusion}, expected one of ${fusions.join(", ")}`);
+    throw new UsageError(`${who}: got fusion ${fusion}, ${expectedOneOf(fusion, fusions)}`);
   if (noise && fusion !== undefined && fusion !== "separate")
     throw new UsageError(
       `${who}: got noise with fusion: "${fusion}", whose kernel draws its own; leave one of them out`,

@@ -210,8 +210,12 @@ describe("draws", () => {
     expect(() =>
       randn(engine, [2], { ...spec, purpose: "prio" as "prior" }),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: random: got purpose prio, expected one of init, perturb, labels, dropout, sampler, prior, user, accept]`,
+      `[UsageError: random: got purpose prio, expected one of init, perturb, labels, dropout, sampler, prior, user, accept; did you mean prior?]`,
     );
+    for (const purpose of ["toString", undefined])
+      expect(() => randn(engine, [2], { ...spec, purpose: purpose as never })).toThrow(
+        `random: got purpose ${purpose}, expected one of init`,
+      );
     expect(() => rand(engine, [2, 0], spec)).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: random: got shape [2,0], expected whole lengths of at least 1]`,
     );

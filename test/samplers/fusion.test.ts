@@ -142,8 +142,8 @@ test("noise of another shape that is handed in is refused", async () => {
 
 test("a fusion that does not exist, and one that noise in memory has no part in, are refused", async () => {
   const run = (options: object) => samplers["langevin"]!({ seed: 1, ...options });
-  await expect(run({ fusion: "all" })).rejects.toThrowErrorMatchingInlineSnapshot(
-    `[UsageError: langevin: got fusion all, expected one of separate, fused, network]`,
+  await expect(run({ fusion: "networks" })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[UsageError: langevin: got fusion networks, expected one of separate, fused, network; did you mean network?]`,
   );
   await expect(run({ fusion: "network", noise: () => bias! })).rejects.toThrowErrorMatchingInlineSnapshot(
     `[UsageError: langevin: got noise with fusion: "network", whose kernel draws its own; leave one of them out]`,

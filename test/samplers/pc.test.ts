@@ -472,9 +472,9 @@ describe("refuses, before it draws anything,", () => {
   test.each<[string, Partial<PredictorCorrectorOptions>]>([
     [
       mine(
-        "got predictor euler, expected one of euler_maruyama, reverse_diffusion, ancestral_sampling, none",
+        "got predictor reverse-diffusion, expected one of euler_maruyama, reverse_diffusion, ancestral_sampling, none; did you mean reverse_diffusion?",
       ),
-      { predictor: "euler" as never },
+      { predictor: "reverse-diffusion" as never },
     ],
     [mine("got corrector toString, expected one of langevin, ald, none"), { corrector: "toString" as never }],
     [
