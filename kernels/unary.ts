@@ -29,10 +29,8 @@ export const unaryExpressions = {
 } as const;
 export type UnaryName = keyof typeof unaryExpressions;
 
-/** dy * f'(x) for the activations, as an expression in x and dy. */
+/** dy * f'(x) for the activations that are not differentiated by their result, as an expression in x and dy. */
 export const activationGradients = {
-  tanh: "dy * (1.0 - tanh_(x) * tanh_(x))",
-  sigmoid: "dy * sigmoid_(x) * (1.0 - sigmoid_(x))",
   softplus: "dy * sigmoid_(x)",
   relu: "select(0.0, dy, x > 0.0)",
   leakyRelu: "select(dy * p.a, dy, x > 0.0)",

@@ -72,7 +72,7 @@ const fromInput: ReadonlySet<UnaryName> = new Set([
 ]);
 
 function define(name: keyof typeof rules) {
-  const fused = name in activationGradients && !fromOutput.has(name) ? (name as ActivationName) : undefined;
+  const fused = name in activationGradients ? (name as ActivationName) : undefined;
   const rule = ({ inputs, y, dy, attrs }: VjpContext<Attrs>) => [
     rules[name]({ x: inputs[0]!, y: y!, dy, a: attrs.a }),
   ];

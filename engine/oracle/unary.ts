@@ -33,7 +33,6 @@ export const unary = {
   leakyRelu: (x, { slope = 0.01 } = {}) => (x > 0 ? x : slope * x),
   elu: (x, { alpha = 1 } = {}) => (x > 0 ? x : alpha * Math.expm1(x)),
   silu: (x) => x * sigmoid(x),
-  erf,
   floor: Math.floor,
   step: (x) => (x > 0 ? 1 : 0),
 } satisfies Record<string, UnaryFunction>;
@@ -63,19 +62,4 @@ export function applyUnary(name: UnaryName, x: Array64, attrs: UnaryAttrs = {}):
 export function applyUnaryGrad(name: UnaryGradName, x: Array64, attrs: UnaryAttrs = {}): Array64 {
   const f: UnaryFunction = unaryGrad[name];
   return map(x, (value) => f(value, attrs));
-}
-
-/**
- * erf(x) = 2/sqrt(pi) exp(-x^2) sum_n 2^n x^(2n+1) / (1 3 5 ... (2n+1)), Abramowitz & Stegun 7.1.6: all terms
- * have one sign, so nothing cancels. Past |x| = 6 it is 1 to the last bit.
- */
-function erf(x: number): number {
-  if (Math.abs(x) >= 6) return Math.sign(x);
-  let term = x;
-  let sum = x;
-  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
-    term *= (2 * x * x) / (2 * n + 1);
-    sum += term;
-  }
-  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
 }
