@@ -39,27 +39,8 @@ export const unary = {
 
 export type UnaryName = keyof typeof unary;
 
-/** dy/dx as a function of x. At a kink the derivative of the branch x <= 0, as in PyTorch. */
-export const unaryGrad = {
-  relu: (x) => (x > 0 ? 1 : 0),
-  leakyRelu: (x, { slope = 0.01 } = {}) => (x > 0 ? 1 : slope),
-  elu: (x, { alpha = 1 } = {}) => (x > 0 ? 1 : alpha * Math.exp(x)),
-  silu: (x) => sigmoid(x) * (1 + x * sigmoid(-x)),
-  sigmoid: (x) => sigmoid(x) * sigmoid(-x),
-  tanh: (x) => 1 - Math.tanh(x) ** 2,
-  softplus: sigmoid,
-} satisfies Record<string, UnaryFunction>;
-
-export type UnaryGradName = keyof typeof unaryGrad;
-
 /** x of any shape -> f(x), same shape. */
 export function applyUnary(name: UnaryName, x: Array64, attrs: UnaryAttrs = {}): Array64 {
   const f: UnaryFunction = unary[name];
-  return map(x, (value) => f(value, attrs));
-}
-
-/** x of any shape -> f'(x), same shape; the caller multiplies by dy. */
-export function applyUnaryGrad(name: UnaryGradName, x: Array64, attrs: UnaryAttrs = {}): Array64 {
-  const f: UnaryFunction = unaryGrad[name];
   return map(x, (value) => f(value, attrs));
 }

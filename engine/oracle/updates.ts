@@ -98,7 +98,7 @@ export function sgd(
 }
 
 /** sigma[n] for the element at a flat offset of an array [N, ...]. */
-function sigmaAt(sigma: Array64, x: Array64, flat: number): number {
+export function sigmaAt(sigma: Array64, x: Array64, flat: number): number {
   const sampleSize = x.data.length / x.shape[0]!;
   return sigma.data[Math.floor(flat / sampleSize)]!;
 }
@@ -136,17 +136,4 @@ export function dsmLossPerSample(
     each.data[Math.floor(i / size)]! += 0.5 * (s + z.data[i]! / std) ** 2 * std ** annealPower;
   });
   return each;
-}
-
-/** Gradient of dsmLoss in the score, same shape. */
-export function dsmLossGrad(
-  score: Array64,
-  z: Array64,
-  sigma: Array64,
-  { annealPower }: { readonly annealPower: number },
-): Array64 {
-  return map(score, (s, i) => {
-    const std = sigmaAt(sigma, score, i);
-    return ((s + z.data[i]! / std) * std ** annealPower) / score.shape[0]!;
-  });
 }

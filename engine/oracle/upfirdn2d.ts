@@ -12,7 +12,7 @@ export interface Upfirdn2dAttrs {
  * then pads; y[o] = sum_t flipped[t] padded[o * down + t], where padded[p] is x[(p - before) / up], or zero
  * if that is no position in x.
  */
-function forEachTerm(
+export function forEachTerm(
   y: Array64,
   kernel: Array64,
   x: Array64,
@@ -59,17 +59,4 @@ export function upfirdn2d(x: Array64, kernel: Array64, attrs: Upfirdn2dAttrs): A
     y.data[yAt]! += kernel.data[kAt]! * x.data[xAt]!;
   });
   return y;
-}
-
-/** Adjoint of upfirdn2d in x: dy [N,C,H',W'] -> dx [N,C,...inputSize]. */
-export function upfirdn2dGrad(
-  dy: Array64,
-  kernel: Array64,
-  attrs: Upfirdn2dAttrs & { readonly inputSize: Pair },
-): Array64 {
-  const dx = zeros([dy.shape[0]!, dy.shape[1]!, ...attrs.inputSize]);
-  forEachTerm(dy, kernel, dx, attrs, (yAt, kAt, xAt) => {
-    dx.data[xAt]! += kernel.data[kAt]! * dy.data[yAt]!;
-  });
-  return dx;
 }

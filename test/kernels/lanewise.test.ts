@@ -5,12 +5,7 @@ import {
   where as mathematicsOfWhere,
   type BinaryName as OracleName,
 } from "../../engine/oracle/binary.ts";
-import {
-  applyUnary,
-  applyUnaryGrad,
-  type UnaryName as OracleUnary,
-  type UnaryGradName,
-} from "../../engine/oracle/unary.ts";
+import { applyUnary, type UnaryName as OracleUnary } from "../../engine/oracle/unary.ts";
 import {
   type BinaryName,
   binary,
@@ -29,6 +24,7 @@ import {
   unaryExpressions,
 } from "../../kernels/unary.ts";
 import { where, whereNumber } from "../../kernels/where.ts";
+import { applyUnaryGrad, type UnaryGradName } from "../oracle/gradients.ts";
 import { normal, uniform } from "../support/draw.ts";
 import { launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";

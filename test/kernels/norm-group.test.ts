@@ -1,7 +1,7 @@
 /** Norms by a workgroup for each group, against float64: full and partly filled workgroups, surplus groups, odd places. */
 import { describe, expect, test } from "vitest";
 import { type Array64, array64, withResidual } from "../../engine/oracle/array.ts";
-import { applyUnary, unaryGrad } from "../../engine/oracle/unary.ts";
+import { applyUnary } from "../../engine/oracle/unary.ts";
 import type { HostData } from "../../engine/tensor.ts";
 import { range } from "../../kernels/kernel.ts";
 import type { BeforeVariant, NormActivation } from "../../kernels/norm.ts";
@@ -15,6 +15,7 @@ import {
   normLanesVariants,
   usualLanes,
 } from "../../kernels/norm-lanes.ts";
+import { unaryGrad } from "../oracle/gradients.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { eachVariant, launched } from "../support/kernels.ts";

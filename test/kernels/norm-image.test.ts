@@ -2,10 +2,11 @@
 import { describe, expect, test } from "vitest";
 import { instanceNorm, instanceNormPlus } from "../../engine/ops/index.ts";
 import { type Array64, map, withResidual } from "../../engine/oracle/array.ts";
-import { type NormAttrs, norm, normGrad } from "../../engine/oracle/norm.ts";
+import { type NormAttrs, norm } from "../../engine/oracle/norm.ts";
 import { broadcasts, LANES } from "../../kernels/broadcast.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { type NormImageVariant, normImage, normImageGrad, normsImages } from "../../kernels/norm-image.ts";
+import { normGrad } from "../oracle/norm-gradients.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
 import { choosingFor, engine } from "../support/engine.ts";

@@ -1,8 +1,7 @@
 /** Norms in two sweeps against float64: pieces of maps, tiles that a map or an image does not fill. */
 import { describe, expect, test } from "vitest";
 import { type Array64, array64, map, withResidual } from "../../engine/oracle/array.ts";
-import { norm, normGrad } from "../../engine/oracle/norm.ts";
-import { unaryGrad } from "../../engine/oracle/unary.ts";
+import { norm } from "../../engine/oracle/norm.ts";
 import { MAX_GROUPS, range } from "../../kernels/kernel.ts";
 import type { NormActivation } from "../../kernels/norm.ts";
 import {
@@ -14,6 +13,8 @@ import {
   normPiecesVariant,
   normSplit,
 } from "../../kernels/norm-split.ts";
+import { unaryGrad } from "../oracle/gradients.ts";
+import { normGrad } from "../oracle/norm-gradients.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { eachVariant, launched } from "../support/kernels.ts";

@@ -1,6 +1,6 @@
 import { describe, test } from "vitest";
 import { type Array64, array64, map, withResidual } from "../../engine/oracle/array.ts";
-import { applyUnary, unaryGrad } from "../../engine/oracle/unary.ts";
+import { applyUnary } from "../../engine/oracle/unary.ts";
 import { foldVariants, needsSubgroups } from "../../kernels/folds.ts";
 import { range } from "../../kernels/kernel.ts";
 import {
@@ -14,6 +14,7 @@ import {
   normStatistics,
 } from "../../kernels/norm.ts";
 import { runVariants } from "../../kernels/runs.ts";
+import { unaryGrad } from "../oracle/gradients.ts";
 import { normal } from "../support/draw.ts";
 import { engine } from "../support/engine.ts";
 import { launched } from "../support/kernels.ts";

@@ -18,7 +18,9 @@ import {
   updates,
   upfirdn2d,
 } from "../../engine/oracle/index.ts";
+import * as gradients from "./gradients.ts";
 import { add, dot, expectNear, mul } from "./measure.ts";
+import { normGrad } from "./norm-gradients.ts";
 
 const { array64, map, sizeOf, zeros } = array;
 
@@ -76,12 +78,12 @@ function convolution(t: Tensors, attrs: conv2d.Conv2dAttrs): Values {
   };
 }
 
-function activation(name: unary.UnaryGradName) {
+function activation(name: gradients.UnaryGradName) {
   return (t: Tensors, { negative_slope }: { negative_slope: number | null }): Values => {
     const attrs = { slope: negative_slope ?? undefined };
     return {
       "out.y": unary.applyUnary(name, t["in.x"]!, attrs),
-      "grad.in.x": mul(t["in.gy"]!, unary.applyUnaryGrad(name, t["in.x"]!, attrs)),
+      "grad.in.x": mul(t["in.gy"]!, gradients.applyUnaryGrad(name, t["in.x"]!, attrs)),
     };
   };
 }
@@ -97,7 +99,7 @@ function normalisation(
   const [gamma = null, beta = null, alpha = null] = [names.gamma, names.beta, names.alpha].map(
     (name) => (name && t[name]) || null,
   );
-  const grads = norm.normGrad(t["in.x"]!, t["in.gy"]!, attrs, gamma, beta, alpha);
+  const grads = normGrad(t["in.x"]!, t["in.gy"]!, attrs, gamma, beta, alpha);
   return {
     "out.y": norm.norm(t["in.x"]!, attrs, gamma, beta, alpha),
     "grad.in.x": grads.dx,
@@ -118,14 +120,7 @@ function conditional(attrs: Partial<norm.NormAttrs>, order: readonly ("gamma" | 
       const position = parts.indexOf(part);
       return position < 0 ? null : shape.slice(rows, [0, position * C], [N, C]);
     };
-    const { dx, ...grads } = norm.normGrad(
-      t["in.x"]!,
-      t["in.gy"]!,
-      full,
-      of("gamma"),
-      of("beta"),
-      of("alpha"),
-    );
+    const { dx, ...grads } = normGrad(t["in.x"]!, t["in.gy"]!, full, of("gamma"), of("beta"), of("alpha"));
     const drows = shape.concat(
       parts.map((part) => grads[`d${part}`] as Array64),
       1,
@@ -165,9 +160,9 @@ function attentionBlock(t: Tensors, a: { groups: number; eps: number; skip_resca
 
   const gy = rescaled(t["in.gy"]!);
   const dout = layerGrad(3, shape.reshape(gy, [N, C, H * W]));
-  const { dq, dk, dv } = attention.attentionGrad(q, k, v, dout, C ** -0.5);
+  const { dq, dk, dv } = gradients.attentionGrad(q, k, v, dout, C ** -0.5);
   const dh = add(add(layerGrad(0, dq), layerGrad(1, dk)), layerGrad(2, dv));
-  const { dx } = norm.normGrad(t["in.x"]!, shape.reshape(dh, [N, C, H, W]), attrs, gamma, beta, null);
+  const { dx } = normGrad(t["in.x"]!, shape.reshape(dh, [N, C, H, W]), attrs, gamma, beta, null);
   return { "out.y": rescaled(add(t["in.x"]!, shape.reshape(out, [N, C, H, W]))), "grad.in.x": add(gy, dx) };
 }
 
@@ -186,7 +181,7 @@ function firResample(t: Tensors, { k, factor }: { k: number[]; factor: number },
   const attrs = { up: square(upwards ? factor : 1), down: square(upwards ? 1 : factor), pad };
   return {
     "out.y": upfirdn2d.upfirdn2d(t["in.x"]!, kernel, attrs),
-    "grad.in.x": upfirdn2d.upfirdn2dGrad(t["in.gy"]!, kernel, {
+    "grad.in.x": gradients.upfirdn2dGrad(t["in.gy"]!, kernel, {
       ...attrs,
       inputSize: sizeOfImage(t["in.x"]!),
     }),
@@ -252,7 +247,7 @@ const ops: Record<string, (t: Tensors, attrs: Case["attrs"]) => Values> = {
   tanh: activation("tanh"),
   softmax: (t) => {
     const y = softmax.softmax(t["in.x"]!);
-    return { "out.y": y, "grad.in.x": softmax.softmaxGrad(y, t["in.gy"]!) };
+    return { "out.y": y, "grad.in.x": gradients.softmaxGrad(y, t["in.gy"]!) };
   },
   logsumexp: (t) => ({
     "out.y": reduce.logsumexp(t["in.x"]!, [-1]),
@@ -260,7 +255,7 @@ const ops: Record<string, (t: Tensors, attrs: Case["attrs"]) => Values> = {
   }),
   cross_entropy: (t) => ({
     "out.y": softmax.crossEntropy(t["in.x"]!, t["in.labels"]!),
-    "grad.in.x": softmax.crossEntropyGrad(t["in.x"]!, t["in.labels"]!),
+    "grad.in.x": gradients.crossEntropyGrad(t["in.x"]!, t["in.labels"]!),
   }),
   instance_norm: (t) => normalisation(t, { ...plainNorm, groups: t["in.x"]!.shape[1]! }, {}),
   group_norm: (t, { groups, eps }) =>
@@ -312,7 +307,7 @@ const ops: Record<string, (t: Tensors, attrs: Case["attrs"]) => Values> = {
     const inputSize = sizeOfImage(t["in.x"]!);
     return {
       "out.y": upfirdn2d.upfirdn2d(t["in.x"]!, t["in.kernel"]!, attrs),
-      "grad.in.x": upfirdn2d.upfirdn2dGrad(t["in.gy"]!, t["in.kernel"]!, { ...attrs, inputSize }),
+      "grad.in.x": gradients.upfirdn2dGrad(t["in.gy"]!, t["in.kernel"]!, { ...attrs, inputSize }),
     };
   },
   upsample_2d: (t, a) => firResample(t, a, true),
@@ -425,7 +420,7 @@ describe("the published code", () => {
     const score = conv2d.conv2d(active, t["param.conv2.weight"]!, t["param.conv2.bias"]!, same);
     expectNear(updates.dsmLoss(score, z, sigma, { annealPower: attrs.anneal_power }), t["out.loss"]!, 1e-6);
 
-    const dscore = updates.dsmLossGrad(score, z, sigma, { annealPower: attrs.anneal_power });
+    const dscore = gradients.dsmLossGrad(score, z, sigma, { annealPower: attrs.anneal_power });
     const dweight = conv2d.conv2dWeightGrad(dscore, active, { ...same, kernelSize: [3, 3] });
     expectNear(dweight, t["grad.param.conv2.weight"]!, 1e-6);
   });
