@@ -1,5 +1,5 @@
 import { UsageError } from "../../engine/errors.ts";
-import { median } from "./vectors.ts";
+import { upperMedian } from "./vectors.ts";
 
 export interface Copying {
   /** Median distance to the nearest training image. */
@@ -35,7 +35,7 @@ export function copying(samples: Float64Array, heldBack: Float64Array): Copying 
   }
   const deviation = Math.sqrt((n * m * (n + m + 1)) / 12);
   return {
-    median: { samples: median(samples), heldBack: median(heldBack) },
+    median: { samples: upperMedian(samples), heldBack: upperMedian(heldBack) },
     nearer: wins / (n * m),
     z: (wins - (n * m) / 2) / deviation,
     count: { samples: n, heldBack: m },

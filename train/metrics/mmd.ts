@@ -1,5 +1,5 @@
 import { UsageError } from "../../engine/errors.ts";
-import { countVectors, median, squaredDistance } from "./vectors.ts";
+import { countVectors, squaredDistance, upperMedian } from "./vectors.ts";
 
 export interface MmdOptions {
   dim: number;
@@ -64,5 +64,5 @@ export function medianDistance(a: Float32Array, b: Float32Array, dim: number): n
   for (let i = 1; i < count; i++) {
     for (let j = 0; j < i; j++) distances[pair++] = squaredDistance(...points[i]!, ...points[j]!, dim);
   }
-  return Math.sqrt(median(distances)) || 1;
+  return Math.sqrt(upperMedian(distances)) || 1;
 }

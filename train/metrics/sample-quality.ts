@@ -1,7 +1,7 @@
 import { nearestDistances } from "./nearest.ts";
 import { uniformStream } from "./projections.ts";
 import { slicedWasserstein } from "./sliced-wasserstein.ts";
-import { countVectors, median } from "./vectors.ts";
+import { countVectors, upperMedian } from "./vectors.ts";
 
 export interface SampleQualityOptions {
   /** Images drawn by the model, [n, dim] in [0, 1]. */
@@ -65,7 +65,8 @@ export function sampleQuality(options: SampleQualityOptions): SampleQuality {
   if (train === undefined) return { slicedWasserstein: slices, score, count };
 
   countVectors("sampleQuality", "train", train, dim);
-  const nearest = (images: Float32Array) => median(nearestDistances(images, train, dim)) / Math.sqrt(dim);
+  const nearest = (images: Float32Array) =>
+    upperMedian(nearestDistances(images, train, dim)) / Math.sqrt(dim);
   return {
     ...{ slicedWasserstein: slices, score, count },
     nearestTrain: { samples: nearest(drawn), heldBack: nearest(reference) },
