@@ -1,4 +1,4 @@
-import { type Binding, defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { type Binding, components, defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 import { elementType, forEachInRow, type RunVariant, rowGroups, runVariants } from "./runs.ts";
 
 /*
@@ -26,7 +26,7 @@ const write = ({ residual }: BlocksVariant, at: string, value: string): string =
 /** Lanes of a vec4 in which the `part`-th vec4 of a line of blocks finds its values. */
 const lanesOf = (part: number, fx: number): string =>
   range(4)
-    .map((lane) => "xyzw"[Math.floor((4 * part + lane) / fx)])
+    .map((lane) => components[Math.floor((4 * part + lane) / fx)])
     .join("");
 
 const fill = (v: BlocksVariant): string => {
@@ -54,7 +54,7 @@ const inputs = ({ fy, fx }: BlocksVariant): string =>
 const sumOf = ({ fy, fx, vec }: BlocksVariant, c: number): string =>
   range(fy)
     .flatMap((a) => range(fx).map((b) => [a, c * fx + b] as const))
-    .map(([a, k]) => (vec ? `x${a}_${Math.floor(k / 4)}.${"xyzw"[k % 4]}` : `x${a}_${k}`))
+    .map(([a, k]) => (vec ? `x${a}_${Math.floor(k / 4)}.${components[k % 4]}` : `x${a}_${k}`))
     .join(" + ");
 
 /** What is written for a place of the small image. */

@@ -1,13 +1,5 @@
 import { lanewise, meet } from "./folds.ts";
-import {
-  type Binding,
-  defineKernel,
-  type Hardware,
-  linearGroups,
-  linearMain,
-  range,
-  unroll,
-} from "./kernel.ts";
+import { type Binding, defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
 import { math } from "./lib/math.ts";
 import {
   activationSlope,
@@ -90,7 +82,6 @@ const main = ({ by, threads }: Variant): string =>
       : "",
   );
 const joined = (v: Variant, name: string): string => meet(v, name, "sum", v.threads);
-const sum = (each: number, term: (k: number) => string): string => range(each).map(term).join(" + ");
 
 /** x -> y, and the statistics of each map, as normStatistics writes them. */
 export const groupNorm = defineKernel({
@@ -112,11 +103,11 @@ export const groupNorm = defineKernel({
       ${places(v)}
       ${unroll(v.each, (k) => `var x${k} = select(vec4f(), x[at${k}], in${k});`)}
       let count = f32(4u * size);
-      var total = dot(${sum(v.each, (k) => `x${k}`)}, vec4f(1.0));
+      var total = dot(${unroll(v.each, (k) => `x${k}`, " + ")}, vec4f(1.0));
       ${joined(v, "total")}
       let mean = total / count;
       ${unroll(v.each, (k) => `x${k} = select(vec4f(), x${k} - mean, in${k});`)}
-      var squares = ${sum(v.each, (k) => `dot(x${k}, x${k})`)};
+      var squares = ${unroll(v.each, (k) => `dot(x${k}, x${k})`, " + ")};
       ${joined(v, "squares")}
       let rstd = 1.0 / sqrt(squares / count + p.eps);
       ${unroll(

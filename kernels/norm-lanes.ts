@@ -1,13 +1,5 @@
 import { lanewise } from "./folds.ts";
-import {
-  type Binding,
-  defineKernel,
-  type Hardware,
-  linearGroups,
-  linearMain,
-  range,
-  unroll,
-} from "./kernel.ts";
+import { type Binding, defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
 import { math } from "./lib/math.ts";
 import { nearLib, partsOf, spanOf } from "./neighbours.ts";
 import {
@@ -154,19 +146,18 @@ const head = (v: NormLanesVariant, span: number): string => `
 const place = ({ lanes }: NormLanesVariant, k: number, from = "first"): string => `${from} + ${k * lanes}u`;
 /** Where a thread reads once more: a compiler that knew the address again would keep what was read. */
 const again = "let again = first + select(0u, 1u, p.maps == 0u);";
-const sum = (each: number, term: (k: number) => string): string => range(each).map(term).join(" + ");
 
 /** `middle` and centred squares `around` it of what neighbours have, where each keeps all of its own. */
 const momentsOfKept = (v: NormLanesForwardVariant): string => `
-      let middle = near(dot(${sum(v.each, (k) => `x${k}`)}, vec4f(1.0)), width) / held;
+      let middle = near(dot(${unroll(v.each, (k) => `x${k}`, " + ")}, vec4f(1.0)), width) / held;
       ${unroll(v.each, (k) => `let d${k} = x${k} - middle;`)}
-      let around = near(${sum(v.each, (k) => `dot(d${k}, d${k})`)}, width);`;
+      let around = near(${unroll(v.each, (k) => `dot(d${k}, d${k})`, " + ")}, width);`;
 /**
  * The same where some are read in passing: a thread adds up distances from the mean of those it keeps, which are a fair share
  * of all, so that the square of the way from that mean to its own is no more than a few times what its squares add up to.
  */
 const momentsOfAll = (v: NormLanesForwardVariant): string => `
-      let pivot = dot(${sum(v.kept, (k) => `x${k}`)}, vec4f(1.0)) / ${4 * v.kept}.0;
+      let pivot = dot(${unroll(v.kept, (k) => `x${k}`, " + ")}, vec4f(1.0)) / ${4 * v.kept}.0;
       var a = vec4f();
       var b = vec4f();
       ${unroll(v.each, (k) => `{ let d = ${k < v.kept ? `x${k}` : `x[${place(v, k)}]`} - pivot; a += d; b += d * d; }`)}

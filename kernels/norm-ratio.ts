@@ -1,3 +1,4 @@
+import { meet } from "./folds.ts";
 import { defineKernel, type Hardware, linearGroups, linearMain, unroll } from "./kernel.ts";
 import { drawLib, drawParams } from "./random.ts";
 
@@ -45,14 +46,6 @@ const segment = (index: string) => `
       let last = min(first + size, blocks);
       var total = vec2f();`;
 
-/** part[0] becomes the sum of the threads' values. */
-const meet = (value: string, threads = 64) => `
-      part[lane] = ${value};
-      for (var half = ${threads / 2}u; half > 0u; half = half / 2u) {
-        workgroupBarrier();
-        if (lane < half) { part[lane] += part[lane + half]; }
-      }`;
-
 const byThread = `
     ${linearMain(64)}
       if (thread >= p.samples * p.segments) { return; }
@@ -68,10 +61,10 @@ const byGroup = `
       let safe = min(group, p.samples * p.segments - 1u);
       ${segment("safe")}
       for (var block = first + lane; block < last; block += 64u) { total += squares(block, sample); }
-      ${meet("total")}
+      ${meet({ by: "group" }, "total")}
       if (lane == 0u) {
-        sums[2u * safe] = part[0].x;
-        sums[2u * safe + 1u] = part[0].y;
+        sums[2u * safe] = total.x;
+        sums[2u * safe + 1u] = total.y;
       }
     }`;
 
@@ -101,7 +94,7 @@ export const sampleNorms = defineKernel({
   bindings: { sums: "read f32", norms: "read_write f32" },
   params: { samples: "u32", segments: "u32" },
   variants: [{}],
-  main: () => ofSample("norms[2u * sample] = sqrt(part[0].x); norms[2u * sample + 1u] = sqrt(part[0].y);"),
+  main: () => ofSample("norms[2u * sample] = sqrt(total.x); norms[2u * sample + 1u] = sqrt(total.y);"),
   dispatch: ({ samples }) => linearGroups(samples, 1),
   cost: ({ samples, segments }) => ({ bytes: 8 * samples * (segments + 1), flops: 2 * samples * segments }),
 });
@@ -122,13 +115,13 @@ export const normRatio = defineKernel({
       ? ofMeans(by)
       : by === "thread"
         ? ofEach
-        : ofSample("ratio[sample] = part[0].x / part[0].y;"),
+        : ofSample("ratio[sample] = total.x / total.y;"),
   dispatch: ({ samples }, { over, by }) =>
     over === "batch" ? [1, 1, 1] : linearGroups(samples, by === "thread" ? 64 : 1),
   cost: ({ samples, segments }) => ({ bytes: 8 * samples * segments, flops: 2 * samples * segments }),
 });
 
-/** 64 threads for a sample, whose sums are part[0] at the end. A surplus workgroup repeats the last. */
+/** 64 threads for a sample, whose sums are `total` at the end. A surplus workgroup repeats the last. */
 const ofSample = (result: string) => `
     var<workgroup> part: array<vec2f, 64>;
     ${linearMain(64)}
@@ -137,7 +130,7 @@ const ofSample = (result: string) => `
       for (var i = sample * p.segments + lane; i < (sample + 1u) * p.segments; i += 64u) {
         total += vec2f(sums[2u * i], sums[2u * i + 1u]);
       }
-      ${meet("total")}
+      ${meet({ by: "group" }, "total")}
       if (lane == 0u) { ${result} }
     }`;
 
@@ -164,9 +157,9 @@ const ofMeans = (by: RatioVariant["by"]) => `
             : "norms += vec2f(sums[2u * sample], sums[2u * sample + 1u]);"
         }
       }
-      ${meet("norms", THREADS[by])}
+      ${meet({ by: "group" }, "norms", "sum", THREADS[by])}
       if (lane == 0u) {
-        let q = part[0].x / part[0].y;
+        let q = norms.x / norms.y;
         ratio[0] = q * q;
       }
     }`;

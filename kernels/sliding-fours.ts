@@ -1,5 +1,13 @@
 import { broadcasts, LANES, ownLane } from "./broadcast.ts";
-import { defineKernel, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import {
+  components,
+  defineKernel,
+  type Hardware,
+  linearGroups,
+  linearMain,
+  range,
+  unroll,
+} from "./kernel.ts";
 import { bits } from "./lib/math.ts";
 import { type SlidingParams, slidingParams } from "./sliding-pool.ts";
 
@@ -176,7 +184,7 @@ function walk(
 function four({ lead }: FoursVariant, k: number, name = "x", type: "vec4f" | "vec4u" = "vec4f"): string {
   const at = (c: number) => `${name}${Math.floor((lead + k + c) / 4)}`;
   if ((lead + k) % 4 === 0) return at(0);
-  return `${type}(${range(4).map((c) => `${at(c)}.${"xyzw"[(lead + k + c) % 4]}`)})`;
+  return `${type}(${range(4).map((c) => `${at(c)}.${components[(lead + k + c) % 4]}`)})`;
 }
 
 /** slidingMean by vec4s: width and ow are multiples of 4. */
@@ -323,7 +331,7 @@ const inMemory = (v: FoursVariant): string => {
           let mark = w${k} >> ${8 * lane}u;
           let r = n - ${kh - 1}u + ((mark >> 4u) & 15u);
           let c = (mark & 15u) + ${e}u - ${kw - 1}u;
-          if (r < ${rows}u && c < 4u) { sums[(4u * r + c) * ${threads}u + lane] += d${k}.${"xyzw"[lane]}; }
+          if (r < ${rows}u && c < 4u) { sums[(4u * r + c) * ${threads}u + lane] += d${k}.${components[lane]}; }
         }`;
   };
   return `

@@ -1,4 +1,4 @@
-import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { components, defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 
 export type TransposeVariant = {
   /**
@@ -97,7 +97,7 @@ const inRegisters = `
       var at = p.yStart / 4u + b * (p.yBatch / 4u) + begin * p.yPitch + j;
       for (var i = begin; i < min(begin + ${RUN}u, p.m / 4u); i++) {
         ${unroll(4, (k) => `let v${k} = x[line${k} + i];`)}
-        ${unroll(4, (k) => `y[at + ${k}u * step] = vec4u(${range(4).map((q) => `v${q}.${"xyzw"[k]}`)});`)}
+        ${unroll(4, (k) => `y[at + ${k}u * step] = vec4u(${range(4).map((q) => `v${q}.${components[k]}`)});`)}
         at += p.yPitch;
       }
     }`;

@@ -1,5 +1,5 @@
 import { LANES, ownLane } from "./broadcast.ts";
-import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { components, defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 import { elementType } from "./runs.ts";
 
 /**
@@ -152,7 +152,7 @@ export const upfirdn2dTile = defineKernel({
             loads: Math.ceil((lead + loads.length) / 4),
             zero: "vec4f()",
             more: loads
-              .map((m) => `let x${m} = v${Math.floor((lead + m) / 4)}.${"xyzw"[(lead + m) % 4]};`)
+              .map((m) => `let x${m} = v${Math.floor((lead + m) / 4)}.${components[(lead + m) % 4]};`)
               .join(" "),
           };
     const loaded = lead < 0 ? "x" : "v";

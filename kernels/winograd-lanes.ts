@@ -1,5 +1,5 @@
 import { broadcasts, LANES, ownLane } from "./broadcast.ts";
-import { type Groups, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
+import { components, type Groups, type Hardware, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 import { type Row, winogradRows } from "./winograd-matrices.ts";
 
 /*
@@ -238,7 +238,7 @@ export const inputByLanes = ({
   const from = (lane: string, g: string, at: string) => (ends ? `select(${lane}, ${g}, ${at})` : lane);
   const columns = (e: string, g: string) => [
     `select(${from(`subgroupShuffle(${e}.w, (own - p.dilationX) % ${LANES}u)`, g, "low")}, 0.0, first)`,
-    ...range(4).map((k) => `${e}.${"xyzw"[k]}`),
+    ...range(4).map((k) => `${e}.${components[k]}`),
     `select(${from(`subgroupShuffle(${e}.x, (own + p.dilationX) % ${LANES}u)`, g, "high")}, 0.0, last)`,
   ];
   const tiles = {
@@ -267,14 +267,14 @@ export const outputGradByLanes = (by: Element): string =>
     read: (c) => `
         let plane = ((p.first + image) * p.co + ${c}) * p.oh * wide;
         ${unroll(TILE, (r) => `let d${r} = ${ownFour(by, "dy", `plane + line${r} + column`, `in${r}`)};`)}`,
-    columns: (e) => range(4).map((k) => `${e}.${"xyzw"[k]}`),
+    columns: (e) => range(4).map((k) => `${e}.${components[k]}`),
     ends: false,
   });
 
 /** WGSL of winogradOutput, not turned, where `ended` makes of sums with their bias, stored at `out`, what is stored. */
 export const outputByLanes = (by: Element, ended: (sums: string) => string): string => {
   const row = winogradRows(TILE).output;
-  const value = (place: number) => `f${place >> 2}.${"xyzw"[place & 3]}`;
+  const value = (place: number) => `f${place >> 2}.${components[place & 3]}`;
   const put = (i: number) =>
     by === "fours"
       ? `y[out] = ${ended(`s${i}`)};`

@@ -12,6 +12,7 @@ import {
 } from "./conv-packs.ts";
 import {
   type Binding,
+  components,
   defineKernel,
   type Groups,
   type Hardware,
@@ -217,7 +218,7 @@ export const fourColumns = ({ array, rows, width, side, row }: Columns, c: numbe
       let x${c} = ${x};
       let within${c} = x${c} < ${width};
       ${unroll(rows, (r) => `let d${r}_${c} = select(vec4f(), ${array}[select(0, line${r} + x${c}, in${r} && within${c}) / 4], in${r} && within${c});`)}
-      ${unroll(side, (i) => `let f${i}_${c} = ${row(i, (k) => `d${k}_${c}`)}; ${unroll(4, (q) => `let t${i}_${c + q} = f${i}_${c}.${"xyzw"[q]};`, " ")}`)}`;
+      ${unroll(side, (i) => `let f${i}_${c} = ${row(i, (k) => `d${k}_${c}`)}; ${unroll(4, (q) => `let t${i}_${c + q} = f${i}_${c}.${components[q]};`, " ")}`)}`;
 
 /** x [n, ci, h, w] -> V [parts, (m + 2)^2, ci, tiles], or turned. By vec4s for a `left` of 1. */
 export const winogradInput = defineKernel({
@@ -405,7 +406,7 @@ type Ending = (sum: string) => string;
 
 /** WGSL: output `column` of a run's row. */
 const sumAt = (tile: WinogradTile, column: number): string =>
-  runOf(tile) === 1 ? `s${column}` : `s${column % tile}.${"xyzw"[Math.floor(column / tile)]}`;
+  runOf(tile) === 1 ? `s${column}` : `s${column % tile}.${components[Math.floor(column / tile)]}`;
 
 /** WGSL: neighbouring sums of a row from `row + ow` on, as far as the row goes, one by one. */
 const singles = (tile: WinogradTile, value: Ending): string =>

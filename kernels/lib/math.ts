@@ -61,11 +61,15 @@ fn expm1_minus(a: f32) -> f32 {
   return expm1_near((c - k * 0.693359375) + k * 2.12194440e-4) * power + (power - 1.0);
 }`;
 
+/** 2 artanh(z) of |z| up to 1/4, by its series; w is z z. */
+export const artanh2 =
+  "2.0 * z * (1.0 + w * (0.333333333 + w * (0.2 + w * (0.142857143 + w * (0.111111111 + w * 0.0909090909)))))";
+
 /** log by splitting off the exponent: log(m 2^e) = e ln 2 + 2 artanh((m - 1) / (m + 1)), m in [sqrt 1/2, sqrt 2). */
 export const log = /* wgsl */ `
 fn artanh2(z: f32) -> f32 {
   let w = z * z;
-  return 2.0 * z * (1.0 + w * (0.333333333 + w * (0.2 + w * (0.142857143 + w * (0.111111111 + w * 0.0909090909)))));
+  return ${artanh2};
 }
 fn log_(x: f32) -> f32 {
   let tiny = x < 1.17549435e-38;

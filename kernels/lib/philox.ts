@@ -1,4 +1,5 @@
 import { unroll } from "../kernel.ts";
+import { artanh2 } from "./math.ts";
 
 /**
  * Philox4x32-10 (Salmon et al. 2011) and the draws made of it. The key is the seed; the counter is
@@ -41,7 +42,7 @@ fn log_unit(x: f32) -> f32 {
   let m = bitcast<f32>((u & 0x007fffffu) + 0x3f3504f3u) - 1.0;
   let z = m / (m + 2.0);
   let w = z * z;
-  let artanh2 = 2.0 * z * (1.0 + w * (0.333333333 + w * (0.2 + w * (0.142857143 + w * (0.111111111 + w * 0.0909090909)))));
+  let artanh2 = ${artanh2};
   return k * 0.693359375 + (artanh2 - k * 2.12194440e-4);
 }
 fn box_muller(a: u32, b: u32) -> vec2f {
