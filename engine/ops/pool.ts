@@ -23,7 +23,7 @@ import * as oracle from "../oracle/pool.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { launchBlocks, wholeBlocks } from "./blocks.ts";
-import { fourPads, type Padding, type Pair, pair, sizeOf } from "./conv-shapes.ts";
+import { fourPads, type Padding, type Pair, pair, requireLengths, sizeOf } from "./conv-shapes.ts";
 import { requireFloat } from "./require.ts";
 
 // Average pooling and its gradient are each other's adjoint; the maximum's gradient is a scatter whose adjoint reads back.
@@ -280,15 +280,10 @@ function requirePool(who: string, x: Tensor, { kernel, stride, padding }: PoolOp
   requireFloat(who, x);
   const attrs = { kernel: pair(kernel), stride: pair(stride ?? kernel), padding: fourPads(padding ?? 0) };
   if (x.rank !== 4) throw new UsageError(`${who}: got x ${showShape(x.shape)}, expected [n,c,h,w]`);
-  const pairs = [attrs.kernel, attrs.stride];
-  if (
-    pairs.some((p) => p.length !== 2 || p.some((v) => !Number.isInteger(v) || v < 1)) ||
-    attrs.padding.length !== 4 ||
-    attrs.padding.some((v) => !Number.isInteger(v) || v < 0)
-  )
+  requireLengths(who, { kernel: attrs.kernel, stride: attrs.stride });
+  if (attrs.padding.length !== 4 || attrs.padding.some((v) => !Number.isInteger(v) || v < 0))
     throw new UsageError(
-      `${who}: got kernel [${attrs.kernel}], stride [${attrs.stride}], padding [${attrs.padding}], ` +
-        "expected whole numbers, [y,x] each from 1, padding [top,bottom,left,right] from 0",
+      `${who}: got padding [${attrs.padding}], expected a number, [y,x] or [top,bottom,left,right] of whole numbers from 0`,
     );
   const [t, b, l, r] = attrs.padding;
   if (Math.max(t, b) >= attrs.kernel[0] || Math.max(l, r) >= attrs.kernel[1])

@@ -19,7 +19,7 @@ import { sameShape, showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./binary.ts";
 import { launchBlocks, wholeBlocks } from "./blocks.ts";
-import type { Pair } from "./conv-shapes.ts";
+import { type Pair, requireLengths } from "./conv-shapes.ts";
 import { requireFloat } from "./require.ts";
 
 // Resizing is linear: the gradient is the adjoint, whose gradient is the resize again. To whole blocks both add a residual.
@@ -100,10 +100,8 @@ const gradOp: Op<Attrs> = defineOp({
 
 function apply(who: string, x: Tensor, to: Pair, mode: Attrs["mode"], residual?: Tensor): Tensor {
   requireFloat(who, x);
-  if (x.rank !== 4 || to.length !== 2 || to.some((v) => !Number.isInteger(v) || v < 1))
-    throw new UsageError(
-      `${who}: got x ${showShape(x.shape)} to [${to}], expected [n,c,h,w] to [h,w] of whole numbers from 1`,
-    );
+  if (x.rank !== 4) throw new UsageError(`${who}: got x ${showShape(x.shape)}, expected [n,c,h,w]`);
+  requireLengths(who, { size: to });
   const attrs: Attrs = { mode, from: [x.dim(2), x.dim(3)], to };
   if (!residual) return op(x.engine, [x], attrs);
   requireFloat(who, residual);

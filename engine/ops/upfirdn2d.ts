@@ -7,7 +7,7 @@ import { flip as flipArray } from "../oracle/shape.ts";
 import * as oracle from "../oracle/upfirdn2d.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
-import { fourPads, type Padding, type Pair, pair } from "./conv-shapes.ts";
+import { fourPads, type Padding, type Pair, pair, requireLengths } from "./conv-shapes.ts";
 import { requireFloat } from "./require.ts";
 
 interface Attrs {
@@ -184,8 +184,10 @@ export interface Upfirdn2dOptions {
 }
 
 /**
- * Upsample by zeros, pad, convolve with filter [kh, kw] (flipped: a true convolution), downsample: x [n,c,h,w].
- * Karras et al. 2020 (StyleGAN2). No gradient for the filter. Throws UsageError when the output is empty.
+ * Upsample by zeros, pad, convolve with filter [kh,kw] (flipped: a true convolution), downsample: x [n,c,h,w] ->
+ * [n,c,oh,ow], oh = floor((h up + top + bottom - kh) / down) + 1, and ow likewise. Karras et al. 2020 (StyleGAN2). No
+ * gradient for the filter. Throws UsageError for another rank, integers, a filter that wants a gradient, numbers out of range,
+ * and when the output is empty.
  */
 export function upfirdn2d(
   x: Tensor,
@@ -201,14 +203,10 @@ export function upfirdn2d(
     );
   const sides: Padding = pad.length === 2 ? [pad[0], pad[1], pad[0], pad[1]] : fourPads(pad);
   const attrs: Attrs = { up: pair(up), down: pair(down), pad: sides, flip: true };
-  if (
-    [attrs.up, attrs.down].some((p) => p.length !== 2 || p.some((v) => !Number.isInteger(v) || v < 1)) ||
-    sides.length !== 4 ||
-    !sides.every(Number.isInteger)
-  )
+  requireLengths("upfirdn2d", { up: attrs.up, down: attrs.down });
+  if (sides.length !== 4 || !sides.every(Number.isInteger))
     throw new UsageError(
-      `upfirdn2d: got up [${attrs.up}], down [${attrs.down}], pad [${sides}], expected whole numbers, ` +
-        "up and down [y,x] from 1, pad [top,bottom,left,right]",
+      `upfirdn2d: got pad [${pad}], expected [before,after] or [top,bottom,left,right] of whole numbers`,
     );
   const size = outSize([x.dim(2), x.dim(3)], [filter.dim(0), filter.dim(1)], attrs);
   if (size[0] < 1 || size[1] < 1)

@@ -142,25 +142,25 @@ describe("messages", () => {
   });
   test("whole numbers", () => {
     expect(() => avgPool2d(x, { kernel: 1.5 })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: avgPool2d: got kernel [1.5,1.5], stride [1.5,1.5], padding [0,0,0,0], expected whole numbers, [y,x] each from 1, padding [top,bottom,left,right] from 0]`,
+      `[UsageError: avgPool2d: got kernel [1.5,1.5], expected [y,x] of whole numbers from 1]`,
     );
     expect(() => maxPool2d(x, { kernel: 2, stride: 0 })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: maxPool2d: got kernel [2,2], stride [0,0], padding [0,0,0,0], expected whole numbers, [y,x] each from 1, padding [top,bottom,left,right] from 0]`,
+      `[UsageError: maxPool2d: got stride [0,0], expected [y,x] of whole numbers from 1]`,
     );
     expect(() => maxPool2d(x, { kernel: 2, padding: -1 })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: maxPool2d: got kernel [2,2], stride [2,2], padding [-1,-1,-1,-1], expected whole numbers, [y,x] each from 1, padding [top,bottom,left,right] from 0]`,
+      `[UsageError: maxPool2d: got padding [-1,-1,-1,-1], expected a number, [y,x] or [top,bottom,left,right] of whole numbers from 0]`,
     );
   });
   test("a list of another length", () => {
     const three = [1, 1, 1] as unknown as [number, number];
     expect(() => avgPool2d(x, { kernel: three })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: avgPool2d: got kernel [1,1,1], stride [1,1,1], padding [0,0,0,0], expected whole numbers, [y,x] each from 1, padding [top,bottom,left,right] from 0]`,
+      `[UsageError: avgPool2d: got kernel [1,1,1], expected [y,x] of whole numbers from 1]`,
     );
     expect(() => maxPool2d(x, { kernel: 2, stride: three })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: maxPool2d: got kernel [2,2], stride [1,1,1], padding [0,0,0,0], expected whole numbers, [y,x] each from 1, padding [top,bottom,left,right] from 0]`,
+      `[UsageError: maxPool2d: got stride [1,1,1], expected [y,x] of whole numbers from 1]`,
     );
     expect(() => maxPool2d(x, { kernel: 2, padding: three })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: maxPool2d: got kernel [2,2], stride [2,2], padding [1,1,1], expected whole numbers, [y,x] each from 1, padding [top,bottom,left,right] from 0]`,
+      `[UsageError: maxPool2d: got padding [1,1,1], expected a number, [y,x] or [top,bottom,left,right] of whole numbers from 0]`,
     );
   });
   test("padding below the kernel", () => {

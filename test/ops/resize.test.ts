@@ -113,15 +113,15 @@ describe("messages", () => {
       `[UsageError: resizeNearest: got dtype i32, expected f32]`,
     );
     expect(() => resizeBilinear(engine.ones([1, 2, 2]), [2, 2])).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: resizeBilinear: got x [1,2,2] to [2,2], expected [n,c,h,w] to [h,w] of whole numbers from 1]`,
+      `[UsageError: resizeBilinear: got x [1,2,2], expected [n,c,h,w]]`,
     );
     expect(() =>
       resizeNearest(engine.ones([1, 1, 2, 2]), [2] as unknown as [number, number]),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: resizeNearest: got x [1,1,2,2] to [2], expected [n,c,h,w] to [h,w] of whole numbers from 1]`,
+      `[UsageError: resizeNearest: got size [2], expected [y,x] of whole numbers from 1]`,
     );
     expect(() => resizeBilinear(engine.ones([1, 1, 2, 2]), [2.5, 2])).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: resizeBilinear: got x [1,1,2,2] to [2.5,2], expected [n,c,h,w] to [h,w] of whole numbers from 1]`,
+      `[UsageError: resizeBilinear: got size [2.5,2], expected [y,x] of whole numbers from 1]`,
     );
   });
 

@@ -77,20 +77,20 @@ describe("messages", () => {
   });
   test("up and down", () => {
     expect(() => upfirdn2d(x, filter, { up: 0, pad: [3, 3] })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: upfirdn2d: got up [0,0], down [1,1], pad [3,3,3,3], expected whole numbers, up and down [y,x] from 1, pad [top,bottom,left,right]]`,
+      `[UsageError: upfirdn2d: got up [0,0], expected [y,x] of whole numbers from 1]`,
     );
     const three = [3, 3, 3] as unknown as [number, number];
     expect(() => upfirdn2d(x, filter, { pad: three })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: upfirdn2d: got up [1,1], down [1,1], pad [3,3,3], expected whole numbers, up and down [y,x] from 1, pad [top,bottom,left,right]]`,
+      `[UsageError: upfirdn2d: got pad [3,3,3], expected [before,after] or [top,bottom,left,right] of whole numbers]`,
     );
     expect(() => upfirdn2d(x, filter, { up: three, pad: [3, 3] })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: upfirdn2d: got up [3,3,3], down [1,1], pad [3,3,3,3], expected whole numbers, up and down [y,x] from 1, pad [top,bottom,left,right]]`,
+      `[UsageError: upfirdn2d: got up [3,3,3], expected [y,x] of whole numbers from 1]`,
     );
     expect(() => upfirdn2d(x, filter, { pad: [3, 2.5] })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: upfirdn2d: got up [1,1], down [1,1], pad [3,2.5,3,2.5], expected whole numbers, up and down [y,x] from 1, pad [top,bottom,left,right]]`,
+      `[UsageError: upfirdn2d: got pad [3,2.5], expected [before,after] or [top,bottom,left,right] of whole numbers]`,
     );
     expect(() => upfirdn2d(x, filter, { down: [1, 1.5], pad: [3, 3] })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: upfirdn2d: got up [1,1], down [1,1.5], pad [3,3,3,3], expected whole numbers, up and down [y,x] from 1, pad [top,bottom,left,right]]`,
+      `[UsageError: upfirdn2d: got down [1,1.5], expected [y,x] of whole numbers from 1]`,
     );
   });
 });
