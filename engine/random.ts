@@ -93,15 +93,18 @@ function draw(
   return y;
 }
 
-/** Standard normal numbers by Box-Muller, |z| below 5.8, times `scale` plus `shift`. */
+/**
+ * Standard normal numbers by Box-Muller, |z| below 5.8, times `scale` plus `shift`: shape -> f32 of it. Throws UsageError for
+ * lengths that are no whole numbers from 1, for a purpose that is none and for numbers of the draw out of their range.
+ */
 export const randn = (engine: Engine, shape: Shape, spec: Draw, affine?: Affine): Tensor =>
   draw(engine, "normal", shape, spec, affine);
 
-/** Uniform numbers on [0, 1), on a grid of 2^-24, times `scale` plus `shift`. */
+/** Uniform numbers on [0, 1), on a grid of 2^-24, times `scale` plus `shift`: shape -> f32 of it. Throws as randn. */
 export const rand = (engine: Engine, shape: Shape, spec: Draw, affine?: Affine): Tensor =>
   draw(engine, "uniform", shape, spec, affine);
 
-/** Uniform 32-bit words. */
+/** Uniform 32-bit words: shape -> u32 of it. Throws as randn. */
 export const randbits = (engine: Engine, shape: Shape, spec: Draw): Tensor =>
   draw(engine, "bits", shape, spec);
 

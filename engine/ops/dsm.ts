@@ -21,7 +21,8 @@ import { scale } from "./scale.ts";
 
 /**
  * noisy = x + sigma z with z ~ N(0, I) drawn in the kernel and returned for the loss. x [n,...], sigma [n].
- * The results have no graph: no gradient goes back to x or sigma. Throws UsageError when sigma has another length.
+ * The results have no graph: no gradient goes back to x or sigma. Throws UsageError when sigma has another
+ * length, for integers, and for a draw as `randn` does.
  */
 export function dsmPerturb(x: Tensor, sigma: Tensor, draw: Draw): { noisy: Tensor; z: Tensor } {
   requireSigma("dsmPerturb", x, sigma);
@@ -80,7 +81,8 @@ const lossOp = defineOp<Attrs>({
  * Denoising score matching, weighted over the noise scales: mean over the batch of
  * sigma^annealPower / 2 |score + z / sigma|^2, summed over a sample's elements. The target -z / sigma is the score of
  * N(x, sigma^2) at x + sigma z (Vincent 2011; Song & Ermon 2019, equations 5 and 6 with lambda = sigma^2).
- * score and z [n,...], sigma [n] -> []. The gradient goes to the score only.
+ * score and z [n,...], sigma [n] -> []. The gradient goes to the score only. Throws UsageError for other shapes,
+ * integers and an annealPower that is not finite.
  */
 export function dsmLoss(score: Tensor, z: Tensor, sigma: Tensor, { annealPower = 2 } = {}): Tensor {
   requireSigma("dsmLoss", score, sigma);

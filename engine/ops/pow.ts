@@ -22,8 +22,9 @@ const ofTensor = tensorOp("pow", spec);
 const ofNumber = byNumber("pow", spec.byNumber);
 
 /**
- * x^y with broadcasting. A negative x needs whole exponents, else the result is NaN. The derivative in the exponent
- * counts as 0 at a base of 0, as in PyTorch.
+ * x^y, of x's shape or, where y is a tensor, of the broadcast one. A negative x needs whole exponents, else the result is
+ * NaN. The derivative in the exponent counts as 0 at a base of 0, as in PyTorch. Throws UsageError for integers and for
+ * shapes that do not broadcast; its derivative does for an exponent that is a Scalar.
  */
 export function pow(x: Tensor, y: Tensor | ScalarLike): Tensor {
   requireFloat("pow", x);
