@@ -43,8 +43,8 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
 }
 
 /** What a message says of a word that is none of the names: these, and which of them may have been meant. */
-export function expectedOneOf(word: string, names: readonly string[]): string {
-  const meant = nearest(word, names);
+export function expectedOneOf(word: unknown, names: readonly string[]): string {
+  const meant = nearest(String(word), names);
   return `expected one of ${names.join(", ")}${meant ? `; did you mean ${meant}?` : ""}`;
 }
 

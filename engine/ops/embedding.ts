@@ -58,7 +58,10 @@ const sumInto = defineOp<{ rows: number }>({
   oracle: ([dy, labels], { rows }) => oracle.embeddingGrad(dy!, labels!, rows),
 });
 
-/** Rows of table [rows, width] at labels [...] (i32) -> [..., width]. A label outside the table gives NaN. */
+/**
+ * Rows of table [rows, width] at labels [...] (i32) -> [..., width]. A label outside the table gives NaN. Throws UsageError
+ * for a table of another rank or of integers, and for labels that are not i32.
+ */
 export function embedding(table: Tensor, labels: Tensor): Tensor {
   if (table.dtype === "f16") return embedding(cast(table, "f32"), labels);
   if (table.rank !== 2 || table.dtype !== "f32" || labels.dtype !== "i32")

@@ -37,5 +37,5 @@ export function squaredDistance(a: Float32Array, i: number, b: Float32Array, j: 
 
 /** The middle value; of two middle values the greater. */
 export function upperMedian(values: Float64Array): number {
-  return values.slice().sort()[values.length >> 1];
+  return values.slice().sort()[values.length >> 1]!;
 }
