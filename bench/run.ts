@@ -1,6 +1,5 @@
-import { dirname } from "node:path";
 import { writeFileAtomic } from "../cli/pictures/write.ts";
-import { requireWritable } from "../cli/writable.ts";
+import { requireWritableFile } from "../cli/writable.ts";
 import { Engine } from "../engine/engine.ts";
 import { UsageError } from "../engine/errors.ts";
 import { profile } from "../engine/profiler.ts";
@@ -60,7 +59,7 @@ export async function benchKernels(options: BenchOptions): Promise<boolean> {
   const old = options.compare === undefined ? undefined : readRecord(options.compare);
   for (const option of ["json", "html"] as const) {
     const file = options[option];
-    if (file !== undefined) requireWritable("bench", dirname(file), `--${option}`, file);
+    if (file !== undefined) requireWritableFile("bench", file, `--${option}`);
   }
   const engine = await Engine.create({ quiet: true });
   try {

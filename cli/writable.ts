@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmdirSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { UsageError } from "../engine/errors.ts";
+import { isFolder } from "./is-folder.ts";
 
 /**
  * Throws UsageError where a folder cannot be made or written into: for a file in its place or above it, and where the
@@ -25,4 +26,14 @@ export function requireWritable(who: string, folder: string, option = "--out", g
       { cause },
     );
   }
+}
+
+/** The same for a file that is to be written. Throws UsageError for a folder in its place, too, and for no name at all. */
+export function requireWritableFile(who: string, file: string, option = "--out"): void {
+  if (file === "") throw new UsageError(`${who}: got ${option} with nothing in it, expected a file`);
+  if (file.endsWith("/") || isFolder(file))
+    throw new UsageError(
+      `${who}: got ${option} ${file}, which is a folder, expected a file; give a file's name in it`,
+    );
+  requireWritable(who, dirname(file), option, file);
 }

@@ -13,6 +13,7 @@ import { imageOf, openNetwork } from "../network.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { files, openCheckpoint } from "../run.ts";
 import { readWhole } from "../whole-file.ts";
+import { requireWritableFile } from "../writable.ts";
 
 interface ConvertOptions {
   out: string;
@@ -34,6 +35,7 @@ export function convertCommand(program: Command): void {
     .option("--to-pytorch", "write what load_state_dict takes: the averages where there are any")
     .addHelpText("after", "\ndocs/convert.md goes through both ways.")
     .action(async (path: string, options: ConvertOptions) => {
+      requireWritableFile("convert", options.out);
       requireApart(path, options.out);
       await (options.toPytorch ? toPyTorch(path, options) : toCheckpoint(path, options));
     });

@@ -11,6 +11,7 @@ import { wholeFrom } from "../options.ts";
 import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { endLine, Progress, progressOf } from "../progress.ts";
+import { requireWritableFile } from "../writable.ts";
 
 interface ShowOptions {
   n: number;
@@ -96,6 +97,7 @@ function showCommand(data: Command): void {
     .addOption(new Option("--resize <filter>", "how files are resized").choices(filterNames))
     .option("-o, --out <file>", "where to write", "data.png")
     .action((folder: string, { n, seed, out, ...spec }: ShowOptions) => {
+      requireWritableFile("data", out);
       const set = openToShow(folder, spec);
       if (n > set.count)
         throw new UsageError(

@@ -3,8 +3,9 @@ import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
 import { folderFor } from "../../cli/run-folder.ts";
-import { requireWritable } from "../../cli/writable.ts";
-import { newFolder, removeFolders } from "./stein.ts";
+import { requireWritable, requireWritableFile } from "../../cli/writable.ts";
+import { UsageError } from "../../engine/errors.ts";
+import { newFolder, removeFolders, steinHere } from "./stein.ts";
 
 vi.mock("node:fs", async (original) => {
   const fs = await original<typeof import("node:fs")>();
@@ -44,8 +45,31 @@ test.each([
   expect(complaint).toThrow(new Error(says));
 });
 
-test("a file's folder is refused by the file's name and option", () => {
-  expect(() => requireWritable("bench", within("a.txt"), "--json", within("a.txt/b"))).toThrow(
+const folderForFile = "which is a folder, expected a file; give a file's name in it";
+
+test.each([
+  ["", "bench: got --json with nothing in it, expected a file"],
+  [folder, `bench: got --json ${folder}, ${folderForFile}`],
+  [within("new/"), `bench: got --json ${within("new/")}, ${folderForFile}`],
+  [
+    within("a.txt/b"),
     `bench: got --json ${within("a.txt/b")}, but ${within("a.txt")} is a file, expected a folder; give another --json`,
-  );
+  ],
+])("a file cannot be written to %j", (file, says) => {
+  expect(() => requireWritableFile("bench", file, "--json")).toThrow(new UsageError(says));
+});
+
+test("files in the place of older ones or of none can be written", () => {
+  for (const file of ["a.txt", "new/er.txt"]) requireWritableFile("bench", within(file), "--json");
+});
+
+test.each([
+  ["bench --json", "bench: got --json"],
+  ["bench --html", "bench: got --html"],
+  ["data show digits --out", "data: got --out"],
+  ["convert nowhere.safetensors --out", "convert: got --out"],
+])("%s takes no folder", async (args, says) => {
+  const { code, complaints } = await steinHere([...args.split(" "), "."], { cwd: folder });
+  expect(complaints).toEqual([`stein: ${says} ., ${folderForFile}`]);
+  expect(code).toBe(2);
 });
