@@ -3,20 +3,24 @@ import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { UsageError } from "../engine/errors.ts";
 import { type Holder, holdLock } from "../engine/platform/file-lock.ts";
-import { files, folderFor } from "./run-folder.ts";
+import { files } from "./run-folder.ts";
+import { requireWritable } from "./writable.ts";
 
 /** What a process does in a folder that no other may meanwhile. */
 export interface Work {
   readonly does: string;
   /** The file that tells others. */
   readonly lock: string;
+  /** The option that names the folder. */
+  readonly option: string;
 }
 
-const TRAINING: Work = { does: "trains", lock: files.lock };
-export const DRAWING: Work = { does: "draws", lock: files.drawingLock };
+const TRAINING: Work = { does: "trains in", lock: files.lock, option: "--out" };
+export const DRAWING: Work = { does: "draws in", lock: files.drawingLock, option: "--out" };
+export const FETCHING: Work = { does: "fetches into", lock: ".fetching.lock", option: "--to" };
 
 /**
- * Keeps other processes from doing the same work, training unless told, in a run's folder until it is disposed of. Makes the
+ * Keeps other processes from doing the same work, training unless told, in a folder until it is disposed of. Makes the
  * folder, and takes it away again where nothing came into it. That of a process that was killed is taken over. Throws
  * UsageError where another does it there, for a file in the folder's place, and where nothing can be written.
  */
@@ -25,9 +29,10 @@ export async function lockRun(who: string, folder: string, work = TRAINING): Pro
   let made: string | undefined;
   const removeEmpty = () => made !== undefined && removeEmptyFolders(folder, made);
   try {
-    made = mkdirSync(folderFor(who, folder, folder), { recursive: true });
+    requireWritable(who, folder, work.option);
+    made = mkdirSync(folder, { recursive: true });
     const lock = await holdLock(path);
-    if (lock.heldBy) throw inUse(who, folder, path, { ...lock.heldBy, does: work.does });
+    if (lock.heldBy) throw inUse(who, folder, path, { ...lock.heldBy, ...work });
     return {
       [Symbol.dispose]() {
         lock[Symbol.dispose]();
@@ -49,14 +54,14 @@ function inUse(
   who: string,
   folder: string,
   path: string,
-  { pid, host, does }: Holder & Pick<Work, "does">,
+  { pid, host, does, option }: Holder & Work,
 ): UsageError {
   const here = host === hostname();
   return new UsageError(
-    `${who}: process ${pid}${here ? "" : ` on ${host}`} ${does} in ${folder} already, expected a folder to itself; ` +
+    `${who}: process ${pid}${here ? "" : ` on ${host}`} ${does} ${folder} already, expected a folder to itself; ` +
       (here
-        ? `wait for it, stop it (kill ${pid}), or give another --out; if ${pid} is something else, remove ${path}`
-        : "wait for it, stop it there, or give another --out; if it died, try again in two minutes"),
+        ? `wait for it, stop it (kill ${pid}), or give another ${option}; if ${pid} is something else, remove ${path}`
+        : `wait for it, stop it there, or give another ${option}; if it died, try again in two minutes`),
   );
 }
 

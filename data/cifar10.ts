@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { UsageError } from "../engine/errors.ts";
 import { parseRecords, recordImages, SOURCE } from "./cifar10-records.ts";
 import type { ImageSet } from "./dataset.ts";
-import { exists, readBytes } from "./files.ts";
+import { exists, readBytes, refuseFile } from "./files.ts";
 
 /** The files of training images. */
 export const BATCHES: readonly string[] = [1, 2, 3, 4, 5].map((n) => `data_batch_${n}.bin`);
@@ -19,6 +19,7 @@ export function cifar10Home(folder: string): string {
  */
 export function cifar10(folder: string): ImageSet {
   const home = cifar10Home(folder);
+  refuseFile(home, "cifar10");
   const missing = BATCHES.filter((name) => !exists(join(home, name)));
   if (missing.length > 0) {
     const mend = exists(join(home, "data_batch_1"))

@@ -1,12 +1,23 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../engine/errors.ts";
 import { unpacked } from "./gzip.ts";
 
 // The one file of data/ that touches the file system; sets made by formula do not import it, for browsers.
 
-export function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+export const exists = (path: string): boolean => existsSync(path);
+
+const isFile = (path: string): boolean => exists(path) && statSync(path).isFile();
+
+/** Of a file, in bytes; undefined where there is none. */
+export const sizeOf = (path: string): number | undefined => (isFile(path) ? statSync(path).size : undefined);
+
+/** Throws UsageError for a file in the place of a set's folder; who begins its message. */
+export function refuseFile(folder: string, who: string): void {
+  if (isFile(folder))
+    throw new UsageError(
+      `${who}: got path ${folder}, which is a file, expected the folder of its files; give that`,
+    );
 }
 
 /** The bytes of a file. who begins the message of the UsageError when it cannot be read. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { UsageError } from "../engine/errors.ts";
 import type { ImageSet } from "./dataset.ts";
-import { exists, readBytes } from "./files.ts";
+import { exists, readBytes, refuseFile } from "./files.ts";
 import { type Idx, idxImages, type NamedBytes, parseIdx } from "./idx.ts";
 
 /**
@@ -10,6 +10,7 @@ import { type Idx, idxImages, type NamedBytes, parseIdx } from "./idx.ts";
  * the mend.
  */
 export function mnist(folder: string, { part = "train" }: { part?: "train" | "t10k" } = {}): ImageSet {
+  refuseFile(folder, "mnist");
   const imagesPath = find(folder, [`${part}-images-idx3-ubyte`, `${part}-images.idx3-ubyte`]);
   if (imagesPath === undefined) {
     throw new UsageError(

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { createReadStream, mkdirSync, rmSync, statSync } from "node:fs";
+import { createReadStream, mkdirSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { sizeOf } from "../../data/files.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { rename } from "../../engine/platform/replace-file.ts";
 
@@ -28,13 +29,13 @@ export async function download(job: Download): Promise<void> {
   const part = `${job.path}.part`;
   make(job.path);
   for (let fruitless = 0; ; ) {
-    const before = sizeOf(part);
+    const before = lengthOf(part);
     const fault = await connect(job, part);
     if (fault === undefined) break;
-    fruitless = sizeOf(part) > before ? 0 : fruitless + 1;
+    fruitless = lengthOf(part) > before ? 0 : fruitless + 1;
     if (fruitless >= FRUITLESS) {
       throw new UsageError(
-        `fetch: the connection to ${job.url} broke off at ${sizeOf(part)} bytes, again and again (${fault}), ` +
+        `fetch: the connection to ${job.url} broke off at ${lengthOf(part)} bytes, again and again (${fault}), ` +
           `expected the whole file; the same command goes on from there`,
       );
     }
@@ -63,7 +64,7 @@ async function connect(job: Download, part: string): Promise<string | undefined>
   const dead = new AbortController();
   const timer = setTimeout(() => dead.abort(new Error("nothing came for a while")), patience);
   try {
-    const from = sizeOf(part);
+    const from = lengthOf(part);
     const response = await request(job, from, dead.signal);
     if (response.status === 416) {
       await response.body?.cancel();
@@ -167,7 +168,7 @@ const cannotWrite = (path: string, cause: unknown) =>
     { cause },
   );
 
-const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+const lengthOf = (part: string): number => sizeOf(part) ?? 0;
 
 /** What fetch hides behind "fetch failed" and "terminated". */
 function reason(cause: unknown): string {

@@ -1,9 +1,11 @@
-import { readFileSync, rmSync, statSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { sizeOf } from "../../data/files.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { readTar } from "../../engine/platform/tar.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
+import { requireWritable } from "../writable.ts";
 import { download, md5Of } from "./download.ts";
 import type { Source, SourceFile } from "./sources.ts";
 
@@ -20,7 +22,8 @@ export type Fetched = { file: string; brought: boolean }[];
 
 /**
  * Brings the files of a set into a folder, unpacked where it is an archive (which then is taken away). Files that are
- * there and right are left alone. Throws UsageError as `download` does, and on an archive without its files.
+ * there and right are left alone. Throws UsageError as `download` does, on an archive without its files, and for a file in
+ * the place of its folder.
  */
 export async function fetchSet(
   source: Source,
@@ -28,6 +31,7 @@ export async function fetchSet(
 ): Promise<Fetched> {
   if (isUnpacked(source, to))
     return source.unpacks!.names.map((name) => ({ file: inside(source, to, name), brought: false }));
+  if (source.unpacks) requireWritable("fetch", join(to, source.unpacks.folder), "--to", to);
   const base = new URL(withSlash(requireAddress(from)));
   const fetched: Fetched = [];
   for (const file of source.files) {
@@ -48,8 +52,6 @@ export async function fetchSet(
 }
 
 const inside = ({ unpacks }: Source, to: string, name: string) => join(to, unpacks!.folder, name);
-
-const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size;
 
 const isUnpacked = (source: Source, to: string): boolean =>
   source.unpacks?.names.every((name) => sizeOf(inside(source, to, name)) === source.unpacks!.bytes) ?? false;

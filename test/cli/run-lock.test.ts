@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { DRAWING, lockRun } from "../../cli/run-lock.ts";
-import { newFolder, removeFolders, stein, tiny } from "./stein.ts";
+import { DRAWING, FETCHING, lockRun } from "../../cli/run-lock.ts";
+import { newFolder, removeFolders, stein, steinHere, tiny } from "./stein.ts";
 
 afterAll(removeFolders);
 
@@ -31,6 +31,17 @@ test("drawing and training leave each other alone, two drawings do not", async (
   await expect(lockRun("sample", folder, DRAWING)).rejects.toThrow(
     `sample: process ${process.pid} draws in ${folder} already, expected a folder to itself`,
   );
+});
+
+test("two downloads into one folder do not", async () => {
+  const cwd = newFolder({});
+  using _ = await lockRun("fetch", join(cwd, "data"), FETCHING);
+  const { code, complaints } = await steinHere(["data", "fetch", "mnist", "--to", "data"], { cwd });
+  expect(complaints).toEqual([
+    `stein: fetch: process ${process.pid} fetches into data already, expected a folder to itself; wait for it, stop it ` +
+      `(kill ${process.pid}), or give another --to; if ${process.pid} is something else, remove data/.fetching.lock`,
+  ]);
+  expect(code).toBe(2);
 });
 
 test("on another machine too", async () => {

@@ -93,6 +93,22 @@ describe("stein data", () => {
     expect((await steinHere(["data", "fetch", "mnits"], { cwd })).code).toBe(2);
   });
 
+  test("fetch: a file in the place of a folder is told before any connection", async () => {
+    const cwd = newFolder({ file: "", "data/cifar-10-batches-bin": "" });
+    const complaint = async (...args: string[]) => {
+      const from = ["--from", "http://127.0.0.1:9/"];
+      const { code, complaints } = await steinHere(["data", "fetch", ...args, ...from], { cwd });
+      expect(code).toBe(2);
+      return complaints.map((line) => line.replace(cwd, "CWD"));
+    };
+    expect(await complaint("mnist", "--to", "file")).toEqual([
+      "stein: fetch: got --to file, which is a file, expected a folder; give another --to",
+    ]);
+    expect(await complaint("cifar10", "--to", "data")).toEqual([
+      "stein: fetch: got --to data, but CWD/data/cifar-10-batches-bin is a file, expected a folder; give another --to",
+    ]);
+  });
+
   test("fetch: a wrong file is thrown away", async () => {
     const server = createServer((_, response) => response.end("not MNIST"));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { encode } from "fast-png";
 import { expect, test } from "vitest";
 import { toBatch } from "../../data/dataset.ts";
 import { digits } from "../../data/digits.ts";
 import { type ImageSetSpec, openImageSet } from "../../data/index.ts";
-import { tempFolder } from "./temp-folder.ts";
+import { complaint, tempFolder } from "./temp-folder.ts";
 
 test("digits open by name, with count and seed", () => {
   const set = openImageSet({ name: "digits", count: 20, seed: 5 });
@@ -79,5 +80,16 @@ test("what only a folder of images knows is refused for any other set", () => {
   for (const spec of [{ resize: "bicubic" }, { stream: false }, { memory: 3 }] as const)
     expect(() => openImageSet({ name: "mnist", path: "nowhere", ...spec })).toThrow(
       /for a folder of images only/,
+    );
+});
+
+test.each(["mnist", "cifar10"] as const)("%s takes no file in its folder's place", (name) => {
+  const folder = tempFolder({ "cifar-10-batches-bin": "", file: "" });
+  expect(complaint(folder, () => openImageSet({ name, path: join(folder, "file") }))).toBe(
+    `UsageError: ${name}: got path FOLDER/file, which is a file, expected the folder of its files; give that`,
+  );
+  if (name === "cifar10")
+    expect(complaint(folder, () => openImageSet({ name, path: folder }))).toBe(
+      "UsageError: cifar10: got path FOLDER/cifar-10-batches-bin, which is a file, expected the folder of its files; give that",
     );
 });
