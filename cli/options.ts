@@ -1,13 +1,13 @@
 import { UsageError } from "../engine/errors.ts";
 
-/** Parses the value of an option as a whole number. Throws UsageError below `least`, and above 2^53 - 1. */
+/** Parses the value of an option as a whole number. Throws UsageError below `least`, and above `most`. */
 export const wholeFrom =
-  (least: number, option: string) =>
+  (least: number, option: string, most = Number.MAX_SAFE_INTEGER) =>
   (text: string): number => {
     const n = Number(text);
-    if (text.trim() !== "" && Number.isSafeInteger(n) && n >= least) return n;
-    const most = n > Number.MAX_SAFE_INTEGER ? ` to ${Number.MAX_SAFE_INTEGER}, 2^53 - 1` : "";
-    throw new UsageError(`got ${option} ${text}, expected a whole number from ${least}${most}`);
+    if (text.trim() !== "" && Number.isSafeInteger(n) && n >= least && n <= most) return n;
+    const to = n > most ? ` to ${most}${most === Number.MAX_SAFE_INTEGER ? ", 2^53 - 1" : ""}` : "";
+    throw new UsageError(`got ${option} ${text}, expected a whole number from ${least}${to}`);
   };
 
 /** Parses the value of an option as a number. Throws UsageError unless it lies between the two. */

@@ -165,7 +165,7 @@ export interface Images {
 export function openImages(config: AnyConfig): Images {
   const { data } = config;
   const { heldBack, ...spec } = data;
-  const set = open(spec as ImageSetSpec);
+  const set = openSet(spec as ImageSetSpec, "set a lower data.count");
   if (heldBack >= set.count)
     throw new UsageError(
       set.count === 1
@@ -176,12 +176,13 @@ export function openImages(config: AnyConfig): Images {
   return split(set, { heldBack });
 }
 
-function open(spec: ImageSetSpec): ImageSet {
+/** As `openImageSet`. Throws UsageError, too, for more images than an array holds; `mend` ends its message. */
+export function openSet(spec: ImageSetSpec, mend: string): ImageSet {
   try {
     return openImageSet(spec);
   } catch (fault) {
     if (!(fault instanceof RangeError)) throw fault; // an array longer than there can be
-    throw new UsageError(`data: ${spec.count ?? "the"} images do not fit in memory; set a lower data.count`);
+    throw new UsageError(`data: ${spec.count ?? "the"} images do not fit in memory; ${mend}`);
   }
 }
 

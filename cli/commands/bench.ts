@@ -10,6 +10,7 @@ import type { Line } from "../../bench/schema.ts";
 import { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { type Config, readConfig } from "../config.ts";
+import { most } from "../limits.ts";
 import { imageOf, openNetwork } from "../network.ts";
 import { wholeFrom } from "../options.ts";
 import { packaged } from "../packaged.ts";
@@ -40,7 +41,7 @@ export function benchCommand(program: Command): void {
     .option(
       "--batch <n>",
       "images that go through those networks at once; 1, or 16 on a GPU, unless given",
-      wholeFrom(1, "--batch"),
+      wholeFrom(1, "--batch", most.benched),
     )
     .option("--json <file>", "write the run as JSON lines, as docs/bench.schema.json says")
     .option("--html <file>", "write the run as one page, with the steps' profiles")

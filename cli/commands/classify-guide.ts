@@ -8,11 +8,13 @@ import type { Checkpoint } from "../../train/checkpoint.ts";
 import { openClassifier, sigmaRange } from "../classifier.ts";
 import { type ClassifierConfig, parseClassifierConfig, parseConfig } from "../config.ts";
 import { guidedScore, requireKnownNoise } from "../guide.ts";
+import { most } from "../limits.ts";
 import { openNetwork } from "../network.ts";
 import { between, wholeFrom } from "../options.ts";
 import { npz } from "../pictures/npz.ts";
 import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
+import { requireRoom } from "../room.ts";
 import { files, openCheckpoint } from "../run.ts";
 import { folderFor } from "../run-folder.ts";
 import { drawSamples, type Size } from "../sampler.ts";
@@ -55,7 +57,7 @@ export function classifyGuideCommand(program: Command): void {
       1,
     )
     .option("--seed <seed>", "one seed gives one set of images", wholeFrom(0, "--seed"))
-    .option("--steps <T>", "steps at each noise scale, or of the SDE", wholeFrom(1, "--steps"))
+    .option("--steps <T>", "steps at each noise scale, or of the SDE", wholeFrom(1, "--steps", most.steps))
     .option("--json", "what the classifier says of the images, as JSON")
     .option("--npz", "also write guided.npz, for NumPy: samples and classes")
     .option("-o, --out <folder>", "where to write; the run's folder unless given")
@@ -73,6 +75,7 @@ export function classifyGuideCommand(program: Command): void {
       const classes = wanted(options.class, classifierConfig.classifier.classes);
       const { n, seed, steps } = options;
       applyOptions("classify-guide", config, { n: n * classes.length, seed, steps });
+      requireRoom("classify-guide", config.sampling.count, checkpoint.image, "lower --n");
       const folder = folderFor("classify-guide", path, options.out);
 
       const [c, h, w] = checkpoint.image;

@@ -8,6 +8,7 @@ import { replacementOf } from "../control/replacement.ts";
 import {
   amongThem,
   keepSeveral,
+  requireShown,
   type SeveralOptions,
   severalOf,
   showSeveral,
@@ -32,6 +33,7 @@ export function colorizeCommand(program: Command): void {
     const output = new Output(folderFor("colorize", path, options.out));
     const grey = greyOf(given.pixels, given.count);
     const request = { config, size, given, n: options.n, grey, sampler };
+    requireShown("colorize", request);
     const colorings = await withScore(trained, options.raw, (engine, score) =>
       drawColors(engine, score, request),
     );

@@ -7,10 +7,12 @@ import { UsageError } from "../../engine/errors.ts";
 import { counted } from "../control/output.ts";
 import { fetchSet } from "../fetch/fetch-set.ts";
 import { homeOf, type SourceName, sourceNames, sources } from "../fetch/sources.ts";
+import { most } from "../limits.ts";
 import { wholeFrom } from "../options.ts";
 import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { endLine, Progress, progressOf } from "../progress.ts";
+import { requireRoom } from "../room.ts";
 import { FETCHING, lockRun } from "../run-lock.ts";
 import { requireWritableFile } from "../writable.ts";
 
@@ -93,9 +95,13 @@ function showCommand(data: Command): void {
     )
     .option("--n <count>", "how many images", wholeFrom(1, "--n"), 64)
     .option("--seed <seed>", "which", wholeFrom(0, "--seed"), 0)
-    .option("--size <pixels>", "side of the images", wholeFrom(1, "--size"))
+    .option("--size <pixels>", "side of the images", wholeFrom(1, "--size", most.side))
     .option("--channels <c>", "1 for grey, 3 for RGB", wholeFrom(1, "--channels"))
-    .option("--crop <pixels>", "side of the centred square taken of each file", wholeFrom(1, "--crop"))
+    .option(
+      "--crop <pixels>",
+      "side of the centred square taken of each file",
+      wholeFrom(1, "--crop", most.side),
+    )
     .addOption(new Option("--resize <filter>", "how files are resized").choices(filterNames))
     .option("-o, --out <file>", "where to write", "data.png")
     .action((folder: string, { n, seed, out, ...spec }: ShowOptions) => {
@@ -105,6 +111,7 @@ function showCommand(data: Command): void {
         throw new UsageError(
           `data: got --n ${n}, expected at most ${set.count}, the images in ${folder}; lower --n`,
         );
+      requireRoom("data", n, [set.channels, set.height, set.width], "lower --n or --size");
       const images = toBatch(set, order(seed, 0, set.count).subarray(0, n));
       writeFileAtomic(out, grid(images, { n, c: set.channels, h: set.height, w: set.width }));
       console.log(`${out}: ${n} of ${set.count} images ${set.channels}x${set.height}x${set.width}`);

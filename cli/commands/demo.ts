@@ -11,6 +11,7 @@ import { packaged } from "../packaged.ts";
 import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { duration } from "../progress.ts";
+import { requireRoom } from "../room.ts";
 import { files, openCheckpoint, openImages, openRun } from "../run.ts";
 import { SAMPLES } from "../run-folder.ts";
 import { lockRun } from "../run-lock.ts";
@@ -31,9 +32,10 @@ export function demoCommand(program: Command): void {
       const file = path ?? packaged("configs/demo.yaml");
       const config = readConfig(file);
       const images = openImages(config);
+      const { channels: c, height: h, width: w } = images.train;
+      requireRoom("demo", config.sampling.count, [c, h, w], "lower sampling.count");
       using _ = await lockRun("demo", out);
       beginAfresh(out, config);
-      const { channels: c, height: h, width: w } = images.train;
       const shown = Math.min(config.sampling.count, images.train.count);
       writeFileAtomic(
         join(out, files.data),

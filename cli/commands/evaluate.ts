@@ -19,6 +19,7 @@ import { openNetwork } from "../network.ts";
 import { wholeFrom } from "../options.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { endLine, statusLine } from "../progress.ts";
+import { requireRoom } from "../room.ts";
 import { openCheckpoint, openImages } from "../run.ts";
 import { folderFor } from "../run-folder.ts";
 import { drawSamples } from "../sampler.ts";
@@ -90,6 +91,7 @@ async function evaluate(path: string, options: EvaluateOptions): Promise<void> {
   takeOptions(config, options);
   const folder = folderFor("evaluate", path, options.out);
   const { image } = checkpoint;
+  requireRoom("evaluate", config.sampling.count, image, "lower --n");
   const given = options.samples === undefined ? undefined : readSamples(options.samples, image);
   const images = openImages(config);
   const real = options.against === "train" ? images.train : images.heldBack;

@@ -10,6 +10,7 @@ import { annealingOf, replacementOf } from "../control/replacement.ts";
 import {
   amongThem,
   keepSeveral,
+  requireShown,
   type SeveralOptions,
   severalOf,
   showSeveral,
@@ -49,6 +50,7 @@ export function inpaintCommand(program: Command): void {
       const given = openGiven("inpaint", trained, options);
       const output = new Output(folderFor("inpaint", path, options.out));
       const request = { config, size, given, n: options.n, mask, sampler };
+      requireShown("inpaint", request);
       const completions = await withScore(trained, options.raw, (engine, score) =>
         complete(engine, score, request),
       );

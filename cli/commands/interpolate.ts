@@ -13,12 +13,14 @@ import {
   type OutputOptions,
   pictureOf,
   requireFinite,
+  requirePicture,
   withOutput,
 } from "../control/output.ts";
 import { requireOwn } from "../control/own-options.ts";
 import { clamped, type Pixels, rms } from "../control/pixels.ts";
 import { annealingOf } from "../control/replacement.ts";
 import { inTime, openTrained, type Trained, withScore } from "../control/trained.ts";
+import { most } from "../limits.ts";
 import { positive, wholeFrom } from "../options.ts";
 import { npz } from "../pictures/npz.ts";
 import { folderFor } from "../run-folder.ts";
@@ -58,7 +60,7 @@ export function interpolateCommand(program: Command): void {
     .option(
       "--steps-per-level <T>",
       "on a ladder: steps at each noise scale",
-      wholeFrom(1, "--steps-per-level"),
+      wholeFrom(1, "--steps-per-level", most.steps),
     )
     .option("--epsilon <e>", "on a ladder: step size at the smallest noise scale", positive("--epsilon"));
   withOutput(command, "interpolated.npz")
@@ -70,6 +72,8 @@ export function interpolateCommand(program: Command): void {
     .action(async (path: string, options: InterpolateOptions) => {
       const trained = openTrained(path);
       requireOwn("interpolate", trained.config, options, own);
+      const { rows, steps } = options;
+      requirePicture("interpolate", rows, steps, trained.size, "lower --rows or --steps");
       const output = new Output(folderFor("interpolate", path, options.out));
       const plan = trained.config.sde ? flowPlan(trained, options) : ladderPlan(trained, options);
       const drawn = await withScore(trained, options.raw, plan.draw);

@@ -8,6 +8,7 @@ import { type Restorations, type RestoreRequest, restoreImages } from "../contro
 import {
   amongThem,
   keepSeveral,
+  requireShown,
   type SeveralOptions,
   severalOf,
   showSeveral,
@@ -39,6 +40,7 @@ export function restoreCommand(program: Command): void {
     const given = openGiven("restore", trained, options);
     const output = new Output(folderFor("restore", path, options.out));
     const request = { config, size, given, n: options.n, observation, sampler };
+    requireShown("restore", request);
     const restored = await withScore(trained, options.raw, (engine, score) =>
       restoreImages(engine, score, request),
     );

@@ -8,6 +8,7 @@ import { correctorNames, methodNames, predictorNames, snrRules } from "../config
 import { type Config, parseConfig } from "../config.ts";
 import { hashOfValues } from "../evaluation/hash.ts";
 import { stopOnSignal } from "../interrupt.ts";
+import { most } from "../limits.ts";
 import { openNetwork } from "../network.ts";
 import { between, positive, spanOf, wholeFrom } from "../options.ts";
 import { excerpt } from "../pictures/excerpt.ts";
@@ -17,6 +18,7 @@ import { grid, sheetOf } from "../pictures/png.ts";
 import { strip } from "../pictures/strip.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { endLine } from "../progress.ts";
+import { requireRoom } from "../room.ts";
 import { files, openCheckpoint } from "../run.ts";
 import { folderFor } from "../run-folder.ts";
 import { DRAWING, lockRun } from "../run-lock.ts";
@@ -58,7 +60,7 @@ export function sampleCommand(program: Command): void {
     .addOption(
       oneOf("--method <name>", "annealed, consistent: of noise scales; others: of an SDE", methodNames),
     )
-    .option("--steps <T>", "steps at each noise scale, or of the SDE", wholeFrom(1, "--steps"))
+    .option("--steps <T>", "steps at each noise scale, or of the SDE", wholeFrom(1, "--steps", most.steps))
     .option("--no-denoise", "leave out the last denoising step")
     .option("--epsilon <e>", "annealed, consistent: step size at the smallest scale", positive("--epsilon"))
     .addOption(oneOf("--predictor <name>", "pc", predictorNames))
@@ -66,7 +68,7 @@ export function sampleCommand(program: Command): void {
     .option(
       "--corrector-steps <n>",
       "pc: steps of the corrector at each time",
-      wholeFrom(1, "--corrector-steps"),
+      wholeFrom(1, "--corrector-steps", most.steps),
     )
     .option("--snr <r>", "pc: signal to noise of the corrector", positive("--snr"))
     .addOption(oneOf("--snr-over <what>", "pc: norms of each image, or as published", snrRules))
@@ -100,7 +102,7 @@ async function sample(path: string, typed: SampleOptions): Promise<void> {
   const config = parseConfig(checkpoint.config, "the checkpoint's configuration");
   applyOptions("sample", config, options);
   methodOf(config); // refuses what no sampler takes
-  requireRoom(config.sampling.count, checkpoint.image);
+  requireRoom("sample", config.sampling.count, checkpoint.image, "draw them in parts by --range");
   const values = weightsOf(checkpoint, path, options.raw);
   const identity = identityOf(config, options, { weights: hashOfValues(values), image: checkpoint.image });
   if (kept) requireSameDrawing(state, kept.identity, identity);
@@ -129,17 +131,6 @@ async function sample(path: string, typed: SampleOptions): Promise<void> {
     stop.end();
     engine.destroy();
   }
-}
-
-/** Bytes of the samples: a file of the state, and an array in samples.npz, hold 4 GiB at most. */
-const ROOM = 2 ** 32 - 2 ** 28;
-
-function requireRoom(count: number, image: readonly number[]): void {
-  const most = Math.floor(ROOM / (4 * image.reduce((a, b) => a * b, 1)));
-  if (count > most)
-    throw new UsageError(
-      `sample: got ${count} images of ${image.join("x")}, expected at most ${most} in one go; draw them in parts by --range`,
-    );
 }
 
 /** What was left in a folder. Throws UsageError where it would be lost. */

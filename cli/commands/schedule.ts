@@ -2,14 +2,15 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { type ImageSet, imageSize } from "../../data/dataset.ts";
-import { type ImageSetName, imageSetNames, openImageSet } from "../../data/index.ts";
+import { type ImageSetName, imageSetNames } from "../../data/index.ts";
 import { Engine } from "../../engine/engine.ts";
 import { nearest, UsageError } from "../../engine/errors.ts";
 import { designSchedule, type Schedule } from "../../train/techniques/index.ts";
 import { readConfig } from "../config.ts";
+import { most } from "../limits.ts";
 import { positive, wholeFrom } from "../options.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
-import { openImages } from "../run.ts";
+import { openImages, openSet } from "../run.ts";
 import { type Measured, measureAll, measureSome, pointsOf, schedulePlot, scheduleYaml } from "../schedule.ts";
 import { requireWritable } from "../writable.ts";
 
@@ -39,7 +40,7 @@ export function scheduleCommand(program: Command): void {
     .option("--config <file>", "take the data of a configuration, as its network sees them")
     .option("--path <folder>", "of the data set's files")
     .option("--count <n>", "only so many images, the first", wholeFrom(2, "--count"))
-    .option("--size <n>", "side of the square images", wholeFrom(1, "--size"))
+    .option("--size <n>", "side of the square images", wholeFrom(1, "--size", most.side))
     .option("--channels <n>", "1 for grey, 3 for RGB", wholeFrom(1, "--channels"))
     .option("--sample <pairs>", "estimate from random pairs, without a GPU", wholeFrom(1, "--sample"))
     .option("--seed <n>", "of the pairs", wholeFrom(0, "--seed"), 0)
@@ -133,13 +134,13 @@ function openRequested(request: Requested, { count, size, channels }: ScheduleOp
     const config = readConfig(request.config);
     return { set: openImages(config).train, centered: config.data.centered ?? false };
   }
-  const set = openImageSet({
+  const spec = {
     ...request,
     ...(count !== undefined && { count }),
     ...(size !== undefined && { size }),
     ...(channels !== undefined && { channels }),
-  });
-  return { set, centered: false };
+  };
+  return { set: openSet(spec, "lower --count"), centered: false };
 }
 
 async function measure({ set, centered }: Opened, { sample, seed }: ScheduleOptions): Promise<Measured> {

@@ -9,10 +9,12 @@ import { type AnyConfig, type Config, isClassifier, readAnyConfig } from "../con
 import { applyMemoryOptions, type MemoryOptions, withMemoryOptions } from "../memory-options.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { progressOf } from "../progress.ts";
+import { requireRoom } from "../room.ts";
 import {
   type ClassifierRun,
   checkFolder,
   files,
+  type Images,
   openCheckpoint,
   openClassifierRun,
   openImages,
@@ -65,6 +67,7 @@ export function trainCommand(program: Command): void {
         return;
       }
       const images = openImages(config);
+      requireRoomFor(config, images);
       if (checkpoint) requireSameImages(checkpoint, images, config, folder);
       const engine = await Engine.create();
       try {
@@ -104,6 +107,14 @@ export function trainCommand(program: Command): void {
 function folderOf(path: string): string {
   const inside = /(?:^|[\\/])configs[\\/](.+)$/.exec(path)?.[1] ?? basename(path);
   return join("runs", inside.replace(/\.ya?ml$/, ""));
+}
+
+/** Throws UsageError for batches, and pictures along the way, of more images than one array holds. */
+function requireRoomFor({ training }: AnyConfig, { train: { channels, height, width } }: Images): void {
+  const image = [channels, height, width];
+  requireRoom("train", training.batchSize, image, "lower training.batchSize");
+  if ("sampleCount" in training)
+    requireRoom("train", training.sampleCount, image, "lower training.sampleCount");
 }
 
 async function tellPrecision({ trainer }: Run): Promise<void> {

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { imageSetNames } from "../../data/index.ts";
 import { filterNames } from "../../data/resize.ts";
-import { count, flag, number, section, seed } from "./values.ts";
+import { most } from "../limits.ts";
+import { count, countTo, flag, number, section, seed } from "./values.ts";
 
 /** The images. */
 export const data = section({
@@ -9,7 +10,7 @@ export const data = section({
   path: z.string({ error: "expected the path of a folder" }).optional(),
   count: count.optional(),
   seed: seed.optional(),
-  size: count.optional(),
+  size: countTo(most.side).optional(),
   channels: number("1 (grey) or 3 (RGB)", (n) => n === 1 || n === 3).optional(),
   /** Side of the centred square that is taken of each file of a folder. */
   crop: count.optional(),

@@ -1,17 +1,18 @@
 import { z } from "zod";
-import { count, flag, fromZero, positive, section } from "./values.ts";
+import { most } from "../limits.ts";
+import { countTo, flag, fromZero, positive, section } from "./values.ts";
 
 /** A ladder of noise scales, descending geometrically: Song & Ermon 2019 and 2020. */
 export const sigmas = section({
   begin: positive.default(1),
   end: positive.default(0.01),
-  count: count.default(10),
+  count: countTo(most.scales).default(10),
 }).refine(({ begin, end }) => begin >= end, {
   error: "expected begin >= end, for the noise descends; swap them",
 });
 
 /** Steps between data and noise. */
-const numScales = count.default(1000);
+const numScales = countTo(most.steps).default(1000);
 
 const betas = { betaMin: fromZero.default(0.1), betaMax: positive.default(20), numScales };
 const betasAscend = [

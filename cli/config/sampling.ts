@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { count, flag, fromZero, number, positive, section, seed } from "./values.ts";
+import { most } from "../limits.ts";
+import { count, countTo, flag, fromZero, number, positive, section, seed } from "./values.ts";
 
 export const ladderMethods = ["annealed", "consistent"] as const;
 export const sdeMethods = ["pc", "ode", "heun", "euler", "ddim", "edm"] as const;
@@ -21,7 +22,7 @@ const common = {
 export const annealedSampling = section({
   ...common,
   method: z.enum(ladderMethods).default("annealed"),
-  stepsPerLevel: count.default(100),
+  stepsPerLevel: countTo(most.steps).default(100),
   epsilon: positive.default(2e-5),
   denoise: flag.default(true),
   prior: z.enum(["uniform", "normal"]).default("uniform"),
@@ -35,7 +36,7 @@ export const sdeSampling = section({
   ...common,
   method: z.enum(sdeMethods).default("pc"),
   /** Of fixed number: sde.numScales for pc and 100 for the others, unless told. The ODE's adaptive ones choose themselves. */
-  steps: count.optional(),
+  steps: countTo(most.steps).optional(),
   predictor: z.enum(predictorNames).default("reverse_diffusion"),
   corrector: z.enum(correctorNames).default("none"),
   /** Signal to noise of the corrector's steps. */
@@ -43,7 +44,7 @@ export const sdeSampling = section({
   /** Norms that the Langevin corrector compares: each sample's own, or means over the batch as published. */
   snrOver: z.enum(snrRules).default("sample"),
   /** Steps of the corrector at each noise scale. */
-  stepsPerLevel: count.default(1),
+  stepsPerLevel: countTo(most.steps).default(1),
   /** The predictor walks along the probability flow, without noise. */
   probabilityFlow: flag.default(false),
   /** Leave out the noise of the last step. */

@@ -1,13 +1,25 @@
 import { z } from "zod";
 import { projectionNames } from "../../train/losses/projections.ts";
 import { matchingNames } from "../../train/objectives/matching.ts";
-import { count, flag, fromZero, number, positive, section, seed, share, wholeFrom } from "./values.ts";
+import { most } from "../limits.ts";
+import {
+  count,
+  countTo,
+  flag,
+  fromZero,
+  number,
+  positive,
+  section,
+  seed,
+  share,
+  wholeFrom,
+} from "./values.ts";
 
 export const precisions = ["f32", "mixed"] as const;
 
 const optimizer = {
   steps: count,
-  batchSize: count.default(128),
+  batchSize: countTo(most.batch).default(128),
   /** How many parts of a batch go through the network one after the other: less memory, the same step. */
   accumulate: count.default(1),
   lr: positive.default(1e-3),

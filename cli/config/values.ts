@@ -7,6 +7,8 @@ export const number = (what: string, check: (n: number) => boolean = Number.isFi
 export const wholeFrom = (least: number) =>
   number(`a whole number from ${least}`, (n) => Number.isSafeInteger(n) && n >= least);
 export const count = wholeFrom(1);
+export const countTo = (most: number) =>
+  count.refine((n) => n <= most, { error: `expected at most ${most}` });
 export const seed = number(
   `a whole number from 0 to ${Number.MAX_SAFE_INTEGER}, 2^53 - 1`,
   (n) => Number.isSafeInteger(n) && n >= 0,

@@ -29,8 +29,25 @@ export interface Part {
   readonly columns: number;
 }
 
+/** Screen pixels for each pixel of an image. */
+const scaleOf = ({ h }: Size): number => Math.max(1, Math.round(84 / h));
+
+/** Bytes of a picture before it is packed. */
+const PICTURE = 2 ** 30;
+
+/** Throws UsageError, before the work, for rows of more images than one picture takes; `mend` ends its message. */
+export function requirePicture(who: string, rows: number, columns: number, size: Size, mend: string): void {
+  const side = (pixels: number) => pixels * scaleOf(size) + 2;
+  const most = Math.floor(PICTURE / (size.c * side(size.h) * side(size.w)));
+  if (rows * columns > most)
+    throw new UsageError(
+      `${who}: got ${counted(rows, "row")} of ${columns} images, expected at most ${most} images in a picture; ${mend}`,
+    );
+}
+
 /** Parts side by side in each row, as a PNG file. */
-export function pictureOf(rows: number, parts: readonly Part[], { c, h, w }: Size): Uint8Array {
+export function pictureOf(rows: number, parts: readonly Part[], image: Size): Uint8Array {
+  const { c, h, w } = image;
   const size = c * h * w;
   const columns = parts.reduce((sum, part) => sum + part.columns, 0);
   const all = new Float32Array(rows * columns * size);
@@ -40,7 +57,7 @@ export function pictureOf(rows: number, parts: readonly Part[], { c, h, w }: Siz
       all.set(pixels.subarray(row * own * size, (row + 1) * own * size), at);
       at += own * size;
     }
-  return grid(clamped(all), { n: rows * columns, c, h, w, columns, scale: Math.max(1, Math.round(84 / h)) });
+  return grid(clamped(all), { n: rows * columns, c, h, w, columns, scale: scaleOf(image) });
 }
 
 /** Writes results into a folder and says which, in words or as JSON. */

@@ -4,6 +4,7 @@ import type { CorrectorName, PredictorName, Sde } from "../../samplers/index.ts"
 import { type PredictorCorrectorOptions, planOf } from "../../samplers/pc-options.ts";
 import { correctorNames, predictorNames } from "../config/sampling.ts";
 import type { AnnealedConfig, SdeConfig } from "../config.ts";
+import { most } from "../limits.ts";
 import { sigmasOf } from "../network.ts";
 import { positive, wholeFrom } from "../options.ts";
 import { lastTimeOf } from "../sampling/times.ts";
@@ -47,7 +48,7 @@ export interface Annealed {
 export const withReplacement = (command: Command, stepsHelp = "steps of the SDE"): Command =>
   command
     .option("--seed <seed>", "one seed gives one set of images", wholeFrom(0, "--seed"))
-    .option("--steps <T>", stepsHelp, wholeFrom(1, "--steps"))
+    .option("--steps <T>", stepsHelp, wholeFrom(1, "--steps", most.steps))
     .addOption(new Option("--predictor <name>", "of an SDE").choices(predictorNames))
     .addOption(
       new Option("--corrector <name>", 'of an SDE; "ald" unless one is configured').choices(correctorNames),
@@ -55,7 +56,7 @@ export const withReplacement = (command: Command, stepsHelp = "steps of the SDE"
     .option(
       "--corrector-steps <n>",
       "of the corrector at each time: more heed what is known better",
-      wholeFrom(1, "--corrector-steps"),
+      wholeFrom(1, "--corrector-steps", most.steps),
     )
     .option("--snr <r>", "signal to noise of the corrector", positive("--snr"));
 

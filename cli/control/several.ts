@@ -3,7 +3,7 @@ import { wholeFrom } from "../options.ts";
 import { npz } from "../pictures/npz.ts";
 import type { Request } from "./completion.ts";
 import { type ImageOptions, withImages } from "./images.ts";
-import { counted, type Output, type OutputOptions, pictureOf, withOutput } from "./output.ts";
+import { counted, type Output, type OutputOptions, pictureOf, requirePicture, withOutput } from "./output.ts";
 import { clamped, type Pixels, repeated, rms, spread } from "./pixels.ts";
 import { type ReplacementOptions, withReplacement } from "./replacement.ts";
 
@@ -37,6 +37,10 @@ export const withSeveral = (command: Command, { sample, beside, file }: Names, s
     `\nWrites ${file}.png, a row for each image: the image, ${beside}, its ${sample}s.` +
       "\nWhat is not given is as the run's configuration says; docs/control.md tells how far to trust it.",
   );
+
+/** Throws UsageError, before the work, for more samples than `showSeveral` can show. */
+export const requireShown = (who: string, { given: { count }, n, size }: Request): void =>
+  requirePicture(who, count, n + 2, size, "lower --n");
 
 interface Drawn {
   /** What is known of the images as pictures, [count,c,h,w]. */

@@ -590,6 +590,51 @@ const runs: Record<string, Case> = {
   },
 };
 
+const huge: Record<string, Case> = Object.fromEntries(
+  Object.entries({
+    "evaluate ladder.safetensors --n 1e9 --pixels":
+      "evaluate: got 1000000000 images of 1x8x8, expected at most 15728640 in one go; lower --n",
+    "inpaint sde.safetensors --n 1e9":
+      "inpaint: got 8 rows of 1000000002 images, expected at most 132560 images in a picture; lower --n",
+    "restore sde.safetensors --operator superres:2 --n 1e9":
+      "restore: got 8 rows of 1000000002 images, expected at most 132560 images in a picture; lower --n",
+    "interpolate sde.safetensors --steps 1e9":
+      "interpolate: got 4 rows of 1000000000 images, expected at most 132560 images in a picture; lower --rows or --steps",
+    "interpolate ladder.safetensors --rows 1e9":
+      "interpolate: got 1,000,000,000 rows of 8 images, expected at most 132560 images in a picture; lower --rows or --steps",
+    "sample sde.safetensors --steps 1e9": "got --steps 1e9, expected a whole number from 1 to 1000000",
+    "inpaint sde.safetensors --steps 1e9": "got --steps 1e9, expected a whole number from 1 to 1000000",
+    "schedule digits --count 1e9": "data: 1000000000 images do not fit in memory; lower --count",
+    "data show digits --size 1e9": "got --size 1e9, expected a whole number from 1 to 4096",
+    "data show digits --size 4096 --n 1000":
+      "data: got 1000 images of 1x4096x4096, expected at most 60 in one go; lower --n or --size",
+    "bench --batch 1e9": "got --batch 1e9, expected a whole number from 1 to 10000",
+    ...Object.fromEntries(
+      [
+        ["data.size", 4096],
+        ["training.batchSize", 1_000_000],
+        ["sigmas.count", 10_000],
+        ["sampling.stepsPerLevel", 1_000_000],
+      ].map(([key, most]) => [
+        `train run.yaml --set ${key}=1000000000`,
+        `config: run.yaml --set ${key}=1000000000: ${key}: got 1000000000, expected at most ${most}`,
+      ]),
+    ),
+    "train sde.yaml --set sde.numScales=1e9":
+      "config: sde.yaml --set sde.numScales=1e9: sde.numScales: got 1000000000, expected at most 1000000",
+    "train run.yaml --set training.sampleCount=1000000000":
+      "train: got 1000000000 images of 1x8x8, expected at most 15728640 in one go; lower training.sampleCount",
+  }).map(([args, says]) => {
+    const files = {
+      "ladder.safetensors": checkpoint(),
+      "sde.safetensors": checkpoint(tinyOnSde()),
+      "run.yaml": tiny(),
+      "sde.yaml": tinyOnSde(),
+    };
+    return [args, { args, files, says }];
+  }),
+);
+
 const firstDraw = JSON.stringify(randomFill.variants[0]);
 const widths = [...new Set(convRows.variants.map(({ kw }) => kw))];
 const options: Record<string, Case> = {
@@ -676,6 +721,7 @@ for (const [title, cases] of Object.entries({
   samplers,
   images,
   runs,
+  huge,
   options,
 })) {
   describe(title, () => {
