@@ -2,6 +2,7 @@ import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
 import { DeviceError, nearest, UsageError } from "../engine/errors.ts";
 import { version } from "../engine/version.ts";
+import { refuseEmptyPaths } from "./empty-path.ts";
 import { Interrupted } from "./interrupt.ts";
 import { endLine } from "./progress.ts";
 
@@ -43,6 +44,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .option("--debug", "show where an error came from")
     .showSuggestionAfterError()
     .configureOutput({ outputError: (text, write) => write(`stein: ${complaint(text, asked)}\n`) })
+    .hook("preAction", (_, command) => refuseEmptyPaths(command))
     .exitOverride();
   try {
     if (first === "help" && second !== "" && asked === undefined) throw unknown(second);

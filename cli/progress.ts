@@ -39,7 +39,8 @@ export class Progress {
     const { first, next } = this.#live ? pace.live : pace.log;
     if (!last && (now - this.#start < first || now - this.#shown < next)) return;
     this.#shown = now;
-    const share = total === Infinity ? "" : `/${total} (${Math.floor((100 * done) / total)} %)`;
+    const share =
+      total === Infinity || total === 0 ? "" : `/${total} (${Math.floor((100 * done) / total)} %)`;
     const parts = [`${this.#name} ${done}${share}`, ...this.#pace(done, now, last), note];
     const line = parts.filter(Boolean).join("  ");
     if (!this.#live) process.stderr.write(`${line}\n`);

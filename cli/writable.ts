@@ -28,9 +28,8 @@ export function requireWritable(who: string, folder: string, option = "--out", g
   }
 }
 
-/** The same for a file that is to be written. Throws UsageError for a folder in its place, too, and for no name at all. */
+/** The same for a file that is to be written. Throws UsageError for a folder in its place, too. */
 export function requireWritableFile(who: string, file: string, option = "--out"): void {
-  if (file === "") throw new UsageError(`${who}: got ${option} with nothing in it, expected a file`);
   if (file.endsWith("/") || isFolder(file))
     throw new UsageError(
       `${who}: got ${option} ${file}, which is a folder, expected a file; give a file's name in it`,

@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import { sizeOf } from "../../data/files.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { rename } from "../../engine/platform/replace-file.ts";
+import { isFolder } from "../is-folder.ts";
 
 export interface Download {
   url: string;
@@ -28,6 +29,7 @@ const FRUITLESS = 3;
 export async function download(job: Download): Promise<void> {
   const part = `${job.path}.part`;
   make(job.path);
+  for (const file of [job.path, part]) refuseFolder(file);
   for (let fruitless = 0; ; ) {
     const before = lengthOf(part);
     const fault = await connect(job, part);
@@ -66,14 +68,14 @@ async function connect(job: Download, part: string): Promise<string | undefined>
   try {
     const from = lengthOf(part);
     const response = await request(job, from, dead.signal);
-    if (response.status === 416) {
+    if (response.status === 416 && from > 0) {
       await response.body?.cancel();
       const whole = Number(/\*\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1]);
       if (whole === from) return undefined; // all of it is there
       rmSync(part, { force: true });
       return "the part on disc did not fit the file";
     }
-    if (!response.ok) {
+    if (!response.ok || response.body === null) {
       await response.body?.cancel();
       throw new UsageError(
         `fetch: ${url} answered ${response.status} ${response.statusText}, expected the file; ` +
@@ -160,6 +162,13 @@ function make(path: string): void {
   } catch (cause) {
     throw cannotWrite(path, cause);
   }
+}
+
+function refuseFolder(file: string): void {
+  if (isFolder(file))
+    throw new UsageError(
+      `fetch: got ${file}, which is a folder, expected a file or nothing there; move it away`,
+    );
 }
 
 const cannotWrite = (path: string, cause: unknown) =>

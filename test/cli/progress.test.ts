@@ -24,6 +24,12 @@ test("tell how far, how fast and how long still, and how long it took", () => {
   ]);
 });
 
+test("of nothing at all tell no share", () => {
+  log();
+  new Progress("file, KiB", 0).update(0);
+  expect(lines).toEqual(["file, KiB 0  took 0.0 s\n"]);
+});
+
 test("of what nobody knows the end of tell how far and how fast", () => {
   log();
   const progress = new Progress("file, KiB", undefined);

@@ -48,7 +48,6 @@ test.each([
 const folderForFile = "which is a folder, expected a file; give a file's name in it";
 
 test.each([
-  ["", "bench: got --json with nothing in it, expected a file"],
   [folder, `bench: got --json ${folder}, ${folderForFile}`],
   [within("new/"), `bench: got --json ${within("new/")}, ${folderForFile}`],
   [

@@ -183,6 +183,36 @@ describe("a download", () => {
     expect(existsSync(join(folder, "file.bin.part"))).toBe(false);
   });
 
+  test("of nothing is told: no range in an empty file, no content, an empty file", async () => {
+    const answers = [
+      (response: ServerResponse) => response.writeHead(416, { "content-range": "bytes */0" }).end(),
+      (response: ServerResponse) => response.writeHead(204).end(),
+      (response: ServerResponse) => response.writeHead(200, { "content-length": 0 }).end(),
+    ];
+    const { address } = await serve((_, response, n) => answers[n - 1]!(response));
+    const folder = tempFolder();
+    const job = { url: `${address}file.bin`, path: join(folder, "file.bin"), md5 };
+    const mend = "expected the file; give another --from, or put the file into FOLDER by hand";
+    expect(await complaintOf(download(job), folder)).toBe(
+      `fetch: http://SERVER/file.bin answered 416 Range Not Satisfiable, ${mend}`,
+    );
+    expect(await complaintOf(download(job), folder)).toBe(
+      `fetch: http://SERVER/file.bin answered 204 No Content, ${mend}`,
+    );
+    expect(await complaintOf(download(job), folder)).toMatch(/^fetch: got a file with MD5 d41d8cd98f00/);
+  });
+
+  test("with a folder in its place, or its part's, is told before any connection", async () => {
+    for (const name of ["file.bin", "file.bin.part"]) {
+      const folder = tempFolder();
+      mkdirSync(join(folder, name));
+      const job = { url: "http://127.0.0.1:9/file.bin", path: join(folder, "file.bin"), md5 };
+      expect(await complaintOf(download(job), folder)).toBe(
+        `fetch: got FOLDER/${name}, which is a folder, expected a file or nothing there; move it away`,
+      );
+    }
+  });
+
   test("into a place that cannot be written is told", async () => {
     const { address } = await serve((request, response) => send(request, response, content));
     const folder = tempFolder({ file: "in the way" });
