@@ -4,7 +4,8 @@ import { type ImageSet, imageSize } from "../../data/dataset.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { softmax } from "../../engine/ops/index.ts";
-import { readSafetensors } from "../../engine/safetensors.ts";
+import { readSafetensors, type Safetensors } from "../../engine/safetensors.ts";
+import { showShape } from "../../engine/shapes.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { InceptionV3, loadInception } from "../../models/index.ts";
 import { called } from "../called.ts";
@@ -62,7 +63,7 @@ export function inceptionSource(path: string): SpaceSource {
       `evaluate: cannot read --inception ${path} (${(cause as NodeJS.ErrnoException).code}); docs/evaluation.md tells how to make it`,
     );
   }
-  const { tensors } = readSafetensors(bytes);
+  const tensors = inceptionTensors(bytes, path);
   const sha256 = hashOfBytes(bytes);
   return {
     name: "inception",
@@ -72,6 +73,30 @@ export function inceptionSource(path: string): SpaceSource {
       return inceptionSpace(engine, network, sha256);
     },
   };
+}
+
+/** By which the network of FID is known. */
+const known = { "Conv2d_1a_3x3.conv.weight": [32, 3, 3, 3], "fc.weight": [1008, 2048] };
+
+/** What a file holds. Throws UsageError for one that is no safetensors file and, by a first look, for another network's. */
+function inceptionTensors(bytes: Uint8Array, path: string): Safetensors["tensors"] {
+  let file: Safetensors;
+  try {
+    file = readSafetensors(bytes);
+  } catch (cause) {
+    throw new UsageError(`evaluate: --inception ${path} cannot be read: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  for (const [name, shape] of Object.entries(known)) {
+    const own = file.tensors.get(name)?.shape;
+    if (own?.join() !== shape.join())
+      throw new UsageError(
+        `evaluate: got --inception ${path} with ${own ? `${name} ${showShape(own)}` : `no ${name}`}, expected the network ` +
+          `of FID, where it is ${showShape(shape)}; docs/evaluation.md tells how to make the file`,
+      );
+  }
+  return file.tensors;
 }
 
 /** Pooled features of a network that has its weights, and the probabilities by which the Inception score is told. */

@@ -304,14 +304,31 @@ describe("features", () => {
   });
 
   test("of a file that is not Inception's are refused", () => {
-    const path = join(
-      newFolder({
-        "w.safetensors": writeSafetensors(new Map([["w", { shape: [1], data: new Float32Array(1) }]])),
-      }),
-      "w.safetensors",
+    const weights = (name: string, shape: number[]) =>
+      writeSafetensors(new Map([[name, { shape, data: new Float32Array(shape.reduce((a, b) => a * b)) }]]));
+    const folder = newFolder({
+      "other.safetensors": weights("w", [1]),
+      "narrow.safetensors": weights("Conv2d_1a_3x3.conv.weight", [16, 3, 3, 3]),
+      "text.txt": "no tensors at all",
+    });
+    const complaint = (name: string) => {
+      try {
+        inceptionSource(join(folder, name));
+      } catch (fault) {
+        return (fault as Error).message.replace(folder, "FOLDER");
+      }
+      return "none";
+    };
+    const expected =
+      "expected the network of FID, where it is [32,3,3,3]; docs/evaluation.md tells how to make the file";
+    expect(complaint("other.safetensors")).toBe(
+      `evaluate: got --inception FOLDER/other.safetensors with no Conv2d_1a_3x3.conv.weight, ${expected}`,
     );
-    expect(() => inceptionSource(path).open(engine)).toThrow(
-      /does not hold the network of FID under its names/,
+    expect(complaint("narrow.safetensors")).toBe(
+      `evaluate: got --inception FOLDER/narrow.safetensors with Conv2d_1a_3x3.conv.weight [16,3,3,3], ${expected}`,
+    );
+    expect(complaint("text.txt")).toMatch(
+      /^evaluate: --inception FOLDER\/text.txt cannot be read: readSafetensors: .+; give a safetensors file$/,
     );
     expect(() => inceptionSource("/nowhere")).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: evaluate: cannot read --inception /nowhere (ENOENT); docs/evaluation.md tells how to make it]`,
