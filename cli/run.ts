@@ -208,6 +208,7 @@ export function openCheckpoint(path: string): Checkpoint {
     );
   }
   try {
+    if (bytes.length === 0) throw new UsageError(`checkpoint: ${file} is empty; copy it again`);
     return readCheckpoint(bytes, file);
   } catch (fault) {
     const [previous] = file === inside ? olderCheckpoints(dirname(file)) : [];
@@ -216,12 +217,20 @@ export function openCheckpoint(path: string): Checkpoint {
   }
 }
 
+/** What training writes into a run's folder besides checkpoints. */
+const written = ["config", "metrics", "loss", "rate", "report", "numbers", "accuracy"] as const;
+
 /**
  * Looks at a run's folder before any GPU work: the checkpoint to go on from, none when training begins. Throws
  * UsageError when there is a run and `resume` is not asked for, a run without its newest checkpoint, a run of another
- * network or other data, or a file in the place of its folders.
+ * network or other data, or a file in the place of its folders, or a folder in that of its files.
  */
 export function checkFolder(folder: string, config: AnyConfig, resume: boolean): Checkpoint | undefined {
+  for (const inside of written.map((name) => join(folder, files[name])))
+    if (isFolder(inside))
+      throw new UsageError(
+        `train: got ${inside}, which is a folder, expected a file of the run's; move it away, or give another --out`,
+      );
   for (const inside of [OLDER, SAMPLES].map((name) => join(folder, name)))
     if (existsSync(inside) && !isFolder(inside))
       throw new UsageError(
@@ -256,11 +265,12 @@ export function requireSameImages(
   );
 }
 
-/** What a run cannot change on its way: the rest, such as the learning rate or the steps, it may. */
-const fixed = ["data", "model", "classifier", "sigmas", "sde"] as const;
+/** What a run cannot change on its way: the rest, such as the sampling, it may. */
+const fixed = ["data", "model", "classifier", "sigmas", "sde", "training"] as const;
 
-/** The data may have moved, and be held as suits another machine. */
-const elsewhere = ["path", "stream", "memory"];
+/** The data may have moved, and be held as suits another machine; of the training only the seed is fixed. */
+const mayChange = (section: (typeof fixed)[number], key: string): boolean =>
+  section === "training" ? key !== "seed" : section === "data" && ["path", "stream", "memory"].includes(key);
 
 type Sections = { readonly [S in (typeof fixed)[number]]?: unknown };
 
@@ -271,7 +281,7 @@ function requireSameRun(checkpoint: Checkpoint, config: AnyConfig, folder: strin
     const [was, now] = [before[section] ?? {}, after[section] ?? {}] as Record<string, unknown>[];
     for (const key of Object.keys({ ...was, ...now })) {
       const [old, given] = [was![key], now![key]].map((v) => JSON.stringify(v) ?? "nothing");
-      if (old === given || (section === "data" && elsewhere.includes(key))) continue;
+      if (old === given || mayChange(section, key)) continue;
       throw new UsageError(
         `train: got ${section}.${key} ${given}, but ${folder} was trained with ${old}; ` +
           `set it back, or begin another run with another --out`,

@@ -8,7 +8,7 @@ import { describeFusion, describeRun, textOf } from "../../bench/record.ts";
 import { benchKernels } from "../../bench/run.ts";
 import type { Line } from "../../bench/schema.ts";
 import { Engine } from "../../engine/engine.ts";
-import { UsageError } from "../../engine/errors.ts";
+import { expectedOneOf, UsageError } from "../../engine/errors.ts";
 import { type Config, readConfig } from "../config.ts";
 import { most } from "../limits.ts";
 import { imageOf, openNetwork } from "../network.ts";
@@ -52,7 +52,10 @@ export function benchCommand(program: Command): void {
     .option("--profile", "where the time of the training steps goes, kernel by kernel, and their memory")
     .option("--fusion", "for the file and the page: a sampler's step by every path, at batch 8")
     .option("--loading", "what images cost a training step: a folder of JPEG files, in memory and streamed")
-    .action(async ({ fusion, profile, ...options }) => {
+    .allowExcessArguments()
+    .action(async ({ fusion, profile, ...options }, { args: [word] }: Command) => {
+      if (word !== undefined)
+        throw new UsageError(`bench: got ${word}, ${expectedOneOf(word, ["kernels", "fusion"])}`);
       const right = await benchKernels({
         ...options,
         profile: profile || options.html !== undefined,

@@ -486,6 +486,25 @@ const runs: Record<string, Case> = {
     files: { "run.yaml": tiny({ sigmas: { count: 4 } }), "checkpoint.safetensors": whole },
     says: "train: got sigmas.count 4, but . was trained with 3; set it back, or begin another run with another --out",
   },
+  "the run there had another seed": {
+    args: "train run.yaml --out . --resume",
+    files: { "run.yaml": tiny({ training: { seed: 4 } }), "checkpoint.safetensors": whole },
+    says: "train: got training.seed 4, but . was trained with 0; set it back, or begin another run with another --out",
+  },
+  "a folder in the place of the run's file of metrics": {
+    args: "train run.yaml --out . --resume",
+    files: { "run.yaml": tiny(), "checkpoint.safetensors": whole, "metrics.jsonl/a": "" },
+    says: "train: got metrics.jsonl, which is a folder, expected a file of the run's; move it away, or give another --out",
+  },
+  "the run's checkpoint is empty": {
+    args: "train run.yaml --out . --resume",
+    files: {
+      "run.yaml": tiny(),
+      "checkpoint.safetensors": "",
+      "checkpoints/00000004.safetensors": whole,
+    },
+    says: "checkpoint: checkpoint.safetensors is empty; copy it again, or put checkpoints/00000004.safetensors in its place",
+  },
   "the run's checkpoint is cut short": {
     args: "train run.yaml --out . --resume",
     files: {
@@ -535,7 +554,7 @@ const runs: Record<string, Case> = {
   "an empty checkpoint": {
     args: "sample a.safetensors",
     files: { "a.safetensors": "" },
-    says: "checkpoint: a.safetensors cannot be read: readSafetensors: got 0 bytes, expected at least 10; the file is empty or cut short",
+    says: "checkpoint: a.safetensors is empty; copy it again",
   },
   "a checkpoint with half its header": {
     args: "sample a.safetensors",
@@ -676,6 +695,10 @@ const options: Record<string, Case> = {
   "too many arguments": {
     args: "sample a b",
     says: "too many arguments for 'sample'. Expected 1 argument but got 2; see stein sample --help",
+  },
+  "no bench of that name": {
+    args: "bench fussion",
+    says: "bench: got fussion, expected one of kernels, fusion; did you mean fusion?",
   },
   "a misspelt kernel": {
     args: "kernels show conv_row",
