@@ -13,7 +13,6 @@ import { grid } from "../pictures/png.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
 import { endLine, Progress, progressOf } from "../progress.ts";
 import { requireRoom } from "../room.ts";
-import { FETCHING, lockRun } from "../run-lock.ts";
 import { requireWritableFile } from "../writable.ts";
 
 interface ShowOptions {
@@ -43,7 +42,6 @@ function fetchCommand(data: Command): void {
     .option("--json", "as JSON")
     .action(async (name: SourceName, { to, from, json }: { to?: string; from?: string; json?: boolean }) => {
       const folder = to ?? homeOf(name);
-      using _ = await lockRun("fetch", folder, FETCHING); // two that write one file would spoil it
       let shown: { file: string; progress: Progress } | undefined;
       const fetched = await fetchSet(sources[name], {
         to: folder,

@@ -5,6 +5,7 @@ import { sizeOf } from "../../data/files.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { readTar } from "../../engine/platform/tar.ts";
 import { writeFileAtomic } from "../pictures/write.ts";
+import { FETCHING, lockRun } from "../run-lock.ts";
 import { requireWritable } from "../writable.ts";
 import { download, md5Of } from "./download.ts";
 import type { Source, SourceFile } from "./sources.ts";
@@ -22,15 +23,15 @@ export type Fetched = { file: string; brought: boolean }[];
 
 /**
  * Brings the files of a set into a folder, unpacked where it is an archive (which then is taken away). Files that are
- * there and right are left alone. Throws UsageError as `download` does, on an archive without its files, and for a file in
- * the place of its folder.
+ * there and right are left alone: unpacked ones by their lengths, others by their sums. Throws UsageError as `download`
+ * does, on an archive without its files, for a file in the place of its folder, and where another process is at it.
  */
 export async function fetchSet(
   source: Source,
   { to, from = source.from, onProgress }: FetchOptions,
 ): Promise<Fetched> {
-  if (isUnpacked(source, to))
-    return source.unpacks!.names.map((name) => ({ file: inside(source, to, name), brought: false }));
+  if (await isWhole(source, to)) return filesOf(source, to).map((file) => ({ file, brought: false }));
+  using _ = await lockRun("fetch", to, FETCHING); // two that write one file would spoil it
   if (source.unpacks) requireWritable("fetch", join(to, source.unpacks.folder), "--to", to);
   const base = new URL(withSlash(requireAddress(from)));
   const fetched: Fetched = [];
@@ -53,8 +54,17 @@ export async function fetchSet(
 
 const inside = ({ unpacks }: Source, to: string, name: string) => join(to, unpacks!.folder, name);
 
-const isUnpacked = (source: Source, to: string): boolean =>
-  source.unpacks?.names.every((name) => sizeOf(inside(source, to, name)) === source.unpacks!.bytes) ?? false;
+const filesOf = (source: Source, to: string): string[] =>
+  source.unpacks
+    ? source.unpacks.names.map((name) => inside(source, to, name))
+    : source.files.map(({ name }) => join(to, name));
+
+async function isWhole(source: Source, to: string): Promise<boolean> {
+  const { unpacks, files } = source;
+  if (unpacks) return filesOf(source, to).every((file) => sizeOf(file) === unpacks.bytes);
+  for (const file of files) if (!(await isThere(join(to, file.name), file))) return false;
+  return true;
+}
 
 const isThere = async (path: string, { bytes, md5 }: SourceFile): Promise<boolean> =>
   sizeOf(path) === bytes && (await md5Of(path)) === md5;

@@ -9,6 +9,7 @@ import { readAnyConfig } from "../../cli/config.ts";
 import { download } from "../../cli/fetch/download.ts";
 import { fetchSet } from "../../cli/fetch/fetch-set.ts";
 import { homeOf, type Source, type SourceName, sourceNames, sources } from "../../cli/fetch/sources.ts";
+import { FETCHING, lockRun } from "../../cli/run-lock.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { tempFolder } from "./temp-folder.ts";
 
@@ -303,6 +304,19 @@ describe("a set", () => {
     expect(existsSync(join(to, "a.tar.gz"))).toBe(false);
     await fetchSet(source, { to, from: address });
     expect(ranges.length).toBe(1);
+  });
+
+  test("that is whole is left alone, though another process fetches there; others are refused", async () => {
+    const { source, archive } = archiveSource(batches);
+    const { address } = await serve((request, response) => send(request, response, archive));
+    const [whole, empty] = [tempFolder(), tempFolder()];
+    await fetchSet(source, { to: whole, from: address });
+    using _ = await lockRun("fetch", whole, FETCHING);
+    using __ = await lockRun("fetch", empty, FETCHING);
+    expect((await fetchSet(source, { to: whole })).map(({ brought }) => brought)).toEqual([false, false]);
+    expect(await complaintOf(fetchSet(source, { to: empty }), empty)).toMatch(
+      /^fetch: process \d+ fetches into FOLDER already, /,
+    );
   });
 
   test("put by hand as an archive is only unpacked", async () => {
