@@ -21,7 +21,7 @@ export interface GradOptions {
  * zeros where y does not depend on x; in f32, inside of `engine.autocast` too. Activations are freed as soon as their last
  * consumer has run.
  * Throws UsageError when y has no graph, when the graph was freed, when an op on the way has no derivative, and when what
- * one was computed from was written since.
+ * one keeps for it, its inputs mostly, was written since.
  */
 export function grad(y: Tensor, wrt: readonly Tensor[], options: GradOptions = {}): Tensor[] {
   return gradients(y, wrt, options, false);
@@ -136,17 +136,14 @@ function nodesBetween(root: GraphNode, targets: ReadonlySet<GraphNode>, apart: b
     }));
 }
 
-/** Throws UsageError where what a derivative is computed from was changed in place since. */
-function requireUnwritten(
-  { spec, inputs, output, extras, made, captured }: OpRecord,
-  capturing: boolean,
-): void {
-  if (captured && !capturing) return;
-  const changed = [...inputs, output, ...extras].find((t) => t && t.storage.block.written > made);
+/** Throws UsageError where what was kept for a derivative was changed in place since. */
+function requireUnwritten({ spec, inputs, output, extras, made, replays }: OpRecord): void {
+  const then = Math.max(made, replays?.at ?? 0);
+  const changed = [...inputs, output, ...extras].find((t) => t && t.storage.block.written > then);
   if (changed)
     throw new UsageError(
-      `grad: a tensor ${showShape(changed.shape)} that the derivative of ${spec.name} needs was written after ${spec.name} ` +
-        "had run, expected it as it was; take the gradient first, or write to a copy",
+      `grad: a tensor ${showShape(changed.shape)} that ${spec.name} keeps for its derivative was written after ${spec.name} had ` +
+        "run, expected it as it was; take the gradient first, or write to a copy",
     );
 }
 
@@ -165,7 +162,7 @@ function accumulate(
       `grad: the graph through ${spec.name} was freed by an earlier grad; pass retainGraph: true`,
     );
   if (spec.vjp === "none") throw new UsageError(`grad: ${spec.name} has no derivative`);
-  requireUnwritten(record, engine.capturing);
+  requireUnwritten(record);
   const y =
     output &&
     engine.track(

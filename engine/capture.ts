@@ -1,5 +1,6 @@
 import type { Block, BufferPool } from "./buffers.ts";
 import { UsageError } from "./errors.ts";
+import type { Replays } from "./graph.ts";
 import type { Hoisted } from "./hoist.ts";
 import { HoistedArrays } from "./hoisted.ts";
 import { ParamArena } from "./param-arena.ts";
@@ -16,6 +17,13 @@ export interface CaptureOptions {
   readonly hoist?: boolean;
   /** With `hoist`, tensors that are written before each replay: nothing made of them is worth keeping. */
   readonly inputs?: readonly Tensor[];
+}
+
+/** What a capture replays: its commands, and those of the arrays that moved out of the step. */
+interface CapturedStep {
+  readonly commands: readonly Command[];
+  readonly hoisted?: readonly Hoisted[];
+  readonly replays?: Replays;
 }
 
 /**
@@ -36,6 +44,7 @@ export class Capture<T> {
   /** Commands whose parameters change. */
   readonly #dynamic: readonly Command[];
   readonly #written: readonly Block[];
+  readonly #replays: Replays;
   readonly #hoisted: HoistedArrays | undefined;
   /** Of the result what the step made; it may be views of what others own. */
   readonly #own: ReadonlySet<Tensor>;
@@ -45,7 +54,7 @@ export class Capture<T> {
     device: GPUDevice,
     stream: CommandStream,
     pools: readonly BufferPool[],
-    { commands, hoisted = [] }: { commands: readonly Command[]; hoisted?: readonly Hoisted[] },
+    { commands, hoisted = [], replays = { at: 0 } }: CapturedStep,
     result: T,
     own: ReadonlySet<Tensor> = new Set(),
   ) {
@@ -53,6 +62,7 @@ export class Capture<T> {
     this.#stream = stream;
     this.#pools = pools;
     this.commands = commands;
+    this.#replays = replays;
     this.result = result;
     this.#own = own;
     this.#dynamic = commands.filter(isDynamic);
@@ -117,6 +127,7 @@ export class Capture<T> {
       );
     this.#hoisted?.renew();
     for (const block of this.#written) this.#stream.wrote(block);
+    this.#replays.at = this.#stream.writes;
     this.#dynamic.forEach((c, slot) => {
       this.#params.set(slot, c);
     });

@@ -51,8 +51,9 @@ const checkpointOp = defineOp<Attrs>({
 export function checkpoint(f: (inputs: Inputs) => Tensor, inputs: Inputs): Tensor {
   const engine = inputs.find((x) => x !== undefined)?.engine;
   if (!engine) throw new UsageError("checkpoint: got no tensor among the inputs, expected at least one");
+  // f's value under a handle of its own, for it may be a tensor of the caller's.
   const { result: y, read } = engine.noGradReading(() =>
-    engine.scope(() => f(inputs.map((x) => x?.detach()))),
+    engine.scope(() => identity(f(inputs.map((x) => x?.detach())))),
   );
   const attrs = { f, arity: inputs.length, y, autocast: engine.autocasting };
   return checkpointOp(engine, [...inputs, ...read], attrs);

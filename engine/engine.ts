@@ -13,7 +13,7 @@ import type { Launch } from "./dry.ts";
 import { invariant, UsageError } from "./errors.ts";
 import { Faults } from "./faults.ts";
 import { LanewiseFusion } from "./fusion.ts";
-import { GraphNode } from "./graph.ts";
+import { GraphNode, type Replays } from "./graph.ts";
 import { describeHardware, largestBinding, largestBuffer } from "./hardware.ts";
 import { type HoistedStep, hoist } from "./hoist.ts";
 import { fromHost } from "./host-data.ts";
@@ -187,8 +187,8 @@ export class Engine {
     return this.#modes.with("recording", false, fn);
   }
 
-  /** `noGrad` that also tells which tensors with a graph the ops in `fn` read. */
-  noGradReading<T>(fn: () => T): { result: T; read: ReadonlySet<Tensor> } {
+  /** `noGrad` that also tells which tensors that had a graph before the ops in `fn` read. */
+  noGradReading<T>(fn: () => T): { result: T; read: readonly Tensor[] } {
     return this.#modes.reading(fn);
   }
 
@@ -215,6 +215,11 @@ export class Engine {
   /** Whether a step is being recorded: see `capture`. */
   get capturing(): boolean {
     return this.#launcher.recording;
+  }
+
+  /** Of the step that is being recorded. */
+  get replays(): Replays | undefined {
+    return this.#launcher.replays;
   }
 
   /** Whether ops store their activations as f16: see `autocast`. */
@@ -309,10 +314,11 @@ export class Engine {
     if (this.#launcher.recording) throw new UsageError("capture: already recording; captures do not nest");
     const recorded: Command[] = [];
     const releases = new Releases();
+    const replays: Replays = { at: 0 };
     return this.#memory.apart(
       (block) => releases.add(block, recorded.length),
       (pools) => {
-        const { result, own } = this.#launcher.record(recorded, () => this.#scopes.runOwned(fn));
+        const { result, own } = this.#launcher.record(recorded, replays, () => this.#scopes.runOwned(fn));
         const step: HoistedStep = hoists
           ? this.#hoist(recorded, releases, pools[1], inputs)
           : { commands: recorded, moved: new Set(), hoisted: [] };
@@ -323,7 +329,7 @@ export class Engine {
         const rest = updated.filter((c) => !moved.has(c));
         const commands = this.#fusion.captured(rest, usesOf(step.commands, releases));
         if (moved.size > 0) pools[0].trim(blocksOf(commands));
-        return new Capture(this.device, this.stream, pools, { commands, hoisted }, result, own);
+        return new Capture(this.device, this.stream, pools, { commands, hoisted, replays }, result, own);
       },
     );
   }

@@ -7,6 +7,11 @@ import type { Shape, Tensor } from "./tensor.ts";
  */
 export class GraphNode {
   static #nextId = 1;
+  /** The id of the node that is made next. */
+  static get next(): number {
+    return GraphNode.#nextId;
+  }
+
   /** Ascending in the order of creation: a node's parents always have smaller ids. */
   readonly id = GraphNode.#nextId++;
   readonly shape: Shape;
@@ -59,7 +64,13 @@ export interface OpRecord {
   readonly extras: readonly Tensor[];
   /** Writes that the stream had counted when the value was there: what is kept is of use until it is written anew. */
   readonly made: number;
-  /** Made in a step that is recorded: its replays write what it keeps, all of it. */
-  readonly captured: boolean;
+  /** Of the step that was recorded when it was made: replays make it anew. */
+  readonly replays: Replays | undefined;
   freed: boolean;
+}
+
+/** How far the replays of a captured step have come. */
+export interface Replays {
+  /** Writes that the stream had counted after the newest; 0 before the first. */
+  at: number;
 }

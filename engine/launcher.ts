@@ -2,6 +2,7 @@ import type { Kernel, Variant } from "../kernels/kernel.ts";
 import type { Launch } from "./dry.ts";
 import type { Engine } from "./engine.ts";
 import { invariant, UsageError } from "./errors.ts";
+import type { Replays } from "./graph.ts";
 import type { Program, ProgramCache } from "./programs.ts";
 import { pieceOf, pieceRanges, wholeRanges } from "./ranges.ts";
 import type { ScalarLike } from "./scalar.ts";
@@ -20,6 +21,7 @@ export class Launcher {
   /** Bytes of a tensor that a kernel can see at once. */
   readonly #limit: number;
   #recorder: Command[] | undefined;
+  #replays: Replays | undefined;
   /** Told of the dispatches that a walk leaves out. */
   #onLaunch: ((launch: Launch) => void) | undefined;
   /** Operations that the launches to come stand for; those after the first for none. */
@@ -34,6 +36,11 @@ export class Launcher {
 
   get recording(): boolean {
     return this.#recorder !== undefined;
+  }
+
+  /** Of the step that is being recorded. */
+  get replays(): Replays | undefined {
+    return this.#replays;
   }
 
   /** Nothing reaches the device. */
@@ -82,13 +89,15 @@ export class Launcher {
     }
   }
 
-  /** Runs `fn` and adds its commands to a list too. */
-  record<T>(commands: Command[], fn: () => T): T {
+  /** Runs `fn` and adds its commands to a list too, for replays. */
+  record<T>(commands: Command[], replays: Replays, fn: () => T): T {
     this.#recorder = commands;
+    this.#replays = replays;
     try {
       return fn();
     } finally {
       this.#recorder = undefined;
+      this.#replays = undefined;
     }
   }
 

@@ -1,4 +1,5 @@
 import { UsageError } from "./errors.ts";
+import { GraphNode } from "./graph.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Throws UsageError for what an async function returned: what holds inside of it would end at its first `await`. */
@@ -20,7 +21,7 @@ export class Modes {
   autocast = false;
   /** An op's forward runs under `autocast`: what is allocated for activations is f16. */
   halving = false;
-  /** Where somebody asks: the tensors with a graph that ops read while none is recorded. */
+  /** Where somebody asks: the tensors with a graph that ops read. */
   graphReads: Set<Tensor> | undefined;
   /** Names of the modules whose forward is running, outermost first. */
   readonly path: string[] = [];
@@ -38,13 +39,15 @@ export class Modes {
     }
   }
 
-  /** Runs `fn` without recording a graph, and tells which tensors with one its ops read. */
-  reading<T>(fn: () => T): { result: T; read: ReadonlySet<Tensor> } {
+  /** Runs `fn` without recording a graph, and tells which tensors that had one before its ops read. */
+  reading<T>(fn: () => T): { result: T; read: readonly Tensor[] } {
     const before = this.graphReads;
+    const older = GraphNode.next;
     const read = new Set<Tensor>();
     this.graphReads = read;
     try {
-      return { result: this.with("recording", false, fn), read };
+      const result = this.with("recording", false, fn);
+      return { result, read: [...read].filter(({ node }) => node !== undefined && node.id < older) };
     } finally {
       this.graphReads = before;
     }

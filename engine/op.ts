@@ -65,8 +65,8 @@ export function defineOp<A>(spec: OpSpec<A>): Op<A> {
     const result = engine.forward(() => spec.forward(engine, inputs, attrs));
     const [y, extras] = result instanceof Tensor ? [result, none] : [result.y, result.extras];
     engine.observer?.({ spec: spec as OpSpec<unknown>, inputs, attrs, y, path: engine.path.join(".") });
-    if (!engine.recording) noteReads(engine.graphReads, inputs);
-    else if (inputs.some((x) => x?.node)) {
+    if (engine.graphReads) noteReads(engine.graphReads, inputs);
+    if (engine.recording && inputs.some((x) => x?.node)) {
       if (y.node) invariant(false, `${spec.name}: a forward must return a fresh tensor`);
       const { inputs: kept = [], output = false } = spec.saves ?? {};
       y.node = new GraphNode(y.shape, {
@@ -78,7 +78,7 @@ export function defineOp<A>(spec: OpSpec<A>): Op<A> {
         output: output ? new Tensor(engine, y.storage.retain(), y.shape, y.dtype) : undefined,
         extras: extras.map((t) => t.alias()),
         made: engine.stream.writes,
-        captured: engine.capturing,
+        replays: engine.replays,
         freed: false,
       }).retain();
     }
@@ -87,6 +87,6 @@ export function defineOp<A>(spec: OpSpec<A>): Op<A> {
   };
 }
 
-function noteReads(reads: Set<Tensor> | undefined, inputs: Inputs): void {
-  if (reads) for (const x of inputs) if (x?.node) reads.add(x);
+function noteReads(reads: Set<Tensor>, inputs: Inputs): void {
+  for (const x of inputs) if (x?.node) reads.add(x);
 }

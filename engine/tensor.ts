@@ -46,8 +46,7 @@ export class Storage {
 
   get block(): Block {
     if (this.#pool.closed !== undefined) throw new UsageError(`${nameOf(this.#shape)}: ${this.#pool.closed}`);
-    if (this.#users === 0)
-      throw new UsageError(`${nameOf(this.#shape)}: its tensor was disposed; keep it out of the scope`);
+    if (this.#users === 0) throw this.#disposed();
     this.#block ??= this.#pool.acquire(this.bytes, () => nameOf(this.#shape));
     return this.#block;
   }
@@ -58,12 +57,17 @@ export class Storage {
   }
 
   retain(): this {
+    if (this.#users === 0) throw this.#disposed();
     this.#users++;
     return this;
   }
 
   release(): void {
     if (--this.#users === 0 && this.#block) this.#pool.release(this.#block);
+  }
+
+  #disposed(): UsageError {
+    return new UsageError(`${nameOf(this.#shape)}: its tensor was disposed; keep it out of the scope`);
   }
 }
 

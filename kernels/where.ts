@@ -1,5 +1,8 @@
 import { defineLanewise, vecCounts } from "./lanewise.ts";
 
+/** Bit by bit, for drivers may take NaN for 0. */
+const isSet = "(bitcast<u32>(c) & 0x7fffffffu) != 0u";
+
 /** z = x where c is not 0, else y; all of one shape. */
 export const where = defineLanewise({
   name: "where",
@@ -8,7 +11,7 @@ export const where = defineLanewise({
   params: {},
   lib: () => [],
   variants: vecCounts.map((vecs) => ({ vecs })),
-  expression: () => "select(y, x, c != 0.0)",
+  expression: () => `select(y, x, ${isSet})`,
   flops: 1,
 });
 
@@ -29,6 +32,6 @@ export const whereNumber = defineLanewise({
     vecCounts.map((vecs): WhereNumberVariant => ({ x, vecs })),
   ),
   expression: (v: WhereNumberVariant) =>
-    v.x === "set" ? "select(p.s, x, c != 0.0)" : "select(x, p.s, c != 0.0)",
+    v.x === "set" ? `select(p.s, x, ${isSet})` : `select(x, p.s, ${isSet})`,
   flops: 1,
 });

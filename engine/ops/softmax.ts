@@ -91,11 +91,14 @@ export const logSoftmax = (x: Tensor): Tensor => logSoftmaxOp(x.engine, [require
 /** log sum exp over the last axis: [..., c] -> [...]. Throws UsageError on a scalar. */
 export const logsumexp = (x: Tensor): Tensor => logsumexpOp(x.engine, [requireRows("logsumexp", x)], {});
 
-/** Mean cross-entropy in nats of logits [n, c] with labels [n] (i32) -> scalar []. Throws UsageError for other shapes. */
+/** Mean cross-entropy in nats of logits [n, c] with labels [n] (i32) -> scalar []; NaN for a label that is no class. Throws UsageError for other shapes. */
 export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
   if (logits.rank !== 2 || labels.rank !== 1 || labels.dtype !== "i32" || labels.dim(0) !== logits.dim(0))
     throw new UsageError(
       `crossEntropy: got logits ${showShape(logits.shape)}, labels ${labels.dtype} ${showShape(labels.shape)}, expected [n,c] and i32 [n]`,
     );
-  return scale(mean(sum(where(oneHot(labels, logits.dim(1)), logSoftmax(logits), 0), { axis: 1 })), -1);
+  const hot = oneHot(labels, logits.dim(1));
+  // Classes that are ruled out count for nothing, and a label that is none of the classes for NaN.
+  const picked = mul(hot, where(hot, logSoftmax(logits), 0));
+  return scale(mean(sum(picked, { axis: 1 })), -1);
 }

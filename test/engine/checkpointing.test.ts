@@ -123,6 +123,36 @@ test("a block's weights count wherever it has them from", async () => {
   for (const t of [dHidden!, dShared!, shared, block.hidden]) t.dispose();
 });
 
+describe("a checkpoint whose function", () => {
+  const w = engine.variable([3]);
+  const constant = engine.untrack(engine.tensor([4]));
+  afterAll(() => {
+    w.dispose();
+    constant.dispose();
+  });
+  const slopes = async (f: (x: Tensor) => Tensor) => {
+    using x = engine.variable([2]);
+    const before = engine.memory().live;
+    const results = engine.scope(() => grad(sum(checkpoint(([a]) => f(a!), [x])), [x, w]));
+    const values = await Promise.all(results.map((t) => t.item()));
+    for (const t of results) t.dispose();
+    expect(engine.memory().live).toBe(before);
+    return values;
+  };
+
+  test("records a graph of its own on the way", async () => {
+    expect(await slopes((x) => square(engine.withGrad(() => mul(x, w))))).toEqual([36, 24]);
+    expect(await slopes((x) => engine.withGrad(() => mul(x, w)))).toEqual([3, 2]);
+  });
+  test("returns its input, or a tensor that it knows", async () => {
+    expect(await slopes((x) => x)).toEqual([1, 0]);
+    expect(await slopes(() => w)).toEqual([0, 1]);
+    using x = engine.variable([2]);
+    engine.scope(() => expect(checkpoint(() => constant, [x]).requiresGrad).toBe(true));
+    expect(constant.requiresGrad).toBe(false);
+  });
+});
+
 test("a checkpoint without a tensor is refused", () => {
   expect(() => checkpoint(() => engine.ones([1]), [undefined])).toThrowErrorMatchingInlineSnapshot(
     `[UsageError: checkpoint: got no tensor among the inputs, expected at least one]`,

@@ -122,6 +122,11 @@ test("crossEntropy of confident logits", async () => {
   y.dispose();
 });
 
+test.each([3, -1])("crossEntropy of a label that is no class, %d, is NaN", async (label) => {
+  const y = crossEntropy(upload(array64([1, 3], [1, 2, 3])), upload(array64([1], [label]), "i32"));
+  expect(await y.item()).toBeNaN();
+});
+
 test("crossEntropy does not mind classes that are ruled out", async () => {
   const logits = engine.asVariable(upload(array64([2, 3], [1, -Infinity, 2, -Infinity, 0.5, -1])));
   const classes = upload(array64([2], [2, 1]), "i32");

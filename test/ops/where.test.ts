@@ -62,6 +62,11 @@ test("numbers on both sides", async () => {
   expect([...(await y.data())]).toEqual([7, -0.5, -0.5, 7]);
 });
 
+test("NaN is not 0; 0 is, whatever its sign", async () => {
+  const y = where(upload(array64([5], [NaN, -NaN, 0, -0, Infinity])), 7, 1);
+  expect([...(await y.data())]).toEqual([7, 7, 1, 1, 7]);
+});
+
 test("neither values nor gradients of the side that is not taken come through", async () => {
   const x = engine.asVariable(upload(array64([3], [2, 0, -1])));
   const y = where(upload(array64([3], [1, 0, 0])), log(x), 0);
