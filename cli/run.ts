@@ -222,8 +222,8 @@ const written = ["config", "metrics", "loss", "rate", "report", "numbers", "accu
 
 /**
  * Looks at a run's folder before any GPU work: the checkpoint to go on from, none when training begins. Throws
- * UsageError when there is a run and `resume` is not asked for, a run without its newest checkpoint, a run of another
- * network or other data, or a file in the place of its folders, or a folder in that of its files.
+ * UsageError when there is a run and `resume` is not asked for, for a run without its newest checkpoint, of another network, other
+ * data or another seed, and for a file in the place of its folders or a folder in that of its files.
  */
 export function checkFolder(folder: string, config: AnyConfig, resume: boolean): Checkpoint | undefined {
   for (const inside of written.map((name) => join(folder, files[name])))
@@ -265,23 +265,28 @@ export function requireSameImages(
   );
 }
 
-/** What a run cannot change on its way: the rest, such as the sampling, it may. */
-const fixed = ["data", "model", "classifier", "sigmas", "sde", "training"] as const;
+const every = () => true;
 
-/** The data may have moved, and be held as suits another machine; of the training only the seed is fixed. */
-const mayChange = (section: (typeof fixed)[number], key: string): boolean =>
-  section === "training" ? key !== "seed" : section === "data" && ["path", "stream", "memory"].includes(key);
+/**
+ * Which keys of which sections a run cannot change on its way: all of its network and its noise, but the data may have moved,
+ * and be held as suits another machine. Of its training the seed alone.
+ */
+const isFixed: Readonly<Record<string, (key: string) => boolean>> = {
+  data: (key) => !["path", "stream", "memory"].includes(key),
+  ...{ model: every, classifier: every, sigmas: every, sde: every },
+  training: (key) => key === "seed",
+};
 
-type Sections = { readonly [S in (typeof fixed)[number]]?: unknown };
+type Sections = Readonly<Record<string, unknown>>;
 
 function requireSameRun(checkpoint: Checkpoint, config: AnyConfig, folder: string): void {
-  const before: Sections = parseAnyConfig(checkpoint.config, "the checkpoint's configuration");
-  const after: Sections = config;
-  for (const section of fixed) {
+  const before = parseAnyConfig(checkpoint.config, "the checkpoint's configuration") as unknown as Sections;
+  const after = config as unknown as Sections;
+  for (const [section, fixed] of Object.entries(isFixed)) {
     const [was, now] = [before[section] ?? {}, after[section] ?? {}] as Record<string, unknown>[];
     for (const key of Object.keys({ ...was, ...now })) {
       const [old, given] = [was![key], now![key]].map((v) => JSON.stringify(v) ?? "nothing");
-      if (old === given || mayChange(section, key)) continue;
+      if (old === given || !fixed(key)) continue;
       throw new UsageError(
         `train: got ${section}.${key} ${given}, but ${folder} was trained with ${old}; ` +
           `set it back, or begin another run with another --out`,

@@ -21,9 +21,7 @@ export function fromHost(data: HostData | readonly number[], dtype: Dtype | unde
 /** Throws UsageError for what a typed array would silently make another number of. */
 function requireNumbers(values: readonly unknown[], dtype: Dtype = "f32"): void {
   if (!Array.isArray(values))
-    throw new UsageError(
-      `tensor: got ${typeof values} ${values}, expected an array of numbers, such as [${values}]`,
-    );
+    throw new UsageError(`tensor: got ${values}, expected an array of numbers, such as [1, 2]`);
   const least = dtype === "i32" ? -(2 ** 31) : 0;
   const fits = (v: number) => dtype === "f32" || (Number.isInteger(v) && v >= least && v < least + 2 ** 32);
   const bad = values.findIndex((v) => typeof v !== "number" || !fits(v));
@@ -34,7 +32,7 @@ function requireNumbers(values: readonly unknown[], dtype: Dtype = "f32"): void 
       "tensor: got an array of arrays, expected numbers in one array; flatten it and give the shape",
     );
   throw new UsageError(
-    `tensor: got ${JSON.stringify(value)} at place ${bad}, expected ${dtype === "f32" ? "a number" : `a whole number that ${dtype} holds`}`,
+    `tensor: got ${typeof value === "string" ? JSON.stringify(value) : String(value)} at place ${bad}, expected ${dtype === "f32" ? "a number" : `a whole number that ${dtype} holds`}`,
   );
 }
 

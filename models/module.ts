@@ -61,9 +61,7 @@ export abstract class Module<Args extends readonly unknown[] = never[], Out = un
 
   /** What training moves, in official order; one that stands under several names, as tied weights do, by its first. */
   parameters(): Map<string, Tensor> {
-    const seen = new Set<Storage>();
-    const isNew = ({ storage }: Tensor) => seen.size < seen.add(storage).size;
-    return new Map([...this.named()].filter(([, t]) => t.requiresGrad && isNew(t)));
+    return new Map(onceEach(this.named()).filter(([, t]) => t.requiresGrad));
   }
 
   /** Gives every part its name for fault reports. Call once on the finished network. */
@@ -87,12 +85,15 @@ export abstract class Module<Args extends readonly unknown[] = never[], Out = un
     );
   }
 
-  /** Overwrites parameters and buffers. Throws UsageError with all that does not fit, before anything is written. */
+  /**
+   * Overwrites parameters and buffers; what stands under several names by the values of its first. Throws UsageError with
+   * all that does not fit, before anything is written.
+   */
   load(state: State): void {
     this.requireFit(state);
-    for (const [name, t] of this.named()) {
+    for (const [name, t] of onceEach(this.named())) {
       const { data } = state.get(name)!;
-      t.write(t.dtype === "f32" ? Float32Array.from(data) : Int32Array.from(data));
+      t.write(arrays[t.dtype].from(data));
     }
   }
 
@@ -106,6 +107,15 @@ export abstract class Module<Args extends readonly unknown[] = never[], Out = un
   dispose(): void {
     for (const value of Object.values(this)) disposeDeep(value);
   }
+}
+
+/** What `write` takes. */
+const arrays = { f32: Float32Array, f16: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
+
+/** Tensors by the first of their names. */
+function onceEach(named: Iterable<[string, Tensor]>): [string, Tensor][] {
+  const seen = new Set<Storage>();
+  return [...named].filter(([, { storage }]) => seen.size < seen.add(storage).size);
 }
 
 /** How many numbers training moves. */

@@ -75,6 +75,7 @@ export function planOf(options: PredictorCorrectorOptions): Plan {
   const times = grid.map((t, i) => {
     const e = corrector?.stepSize(sde, t, snr) ?? 0;
     const predict = predictor?.(sde, t, { probabilityFlow }) ?? still;
+    requireNumbers(t, { "the corrector's stepSize": e, ...predict });
     return {
       t,
       condition: condition(t),
@@ -87,6 +88,13 @@ export function planOf(options: PredictorCorrectorOptions): Plan {
 }
 
 const who = "predictorCorrector";
+
+/** Throws UsageError where a step at time t is none: one's own may be so. */
+function requireNumbers(t: number, numbers: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(numbers))
+    if (!Number.isFinite(value))
+      throw new UsageError(`${who}: got ${name} ${value} at time ${t}, expected a finite number`);
+}
 
 function requireOptions(options: PredictorCorrectorOptions) {
   const { snr = 0.16, snrOver = "batch", correctorSteps = 1, sampleOffset = 0 } = options;
@@ -108,7 +116,7 @@ function named<T extends object>(
   registry: Readonly<Record<string, T | undefined>>,
   given: string | T,
 ): T | undefined {
-  if (typeof given !== "string") return given;
+  if (typeof given === "function" || typeof given === "object") return given;
   if (!Object.hasOwn(registry, given))
     throw new UsageError(`${who}: got ${what} ${given}, ${expectedOneOf(given, Object.keys(registry))}`);
   return registry[given];

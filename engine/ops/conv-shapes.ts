@@ -19,7 +19,7 @@ export interface ConvAttrs {
 export interface ConvOptions {
   /** Pixels from one window to the next; 1 unless told. */
   stride?: number | Pair;
-  /** One number for all sides, [y, x], or [top, bottom, left, right], Negative padding crops; 0 unless told. */
+  /** One number for all sides, [y, x], or [top, bottom, left, right]. Negative padding crops; 0 unless told. */
   padding?: number | Pair | Padding;
   /** Pixels from one tap to the next; 1 unless told. */
   dilation?: number | Pair;
@@ -81,12 +81,19 @@ export function requireConv(who: string, x: Tensor, weight: Tensor, options: Con
 /** Throws UsageError for strides and dilations below 1, where something is not whole, and for lists of other lengths. */
 export function requireGeometry(who: string, { stride, padding, dilation }: ConvAttrs): void {
   requireLengths(who, { stride, dilation });
+  requirePadding(who, padding);
+}
+
+/** Throws UsageError unless there are four whole numbers of at least `least`. */
+export function requirePadding(who: string, padding: Padding, least = -Infinity): void {
   if (!Array.isArray(padding) || padding.length !== 4)
     throw new UsageError(
       `${who}: got padding [${padding}], expected a number, [y,x] or [top,bottom,left,right]`,
     );
-  if (padding.some((v) => !Number.isInteger(v)))
-    throw new UsageError(`${who}: got padding [${padding}], expected whole numbers`);
+  if (padding.some((v) => !Number.isInteger(v) || v < least))
+    throw new UsageError(
+      `${who}: got padding [${padding}], expected whole numbers${least > -Infinity ? ` from ${least}` : ""}`,
+    );
 }
 
 /** Throws UsageError unless all are two whole numbers of at least 1. */

@@ -71,12 +71,20 @@ export function embedding(table: Tensor, labels: Tensor): Tensor {
   return lookUp(table.engine, [table, labels], {});
 }
 
+/** Of `oneHot`, whose table has the square of it. */
+const MOST_CLASSES = 4096;
+
 /** The adjoint: dtable [rows, width] from dy [..., width]. */
 export const embeddingGrad = (dy: Tensor, labels: Tensor, rows: number): Tensor =>
   sumInto(dy.engine, [dy, labels], { rows });
 
-/** labels [...] (i32) -> [..., classes], 1 at the label and 0 elsewhere. A label outside the classes gives NaN. */
+/**
+ * labels [...] (i32) -> [..., classes], 1 at the label and 0 elsewhere. A label outside the classes gives NaN. Throws
+ * UsageError for labels that are not i32, and unless there are 1 to 4096 classes.
+ */
 export function oneHot(labels: Tensor, classes: number): Tensor {
+  if (!(Number.isInteger(classes) && classes >= 1 && classes <= MOST_CLASSES))
+    throw new UsageError(`oneHot: got ${classes} classes, expected 1 to ${MOST_CLASSES}`);
   const identity = Float32Array.from({ length: classes ** 2 }, (_, i) => (i % (classes + 1) === 0 ? 1 : 0));
   return embedding(labels.engine.tensor(identity, [classes, classes]), labels);
 }

@@ -23,7 +23,15 @@ import * as oracle from "../oracle/pool.ts";
 import { showShape } from "../shapes.ts";
 import type { Tensor } from "../tensor.ts";
 import { launchBlocks, wholeBlocks } from "./blocks.ts";
-import { fourPads, type Padding, type Pair, pair, requireLengths, sizeOf } from "./conv-shapes.ts";
+import {
+  fourPads,
+  type Padding,
+  type Pair,
+  pair,
+  requireLengths,
+  requirePadding,
+  sizeOf,
+} from "./conv-shapes.ts";
 import { requireFloat } from "./require.ts";
 
 // Average pooling and its gradient are each other's adjoint; the maximum's gradient is a scatter whose adjoint reads back.
@@ -281,10 +289,7 @@ function requirePool(who: string, x: Tensor, { kernel, stride, padding }: PoolOp
   const attrs = { kernel: pair(kernel), stride: pair(stride ?? kernel), padding: fourPads(padding ?? 0) };
   if (x.rank !== 4) throw new UsageError(`${who}: got x ${showShape(x.shape)}, expected [n,c,h,w]`);
   requireLengths(who, { kernel: attrs.kernel, stride: attrs.stride });
-  if (attrs.padding.length !== 4 || attrs.padding.some((v) => !Number.isInteger(v) || v < 0))
-    throw new UsageError(
-      `${who}: got padding [${attrs.padding}], expected a number, [y,x] or [top,bottom,left,right] of whole numbers from 0`,
-    );
+  requirePadding(who, attrs.padding, 0);
   const [t, b, l, r] = attrs.padding;
   if (Math.max(t, b) >= attrs.kernel[0] || Math.max(l, r) >= attrs.kernel[1])
     throw new UsageError(

@@ -204,7 +204,7 @@ export function upfirdn2d(
   const sides: Padding = pad.length === 2 ? [pad[0], pad[1], pad[0], pad[1]] : fourPads(pad);
   const attrs: Attrs = { up: pair(up), down: pair(down), pad: sides, flip: true };
   requireLengths("upfirdn2d", { up: attrs.up, down: attrs.down });
-  if (sides.length !== 4 || !sides.every(Number.isInteger))
+  if (!Array.isArray(sides) || sides.length !== 4 || !sides.every(Number.isInteger))
     throw new UsageError(
       `upfirdn2d: got pad [${pad}], expected [before,after] or [top,bottom,left,right] of whole numbers`,
     );

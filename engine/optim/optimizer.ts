@@ -6,8 +6,9 @@ import { UsageError } from "../errors.ts";
 import { requireFloat } from "../ops/require.ts";
 import type { ScalarLike } from "../scalar.ts";
 import { sameShape, showShape } from "../shapes.ts";
-import type { Storage, Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { Ema } from "./ema.ts";
+import { requireParameters } from "./require.ts";
 
 /** Numbers of all optimizers. */
 export interface OptimizerOptions {
@@ -188,23 +189,6 @@ function fitTogether(those: readonly Arrays[], { maxBinding }: Hardware): boolea
 
 const zerosLike = (params: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
   new Map([...params].map(([name, t]) => [name, t.engine.untrack(t.engine.zeros(t.shape))]));
-
-function requireParameters(who: string, params: ReadonlyMap<string, Tensor>): void {
-  if (!(params instanceof Map))
-    throw new UsageError(
-      `${who}: got parameters that are no Map, expected them by name, as network.parameters() gives them`,
-    );
-  const names = new Map<Storage, string>();
-  for (const [name, param] of params) {
-    requireFloat(who, param);
-    const other = names.get(param.storage);
-    if (other !== undefined)
-      throw new UsageError(
-        `${who}: got ${other} and ${name} in one memory, expected each parameter once; give a shared one under one name`,
-      );
-    names.set(param.storage, name);
-  }
-}
 
 /** The learning rate of step `step`, counted from 0. */
 export const learningRate = ({ lr, warmup = 0 }: OptimizerOptions, step: number): number =>

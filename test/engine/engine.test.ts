@@ -131,7 +131,7 @@ describe("tensors from the host and back", () => {
       `[UsageError: tensor: got an array of arrays, expected numbers in one array; flatten it and give the shape]`,
     );
     expect(odd(5)).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: tensor: got number 5, expected an array of numbers, such as [5]]`,
+      `[UsageError: tensor: got 5, expected an array of numbers, such as [1, 2]]`,
     );
     expect(odd([1, undefined])).toThrowErrorMatchingInlineSnapshot(
       `[UsageError: tensor: got undefined at place 1, expected a number]`,

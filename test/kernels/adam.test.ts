@@ -385,6 +385,9 @@ test("an average by itself follows weights that others move, in a captured step 
   }
   const [average] = [...ema.shadow.values()];
   expect([...(await average!.data())]).toEqual(expected);
+  expect(() => ema.apply(new Map())).toThrow(
+    "Ema: got no parameter w, expected those whose averages it keeps",
+  );
   follow.dispose();
   average!.dispose();
 });

@@ -71,6 +71,15 @@ describe("fields", () => {
     tied.dispose();
   });
 
+  test("that share a weight take the values of its first name", async () => {
+    const tied = new Tied();
+    const weight = (...data: number[]) => ({ shape: [2, 2], data: Float32Array.from(data) });
+    const state = new Map(await tied.state());
+    tied.load(state.set("first.weight", weight(1, 2, 3, 4)).set("second.weight", weight(5, 6, 7, 8)));
+    expect([...(await tied.second.weight.data())]).toEqual([1, 2, 3, 4]);
+    tied.dispose();
+  });
+
   test("of integers go out and come back", async () => {
     const tied = new Tied();
     const state = await tied.state();

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { embedding, embeddingGrad } from "../../engine/ops/embedding.ts";
+import { embedding, embeddingGrad, oneHot } from "../../engine/ops/embedding.ts";
 import * as oracle from "../../engine/oracle/embedding.ts";
 import { checkOp, upload } from "../support/check-op.ts";
 import { labels, normal } from "../support/draw.ts";
@@ -45,6 +45,13 @@ test("a label outside the table gives NaN, its neighbours are untouched", async 
   const y = embedding(table, engine.tensor(Int32Array.of(0, -1, 2, 1)));
   expect([...(await y.data())]).toEqual([1, 2, NaN, NaN, NaN, NaN, 3, 4]);
   y.dispose();
+});
+
+test("one-hot rows; those of labels that are no class are NaN", async () => {
+  const y = oneHot(upload({ shape: [2, 2], data: Float64Array.of(2, 0, 3, 1) }, "i32"), 3);
+  expect(y.shape).toEqual([2, 2, 3]);
+  expect([...(await y.data())]).toEqual([0, 0, 1, 1, 0, 0, NaN, NaN, NaN, 0, 1, 0]);
+  expect(() => oneHot(engine.ones([1], "i32"), 1.5)).toThrow("oneHot: got 1.5 classes, expected 1 to 4096");
 });
 
 describe("messages", () => {

@@ -148,7 +148,7 @@ describe("messages", () => {
       `[UsageError: maxPool2d: got stride [0,0], expected [y,x] of whole numbers from 1]`,
     );
     expect(() => maxPool2d(x, { kernel: 2, padding: -1 })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: maxPool2d: got padding [-1,-1,-1,-1], expected a number, [y,x] or [top,bottom,left,right] of whole numbers from 0]`,
+      `[UsageError: maxPool2d: got padding [-1,-1,-1,-1], expected whole numbers from 0]`,
     );
   });
   test("a list of another length", () => {
@@ -160,7 +160,7 @@ describe("messages", () => {
       `[UsageError: maxPool2d: got stride [1,1,1], expected [y,x] of whole numbers from 1]`,
     );
     expect(() => maxPool2d(x, { kernel: 2, padding: three })).toThrowErrorMatchingInlineSnapshot(
-      `[UsageError: maxPool2d: got padding [1,1,1], expected a number, [y,x] or [top,bottom,left,right] of whole numbers from 0]`,
+      `[UsageError: maxPool2d: got padding [1,1,1], expected a number, [y,x] or [top,bottom,left,right]]`,
     );
   });
   test("padding below the kernel", () => {

@@ -25,10 +25,10 @@ test.each([
 test("refuses no tensors, other shapes and axes that there are not", () => {
   const x = engine.ones([2, 3]);
   expect(() => stack([])).toThrowErrorMatchingInlineSnapshot(
-    `[UsageError: concat: got no tensors, expected at least one]`,
+    `[UsageError: stack: got no tensors, expected at least one]`,
   );
   expect(() => stack([x, engine.ones([3, 2])])).toThrowErrorMatchingInlineSnapshot(
-    `[UsageError: concat: got f32 [1,2,3] and f32 [1,3,2], expected one dtype and equal lengths but on axis 0]`,
+    `[UsageError: stack: got tensors [2,3] and [3,2], expected one shape]`,
   );
   expect(() => stack([x], 3)).toThrowErrorMatchingInlineSnapshot(
     `[UsageError: stack: got axis 3 for tensors of rank 2, expected -3 to 2]`,

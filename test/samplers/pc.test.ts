@@ -481,6 +481,18 @@ describe("refuses, before it draws anything,", () => {
       mine("got neither predictor nor corrector, expected at least one"),
       { predictor: "none", corrector: "none" },
     ],
+    [
+      mine("got predictor 5, expected one of euler_maruyama, reverse_diffusion, ancestral_sampling, none"),
+      { predictor: 5 as never },
+    ],
+    [
+      mine("got pull NaN at time 1, expected a finite number"),
+      { predictor: () => ({ keep: 1, pull: Number.NaN, noise: 0 }) },
+    ],
+    [
+      mine("got the corrector's stepSize Infinity at time 1, expected a finite number"),
+      { corrector: { unit: "one", stepSize: () => Infinity } },
+    ],
     [mine("got snr 0, expected a positive number"), { snr: 0 }],
     [mine("got correctorSteps 0, expected a whole number from 1"), { correctorSteps: 0 }],
     [mine("got sampleOffset -1, expected a whole number from 0"), { sampleOffset: -1 }],
