@@ -39,9 +39,16 @@ export interface OpSpec<A> {
   /** A faster derivative by kernels of its own, used when no second derivative is asked for. */
   readonly fusedVjp?: Vjp<A>;
   /** What the derivative reads. Nothing if absent. */
-  readonly saves?: { readonly inputs?: readonly number[] | "all"; readonly output?: boolean };
+  readonly saves?: Saves;
   /** The op in plain float64 loops, or "none" for one that only calls others. */
   readonly oracle: "none" | ((inputs: readonly (Array64 | undefined)[], attrs: A) => Array64);
+}
+
+/** What an op keeps for its derivative. */
+export interface Saves {
+  /** Their places. "crosswise", of an op that is linear in its first two: each where the other's gradient may be asked for. */
+  readonly inputs?: readonly number[] | "all" | "crosswise";
+  readonly output?: boolean;
 }
 
 /** What an observer is told of each op, for verification and fault finding. */
@@ -74,7 +81,7 @@ export function defineOp<A>(spec: OpSpec<A>): Op<A> {
         attrs,
         parents: inputs.map((x) => x?.node),
         shapes: inputs.map((x) => x?.shape),
-        inputs: inputs.map((x, i) => (kept === "all" || kept.includes(i) ? x?.alias() : undefined)),
+        inputs: inputs.map((x, i) => (isKept(kept, i, inputs) ? x?.alias() : undefined)),
         output: output ? new Tensor(engine, y.storage.retain(), y.shape, y.dtype) : undefined,
         extras: extras.map((t) => t.alias()),
         made: engine.stream.writes,
@@ -85,6 +92,11 @@ export function defineOp<A>(spec: OpSpec<A>): Op<A> {
     for (const t of extras) t.dispose();
     return y;
   };
+}
+
+function isKept(kept: NonNullable<Saves["inputs"]>, i: number, inputs: Inputs): boolean {
+  if (kept === "crosswise") return i < 2 && inputs[1 - i]?.node !== undefined;
+  return kept === "all" || kept.includes(i);
 }
 
 function noteReads(reads: Set<Tensor>, inputs: Inputs): void {

@@ -5,51 +5,48 @@ import { scale, scaling } from "./scale.ts";
 
 const addSpec: BinarySpec = {
   rule: ({ dz }) => [() => dz, () => dz],
-  saves: "nothing",
-  byNumber: { rule: ({ dz }) => dz, saves: "nothing" },
+  byNumber: { rule: ({ dz }) => dz },
 };
 const subSpec: BinarySpec = {
   rule: ({ dz }) => [() => dz, () => scale(dz, -1)],
-  saves: "nothing",
-  byNumber: { rule: ({ dz }) => dz, saves: "nothing" },
+  byNumber: { rule: ({ dz }) => dz },
 };
 /** s - x. */
-const fromNumber: ByNumberSpec = { rule: ({ dz }) => scale(dz, -1), saves: "nothing" };
+const fromNumber: ByNumberSpec = { rule: ({ dz }) => scale(dz, -1) };
 const mulSpec: BinarySpec = {
   rule: ({ x, y, dz }) => [() => mul(dz, y), () => mul(dz, x)],
-  saves: "inputs",
+  saves: { inputs: "crosswise" },
   byNumber: scaling,
 };
 const divSpec: BinarySpec = {
   rule: ({ y, z, dz }) => [() => div(dz, y), () => scale(div(mul(dz, z), y), -1)],
-  saves: "inputs and output",
-  byNumber: { rule: ({ dz, s }) => div(dz, s), saves: "nothing" },
+  saves: { inputs: [1], output: true },
+  byNumber: { rule: ({ dz, s }) => div(dz, s) },
 };
 /** s / x. */
 const numberOver: ByNumberSpec = {
   rule: ({ x, z, dz }) => scale(div(mul(dz, z), x), -1),
-  saves: "inputs and output",
+  saves: { inputs: [0], output: true },
 };
 const maximumSpec: BinarySpec = {
   rule: ({ x, y, dz }) => [() => mul(dz, above(x, y)), () => mul(dz, above(y, x))],
-  saves: "inputs",
+  saves: { inputs: [0, 1] },
   byNumber: {
     rule: ({ x, s, dz }) => mul(dz, scale(add(greater(x, s), greaterEqual(x, s)), 0.5)),
-    saves: "inputs",
+    saves: { inputs: [0] },
   },
 };
 const minimumSpec: BinarySpec = {
   rule: ({ x, y, dz }) => [() => mul(dz, above(y, x)), () => mul(dz, above(x, y))],
-  saves: "inputs",
+  saves: { inputs: [0, 1] },
   byNumber: {
     rule: ({ x, s, dz }) => mul(dz, scale(add(less(x, s), lessEqual(x, s)), 0.5)),
-    saves: "inputs",
+    saves: { inputs: [0] },
   },
 };
 const flat: BinarySpec = {
   rule: () => undefined,
-  saves: "nothing",
-  byNumber: { rule: () => undefined, saves: "nothing" },
+  byNumber: { rule: () => undefined },
 };
 
 /** 1 where x > y, 1/2 at ties: they share the gradient. */

@@ -1,6 +1,6 @@
 import { type BinaryName, binaryScalar } from "../../kernels/binary.ts";
 import { vecsPerThread } from "../../kernels/lanewise.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type Saves } from "../op.ts";
 import { type Array64, scalar } from "../oracle/array.ts";
 import { applyBinary } from "../oracle/binary.ts";
 import { numberOf, type ScalarLike } from "../scalar.ts";
@@ -10,17 +10,8 @@ import type { Tensor } from "../tensor.ts";
 export interface ByNumberSpec {
   /** dL/dx of op(x, s), from dz = dL/dz and of x and z what it saves. */
   readonly rule: (c: { x: Tensor; s: ScalarLike; z: Tensor; dz: Tensor }) => Tensor | undefined;
-  readonly saves: Saves;
+  readonly saves?: Saves;
 }
-
-/** What an op's derivative reads. */
-export type Saves = "nothing" | "inputs" | "inputs and output";
-
-/** The same for `defineOp`, of an op with these inputs. */
-export const saved = (saves: Saves, inputs: number[]) => ({
-  inputs: saves === "nothing" ? [] : inputs,
-  output: saves === "inputs and output",
-});
 
 /** A binary kernel in float64. */
 export function mathematics(op: BinaryName, x: Array64, y: Array64): Array64 {
@@ -40,7 +31,7 @@ export function byNumber(op: BinaryName, spec: ByNumberSpec) {
       return z;
     },
     vjp: ({ inputs: [x], y: z, dy, attrs: { s } }) => [spec.rule({ x: x!, s, z: z!, dz: dy })],
-    saves: saved(spec.saves, [0]),
+    saves: spec.saves,
     oracle: ([x], { s }) => mathematics(op, x!, scalar(numberOf(s))),
   });
 }

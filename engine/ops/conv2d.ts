@@ -60,7 +60,7 @@ const convOp: Op<ConvAttrs & { readonly rescale?: number }> = defineOp({
       wants[3] ? g : undefined,
     ];
   },
-  saves: { inputs: [0, 1] },
+  saves: { inputs: "crosswise" },
   oracle: ([x, w, bias, residual], { rescale = 1, ...attrs }) => {
     const y = oracle.conv2d(x!, w!, bias ?? null, attrs);
     return residual ? oracle.addRescaled(y, residual, rescale) : y;
@@ -89,7 +89,7 @@ const inputGradOp: Op<InputGradAttrs> = defineOp({
     undefined,
     wants[3] ? g : undefined,
   ],
-  saves: { inputs: [0, 1] },
+  saves: { inputs: "crosswise" },
   oracle: ([dy, w, , residual], attrs) => withResidual(oracle.conv2dInputGrad(dy!, w!, attrs), residual),
 });
 
@@ -105,7 +105,7 @@ const weightGradOp = defineOp<WeightGradAttrs>({
     wants[0] ? convOp(g.engine, [x!, g], attrs) : undefined,
     wants[1] ? conv2dInputGrad(dy!, g, { ...attrs, inputSize: [shapes[1]![2]!, shapes[1]![3]!] }) : undefined,
   ],
-  saves: { inputs: [0, 1] },
+  saves: { inputs: "crosswise" },
   oracle: ([dy, x], attrs) => oracle.conv2dWeightGrad(dy!, x!, attrs),
 });
 

@@ -3,11 +3,11 @@ import { vecsPerThread } from "../../kernels/lanewise.ts";
 import { runVariant } from "../../kernels/runs.ts";
 import type { Engine } from "../engine.ts";
 import { invariant, UsageError } from "../errors.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type Saves } from "../op.ts";
 import type { ScalarLike } from "../scalar.ts";
 import { broadcastShapes, broadcastStrides, collapse, sameShape } from "../shapes.ts";
 import { Tensor } from "../tensor.ts";
-import { type ByNumberSpec, byNumber, mathematics, type Saves, saved } from "./by-number.ts";
+import { type ByNumberSpec, byNumber, mathematics } from "./by-number.ts";
 import { sumTo } from "./reduce.ts";
 import { requireFloat, requireScalar } from "./require.ts";
 
@@ -23,7 +23,7 @@ export interface BinarySpec {
     z: Tensor;
     dz: Tensor;
   }) => readonly [() => Tensor, () => Tensor] | undefined;
-  readonly saves: Saves;
+  readonly saves?: Saves;
   /** Where y is a host number. */
   readonly byNumber: ByNumberSpec;
 }
@@ -65,7 +65,7 @@ export function tensorOp(op: BinaryName, spec: BinarySpec) {
       const rule = spec.rule({ x: x!, y: y!, z: z!, dz: dy });
       return rule ? rule.map((d, i) => (wants[i] ? sumTo(d(), shapes[i]!) : undefined)) : [];
     },
-    saves: saved(spec.saves, [0, 1]),
+    saves: spec.saves,
     oracle: ([x, y]) => mathematics(op, x!, y!),
   });
 }

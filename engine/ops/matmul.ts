@@ -68,7 +68,7 @@ const op = defineOp<Attrs>({
       : undefined,
     wants[2] ? biasGradient(dy, shapes[2]!, biasAlong) : undefined,
   ],
-  saves: { inputs: [0, 1] },
+  saves: { inputs: "crosswise" },
   oracle: ([a, b, bias], { biasAlong, ...attrs }) => {
     const y = oracle.matmul(a!, b!, attrs);
     return bias ? oracle.addBias(y, bias, biasAlong) : y;

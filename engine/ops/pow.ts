@@ -12,10 +12,10 @@ const spec: BinarySpec = {
     () => mul(dz, mul(y, pow(x, sub(y, sub(1, mul(equal(x, 0), equal(y, 0))))))), // 0^0 is 1 all around: 0 times 0^0
     () => mul(dz, mul(z, log(add(x, equal(x, 0))))),
   ],
-  saves: "inputs and output",
+  saves: { inputs: [0, 1], output: true },
   byNumber: {
     rule: ({ x, s, dz }) => (fixed(s) === 0 ? undefined : mul(dz, mul(pow(x, fixed(s) - 1), s))),
-    saves: "inputs",
+    saves: { inputs: [0] },
   },
 };
 const ofTensor = tensorOp("pow", spec);

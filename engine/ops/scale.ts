@@ -4,7 +4,7 @@ import { type ByNumberSpec, byNumber } from "./by-number.ts";
 import { requireFloat, requireScalar } from "./require.ts";
 
 /** s x, whose derivative needs no x. */
-export const scaling: ByNumberSpec = { rule: ({ dz, s }) => scale(dz, s), saves: "nothing" };
+export const scaling: ByNumberSpec = { rule: ({ dz, s }) => scale(dz, s) };
 const op = byNumber("mul", scaling);
 
 /** s x with a host number s. Any shape. Throws UsageError for integers, and for an s that is no number. */

@@ -11,6 +11,7 @@ import {
   floor,
   instanceNorm,
   instanceNormPlus,
+  matmul,
   maximum,
   mul,
   reshape,
@@ -354,6 +355,27 @@ describe("a tensor written in place between an op and its gradient", () => {
     });
     expect([...(await slope!.data())]).toEqual([3, 3]);
     slope!.dispose();
+  });
+
+  test("does not matter in a factor whose own gradient alone can be asked for", async () => {
+    using w = engine.variable([2, 3]);
+    using x = engine.tensor([5, 7]);
+    engine.untrack(x);
+    const image = (t: Tensor) => reshape(t, [1, 1, 1, 2]);
+    const products: (() => Tensor)[] = [
+      () => sum(mul(w, x)),
+      () => sum(matmul(reshape(x, [1, 2]), reshape(w, [2, 1]))),
+      () => sum(conv2d(image(x), image(w))),
+    ];
+    for (const product of products) {
+      const [slope] = engine.scope(() => {
+        const y = product();
+        w.write(new Float32Array([0, 0]));
+        return grad(y, [w]);
+      });
+      expect([...(await slope!.data())]).toEqual([5, 7]);
+      slope!.dispose();
+    }
   });
 
   test("is refused in a captured step too, and replays of a step may write what it keeps", async () => {
