@@ -37,6 +37,7 @@ export {
   type Op,
   type OpEvent,
   type OpSpec,
+  type Saves,
   type Vjp,
   type VjpContext,
 } from "./op.ts";
