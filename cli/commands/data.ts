@@ -98,7 +98,7 @@ function showCommand(data: Command): void {
     .option(
       "--crop <pixels>",
       "side of the centred square taken of each file",
-      wholeFrom(1, "--crop", most.side),
+      wholeFrom(1, "--crop", most.crop),
     )
     .addOption(new Option("--resize <filter>", "how files are resized").choices(filterNames))
     .option("-o, --out <file>", "where to write", "data.png")

@@ -13,7 +13,7 @@ export const data = section({
   size: countTo(most.side).optional(),
   channels: number("1 (grey) or 3 (RGB)", (n) => n === 1 || n === 3).optional(),
   /** Side of the centred square that is taken of each file of a folder. */
-  crop: countTo(most.side).optional(),
+  crop: countTo(most.crop).optional(),
   /** How the files of a folder are resized; area unless given. */
   resize: z.enum(filterNames).optional(),
   /** Decode a folder's files while training; so it is for more than 2,000 files unless given. */

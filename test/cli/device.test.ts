@@ -221,20 +221,18 @@ describe("a network that cannot be", () => {
     [
       "images no multiple of 4 for ncsn-small",
       { data: { size: 6 } },
-      2,
       /^stein: ncsn-small: got images of 6 pixels, expected a multiple of 4; set data\.size$/,
     ],
     [
       "a batch beyond all memory",
       { training: { batchSize: 1e9 } },
-      3,
-      /^stein: tensor \[1000000000,1,8,8\]: out of memory: asked for [\d.]+ MiB.*; use a smaller batch/,
+      /training\.batchSize.*expected at most 1000000/,
     ],
-  ])("%s", async (_, changes, expected, says) => {
+  ])("%s", async (_, changes, says) => {
     const cwd = newFolder({ "run.yaml": tiny(changes) });
     const { code, stdout, complaints } = await stein(["train", "run.yaml"], { cwd });
     expect(complaints).toEqual([expect.stringMatching(says)]);
     expect(stdout).toBe("");
-    expect(code).toBe(expected);
+    expect(code).toBe(2);
   });
 });
