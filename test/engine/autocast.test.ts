@@ -6,6 +6,7 @@ import {
   avgPool2d,
   concat,
   conv2d,
+  embedding,
   groupNorm,
   instanceNormPlus,
   matmul,
@@ -148,6 +149,19 @@ describe.runIf(present)("under autocast", () => {
       for (const [i, truth] of plain.values.entries())
         expect(departure(half.values[i]!, truth), i === 0 ? "value" : `gradient ${i}`).toBeLessThan(8e-3);
     }
+  });
+
+  test("a table of halves is looked up as f32", async () => {
+    const look = (half: boolean) =>
+      engine.scope(() => {
+        const labels = engine.tensor([1, 0, 1], [3], "i32");
+        const table = engine.autocast(() => reshape(scale(wide, 2), [12, 8]), half);
+        expect(table.dtype).toBe(half ? "f16" : "f32");
+        return engine.autocast(() => embedding(table, labels), half);
+      });
+    const [plain, half] = [look(false), look(true)];
+    expect(departure(await half.data(), await plain.data())).toBeLessThan(8e-3);
+    for (const t of [plain, half]) t.dispose();
   });
 
   test("a cotangent of halves leaves gradients in f32", async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import { UsageError } from "../../engine/errors.ts";
 import { mul, scale } from "../../engine/ops/index.ts";
 import { randn } from "../../engine/random.ts";
-import type { HostData, Shape } from "../../engine/tensor.ts";
+import type { HostData, Shape, Tensor } from "../../engine/tensor.ts";
 import { type Corrector, correctors } from "../../samplers/correctors/index.ts";
 import {
   asScore,
@@ -516,6 +516,12 @@ describe("refuses, before it draws anything,", () => {
     ],
   ])("%s", async (says, options) => {
     expect(await refusal(options)).toBe(says);
+  });
+
+  test("a score by an async function", async () => {
+    const score = asScore((async (x: Tensor) => x) as never);
+    const fault = predictorCorrector(engine, score, [2, 2], { sde: sdes.ve(4), seed: 1 });
+    await expect(fault).rejects.toThrow("asScore: got an async function, expected a plain one");
   });
 
   test("a start of another shape", async () => {

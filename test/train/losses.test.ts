@@ -163,6 +163,16 @@ describe("draws", () => {
   });
 });
 
+test.each([-1, 0, 1, Number.NaN])("a smallest time of %d is refused before the network is asked", (eps) => {
+  const network = predictor("score", () => expect.fail("the network was asked"));
+  engine.scope(() => {
+    const [x, u] = [engine.ones([2, 3]), engine.ones([2])];
+    expect(() => sdeLoss(network, veSde, x, { u, z: x }, { reduceMean: true, eps })).toThrow(
+      `sdeLoss: got eps ${eps}, expected a time between 0 and 1`,
+    );
+  });
+});
+
 test("noise of another shape is refused", () => {
   const draws = { u: engine.ones([4]), z: engine.ones([4, 2, 3]) };
   expect(() =>
