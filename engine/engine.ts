@@ -318,7 +318,9 @@ export class Engine {
     return this.#memory.apart(
       (block) => releases.add(block, recorded.length),
       (pools) => {
-        const { result, own } = this.#launcher.record(recorded, replays, () => this.#scopes.runOwned(fn));
+        const { result, own } = this.#launcher.record({ commands: recorded, replays }, () =>
+          this.#scopes.runOwned(fn),
+        );
         const step: HoistedStep = hoists
           ? this.#hoist(recorded, releases, pools[1], inputs)
           : { commands: recorded, moved: new Set(), hoisted: [] };

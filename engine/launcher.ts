@@ -13,6 +13,12 @@ import type { Tensor } from "./tensor.ts";
 type Tensors = Readonly<Record<string, Tensor>>;
 type Params = Readonly<Record<string, ScalarLike>>;
 
+/** A step that is run once to be replayed. */
+interface Recording {
+  readonly commands: Command[];
+  readonly replays: Replays;
+}
+
 /** Makes commands of launches: the stream runs them, a recorder keeps them too, and a walk is told of launches instead. */
 export class Launcher {
   readonly #engine: Engine;
@@ -20,8 +26,7 @@ export class Launcher {
   readonly #stream: CommandStream;
   /** Bytes of a tensor that a kernel can see at once. */
   readonly #limit: number;
-  #recorder: Command[] | undefined;
-  #replays: Replays | undefined;
+  #recording: Recording | undefined;
   /** Told of the dispatches that a walk leaves out. */
   #onLaunch: ((launch: Launch) => void) | undefined;
   /** Operations that the launches to come stand for; those after the first for none. */
@@ -35,12 +40,12 @@ export class Launcher {
   }
 
   get recording(): boolean {
-    return this.#recorder !== undefined;
+    return this.#recording !== undefined;
   }
 
   /** Of the step that is being recorded. */
   get replays(): Replays | undefined {
-    return this.#replays;
+    return this.#recording?.replays;
   }
 
   /** Nothing reaches the device. */
@@ -89,15 +94,13 @@ export class Launcher {
     }
   }
 
-  /** Runs `fn` and adds its commands to a list too, for replays. */
-  record<T>(commands: Command[], replays: Replays, fn: () => T): T {
-    this.#recorder = commands;
-    this.#replays = replays;
+  /** Runs `fn` and adds its commands to those of a recording too. */
+  record<T>(recording: Recording, fn: () => T): T {
+    this.#recording = recording;
     try {
       return fn();
     } finally {
-      this.#recorder = undefined;
-      this.#replays = undefined;
+      this.#recording = undefined;
     }
   }
 
@@ -147,7 +150,7 @@ export class Launcher {
     }
     const groups = kernel.dispatch(numbers as Record<string, number>, variant);
     const command = { program, ranges, params, groups };
-    this.#recorder?.push(command);
+    this.#recording?.commands.push(command);
     this.#stream.dispatch(command);
   }
 }

@@ -54,9 +54,7 @@ export function drawNumbers(shape: Shape, { seed, purpose, step = 0, sampleOffse
   if (!Number.isSafeInteger(seed) || seed < 0)
     throw new UsageError(`random: got seed ${seed}, expected a whole number from 0 to 2^53 - 1`);
   if (!Object.hasOwn(purposes, purpose))
-    throw new UsageError(
-      `random: got purpose ${purpose}, ${expectedOneOf(String(purpose), Object.keys(purposes))}`,
-    );
+    throw new UsageError(`random: got purpose ${purpose}, ${expectedOneOf(purpose, Object.keys(purposes))}`);
   requireBits({ step, sampleOffset }, 32);
   requireBits({ site }, 24);
   const samples = shape.length === 0 ? 1 : shape[0]!;
@@ -108,6 +106,6 @@ export const rand = (engine: Engine, shape: Shape, spec: Draw, affine?: Affine):
 export const randbits = (engine: Engine, shape: Shape, spec: Draw): Tensor =>
   draw(engine, "bits", shape, spec);
 
-/** Signs, 1 or -1 with equal odds. */
+/** Signs, 1 or -1 with equal odds: shape -> f32 of it. Throws as randn. */
 export const rademacher = (engine: Engine, shape: Shape, spec: Draw): Tensor =>
   sub(scale(greaterEqual(rand(engine, shape, spec), 0.5), 2), 1);
