@@ -198,11 +198,12 @@ const CORES = 128;
 
 /**
  * Ways to a product [m, n] over the taps of ci channels on the hardware's units: first the largest tile that leaves every
- * core a workgroup, or that leaves the most, by the larger slab where there is one.
+ * core a workgroup, or that leaves the most, by the larger slab where there is one. None on CPU drivers: Mesa's has units since
+ * 25.2 and loops behind them, which take six times as long as the other ways and seconds to compile.
  */
 export function matrixWays(hw: Hardware, { ci, m, n }: { ci: number; m: number; n: number }): MatrixWay[] {
-  const { matrix } = hw;
-  if (!matrix) return [];
+  const { matrix, kind } = hw;
+  if (!matrix || kind === "cpu") return [];
   const count = (way: MatrixWay) => {
     const { rows, columns } = matrixExtent(way);
     return Math.ceil(m / rows) * Math.ceil(n / columns);
@@ -231,7 +232,7 @@ export const convMatrix = defineKernel({
       [false, true].map((vec): ConvMatrixVariant => ({ ...usual, ...tile, residual, vec })),
     ),
   ),
-  matrices: () => true,
+  matrix: ({ m, n, k, lanes }) => ({ m, n, k, lanes }),
   workgroupBytes: matrixBytes,
   main: (v: ConvMatrixVariant) => {
     const { m, n, k, lanes, unitRows, unitColumns, groupColumns, slab } = v;

@@ -70,8 +70,8 @@ export interface Kernel<B extends string = string, P extends string = string, V 
   readonly subgroups?: ((v: V) => boolean) | undefined;
   /** Of variants that are right only where every subgroup has so many lanes. */
   readonly subgroupSize?: ((v: V) => number | undefined) | undefined;
-  /** Variants that only compile on adapters with subgroup matrices, with which f16 and subgroups come. */
-  readonly matrices?: ((v: V) => boolean) | undefined;
+  /** Of variants that only compile on adapters with these matrix units, with which f16 and subgroups come. */
+  readonly matrix?: ((v: V) => MatrixUnit) | undefined;
   /** Bytes of workgroup memory, of kernels with variants that take more than the 16,384 that every adapter has. */
   readonly workgroupBytes?: ((v: V) => number) | undefined;
   /** Of variants that compute each element from those at the same place: see lanewise.ts. */
@@ -90,7 +90,7 @@ export interface KernelSpec<B extends string, P extends string, V extends Varian
   variants: readonly V[];
   subgroups?: (v: V) => boolean;
   subgroupSize?: (v: V) => number | undefined;
-  matrices?: (v: V) => boolean;
+  matrix?: (v: V) => MatrixUnit;
   workgroupBytes?: (v: V) => number;
   lanewise?: (v: V) => Lanewise | undefined;
 }
@@ -120,7 +120,7 @@ export function source<B extends string, P extends string, V extends Variant>(
   const params = Object.entries<ParamType>(kernel.params);
   const bindings = Object.entries<Binding>(kernel.bindings(v));
   const lines = [`// ${kernel.name} ${JSON.stringify(v)}`];
-  const matrices = kernel.matrices?.(v) ?? false;
+  const matrices = kernel.matrix !== undefined;
   if (halves.length > 0 || matrices) lines.push("enable f16;");
   if (kernel.subgroups?.(v) || matrices) lines.push("enable subgroups;");
   if (matrices) lines.push("enable chromium_experimental_subgroup_matrix;");

@@ -23,7 +23,7 @@ import { upload } from "../support/check-op.ts";
 import { type ConvCase, convCase, lopsided, productCases } from "../support/conv-cases.ts";
 import { normal } from "../support/draw.ts";
 import { emulated } from "../support/emulate-matrices.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 import { expectNear } from "../support/near.ts";
 
 /** Numbers that f16 holds exactly. */
@@ -114,11 +114,9 @@ describe.skipIf(slow).each(tiles)(
 
 /** Runs `fn` where a binding holds one image's rows of channels and no more. */
 async function oneAtOnce(c: ConvCase, fn: () => Promise<void>): Promise<void> {
-  const given = engine.hardware;
   const { kernel, stride, dilation, size } = c;
   const [oh, ow] = outSize(size, kernel, c);
   const [lines, pitch] = matrixSize({ oh, ow, kernel, attrs: { stride, dilation } });
-  Object.assign(engine, { hardware: { ...given, maxBinding: 16 * rowVecs(c.ci) * lines * pitch } });
   const images: number[] = [];
   const { dispatch } = engine.stream;
   engine.stream.dispatch = (command) => {
@@ -126,9 +124,8 @@ async function oneAtOnce(c: ConvCase, fn: () => Promise<void>): Promise<void> {
     dispatch.call(engine.stream, command);
   };
   try {
-    await fn();
+    await choosingFor({ maxBinding: 16 * rowVecs(c.ci) * lines * pitch }, fn);
   } finally {
-    Object.assign(engine, { hardware: given });
     engine.stream.dispatch = dispatch;
   }
   expect(images).toEqual(images.map(() => 1));
@@ -208,29 +205,39 @@ describe.runIf(matrix)("on this adapter's units", () => {
   );
 });
 
-test.runIf(matrix)("weights by activations in f16 are a product on units too", async () => {
-  const [m, k, n] = [40, 72, 50];
-  const [w, x] = [halves([m, k], 1), halves([3, k, n], 2)];
-  const [ws, xs] = [upload(w), upload(x)];
-  const stored = engine.untrack(engine.empty([3, k, n], "f16"));
-  engine.copy(xs, stored);
-  const kernels: string[] = [];
-  engine.dry(
-    () => matmul(ws, stored),
-    ({ program }) => kernels.push(program.kernel.name),
-  );
-  expect(kernels).toContain("conv_matrix");
-  const y = engine.scope(() => matmul(ws, stored));
-  const magnitude = matmulOracle(map(w, Math.abs), map(x, Math.abs), {
-    transposeA: false,
-    transposeB: false,
-  });
-  expectNear(await y.data(), matmulOracle(w, x, { transposeA: false, transposeB: false }), {
-    terms: k,
-    magnitude,
-  });
-  for (const t of [ws, xs, stored, y]) t.dispose();
+test("a CPU driver's units, loops in their place, are not chosen", () => {
+  const unit = { m: 8, n: 8, k: 8, lanes: 8 };
+  const ways = (kind: Hardware["kind"]) =>
+    matrixWays({ ...engine.hardware, kind, matrix: unit }, { ci: 64, m: 64, n: 4096 });
+  expect(ways("cpu")).toEqual([]);
+  expect(ways("gpu")).not.toEqual([]);
 });
+
+test.runIf(matrix)("weights by activations in f16 are a product on units too", () =>
+  choosingFor({ kind: "gpu" }, async () => {
+    const [m, k, n] = [40, 72, 50];
+    const [w, x] = [halves([m, k], 1), halves([3, k, n], 2)];
+    const [ws, xs] = [upload(w), upload(x)];
+    const stored = engine.untrack(engine.empty([3, k, n], "f16"));
+    engine.copy(xs, stored);
+    const kernels: string[] = [];
+    engine.dry(
+      () => matmul(ws, stored),
+      ({ program }) => kernels.push(program.kernel.name),
+    );
+    expect(kernels).toContain("conv_matrix");
+    const y = engine.scope(() => matmul(ws, stored));
+    const magnitude = matmulOracle(map(w, Math.abs), map(x, Math.abs), {
+      transposeA: false,
+      transposeB: false,
+    });
+    expectNear(await y.data(), matmulOracle(w, x, { transposeA: false, transposeB: false }), {
+      terms: k,
+      magnitude,
+    });
+    for (const t of [ws, xs, stored, y]) t.dispose();
+  }),
+);
 
 /** Dawn's adapter without a driver has every feature: it checks the text and runs nothing. */
 test("every variant is WGSL that Dawn accepts", async () => {

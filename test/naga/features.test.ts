@@ -14,7 +14,7 @@ const kernels = await allKernels();
 /** But for those on matrix units, which WGSL has as an experiment of Dawn's alone. */
 const variants = kernels
   .flatMap((kernel) => kernel.variants.map((variant) => ({ kernel, variant })))
-  .filter(({ kernel, variant }) => !kernel.matrices?.(variant));
+  .filter(({ kernel }) => !kernel.matrix);
 const halved = variants.filter(({ kernel, variant }) => halvable(kernel, variant).length > 0);
 
 const { gpu } = navigator;

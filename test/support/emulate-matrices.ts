@@ -7,7 +7,7 @@ import type { Kernel, Variant } from "../../kernels/kernel.ts";
  */
 export const emulated = <B extends string, P extends string, V extends Variant>(
   kernel: Kernel<B, P, V>,
-): Kernel<B, P, V> => ({ ...kernel, matrices: undefined, main: (v) => emulate(kernel.main(v)) });
+): Kernel<B, P, V> => ({ ...kernel, matrix: undefined, main: (v) => emulate(kernel.main(v)) });
 
 /** A count that compilers do not know, so that they leave loops alone: unrolled, these would take minutes. */
 const upTo = (count: number): string => `min(${count}u, ${count - 1}u + p.vecs)`;

@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import type { Array64, Shape } from "../../engine/oracle/array.ts";
 import type { HostData, Tensor } from "../../engine/tensor.ts";
 import type { Binding, Hardware, Kernel, Variant } from "../../kernels/kernel.ts";
@@ -59,18 +60,15 @@ export const variantsFor = <V extends Variant>(
     variants,
     subgroups,
     subgroupSize,
-    matrices,
+    matrix,
     workgroupBytes,
-  }: Pick<
-    Kernel<string, string, V>,
-    "variants" | "subgroups" | "subgroupSize" | "matrices" | "workgroupBytes"
-  >,
+  }: Pick<Kernel<string, string, V>, "variants" | "subgroups" | "subgroupSize" | "matrix" | "workgroupBytes">,
   hw: Pick<Hardware, "subgroups" | "subgroupSize" | "matrix" | "maxWorkgroupStorage">,
 ): readonly V[] =>
   variants.filter(
     (v) =>
       (hw.subgroups || !subgroups?.(v)) &&
       (subgroupSize?.(v) ?? hw.subgroupSize) === hw.subgroupSize &&
-      (hw.matrix !== undefined || !matrices?.(v)) &&
+      (!matrix || isDeepStrictEqual(matrix(v), hw.matrix)) &&
       (workgroupBytes?.(v) ?? 0) <= hw.maxWorkgroupStorage,
   );
