@@ -3,8 +3,8 @@ import { UsageError } from "./errors.ts";
 import type { Replays } from "./graph.ts";
 import type { Hoisted } from "./hoist.ts";
 import { HoistedArrays } from "./hoisted.ts";
-import { ParamArena } from "./param-arena.ts";
-import { type Command, type CommandStream, isDynamic, writtenBy } from "./stream.ts";
+import { KeptCommands } from "./kept-commands.ts";
+import { type Command, type CommandStream, writtenBy } from "./stream.ts";
 import type { Tensor } from "./tensor.ts";
 
 export interface CaptureOptions {
@@ -34,15 +34,10 @@ interface CapturedStep {
 export class Capture<T> {
   /** What the captured function returned; its tensors hold the newest replay's values. */
   readonly result: T;
-  /** What every replay runs. */
-  readonly commands: readonly Command[];
   readonly #device: GPUDevice;
   readonly #stream: CommandStream;
   readonly #pools: readonly BufferPool[];
-  readonly #params: ParamArena;
-  readonly #groups: readonly GPUBindGroup[];
-  /** Commands whose parameters change. */
-  readonly #dynamic: readonly Command[];
+  readonly #kept: KeptCommands;
   readonly #written: readonly Block[];
   readonly #replays: Replays;
   readonly #hoisted: HoistedArrays | undefined;
@@ -61,28 +56,28 @@ export class Capture<T> {
     this.#device = device;
     this.#stream = stream;
     this.#pools = pools;
-    this.commands = commands;
     this.#replays = replays;
     this.result = result;
     this.#own = own;
-    this.#dynamic = commands.filter(isDynamic);
     this.#written = [...new Set(commands.flatMap(writtenBy))];
     if (hoisted.length > 0) this.#hoisted = new HoistedArrays(device, stream, hoisted);
-    // Their slots come first, so that a replay sends them in one piece.
-    let [first, other] = [0, this.#dynamic.length];
-    const slots = commands.map((c) => (isDynamic(c) ? first++ : other++));
-    this.#params = new ParamArena(device, Math.max(1, commands.length));
-    commands.forEach((c, i) => {
-      this.#params.set(slots[i]!, c);
-    });
-    this.#params.upload();
-    this.#groups = stream.bindGroups(commands, this.#params, slots);
+    try {
+      this.#kept = new KeptCommands(device, stream, commands);
+    } catch (error) {
+      this.#hoisted?.destroy();
+      throw error;
+    }
+  }
+
+  /** What every replay runs. */
+  get commands(): readonly Command[] {
+    return this.#kept.commands;
   }
 
   /** Runs the step again. Throws UsageError after `dispose`. */
   replay(): void {
     this.#begin();
-    this.#stream.replay(this.commands, this.#groups);
+    this.#stream.replay(this.commands, this.#kept.groups);
   }
 
   /** Runs the commands from `from` up to `to` with a pass each, `around` giving each pass its timestamps. */
@@ -92,7 +87,7 @@ export class Capture<T> {
     const encoder = this.#device.createCommandEncoder();
     for (let i = from; i < to; i++) {
       const pass = encoder.beginComputePass(around(i));
-      this.#stream.encode(pass, this.commands, this.#groups, i, i + 1);
+      this.#stream.encode(pass, this.commands, this.#kept.groups, i, i + 1);
       pass.end();
     }
     this.#submit(encoder);
@@ -104,7 +99,7 @@ export class Capture<T> {
     this.#stream.flush();
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (const i of indices) this.#stream.encode(pass, this.commands, this.#groups, i, i + 1);
+    for (const i of indices) this.#stream.encode(pass, this.commands, this.#kept.groups, i, i + 1);
     pass.end();
     this.#submit(encoder);
   }
@@ -113,11 +108,10 @@ export class Capture<T> {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#params.destroy();
-    this.#hoisted?.destroy();
     for (const pool of this.#pools) pool.close("its capture was disposed; read or copy it before");
     for (const t of this.#own) t.dispose();
-    this.#stream.forgetBindGroups(this.#groups.length + (this.#hoisted?.size ?? 0));
+    this.#kept.destroy();
+    this.#hoisted?.destroy();
   }
 
   #begin(): void {
@@ -128,10 +122,7 @@ export class Capture<T> {
     this.#hoisted?.renew();
     for (const block of this.#written) this.#stream.wrote(block);
     this.#replays.at = this.#stream.writes;
-    this.#dynamic.forEach((c, slot) => {
-      this.#params.set(slot, c);
-    });
-    this.#params.upload();
+    this.#kept.renew();
   }
 
   #submit(encoder: GPUCommandEncoder): void {

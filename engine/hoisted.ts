@@ -1,5 +1,5 @@
 import type { Hoisted } from "./hoist.ts";
-import { ParamArena } from "./param-arena.ts";
+import { KeptCommands } from "./kept-commands.ts";
 import type { Command, CommandStream } from "./stream.ts";
 
 interface Bound extends Hoisted {
@@ -10,26 +10,20 @@ interface Bound extends Hoisted {
 export class HoistedArrays {
   readonly #arrays: readonly Bound[];
   readonly #stream: CommandStream;
-  readonly #params: ParamArena;
+  readonly #kept: KeptCommands;
 
   constructor(device: GPUDevice, stream: CommandStream, arrays: readonly Hoisted[]) {
     this.#stream = stream;
-    const commands = arrays.flatMap((a) => a.commands);
-    this.#params = new ParamArena(device, Math.max(1, commands.length));
-    commands.forEach((c, slot) => {
-      this.#params.set(slot, c);
-    });
-    this.#params.upload();
-    let slot = 0;
-    this.#arrays = arrays.map((a) => {
-      const slots = a.commands.map(() => slot++);
-      return { ...a, groups: stream.bindGroups(a.commands, this.#params, slots) };
-    });
-  }
-
-  /** How many commands make them. */
-  get size(): number {
-    return this.#arrays.reduce((total, { commands }) => total + commands.length, 0);
+    this.#kept = new KeptCommands(
+      device,
+      stream,
+      arrays.flatMap((a) => a.commands),
+    );
+    let at = 0;
+    this.#arrays = arrays.map((a) => ({
+      ...a,
+      groups: this.#kept.groups.slice(at, (at += a.commands.length)),
+    }));
   }
 
   /** Makes those anew that are made of something written since, at first all. */
@@ -47,7 +41,8 @@ export class HoistedArrays {
     if (commands.length > 0) this.#stream.replay(commands, groups);
   }
 
+  /** See KeptCommands. */
   destroy(): void {
-    this.#params.destroy();
+    this.#kept.destroy();
   }
 }

@@ -145,6 +145,26 @@ test("more than the process may have mappings are refused before they end it", (
   for (const t of [x, y]) t.dispose();
 });
 
+test("a capture that is refused for its groups gives back those of its hoisted arrays, and its memory", () => {
+  const [x, y] = [engine.ones([64]), engine.ones([64])];
+  engine.trim();
+  const before = engine.memory().live;
+  const { bindGroups } = engine.stream;
+  const lent: number[] = [];
+  vi.spyOn(engine.stream, "bindGroups").mockImplementation((commands, ...rest) => {
+    if (lent.length > 0) throw new DeviceError("too many");
+    lent.push(commands.length);
+    return bindGroups.call(engine.stream, commands, ...rest);
+  });
+  const forgotten = vi.spyOn(engine.stream, "forgetBindGroups");
+  const step = () => engine.copy(add(square(x), y), y);
+  expect(() => engine.capture(step, { hoist: true })).toThrow("too many");
+  expect(lent).toEqual([2]); // of x squared, on poisoned memory
+  expect(forgotten.mock.calls.reduce((total, [others = 0]) => total + others, 0)).toBe(2);
+  expect(engine.memory().live).toBe(before);
+  for (const t of [x, y]) t.dispose();
+});
+
 /** Of this process; 0 where the system does not tell. */
 function mappings(): number {
   try {
