@@ -1,6 +1,8 @@
 /** What the command line says of itself. None of this needs a device. */
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import * as kernels from "../../kernels/index.ts";
@@ -578,6 +580,18 @@ test.skipIf(!existsSync("/dev/full"))("a full disc under the output is told in a
     /^stein: cannot write the output \(ENOSPC.*\), expected room for it; check the disc\n$/,
   );
   expect(code).toBe(2);
+});
+
+test.skipIf(process.platform === "win32")("a working folder that is gone is told in a line", async () => {
+  const gone = mkdtempSync(join(tmpdir(), "gone-"));
+  const leave = 'cd "$0" && rmdir "$0" && exec "$1" "$2" --version';
+  const child = spawn("sh", ["-c", leave, gone, process.execPath, join(root, "bin/stein.js")]);
+  let stderr = "";
+  child.stderr.on("data", (text) => (stderr += text));
+  expect(await new Promise((resolve) => child.on("close", resolve))).toBe(2);
+  expect(stderr).toBe(
+    "stein: got a working folder that was deleted, expected one that is there; change to another\n",
+  );
 });
 
 test("one of the complaints, as of 2>&1 | head, too", { timeout: 60_000 }, async () => {
