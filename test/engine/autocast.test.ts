@@ -31,7 +31,7 @@ import type { Hardware, Variant } from "../../kernels/kernel.ts";
 import { matmulWays } from "../../kernels/matmul.ts";
 import { Init } from "../../models/init.ts";
 import { NcsnSmall } from "../../models/ncsn-small.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 
 const random = (shape: Shape, seed: number): Tensor =>
   engine.variable(
@@ -179,15 +179,9 @@ describe.runIf(present)("under autocast", () => {
     for (const t of [v, g!]) t.dispose();
   });
 
-  test.each(Object.keys(onGpu))("%s as on a GPU", async (name) => {
-    const { hardware } = engine;
-    Object.assign(engine, { hardware: { ...hardware, kind: "gpu" } });
-    try {
-      await staysClose(onGpu[name]!);
-    } finally {
-      Object.assign(engine, { hardware });
-    }
-  });
+  test.each(Object.keys(onGpu))("%s as on a GPU", (name) =>
+    choosingFor({ kind: "gpu" }, () => staysClose(onGpu[name]!)),
+  );
 
   test("copies that kernels lay out for themselves round neither weights nor inputs, in any way", async () => {
     const [e, ci, co] = [2 ** -12, 8, 8]; // 1 + e is 1 in f16; the sums are whole multiples of e
@@ -206,10 +200,8 @@ describe.runIf(present)("under autocast", () => {
       "left side of a product": () => matmul(fine([2, 12, 8], 2), engine.ones([2, 8, 36])),
       "right side of a product": () => matmul(engine.ones([2, 12, 8]), fine([2, 8, 36], 1)),
     };
-    const { hardware } = engine;
-    try {
-      for (const kind of ["cpu", "gpu"] as const) {
-        Object.assign(engine, { hardware: { ...hardware, kind, matrix: undefined } });
+    for (const kind of ["cpu", "gpu"] as const)
+      await choosingFor({ kind, matrix: undefined }, async () => {
         for (const [name, product] of Object.entries(products)) {
           const [family, tunable, problem] = name.includes("conv")
             ? (["conv2d", convWays, convProblem(ci, co)] as const)
@@ -226,10 +218,7 @@ describe.runIf(present)("under autocast", () => {
             for (const t of [y, plain]) t.dispose();
           }
         }
-      }
-    } finally {
-      Object.assign(engine, { hardware });
-    }
+      });
   });
 
   test("gradients asked for inside are in f32, to the bit those asked for outside", async () => {

@@ -12,7 +12,7 @@ import { randn } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { fileName, readTuning, tunedFor, writeTuning } from "../../engine/tuning-file.ts";
 import { version } from "../../engine/version.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "stein-tuning-"));
 const before = process.env["STEIN_CACHE_DIR"];
@@ -264,22 +264,22 @@ test("one way can be forced on a family, for a while", () => {
 
 test("classes: what rounds by its way knows no batch, what does not knows its power of two", () => {
   const context = contextOf("cached");
-  const { hardware } = engine;
-  Object.assign(engine, { hardware: { ...hardware, kind: "cpu", subgroups: false } });
   try {
     const keys = (n: number) =>
-      context.choices
-        .metIn(() =>
-          engine.dry(() => {
-            const x = normal([n, 4, 6, 6]);
-            conv2d(x, normal([8, 4, 3, 3]), undefined, { padding: 1 });
-            instanceNorm(x);
-            softmax(normal([n, 12]));
-            sum(normal([n, 12]), { axis: 1 });
-            matmul(normal([n, 12]), normal([12, 5]));
-          }),
-        )
-        .map(({ key }) => key);
+      choosingFor({ kind: "cpu", subgroups: false }, () =>
+        context.choices
+          .metIn(() =>
+            engine.dry(() => {
+              const x = normal([n, 4, 6, 6]);
+              conv2d(x, normal([8, 4, 3, 3]), undefined, { padding: 1 });
+              instanceNorm(x);
+              softmax(normal([n, 12]));
+              sum(normal([n, 12]), { axis: 1 });
+              matmul(normal([n, 12]), normal([12, 5]));
+            }),
+          )
+          .map(({ key }) => key),
+      );
     expect(keys(3)).toMatchInlineSnapshot(`
       [
         "conv2d 4->8 3x3 to 6x6 stride 1,1 dilation 1,1",
@@ -297,17 +297,14 @@ test("classes: what rounds by its way knows no batch, what does not knows its po
       "matmul 1 8x12 12x5",
     ]);
   } finally {
-    Object.assign(engine, { hardware });
     context.restore();
   }
 });
 
 test("every way of the heavy ops is right on this adapter, of a small GPU's too", async () => {
   const context = contextOf("cached");
-  const { hardware } = engine;
   try {
     for (const kind of ["cpu", "gpu"] as const) {
-      Object.assign(engine, { hardware: { ...hardware, kind, maxWorkgroupStorage: 5_000 } });
       const step = () => {
         const [x, w] = [normal([2, 9, 9, 10]), normal([12, 9, 3, 3])];
         conv2d(x, w, normal([12]), { padding: 1 });
@@ -316,13 +313,14 @@ test("every way of the heavy ops is right on this adapter, of a small GPU's too"
         matmul(normal([2, 18, 20]), normal([20, 70]));
         instanceNorm(x);
       };
-      const { tuned } = await tune(engine, step, context, { compare: true, budget: 1 });
+      const { tuned } = await choosingFor({ kind, maxWorkgroupStorage: 5_000 }, () =>
+        tune(engine, step, context, { compare: true, budget: 1 }),
+      );
       expect(tuned.length).toBeGreaterThan(4);
       for (const { key, trials } of tuned)
         for (const { way, fault } of trials) expect(fault, `${key}: ${way}`).toBeUndefined();
     }
   } finally {
-    Object.assign(engine, { hardware });
     context.restore();
   }
 });

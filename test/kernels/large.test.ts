@@ -34,7 +34,7 @@ import { slidingMean } from "../../kernels/sliding-pool.ts";
 import { softmax as softmaxKernel } from "../../kernels/softmax.ts";
 import { unary } from "../../kernels/unary.ts";
 import { upfirdn2dTile } from "../../kernels/upfirdn2d.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 
 /** Elements beyond what one row of workgroups with 64 threads of one element takes. */
 const PAST = MAX_GROUPS * 64 + 12_345;
@@ -99,17 +99,8 @@ async function through(
 const asGpu = (f: (x: Tensor) => Tensor) => as("gpu", f);
 
 /** The same with the choices for another kind of adapter. */
-function as(kind: "cpu" | "gpu", f: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
-  return (x) => {
-    const given = engine.hardware;
-    Object.assign(engine, { hardware: { ...given, kind } });
-    try {
-      return f(x);
-    } finally {
-      Object.assign(engine, { hardware: given });
-    }
-  };
-}
+const as = (kind: "cpu" | "gpu", f: (x: Tensor) => Tensor) => (x: Tensor) =>
+  choosingFor({ kind }, () => f(x));
 
 test("elementwise on 5 million elements, a vec4 a thread: fill, unary, binary", async () => {
   halving = true;

@@ -12,7 +12,7 @@ import {
   squareSumsVariant,
 } from "../../kernels/square-sums.ts";
 import { normal } from "../support/draw.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 import { launched } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 
@@ -70,10 +70,8 @@ test.each([
 
 test.each(["cpu", "gpu"] as const)(
   "gradients are clipped by them on a %s: the factor and the norm, and -1 for what is not finite",
-  async (kind) => {
-    const given = engine.hardware;
-    Object.assign(engine, { hardware: { ...given, kind } });
-    try {
+  (kind) =>
+    choosingFor({ kind }, async () => {
       const some = [[7, 9], [5], [91, 97], [1], [300], [2, 3], [17], [1025], [4, 64]];
       const sizes = [...some, ...some]; // more than a launch takes
       const values = sizes.map((size, i) => normal(size, i + 1));
@@ -87,10 +85,7 @@ test.each(["cpu", "gpu"] as const)(
         2,
       ).data()) as Float32Array;
       expect(refused).toBe(-1);
-    } finally {
-      Object.assign(engine, { hardware: given });
-    }
-  },
+    }),
 );
 
 describe.each(clipFactor.variants)("the factor, added up by a $by", (variant: ClipFactorVariant) => {

@@ -5,31 +5,30 @@ import type { Tensor } from "../../engine/tensor.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 
 describe("whose rows lanes share", () => {
   const eight = { ...engine.hardware, kind: "cpu", subgroups: true, subgroupSize: 8 } as const;
 
   /** How a convolution's input is read and its output written on some hardware. */
   function taken(hw: Hardware, width: number, padding: number, dilation: number): string[] {
-    const { hardware } = engine;
     const [x, w] = [
       [4, 32, 32, width],
       [32, 32, 3, 3],
     ].map((shape) => upload(normal(shape, 1))) as [Tensor, Tensor];
     const seen: string[] = [];
-    Object.assign(engine, { hardware: hw });
     try {
-      engine.choices.forcing("conv2d", { kernel: "winograd", tile: 4 }, () =>
-        engine.dry(
-          () => conv2d(x, w, undefined, { padding, dilation }),
-          ({ program: { kernel, variant } }) => {
-            if (/put$/.test(kernel.name)) seen.push(`${variant["by"]} ${variant["share"]}`);
-          },
+      choosingFor(hw, () =>
+        engine.choices.forcing("conv2d", { kernel: "winograd", tile: 4 }, () =>
+          engine.dry(
+            () => conv2d(x, w, undefined, { padding, dilation }),
+            ({ program: { kernel, variant } }) => {
+              if (/put$/.test(kernel.name)) seen.push(`${variant["by"]} ${variant["share"]}`);
+            },
+          ),
         ),
       );
     } finally {
-      Object.assign(engine, { hardware });
       for (const t of [x, w]) t.dispose();
     }
     return seen;

@@ -24,7 +24,7 @@ import { elementOf, endsWithLanes, sharesRows } from "../../kernels/winograd-lan
 import { type WinogradTile, winogradMatrices, winogradTileSizes } from "../../kernels/winograd-matrices.ts";
 import { upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 import { launched, variantsFor } from "../support/kernels.ts";
 import { expectNear } from "../support/near.ts";
 import { expectPacks } from "../support/packs.ts";
@@ -469,19 +469,14 @@ describe.each(winogradTileSizes)("the whole, tiles of %i", (tile) => {
     );
     const [, , oh, ow] = expected.shape as [number, number, number, number];
     for (const kind of ["cpu", "gpu"] as const) {
-      const { hardware } = engine;
-      Object.assign(engine, { hardware: { ...hardware, kind } });
-      try {
-        const got = await byWinograd(
-          tile,
-          () => conv2dWeightGrad(rs, xs, { ...attrs, kernelSize }),
-          "conv2d_weight_grad",
-          ["winograd_input", "winograd_output_grad", "winograd_weight_grad"],
-        );
-        expectNear(got, dw, { terms: c.n * oh * ow, magnitude: dwMagnitude }, `weight gradient, ${kind}`);
-      } finally {
-        Object.assign(engine, { hardware });
-      }
+      const got = await choosingFor({ kind }, () =>
+        byWinograd(tile, () => conv2dWeightGrad(rs, xs, { ...attrs, kernelSize }), "conv2d_weight_grad", [
+          "winograd_input",
+          "winograd_output_grad",
+          "winograd_weight_grad",
+        ]),
+      );
+      expectNear(got, dw, { terms: c.n * oh * ow, magnitude: dwMagnitude }, `weight gradient, ${kind}`);
     }
     for (const t of [xs, ws, bs, rs]) t.dispose();
   });

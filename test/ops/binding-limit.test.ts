@@ -14,7 +14,7 @@ import * as reduceOracle from "../../engine/oracle/reduce.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { normal } from "../support/draw.ts";
 import { expectNear } from "../support/near.ts";
-import { as, attrs, checkBound, engine, LIMIT, upload, walked } from "../support/small-binding.ts";
+import { attrs, checkBound, choosingFor, engine, LIMIT, upload, walked } from "../support/small-binding.ts";
 
 const strided = { ...attrs, stride: [2, 2] } as const;
 const rows = { kernel: "rows", rows: 4, columns: 8, lanes: 8 } as const;
@@ -105,7 +105,7 @@ describe.each(["cpu", "gpu"] as const)("an image whose copy would not fit goes a
     ] as const)
       await checkBound(
         [normal([1, ci, ...size], 1), normal([co, ci, 3, 3], 2)],
-        (x, w) => as({ kind }, () => conv2d(x!, w!, undefined, { padding: 1, stride: 2 })),
+        (x, w) => choosingFor({ kind }, () => conv2d(x!, w!, undefined, { padding: 1, stride: 2 })),
         (x, w) => oracle.conv2d(x!, w!, null, strided),
         { terms: 9 * ci },
       );
@@ -114,7 +114,7 @@ describe.each(["cpu", "gpu"] as const)("an image whose copy would not fit goes a
   test("the input gradient", () =>
     checkBound(
       [normal([1, 8, 23, 23], 1), normal([8, 4, 3, 3], 2)],
-      (dy, w) => as({ kind }, () => conv2dInputGrad(dy!, w!, { ...strided, inputSize: size })),
+      (dy, w) => choosingFor({ kind }, () => conv2dInputGrad(dy!, w!, { ...strided, inputSize: size })),
       (dy, w) => oracle.conv2dInputGrad(dy!, w!, { ...strided, inputSize: size }),
       { terms: 72 },
     ));
@@ -123,7 +123,7 @@ describe.each(["cpu", "gpu"] as const)("an image whose copy would not fit goes a
     for (const co of [3, 9])
       await checkBound(
         [normal([1, co, 23, 23], 1), normal([1, 8, ...size], 2)],
-        (dy, x) => as({ kind }, () => conv2dWeightGrad(dy!, x!, { ...strided, kernelSize: [3, 3] })),
+        (dy, x) => choosingFor({ kind }, () => conv2dWeightGrad(dy!, x!, { ...strided, kernelSize: [3, 3] })),
         (dy, x) => oracle.conv2dWeightGrad(dy!, x!, { ...strided, kernelSize: [3, 3] }),
         { terms: 23 * 23 },
       );
@@ -141,7 +141,7 @@ describe("products on a CPU driver, whose operands are packed in fours", () => {
     const [left, right] = a[0] === 1 ? [a, [16_000, 1]] : [a, b];
     return checkBound(
       [normal(left, 1), normal(right, 2)],
-      (a, b) => as({ kind: "cpu" }, () => matmul(a!, b!, options)),
+      (a, b) => choosingFor({ kind: "cpu" }, () => matmul(a!, b!, options)),
       (a, b) => matmulOracle(a!, b!, options),
       { terms: 16_000 },
     );
@@ -150,7 +150,7 @@ describe("products on a CPU driver, whose operands are packed in fours", () => {
   test("a convolution 1x1 of maps of five by five", () =>
     checkBound(
       [normal([64, 10, 5, 5], 1), normal([3, 10, 1, 1], 2)],
-      (x, w) => as({ kind: "cpu" }, () => conv2d(x!, w!)),
+      (x, w) => choosingFor({ kind: "cpu" }, () => conv2d(x!, w!)),
       (x, w) => oracle.conv2d(x!, w!, null, { ...attrs, padding: [0, 0, 0, 0] }),
       { terms: 10 },
     ));
@@ -161,7 +161,7 @@ describe("products on a CPU driver, whose operands are packed in fours", () => {
     expect(weights).toBeLessThanOrEqual(LIMIT);
     await checkBound(
       [q, k, v],
-      (q, k, v) => as({ kind: "cpu" }, () => attention(q!, k!, v!)),
+      (q, k, v) => choosingFor({ kind: "cpu" }, () => attention(q!, k!, v!)),
       (q, k, v) => attentionOracle(q!, k!, v!, 1 / Math.sqrt(3)),
       { terms: 3 * 130, magnitude: 1 },
     );
@@ -183,7 +183,7 @@ test.each(["cpu", "gpu"] as const)(
       const [dx] = grad(sum(mul(dw!, gs)), [input]);
       return [dw!.detach(), dx!];
     };
-    const [dw, dx] = as({ kind }, () => engine.scope(compute)) as [Tensor, Tensor];
+    const [dw, dx] = choosingFor({ kind }, () => engine.scope(compute)) as [Tensor, Tensor];
     const each = matmulOracle(dy, x, { transposeA: false, transposeB: true });
     const expected = reduceOracle.sum(each, [0]);
     const magnitude = reduceOracle.sum(
@@ -196,7 +196,7 @@ test.each(["cpu", "gpu"] as const)(
     const sizes = matmulOracle(map(g, Math.abs), map(dy, Math.abs), { transposeA: true, transposeB: false });
     expectNear(await dx.data(), along, { terms: m * batch * n, magnitude: sizes });
     for (const t of [dw, dx, ...kept]) t.dispose();
-    const { bound } = as({ kind }, () =>
+    const { bound } = choosingFor({ kind }, () =>
       walked(() =>
         engine.scope(() => {
           const [weight, input] = [w, x].map((t) => engine.asVariable(engine.empty(t.shape))) as [

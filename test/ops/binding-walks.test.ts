@@ -29,7 +29,7 @@ import { matrixHeld } from "../../kernels/conv-matrix.ts";
 import { type ConvProblem, convWay, convWays } from "../../kernels/conv-ways.ts";
 import { convWeightWay, convWeightWays } from "../../kernels/conv-weight-ways.ts";
 import type { Hardware, Variant } from "../../kernels/kernel.ts";
-import { as, attrs, engine, LIMIT, plain, walked } from "../support/small-binding.ts";
+import { attrs, choosingFor, engine, LIMIT, plain, walked } from "../support/small-binding.ts";
 import { forwardAndBack, type Use } from "../support/walks.ts";
 
 test.each([2, 4] as const)("transforms by tiles of %i, up to the largest that fit", (tile) => {
@@ -78,7 +78,7 @@ describe("matrix units", () => {
     [5, 40], // by slabs of 64
   ])("take %i images of %i channels in turns where their rows of these would not fit", (n, ci) => {
     const run = () => conv2d(half([n, ci, 10, 10]), engine.empty([9, ci, 3, 3]), undefined, { padding: 1 });
-    const { bound, kernels } = as(units, () => walked(run));
+    const { bound, kernels } = choosingFor(units, () => walked(run));
     expect(kernels.filter((name) => name === "conv_matrix").length).toBe(2);
     expect(bound).toBeLessThanOrEqual(LIMIT);
   });
@@ -110,7 +110,7 @@ describe("matrix units", () => {
 
   test("products of weights and activations likewise", () => {
     const product = (m: number, n: number, batch: number, k = 16) =>
-      as(units, () => walked(() => matmul(engine.empty([m, k]), half([batch, k, n]))));
+      choosingFor(units, () => walked(() => matmul(engine.empty([m, k]), half([batch, k, n]))));
     const inTurns = product(8, 100, 20);
     expect(inTurns.kernels.filter((name) => name === "conv_matrix").length).toBe(2);
     expect(inTurns.bound).toBeLessThanOrEqual(LIMIT);
@@ -135,7 +135,7 @@ test.each(["cpu", "gpu"] as const)("every way that is worth measuring can be run
   ] as const;
   const bound = (family: string, way: Variant, fn: () => Tensor) =>
     walked(() => engine.choices.forcing(family, way, fn)).bound;
-  as({ kind }, () => {
+  choosingFor({ kind }, () => {
     for (const [n, ci, co, side] of sizes)
       for (const step of [1, 2] as const) {
         const hw = engine.hardware;
@@ -302,6 +302,6 @@ describe.each(["cpu", "gpu"] as const)("what fits goes through forward and back:
       expect(4 * y.size).toBeLessThanOrEqual(LIMIT);
       return y;
     };
-    expect(as({ kind }, () => walked(() => engine.scope(both))).bound).toBeLessThanOrEqual(LIMIT);
+    expect(choosingFor({ kind }, () => walked(() => engine.scope(both))).bound).toBeLessThanOrEqual(LIMIT);
   });
 });

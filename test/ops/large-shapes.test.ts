@@ -25,7 +25,7 @@ import {
 import { randn } from "../../engine/random.ts";
 import { numberOf } from "../../engine/scalar.ts";
 import { MAX_GROUPS } from "../../kernels/kernel.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 import { forwardAndBack, type Use } from "../support/walks.ts";
 
 const MOST = 2 ** 32 - 16;
@@ -140,9 +140,7 @@ describe.each(["cpu", "gpu"] as const)("%s", (kind) => {
 });
 
 function walk(kind: "cpu" | "gpu", use: Use): void {
-  const given = engine.hardware;
-  Object.assign(engine, { hardware: { ...given, kind, maxBinding: MOST } });
-  try {
+  choosingFor({ kind, maxBinding: MOST }, () => {
     const both = () => forwardAndBack(engine, use);
     const wrong = new Set<string>();
     engine.dry(both, ({ program: { kernel, variant, label }, params, tensors, inPieces }) => {
@@ -165,7 +163,5 @@ function walk(kind: "cpu" | "gpu", use: Use): void {
           wrong.add(`${label}: ${name} of ${tensors[name]!.storage.bytes} bytes`);
     });
     expect([...wrong]).toEqual([]);
-  } finally {
-    Object.assign(engine, { hardware: given });
-  }
+  });
 }

@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Engine } from "../../engine/engine.ts";
 import { add, cast, reshape } from "../../engine/ops/index.ts";
 import { type MatmulOptions, matmul } from "../../engine/ops/matmul.ts";
 import { type Array64, map } from "../../engine/oracle/array.ts";
@@ -9,7 +8,7 @@ import type { Tensor } from "../../engine/tensor.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { checkOp, upload } from "../support/check-op.ts";
 import { normal } from "../support/draw.ts";
-import { engine } from "../support/engine.ts";
+import { choosingFor, engine } from "../support/engine.ts";
 import { check, seed } from "../support/property.ts";
 
 interface Problem {
@@ -137,17 +136,6 @@ const onKind: Record<Hardware["kind"], Record<string, Biased>> = {
   },
 };
 
-/** Runs `fn` with the choices for a kind of adapter. */
-function as<T>(kind: Hardware["kind"], fn: () => T): T {
-  const given = engine.hardware;
-  Object.assign(engine, { hardware: { ...given, kind } } satisfies Partial<Engine>);
-  try {
-    return fn();
-  } finally {
-    Object.assign(engine, { hardware: given });
-  }
-}
-
 /** The bias so that it broadcasts over the product. */
 const spread = (bias: Tensor, along: "rows" | "columns"): Tensor =>
   along === "rows"
@@ -165,20 +153,16 @@ describe.each(["cpu", "gpu"] as const)("with a bias, as on a %s", (kind) => {
       const mathematics = (a: Array64, b: Array64, bias: Array64) =>
         oracle.addBias(oracle.matmul(a, b, transposed), bias, biasAlong);
       const [sizeA, sizeB, sizeBias] = inputs.map((x) => map(x, Math.abs)) as [Array64, Array64, Array64];
-      const { hardware } = engine;
-      Object.assign(engine, { hardware: { ...hardware, kind } });
-      try {
-        await checkOp({
+      await choosingFor({ kind }, () =>
+        checkOp({
           op: (a, b, bias) => matmul(a!, b!, { bias: bias!, ...given }),
           oracle: (a, b, bias) => mathematics(a!, b!, bias!),
           inputs,
           seed: 3,
           terms: 12,
           magnitude: mathematics(sizeA, sizeB, sizeBias),
-        });
-      } finally {
-        Object.assign(engine, { hardware });
-      }
+        }),
+      );
     },
   );
 
@@ -192,7 +176,7 @@ describe.each(["cpu", "gpu"] as const)("with a bias, as on a %s", (kind) => {
         Tensor,
         Tensor,
       ];
-      const both = as(kind, () =>
+      const both = choosingFor({ kind }, () =>
         engine.scope(() => [
           matmul(left, right, { bias, biasAlong, ...transposed }),
           add(matmul(left, right, transposed), spread(bias, biasAlong)),
@@ -207,7 +191,7 @@ describe.each(["cpu", "gpu"] as const)("with a bias, as on a %s", (kind) => {
   test("it takes no launch of its own", () => {
     const launches = (options: MatmulOptions) => {
       const kernels: string[] = [];
-      as(kind, () =>
+      choosingFor({ kind }, () =>
         engine.dry(
           () => matmul(engine.empty([2, 8, 4]), engine.empty([4, 12]), options),
           ({ program }) => kernels.push(program.kernel.name),
@@ -228,7 +212,7 @@ describe.each(["cpu", "gpu"] as const)("with a bias, as on a %s", (kind) => {
       const { a, b, bias: shape, biasAlong, ...transposed } = biased[name]!;
       const given = [normal(a, 1), normal(b, 2), normal(shape, 3)].map((x) => upload(x));
       const [left, right, bias] = given.map((x) => cast(x, "f16")) as [Tensor, Tensor, Tensor];
-      const all = as(kind, () =>
+      const all = choosingFor({ kind }, () =>
         engine.scope(() => [
           matmul(left, right, { bias, biasAlong, ...transposed }),
           matmul(cast(left, "f32"), cast(right, "f32"), {

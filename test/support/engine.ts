@@ -1,6 +1,7 @@
 import { Engine } from "../../engine/engine.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
 import { adapterOf } from "./adapter.ts";
+import { choosingOn } from "./choosing-for.ts";
 
 /**
  * The one engine of the device tests, opened once (files share their modules) and never closed: Dawn hangs when its
@@ -15,12 +16,5 @@ export const engine = await Engine.create({
 });
 
 /** Runs `fn` with the choices for another adapter, on this one. */
-export async function choosingFor<T>(hardware: Partial<Hardware>, fn: () => Promise<T>): Promise<T> {
-  const given = engine.hardware;
-  Object.assign(engine, { hardware: { ...given, ...hardware } });
-  try {
-    return await fn();
-  } finally {
-    Object.assign(engine, { hardware: given });
-  }
-}
+export const choosingFor = <T>(hardware: Partial<Hardware>, fn: () => T): T =>
+  choosingOn(engine, hardware, fn);

@@ -5,6 +5,7 @@ import { type Array64, map } from "../../engine/oracle/array.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { ConvProblem } from "../../kernels/conv-ways.ts";
 import type { Hardware } from "../../kernels/kernel.ts";
+import { choosingOn } from "./choosing-for.ts";
 import { expectNear, type Tolerance } from "./near.ts";
 
 /** Bytes that the imitated adapter binds: far less than any has, so that small tensors meet the limit. */
@@ -18,16 +19,9 @@ export const engine = await Engine.create({
   limits: { maxStorageBufferBindingSize: LIMIT },
 });
 
-/** Runs `fn` with the choices for another kind of adapter. */
-export function as<T>(hardware: Partial<Hardware>, fn: () => T): T {
-  const given = engine.hardware;
-  Object.assign(engine, { hardware: { ...given, ...hardware } });
-  try {
-    return fn();
-  } finally {
-    Object.assign(engine, { hardware: given });
-  }
-}
+/** Runs `fn` with the choices for another adapter, on this one. */
+export const choosingFor = <T>(hardware: Partial<Hardware>, fn: () => T): T =>
+  choosingOn(engine, hardware, fn);
 
 export const upload = (x: Array64): Tensor => engine.tensor(Float32Array.from(x.data), x.shape);
 
