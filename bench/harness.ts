@@ -248,7 +248,7 @@ class Clock {
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** Of values, at least one. */
-export function spread(values: readonly number[]): Spread {
+function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const [median, lower, upper, best] = [0.5, 0.25, 0.75, 0].map((q) => quantile(sorted, q));
   return { median: median!, lower: lower!, upper: upper!, best: best! };

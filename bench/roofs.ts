@@ -32,7 +32,7 @@ export const attainable = (roofs: Roofs, intensity: number): number =>
   Math.min(roofs.gigaflops, intensity * roofs.gigabytesPerSecond);
 
 /** Milliseconds that something takes at least, and what decides them. */
-export interface Least {
+interface Least {
   readonly ms: number;
   readonly limit: Limit;
 }

@@ -24,7 +24,7 @@ import type { Line, ProfileRecord, RunRecord } from "./schema.ts";
 import { steps } from "./steps.ts";
 import { dilatedName } from "./training.bench.ts";
 
-export interface BenchOptions {
+interface BenchOptions {
   /** Only cases whose family, name or shape holds this; the roofline and a matmul always run. */
   readonly filter?: string;
   /** Timed rounds of all cases. */

@@ -5,7 +5,7 @@ import { langevinCapture, langevinName } from "./sampling.bench.ts";
 import { dilatedCapture, dilatedName } from "./training.bench.ts";
 
 /** A captured step whose time is to be told apart by kernels. */
-export interface Step {
+interface Step {
   readonly name: string;
   capture(engine: Engine): Capture<unknown>;
 }

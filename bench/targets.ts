@@ -19,7 +19,7 @@ interface Target {
   readonly show: (figure: number) => string;
 }
 
-export interface Verdict {
+interface Verdict {
   readonly text: string;
   /** Undefined when none of the cases was measured. */
   readonly met: boolean | undefined;

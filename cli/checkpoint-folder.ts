@@ -28,7 +28,7 @@ export interface Kept {
   readonly keepEvery?: number | undefined;
 }
 
-export interface OlderCheckpoint {
+interface OlderCheckpoint {
   readonly step: number;
   readonly path: string;
 }

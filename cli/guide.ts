@@ -8,7 +8,7 @@ import type { ClassifierConfig, Config } from "./config.ts";
 import { sigmasOf } from "./network.ts";
 import { marginalOf, sdeOf } from "./score.ts";
 
-export interface Guide {
+interface Guide {
   readonly classifier: Classifier;
   /** The classifier's. */
   readonly config: ClassifierConfig;

@@ -1,6 +1,6 @@
 import { endLine } from "./progress.ts";
 
-export type StopSignal = "SIGINT" | "SIGTERM";
+type StopSignal = "SIGINT" | "SIGTERM";
 
 /** The user asked for an early end; what was done is saved. The process ends with 128 plus the signal's number. */
 export class Interrupted extends Error {

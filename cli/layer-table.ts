@@ -4,7 +4,7 @@ import type { Layer } from "../models/describe.ts";
 
 type Row = readonly [layer: string, kind: string, output: string, parameters: string, flops: string];
 
-export interface LayerTableOptions {
+interface LayerTableOptions {
   /** Images that the walk was for. */
   batch: number;
   /** Every module, none folded. */

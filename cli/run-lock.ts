@@ -7,7 +7,7 @@ import { files } from "./run-folder.ts";
 import { requireWritable } from "./writable.ts";
 
 /** What a process does in a folder that no other may meanwhile. */
-export interface Work {
+interface Work {
   readonly does: string;
   /** The file that tells others. */
   readonly lock: string;

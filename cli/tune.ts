@@ -8,7 +8,7 @@ import { imageOf, openNetwork } from "./network.ts";
 import { stepLoss } from "./step-loss.ts";
 
 /** Images that go through the network at once. */
-export interface Batches {
+interface Batches {
   readonly training: number;
   readonly sampling: number;
 }

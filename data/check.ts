@@ -9,9 +9,9 @@ import { mnistSums } from "./known-sums.ts";
 import { readIdx } from "./mnist.ts";
 
 /** What lies in a folder, told by the names of its files. */
-export type FolderKind = "mnist" | "cifar10" | "folder";
+type FolderKind = "mnist" | "cifar10" | "folder";
 
-export interface CheckedFile {
+interface CheckedFile {
   file: string;
   /** Images, or labels, in it. */
   count: number;

@@ -1,7 +1,7 @@
 /** Brings images of one height and width to size * size. [C,H,W] -> [C,size,size] */
 export type Resizer = (values: Float32Array, channels: number) => Float32Array;
 
-export interface ResizeOptions {
+interface ResizeOptions {
   /** Side of the centred square to take, in pixels, no more than either side of the image. Default: the shorter side. */
   crop?: number | undefined;
   filter?: FilterName | undefined;
@@ -20,7 +20,7 @@ interface Taps {
  * - bilinear, bicubic: a triangle or Keys' cubic (a = -1/2) as wide as the new pixels are apart, as PIL.Image.resize
  *   and tf.image.resize with antialias do.
  */
-export const filters = {
+const filters = {
   area,
   bilinear: convolution(1, (x) => 1 - x),
   bicubic: convolution(2, (x) => (x < 1 ? (1.5 * x - 2.5) * x * x + 1 : ((-0.5 * x + 2.5) * x - 4) * x + 2)),

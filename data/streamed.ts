@@ -5,7 +5,7 @@ import { type ImageSet, imageSize } from "./dataset.ts";
 import { DecoderPool } from "./decoder-pool.ts";
 import type { Preparation } from "./prepare.ts";
 
-export interface StreamOptions {
+interface StreamOptions {
   /** Bytes of images to hold; the first that are read stay, for later epochs. */
   memory: number;
   /** Threads that decode. Default: all cores but one, at most 8. */
@@ -13,7 +13,7 @@ export interface StreamOptions {
 }
 
 /** What a streamed set has done so far. */
-export interface StreamStats {
+interface StreamStats {
   /** Milliseconds in which the reader had to wait. */
   waited: number;
   /** Images decoded, those decoded again counted again. */

@@ -4,7 +4,7 @@ import type { Random } from "./random.ts";
  * A point a pen passes, in a box of about 0..1 by 0..1, y downwards. "corner": the pen turns there without
  * rounding.
  */
-export type Point = readonly [x: number, y: number, corner?: "corner" | undefined];
+type Point = readonly [x: number, y: number, corner?: "corner" | undefined];
 export type Stroke = readonly Point[];
 export type Polyline = [x: number, y: number][];
 

@@ -74,7 +74,7 @@ const REPEATS = 50;
 /** Difference from the heuristic's way, as a share of the largest value, that rounding explains: f32, and stored as f16. */
 const ROUNDING = { single: 1e-4, half: 1e-2 };
 
-export interface TuneContext {
+interface TuneContext {
   readonly choices: Choices;
   readonly cache: TextCache;
   readonly tunedFor: TunedFor;

@@ -12,7 +12,7 @@ const DROPPED = 4096;
 const OTHERS = 8192;
 
 /** A bind group and the slot of its parameters. */
-export interface Bound {
+interface Bound {
   readonly group: GPUBindGroup;
   readonly slot: number;
 }

@@ -45,7 +45,7 @@ export interface DeviceOptions {
 }
 
 /** What of an adapter is to be used. */
-export interface Wishes {
+interface Wishes {
   readonly limits: LimitOverrides;
   readonly features: readonly OptionalFeature[];
 }

@@ -26,7 +26,7 @@ export interface HoistedStep {
 }
 
 /** Where hoisted arrays live, how much they may take, and whose values are new at each replay though no command writes them. */
-export interface HoistOptions {
+interface HoistOptions {
   readonly take: (bytes: number) => Block;
   readonly room: number;
   readonly inputs: ReadonlySet<Block>;

@@ -4,7 +4,7 @@ import type { CommandStream } from "./stream.ts";
 import { type Shape, Storage } from "./tensor.ts";
 
 /** The pools of a capture: what its commands use, and what its host values live in. */
-export type CapturePools = readonly [used: BufferPool, constants: BufferPool];
+type CapturePools = readonly [used: BufferPool, constants: BufferPool];
 
 /** An engine's memory: the pool that new tensors take theirs from at the moment, and the count of all that is taken. */
 export class Memory {

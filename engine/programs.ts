@@ -18,7 +18,7 @@ export interface Program {
   pipeline: GPUComputePipeline | undefined;
 }
 
-export interface Layout {
+interface Layout {
   readonly key: string;
   readonly bindGroup: GPUBindGroupLayout;
   readonly pipeline: GPUPipelineLayout;

@@ -82,14 +82,14 @@ export class Stopwatch {
   }
 }
 
-export interface TimedOptions {
+interface TimedOptions {
   readonly stopwatch?: Stopwatch | undefined;
   /** Of the host, in milliseconds; performance.now unless given. */
   readonly clock?: () => number;
 }
 
 /** What `run` launches took, in milliseconds. */
-export interface Timed {
+interface Timed {
   /** By the host's clock, from before `run` to the end of the wait. */
   readonly wall: number;
   /** Of each pass by the stopwatch, where one was given and its stamps are sound. */

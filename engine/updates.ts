@@ -93,7 +93,7 @@ const nothing: Draw = { seed: 0, purpose: "sampler" };
 const SEGMENT = { thread: 256, group: 1024 };
 
 /** What of a sum's summand is added, and whether the sum is begun with it: 1 or 0. */
-export interface Summand {
+interface Summand {
   readonly share: number;
   readonly begin: ScalarLike;
 }

@@ -35,7 +35,7 @@ fn pow_(x: f32, y: f32) -> f32 {
 const lib = (v: { op: BinaryName }) => (v.op === "pow" ? [...math, pow] : math);
 const f = (op: BinaryName) => `fn f(x: f32, y: f32) -> f32 { return ${binaryExpressions[op]}; }`;
 
-export type BinaryVariant = { op: BinaryName; vecs: number };
+type BinaryVariant = { op: BinaryName; vecs: number };
 const variants = names.flatMap((op) => vecCounts.map((vecs): BinaryVariant => ({ op, vecs })));
 
 /** z = f(x, y), both of one shape. */
@@ -63,7 +63,7 @@ export const binaryScalar = defineLanewise({
 });
 
 export const MAX_RANK = 6;
-export type BroadcastVariant = RunVariant & {
+type BroadcastVariant = RunVariant & {
   op: BinaryName;
   rank: number;
   /** Steps of x and y on the last axis: 0 (stretched) or 1. */

@@ -12,7 +12,7 @@ export const LANES = 8;
 export const broadcasts = ({ kind, subgroups, subgroupSize }: Hardware): boolean =>
   kind === "cpu" && subgroups && subgroupSize === LANES;
 
-export interface Common {
+interface Common {
   /** Of the variables that hold what was read. */
   name: string;
   /** Of vec4s. */

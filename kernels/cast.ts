@@ -3,7 +3,7 @@ import { forEachVec4, vec4Groups, vecCounts } from "./lanewise.ts";
 
 /** Element types that change into each other. */
 export type CastType = "f32" | "i32";
-export type CastVariant = { from: CastType; to: CastType; vecs: number };
+type CastVariant = { from: CastType; to: CastType; vecs: number };
 
 /** Of whole numbers the bits are bound: there is no other use for arrays of vec4i. */
 const element = (type: CastType) => (type === "f32" ? "vec4f" : "vec4u");

@@ -3,7 +3,7 @@ import { sumOf } from "./folds.ts";
 import { defineKernel, type Hardware, linearGroups, linearMain } from "./kernel.ts";
 import { elementType } from "./runs.ts";
 
-export type ChannelSumsVariant = {
+type ChannelSumsVariant = {
   /** By vec4s: maps are multiples of 4. */
   vec: boolean;
 };

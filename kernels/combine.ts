@@ -4,7 +4,7 @@ import { forEachVec4, vec4Groups, vecCounts } from "./lanewise.ts";
 /** Summands of one launch beside x: with x and y, as many arrays as the smallest devices bind. */
 export const MOST_TERMS = 6;
 
-export type CombineVariant = { terms: number; vecs: number };
+type CombineVariant = { terms: number; vecs: number };
 
 const factors = Object.fromEntries(range(MOST_TERMS).map((j) => [`c${j}`, "f32"])) as Record<
   `c${0 | 1 | 2 | 3 | 4 | 5}`,

@@ -110,7 +110,7 @@ export const placesAt = (down: string, right: string): string =>
         }`,
   );
 
-export type ConvGemmVariant = Tile & ConvEnd;
+type ConvGemmVariant = Tile & ConvEnd;
 
 /**
  * A convolution as the product of weights [co, kh kw ci] and the inputs that each output sees, [kh kw ci, n oh ow], which

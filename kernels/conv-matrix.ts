@@ -142,7 +142,7 @@ export type MatrixTile = {
   readonly slab: 32 | 64;
 };
 
-export type ConvMatrixVariant = MatrixUnit & MatrixTile & ConvEnd;
+type ConvMatrixVariant = MatrixUnit & MatrixTile & ConvEnd;
 
 /** Of equal extent the usual first. */
 export const matrixTiles: readonly MatrixTile[] = [

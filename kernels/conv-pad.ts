@@ -10,7 +10,7 @@ import { defineKernel, type Hardware, linearGroups, linearMain, unroll } from ".
  * | fours | some lines, and reads x as held-fours.ts does | CPU drivers, where they stay neighbours      |
  */
 
-export type ConvPadVariant = {
+type ConvPadVariant = {
   /** x's neighbours stand apart in the copy, zeros between. */
   stuffed: boolean;
   by: "vec" | "lines" | "fours";

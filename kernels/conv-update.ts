@@ -7,7 +7,7 @@ import { drawLib, drawParams } from "./random.ts";
 /** What stands between the convolution and the score: nothing, or a number for each sample that it is divided by or times. */
 export type ScoreFactor = "none" | "div" | "mul";
 
-export type ConvUpdateVariant = ConvRowsVariant & {
+type ConvUpdateVariant = ConvRowsVariant & {
   factor: ScoreFactor;
   /** Without, there is no noise and nothing is drawn. */
   draws: boolean;

@@ -12,7 +12,7 @@ import {
 } from "./tile.ts";
 import { testedTiles } from "./tile-choice.ts";
 
-export type ConvWeightGemmVariant = Tile & {
+type ConvWeightGemmVariant = Tile & {
   /** Rows of dy have a multiple of four: dy is read in fours. */
   vec: boolean;
 };

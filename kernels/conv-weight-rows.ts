@@ -3,7 +3,7 @@ import { readSpan } from "./conv-span.ts";
 import { type ConvRowsVariant, convVariants } from "./conv2d.ts";
 import { defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 
-export type ConvWeightVariant = ConvRowsVariant & {
+type ConvWeightVariant = ConvRowsVariant & {
   /** Rows of the kernel that a thread sums at once: each loaded dy serves khs * kw taps. */
   khs: number;
   /** Those of them that see a line of x which the output row before has not seen: khs, or the stride that leads down. */

@@ -76,7 +76,7 @@ export const tallTileSizes = [
   { rows: 16, columns: 8 },
 ] as const;
 
-export type ConvForwardVariant = ConvRowsVariant & {
+type ConvForwardVariant = ConvRowsVariant & {
   /** What comes back is (sum + residual) * rescale: the end of a residual block. */
   residual: boolean;
 };

@@ -3,7 +3,7 @@ import { defineKernel, range, unroll } from "./kernel.ts";
 import { forEachInRow, type RunVariant, rowGroups, runVariants } from "./runs.ts";
 
 /** Where `vec`, all parameters count in fours. */
-export type CopyVariant = RunVariant & { rank: number };
+type CopyVariant = RunVariant & { rank: number };
 
 /**
  * y[yStart + sum idx * t] = x[xStart + sum idx * s] over up to six axes: permute, slice, broadcast, flip

@@ -38,7 +38,7 @@ export const dsmPerturb = defineKernel({
 
 const weight = [...math, "fn weight(s: f32) -> f32 { return exp_(p.power * log_(s)); }"];
 
-export type DsmLossVariant = {
+type DsmLossVariant = {
   /** Who adds up a segment: a thread, for CPU drivers, or 64 side by side that meet in a tree. */
   by: "thread" | "group";
   vec: boolean;

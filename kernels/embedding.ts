@@ -32,7 +32,7 @@ export const embedding = defineKernel({
   cost: ({ count, width }) => ({ bytes: 8 * count * width, flops: 0 }),
 });
 
-export type EmbeddingGradVariant = {
+type EmbeddingGradVariant = {
   /**
    * For CPU drivers a thread takes a column's entries to where they belong; for GPUs a workgroup looks for a row's entries
    * in a chunk of them, and adds those up.

@@ -10,7 +10,7 @@ import {
   forEachBlock,
 } from "./random.ts";
 
-export type UpdateVariant = BlockVariant & {
+type UpdateVariant = BlockVariant & {
   /** The score's coefficient is multiplied by u, the noise's by sqrt(u). */
   unit: boolean;
   /** Without, there is no noise and nothing is drawn. */

@@ -42,13 +42,13 @@ type Biased = {
 
 const withBias: readonly BiasAlong[] = ["rows", "columns"];
 
-export type RegisterTile = {
+type RegisterTile = {
   /** Rows and columns of C that a thread computes, multiples of 4. */
   rows: number;
   columns: number;
 };
 
-export type RegisterVariant = RegisterTile &
+type RegisterVariant = RegisterTile &
   Biased & {
     /** Lanes hand each other what they share of A: see broadcast.ts. */
     broadcast: boolean;
@@ -192,7 +192,7 @@ function rowBias({ bias, broadcast }: RegisterVariant, r: number): string {
 const plusBias = ({ bias }: Biased, c: number): string =>
   bias === "none" ? "" : ` + ${bias === "rows" ? "biasOfRow" : `bias${c}`}`;
 
-export type SharedVariant = Tile &
+type SharedVariant = Tile &
   Biased & {
     /** A and B lie along k, as they do unless transposed and transposed; else along m and n. */
     aAlongK: boolean;

@@ -51,7 +51,7 @@ const MAPS = 256;
 export const normsImages = (hw: Hardware, channels: number, columns: number): boolean =>
   broadcasts(hw) && channels <= MAPS && channels * columns <= MOST;
 
-export type NormImageGradVariant = NormImageVariant & BeforeVariant;
+type NormImageGradVariant = NormImageVariant & BeforeVariant;
 
 const variants: readonly NormImageVariant[] = [
   ...normActivations.flatMap((act) => [false, true].map((vec) => ({ act, vec, labelled: false }))),

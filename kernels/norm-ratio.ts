@@ -6,7 +6,7 @@ import { drawLib, drawParams } from "./random.ts";
  * "thread": a thread walks a whole segment, for CPU drivers; "group": 64 threads share one and meet in a tree.
  * vec: blocks are vec4s of the score, as in `BlockVariant`.
  */
-export type NormVariant = { by: "thread" | "group"; vec: boolean };
+type NormVariant = { by: "thread" | "group"; vec: boolean };
 
 /**
  * sums [samples, segments, 2]: |z|^2 and |score|^2 of each segment of each sample, z ~ N(0, I) drawn in the kernel and
@@ -68,7 +68,7 @@ const byGroup = `
       }
     }`;
 
-export type RatioVariant = {
+type RatioVariant = {
   /** "batch": one ratio of the means over all samples; "sample": one for each, which knows nothing of the others. */
   over: "batch" | "sample";
   /** Who adds up a sample's segments: a thread, or 64 side by side, for a batch in `sampleNorms` before. */

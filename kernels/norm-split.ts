@@ -40,13 +40,13 @@ export type NormPiecesVariant = {
   /** Places are vec4s: maps are multiples of 4. */
   vec: boolean;
 };
-export type NormGradPiecesVariant = NormPiecesVariant & { act: NormActivation };
-export type NormSplitVariant = NormGradPiecesVariant & {
+type NormGradPiecesVariant = NormPiecesVariant & { act: NormActivation };
+type NormSplitVariant = NormGradPiecesVariant & {
   /** Instance norm++: its span is an image. */
   plus: boolean;
 };
 
-export type NormGradSplitVariant = NormSplitVariant & BeforeVariant;
+type NormGradSplitVariant = NormSplitVariant & BeforeVariant;
 
 const THREADS = 256;
 /** Places of a piece that are worth a workgroup. */

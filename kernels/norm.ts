@@ -79,7 +79,7 @@ export const normMoments = defineKernel({
   cost: ({ maps, hw }) => ({ bytes: 4 * maps * hw, flops: 4 * maps * hw }),
 });
 
-export type ImageVariant = {
+type ImageVariant = {
   /** A thread computes for one map; or for all of an image, what they share only once: for CPU drivers. */
   by: "map" | "image";
 };
@@ -195,7 +195,7 @@ export const ofRow = `
       let f = affine(row);
       let shift = f.y + f.x * f.z * s.z;`;
 
-export type NormVariant = RunVariant & { act: NormActivation };
+type NormVariant = RunVariant & { act: NormActivation };
 
 /** Of kernels that write dx. */
 export type BeforeVariant = {
@@ -250,7 +250,7 @@ export const gradient = (vec: boolean, at: string) => `
       let z = f.x * h + shift;
       let g = dy[${at}] * ${lanewise(vec, (l) => `slope(z${l})`)};`;
 
-export type NormSumsVariant = FoldVariant & { act: NormActivation };
+type NormSumsVariant = FoldVariant & { act: NormActivation };
 
 /** S1 and S2 of each map, [maps, 2]. */
 export const normGradSums = defineKernel({
@@ -346,7 +346,7 @@ export const normGradFactors = defineKernel({
   cost: ({ maps, groupSize }) => ({ bytes: 60 * maps, flops: 4 * maps * groupSize }),
 });
 
-export type NormGradVariant = NormVariant & BeforeVariant;
+type NormGradVariant = NormVariant & BeforeVariant;
 
 export const normGradApply = defineKernel({
   name: "norm_grad_apply",

@@ -10,7 +10,7 @@ const blocks = `
       let out = line * vecs + c / 4u;
       ${unroll(4, (r) => `y[out + ${r}u * vecs] = vec4f(${unroll(4, (q) => `v${q}.${components[r]}`, ", ")});`)}`;
 
-export type PackVariant = {
+type PackVariant = {
   /**
    * Neighbours of x lie along the rows, in whole fours: blocks of 4 x 4 are turned in registers. Strides but that of
    * rows, which is 1, are multiples of 4.

@@ -16,7 +16,7 @@ const windowParams = {
   left: "u32",
 } as const;
 
-export type AveragePoolVariant = {
+type AveragePoolVariant = {
   /** Gather the adjoint: every window that saw this input. */
   adjoint: boolean;
   /** Divide by the window's size with its padding, or by the inputs it really saw. */
@@ -141,7 +141,7 @@ export const maxPool = defineKernel({
   }),
 });
 
-export type MaxPoolGradVariant = {
+type MaxPoolGradVariant = {
   /** A thread gathers for one input, or takes a map's dy to where they belong: for CPU drivers and many maps. */
   by: "place" | "plane";
 };

@@ -6,7 +6,7 @@ import { bilinearParams, place, resizeCost } from "./resize.ts";
  * proportion, it reckons once; a line of inputs it joins along x once, for all rows that look at it.
  */
 
-export type StripVariant = {
+type StripVariant = {
   corners: boolean;
   /** Rows of a thread. */
   rows: number;
@@ -72,7 +72,7 @@ fn joined(line: u32, left: vec4u, right: vec4u, w: vec4f) -> vec4f {
   cost: resizeCost(8),
 });
 
-export type StripGradVariant = StripVariant & {
+type StripGradVariant = StripVariant & {
   /** Most neighbouring outputs that look between one input and the two beside it. */
   taps: number;
 };

@@ -22,7 +22,7 @@ const quotient = (name: string, start: string, a: string, b: string) => ({
         if (rest >= ${b}) { rest -= ${b}; ${name}++; }`,
 });
 
-export type NearestVariant = { adjoint: boolean; run: number };
+type NearestVariant = { adjoint: boolean; run: number };
 
 const looks = quotient("j", "column * p.width", "p.width", "p.ow");
 /** Outputs from ceil(j ow / width) on look at input j. */
@@ -79,7 +79,7 @@ export const resizeNearest = defineKernel({
   cost: resizeCost(0),
 });
 
-export type BilinearVariant = { corners: boolean; run: number };
+type BilinearVariant = { corners: boolean; run: number };
 export const bilinearParams = { ...sizes, scaleY: "f32", scaleX: "f32" } as const;
 
 /** Where output o looks on an axis of n inputs, PyTorch's conventions: between the two nearest, by proportion. */
@@ -132,7 +132,7 @@ export const resizeBilinear = defineKernel({
   cost: resizeCost(8),
 });
 
-export type BilinearGradVariant = {
+type BilinearGradVariant = {
   corners: boolean;
   /** A thread gathers one dx, or walks over lines of dy for a line of dx: what a CPU driver likes. */
   by: "place" | "line";

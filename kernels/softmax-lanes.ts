@@ -14,7 +14,7 @@ export type SoftmaxLanes = {
   /** vec4s a thread keeps: of a row's, the last thread may lack its last ones. */
   each: number;
 };
-export type SoftmaxLanesVariant = SoftmaxLanes & Pick<SoftmaxVariant, "out">;
+type SoftmaxLanesVariant = SoftmaxLanes & Pick<SoftmaxVariant, "out">;
 
 const THREADS = 256;
 const MOST_LANES = 32;

@@ -69,7 +69,7 @@ export const softmax = defineKernel({
   cost: ({ rows, columns }) => ({ bytes: 8 * rows * columns, flops: 4 * rows * columns }),
 });
 
-export type SoftmaxGradVariant = FoldVariant & { log: boolean };
+type SoftmaxGradVariant = FoldVariant & { log: boolean };
 
 /** dx from y = softmax(x): y (dy - sum y dy); or from y = log softmax(x): dy - exp(y) sum dy. */
 export const softmaxGrad = defineKernel({

@@ -122,7 +122,7 @@ interface Place {
 }
 
 /** An operand that is put together of what stands anywhere. */
-export interface Gathered extends Place {
+interface Gathered extends Place {
   /**
    * WGSL, an expression: four floats from (place of C `i`, k index `k`), along k or along the tile; zeros where k is
    * beyond the end. What lies beyond C's end is never stored and may be anything. `j`: which of four loads, i + j given.
@@ -135,7 +135,7 @@ export interface Gathered extends Place {
 }
 
 /** An operand with even steps, through which a pointer walks. */
-export interface Strided extends Place {
+interface Strided extends Place {
   /** WGSL, expressions: where the matrix begins, and the steps from one place of C, and of k, to the next. */
   readonly base: string;
   readonly step: string;
@@ -144,7 +144,7 @@ export interface Strided extends Place {
   readonly vec: boolean;
 }
 
-export type Side = Gathered | Strided;
+type Side = Gathered | Strided;
 
 /** Where the t-th load of a thread stands: four of the tile `i`, of the slab `k`, both counted in elements. */
 function spot(side: Side, slab: number, threads: number, t: number): { i: string; k: string } {

@@ -1,6 +1,6 @@
 import { components, defineKernel, linearGroups, linearMain, range, unroll } from "./kernel.ts";
 
-export type TransposeVariant = {
+type TransposeVariant = {
   /**
    * What is turned around at once: by a workgroup in its memory, or by a thread four by four in its registers, for CPU
    * drivers, where all parameters but `batch` are multiples of 4.

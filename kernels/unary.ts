@@ -39,8 +39,8 @@ export const activationGradients = {
 } as const satisfies Partial<Record<UnaryName, string>>;
 export type ActivationName = keyof typeof activationGradients;
 
-export type UnaryVariant = { op: UnaryName; vecs: number };
-export type ActivationGradVariant = { op: ActivationName; vecs: number };
+type UnaryVariant = { op: UnaryName; vecs: number };
+type ActivationGradVariant = { op: ActivationName; vecs: number };
 
 const tuned = <N extends string>(table: Record<N, string>) =>
   (Object.keys(table) as N[]).flatMap((op) => vecCounts.map((vecs) => ({ op, vecs })));

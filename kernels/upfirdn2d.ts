@@ -58,7 +58,7 @@ export const upfirdn2d = defineKernel({
 });
 
 /** Along lines: by how much they are stretched and thinned, and how long the filter is. */
-export type TileVariant = {
+type TileVariant = {
   up: number;
   down: number;
   taps: number;

@@ -1,7 +1,7 @@
 import { cutLib, nextHeld, noneHeld, rowHeld } from "./held-fours.ts";
 import { defineKernel, linearGroups, linearMain, unroll } from "./kernel.ts";
 
-export type WindowVariant = {
+type WindowVariant = {
   /** A thread writes a vec4, or some lines, by vec4s that it reads as held-fours.ts does: for CPU drivers and many lines. */
   by: "vec" | "lines";
 };

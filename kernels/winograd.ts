@@ -51,7 +51,7 @@ export const winogradPlaces = (tile: WinogradTile): number => (tile + 2) ** 2;
 /** Tiles of a run: four of 2x2 share what they read, and are stored as vec4s; larger ones would fill more registers than there are. */
 const runOf = (tile: WinogradTile): number => (tile === 2 ? 4 : 1);
 
-export type Winograd = Readonly<Record<"oh" | "ow" | "dilationY" | "dilationX", number>>;
+type Winograd = Readonly<Record<"oh" | "ow" | "dilationY" | "dilationX", number>>;
 
 /** Lines of tiles, and runs of tiles in each, of one image. */
 export const winogradRuns = (
@@ -69,7 +69,7 @@ export const winogradTiles = (
 ): number => Math.ceil((images * lines * runs * runOf(tile)) / 4) * 4;
 
 /** Whether a tile's channels are neighbours: [tiles, channels] of each place instead of [channels, tiles]. */
-export type Turned = Tiled & { turned: boolean };
+type Turned = Tiled & { turned: boolean };
 
 const turnedVariants: readonly Turned[] = winogradTileSizes.flatMap((tile) =>
   [false, true].map((turned) => ({ tile, turned })),
@@ -192,7 +192,7 @@ export const valueElement = (v: Turned & Share): "f32" | "vec4f" =>
   v.share === "none" ? runElement(v) : "vec4f";
 
 /** What is read of rows line{r}, of which those in{r} are within the image, and what becomes of a column of theirs. */
-export interface Columns {
+interface Columns {
   readonly array: string;
   readonly rows: number;
   readonly width: string;
@@ -278,7 +278,7 @@ export const winogradInput = defineKernel({
   cost: (p, { tile }) => runCost(p, p.ci, { tile, flops: tile === 2 ? 32 : 240 }),
 });
 
-export type WeightVariant = Tiled &
+type WeightVariant = Tiled &
   Flips & {
     /**
      * A workgroup's pairs of channels are eight by eight, not 64 of u's neighbours, which stand far apart in w unless flipped:
@@ -345,7 +345,7 @@ export const winogradWeight = defineKernel({
   }),
 });
 
-export type WinogradOutputVariant = Transform & { residual: boolean };
+type WinogradOutputVariant = Transform & { residual: boolean };
 
 /** M [(m + 2)^2, co, tiles], or turned, all images in one part, -> y [n, co, oh, ow], with the end of convRows. */
 export const winogradOutput = defineKernel({

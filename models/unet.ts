@@ -4,7 +4,7 @@ import type { Tensor } from "../engine/tensor.ts";
 import type { Collect, InputPyramid, Join, OutputPyramid } from "./pyramids.ts";
 
 /** Feature maps to feature maps, told the noise by an embedding and, while training, where dropout's masks come from. */
-export interface Part {
+interface Part {
   run(x: Tensor, embedding?: Tensor, masks?: DrawSource): Tensor;
 }
 

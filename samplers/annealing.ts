@@ -58,7 +58,7 @@ export interface Annealing {
   readonly kick: Scalar;
 }
 
-export interface Schedule {
+interface Schedule {
   /** Before a level's first step, and where a chain goes on in the middle of one, whose x it must then leave as it is. */
   readonly enter?: (at: Annealing) => void;
   /** One step, in place. */

@@ -27,7 +27,7 @@ export interface ChainOptions<Step extends ChainStep = ChainStep> extends NoiseO
 }
 
 /** Where chains begin of which nobody says it: uniform on [0, 1), or normal with a standard deviation. */
-export type Prior = "uniform" | { readonly std: number };
+type Prior = "uniform" | { readonly std: number };
 
 /** The chain's first state. Throws UsageError for a shape that is not [n,...], a start of another, a sampleOffset out of range and as `requireFusion`. */
 export function startOf(
@@ -66,7 +66,7 @@ export function requireDone(
     );
 }
 
-export interface Chain {
+interface Chain {
   /** Of the whole chain. */
   readonly steps: number;
   /** Steps that are behind it, 0 unless told. */

@@ -21,14 +21,14 @@ export interface MetropolisResult {
 }
 
 /** Where chains stand: x [n,...] with its energy [n] and its score, which the next step needs again. */
-export interface State {
+interface State {
   readonly x: Tensor;
   readonly energy: Tensor;
   readonly score: Tensor;
 }
 
 /** Where chains might go, and log of the ratio of the densities of going back and of going there, [n]. */
-export interface Proposal {
+interface Proposal {
   readonly to: State;
   readonly logRatio: Tensor;
 }

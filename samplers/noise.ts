@@ -38,7 +38,7 @@ export function requireFusion(who: string, { noise, fusion }: Pick<NoiseOptions,
 }
 
 /** Coefficients of x <- keep x + pull score + noise z; keep is 1 unless told, and nothing is drawn without `noise`. */
-export interface StepCoefficients {
+interface StepCoefficients {
   readonly keep?: ScalarLike;
   readonly pull: ScalarLike;
   readonly noise?: ScalarLike | undefined;

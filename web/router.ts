@@ -1,7 +1,7 @@
 import type { View } from "./view.ts";
 
 /** What the router needs of the page. */
-export interface Stage {
+interface Stage {
   /** Makes ready for a view, which `left` will tell that it is left, and mounts it. */
   enter(route: string, view: View, left: AbortSignal): Promise<() => Promise<void>>;
   /** Told after a view has ended. */

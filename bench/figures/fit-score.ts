@@ -14,7 +14,7 @@ import { dsmAt, implicitLoss, type MatchingName } from "../../train/index.ts";
 import { matchingOf } from "../../train/objectives/matching.ts";
 import type { Law } from "./law.ts";
 
-export interface FitOptions {
+interface FitOptions {
   loss: MatchingName;
   steps: number;
   batch: number;
@@ -32,7 +32,7 @@ export interface FitOptions {
   onProgress?: (done: number) => void;
 }
 
-export interface Fit {
+interface Fit {
   readonly network: ToyScore;
   /** Of each step, on the batch it was taken with. */
   readonly losses: Float32Array;

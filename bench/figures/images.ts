@@ -12,7 +12,7 @@ import { train } from "../../cli/training-loop.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { FigureResult } from "./figure.ts";
 
-export interface ImagesOptions {
+interface ImagesOptions {
   /** Training steps of each network. */
   steps: number;
   /** Each network's training ends after so many minutes, if not before. */

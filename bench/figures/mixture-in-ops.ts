@@ -29,7 +29,7 @@ export interface Blur {
 }
 
 /** A density in closed form, written in ops. */
-export interface MixtureInOps extends Disposable {
+interface MixtureInOps extends Disposable {
   /** log p of x [n,...], blurred. -> [n] */
   logDensity(x: Tensor, blur: Blur): Tensor;
   /** log of each component's share in p, [n,k]: logits of whence x came. */

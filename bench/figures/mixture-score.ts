@@ -3,7 +3,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { asScore, type ScoreFunction } from "../../samplers/index.ts";
 import { blurByLabel, mixtureInOps, type RoundMixture } from "./mixture-in-ops.ts";
 
-export interface ExactScore extends Disposable {
+interface ExactScore extends Disposable {
   readonly score: ScoreFunction;
 }
 

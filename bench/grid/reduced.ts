@@ -1,7 +1,7 @@
 import type { Shape } from "../../engine/tensor.ts";
 
 /** What the float64 loops can bear of an op: the same op, at shapes that keep what its kernels turn on. */
-export interface Reduced {
+interface Reduced {
   readonly shapes: readonly (Shape | undefined)[];
   readonly attrs: unknown;
 }

@@ -18,7 +18,7 @@ export interface Comparison {
   readonly load: Load;
 }
 
-export interface CompareOptions {
+interface CompareOptions {
   readonly peers: readonly PeerName[];
   readonly workloads: readonly Workload[];
   /** Timed rounds of all work in all engines; a first step, which takes a process, is done in at most COLD_ROUNDS of them. */
@@ -28,7 +28,7 @@ export interface CompareOptions {
 }
 
 /** Starts an engine's process with these variables beside the usual ones. */
-export type Start = (name: EngineName, env?: Record<string, string>) => Answerer;
+type Start = (name: EngineName, env?: Record<string, string>) => Answerer;
 
 /** Beyond the check, in which everything is compiled. */
 const WARM_UPS = 1;

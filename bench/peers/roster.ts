@@ -1,5 +1,5 @@
 /** An engine as its process is started and as people know it. */
-export interface Entry {
+interface Entry {
   readonly title: string;
   /** In engines/, run as a process of its own. */
   readonly script: string;
@@ -9,7 +9,7 @@ export interface Entry {
 }
 
 /** Ours: what targets are held against, and the same without replay. */
-export const ours = {
+const ours = {
   stein: { title: "Stein", script: "stein.ts", args: [], packages: [] },
   eager: { title: "Stein, eager", script: "stein.ts", args: ["eager"], packages: [] },
 } as const satisfies Record<string, Entry>;

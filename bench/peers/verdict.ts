@@ -3,7 +3,7 @@ import { peerNames } from "./roster.ts";
 import type { Goal } from "./workloads.ts";
 
 /** Milliseconds over the rounds. */
-export interface Times {
+interface Times {
   readonly median: number;
   readonly least: number;
   readonly most: number;
@@ -25,7 +25,7 @@ export interface Row {
   readonly outcomes: Readonly<Partial<Record<EngineName, Outcome>>>;
 }
 
-export interface Verdict {
+interface Verdict {
   /** The peer with the least median, of those that were right. */
   readonly best?: { readonly peer: PeerName; readonly ms: number };
   /** The best peer's median over ours. */

@@ -1,5 +1,5 @@
 /** Families of kernels that are drawn alike. */
-export interface Kind {
+interface Kind {
   readonly name: string;
   /** Okabe & Ito's colours, told apart by all eyes; on a dark ground lighter. */
   readonly light: string;

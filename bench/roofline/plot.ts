@@ -7,7 +7,7 @@ import { type KindName, kindOf, kinds } from "./families.ts";
 
 export type Point = Pick<CaseRecord, "name" | "group" | "bound" | "intensity" | "gigaflops" | "limit">;
 
-export interface RooflinePlot {
+interface RooflinePlot {
   readonly roofs: Roofs;
   /** Cases without operations, without bytes or bound by dispatches have no place and are left out. */
   readonly cases: readonly Point[];

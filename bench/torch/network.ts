@@ -18,7 +18,7 @@ export interface Subject {
   readonly score: ScoreFunction;
 }
 
-export interface SubjectOptions {
+interface SubjectOptions {
   seed: number;
   /** What differs from the published model. */
   model?: Partial<Extract<SdeConfig["model"], { name: "ncsnpp" }>>;

@@ -7,7 +7,7 @@ import { normRatio } from "../../samplers/update.ts";
 
 export const SNR = 0.16;
 
-export interface NoiseScales {
+interface NoiseScales {
   readonly sigmaMin: number;
   readonly sigmaMax: number;
   readonly numScales: number;

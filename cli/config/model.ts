@@ -66,7 +66,7 @@ export const models = {
 } satisfies Record<ScoreNetName, z.ZodObject>;
 
 export type Model = { [N in ScoreNetName]: z.infer<(typeof models)[N]> }[ScoreNetName];
-export type UNetModel = Extract<Model, { name: "ncsnpp" | "ddpm" }>;
+type UNetModel = Extract<Model, { name: "ncsnpp" | "ddpm" }>;
 /** The networks of 2019 and 2020, which look their noise up in a table by its number. */
 export type LabelledModel = Exclude<Model, UNetModel>;
 

@@ -23,7 +23,7 @@ export interface BitsRequest {
   readonly tolerance: number;
 }
 
-export interface Bits {
+interface Bits {
   /** Bits/dim of each image, by measurement. */
   readonly measured: readonly Float64Array[];
   /** Evaluations of the score and its gradient for an image, the mean over all solutions. */

@@ -15,7 +15,7 @@ export interface ImageOptions {
 }
 
 /** The span as it is given by other options than `--data`, for messages. */
-export interface AskedImages extends ImageOptions {
+interface AskedImages extends ImageOptions {
   asked?: string;
 }
 

@@ -11,7 +11,7 @@ import type { GivenImages } from "./images.ts";
 import { asSeen, type Pixels } from "./pixels.ts";
 import { FlowWatch } from "./watch.ts";
 
-export interface LatentRequest {
+interface LatentRequest {
   readonly config: SdeConfig;
   readonly size: Size;
   /** Of the solver: rtol and atol. */

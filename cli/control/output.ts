@@ -23,7 +23,7 @@ export const withOutput = (command: Command, arrays: string): Command =>
     .option("-o, --out <folder>", "where to write; the run's folder unless given");
 
 /** Of the images of a row: [rows * columns,c,h,w] in grey levels. */
-export interface Part {
+interface Part {
   readonly pixels: Pixels;
   /** How many of them stand in each row. */
   readonly columns: number;

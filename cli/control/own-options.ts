@@ -3,7 +3,7 @@ import type { Config } from "../config.ts";
 import { flagOf } from "../options.ts";
 
 /** Options, by their names in code, that only networks of one kind take. */
-export interface OwnOptions<Name extends string> {
+interface OwnOptions<Name extends string> {
   readonly ladder: readonly Name[];
   readonly sde: readonly Name[];
 }

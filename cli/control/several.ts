@@ -13,7 +13,7 @@ export interface SeveralOptions extends ImageOptions, ReplacementOptions, Output
 }
 
 /** What a command calls its results. */
-export interface Names {
+interface Names {
   /** A sample, in the singular. */
   readonly sample: string;
   /** What stands beside the image, as the help has it. */
@@ -50,7 +50,7 @@ interface Drawn {
 }
 
 /** How far samples are, as pictures show them, from their images and from each other, root mean square. */
-export interface Distances {
+interface Distances {
   readonly difference: number;
   readonly spread: number;
 }

@@ -8,7 +8,7 @@ import { type Found, neighbourPicture, type Search, search } from "./neighbours.
 import { type Features, pixelSpace, type Space } from "./spaces.ts";
 
 /** The images of an evaluation. */
-export interface Sets {
+interface Sets {
   /** In random order, as the real ones. */
   readonly samples: Images;
   readonly real: Images;
@@ -33,7 +33,7 @@ export function comparedCount(samples: number, real: number): number {
   return count;
 }
 
-export interface SetsRequest {
+interface SetsRequest {
   readonly samples: Float32Array;
   readonly shape: Shape;
   readonly train: Images;
@@ -64,7 +64,7 @@ export interface Comparison {
   readonly picture?: Uint8Array;
 }
 
-export interface CompareOptions {
+interface CompareOptions {
   /** Compare pixels by distances too, not only features. */
   readonly pixels: boolean;
   /** Look for copies of training images. */

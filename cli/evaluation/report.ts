@@ -6,7 +6,7 @@ import type { Space } from "./spaces.ts";
 import { bitsLine, copyLines, figureTable } from "./table.ts";
 
 /** Where samples came from: drawn here, or out of a file of which nothing else is known. */
-export type Origin =
+type Origin =
   | { readonly nfe: number }
   | { readonly file: string; readonly count: number; readonly sha256: string };
 

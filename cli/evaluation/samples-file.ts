@@ -4,7 +4,7 @@ import { type NumpyArray, readNpz } from "../pictures/read-npz.ts";
 import { hashOfBytes } from "./hash.ts";
 import type { Shape } from "./image-list.ts";
 
-export interface SamplesFile {
+interface SamplesFile {
   /** [n, c, h, w] in [0, 1]. */
   readonly pixels: Float32Array<ArrayBuffer>;
   readonly count: number;

@@ -7,7 +7,7 @@ import { UsageError } from "../../engine/errors.ts";
 import { rename } from "../../engine/platform/replace-file.ts";
 import { isFolder } from "../is-folder.ts";
 
-export interface Download {
+interface Download {
   url: string;
   /** Where the file is to lie in the end; until it is whole and right, PATH.part lies there. */
   path: string;

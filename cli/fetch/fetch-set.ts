@@ -10,7 +10,7 @@ import { requireWritable } from "../writable.ts";
 import { download, md5Of } from "./download.ts";
 import type { Source, SourceFile } from "./sources.ts";
 
-export interface FetchOptions {
+interface FetchOptions {
   /** Folder the files go into. */
   to: string;
   /** Address of the folder they come from; the source's own unless given. */
@@ -19,7 +19,7 @@ export interface FetchOptions {
 }
 
 /** What became of each file: brought, or there already. */
-export type Fetched = { file: string; brought: boolean }[];
+type Fetched = { file: string; brought: boolean }[];
 
 /**
  * Brings the files of a set into a folder, unpacked where it is an archive (which then is taken away). Files that are

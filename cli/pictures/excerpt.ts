@@ -7,7 +7,7 @@ const MOST_IMAGES = 16;
 /** Screen pixels for each of an image's, unless it is large by itself. */
 const ENLARGED = { scale: 2, below: 64 };
 
-export interface Excerpt extends GridOptions {
+interface Excerpt extends GridOptions {
   readonly frames: readonly Float32Array[];
   readonly beside?: readonly Float32Array[] | undefined;
 }

@@ -7,7 +7,7 @@ import { beside, type GridOptions, type Picture, tile } from "./tile.ts";
 const gifenc =
   "GIFEncoder" in namespace ? (namespace as unknown as typeof namespace.default) : namespace.default;
 
-export interface AnimationOptions extends GridOptions {
+interface AnimationOptions extends GridOptions {
   /** Milliseconds a frame; GIF counts in hundredths of a second. */
   delay?: number;
   /** Milliseconds of the last frame, the result. */

@@ -8,7 +8,7 @@ export interface Series {
   y: ArrayLike<number>;
 }
 
-export interface LinePlot {
+interface LinePlot {
   title: string;
   xLabel: string;
   yLabel: string;

@@ -2,7 +2,7 @@ import { UsageError } from "../../engine/errors.ts";
 import { grid } from "./png.ts";
 import type { GridOptions } from "./tile.ts";
 
-export interface StripOptions extends Pick<GridOptions, "c" | "h" | "w" | "scale"> {
+interface StripOptions extends Pick<GridOptions, "c" | "h" | "w" | "scale"> {
   /** How many of a frame's images are shown. */
   images?: number;
   /** How many of the frames are, the first and the last among them. */

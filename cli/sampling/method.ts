@@ -24,7 +24,7 @@ export interface Moment {
 }
 
 /** A batch of the images of a seed. */
-export interface Batch {
+interface Batch {
   readonly shape: Shape;
   /** Index of the first image. */
   readonly sampleOffset: number;

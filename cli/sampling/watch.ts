@@ -17,7 +17,7 @@ export interface Keeping {
   readonly resume: string;
 }
 
-export interface Watched {
+interface Watched {
   readonly engine: Engine;
   readonly score: ScoreFunction;
   /** Steps of a batch, and how many batches there are. */

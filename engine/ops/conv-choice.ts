@@ -13,7 +13,7 @@ import { byRows, weightsByRows } from "./conv-rows.ts";
 import { byWinograd, weightsByWinograd } from "./conv-winograd.ts";
 
 /** Without the batch: an image's numbers may not depend on those beside it. */
-export const convolution: Tunable<Convolution, ConvWay> = {
+const convolution: Tunable<Convolution, ConvWay> = {
   family: "conv2d",
   classOf: ({ ci, co, oh, ow, size, kernel, attrs: { stride, dilation }, stuffing, flip, half }) =>
     `${ci}->${co} ${kernel.join("x")} to ${oh}x${ow} stride ${stride} dilation ${dilation}` +

@@ -12,7 +12,7 @@ import { bytesOf, type Dtype, type Shape, type Tensor } from "../tensor.ts";
 // Weights packed as ways of a convolution read them: see kernels/conv-packs.ts.
 
 /** Ways that read weights packed, and what they are told apart by. */
-export type Packing = { readonly kernel: "rows" | "gemm" } | WinogradWay;
+type Packing = { readonly kernel: "rows" | "gemm" } | WinogradWay;
 
 /** How the pack of w [co, ci, kh, kw] is stored: no two packings of one weight have the same shape. */
 function layoutOf(w: Tensor, packing: Packing, flip: boolean): { shape: Shape; dtype: Dtype } {

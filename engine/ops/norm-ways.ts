@@ -97,7 +97,7 @@ export interface NormProblem extends Maps {
   readonly plus: boolean;
 }
 /** The same, and where the gradients of its parameters go. */
-export interface NormGradProblem extends NormProblem {
+interface NormGradProblem extends NormProblem {
   readonly places: Record<"width" | "dGammaAt" | "dBetaAt" | "dAlphaAt", number>;
 }
 

@@ -1,7 +1,7 @@
 /** What Windows says while another process, such as a virus scanner or a reader, has a file open or it is about to go. */
 const BUSY = new Set(["EPERM", "EACCES", "EBUSY"]);
 
-export interface Patience {
+interface Patience {
   /** Where this runs. */
   platform?: NodeJS.Platform;
   /** Milliseconds to go on trying. */

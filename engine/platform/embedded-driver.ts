@@ -10,7 +10,7 @@ import { readTar } from "./tar.ts";
 /* SwiftShader with its loader, out of the npm package @sparticuz/chromium. */
 
 /** The package's archive of the driver. */
-export interface Archive {
+interface Archive {
   path: string;
   version: string;
 }

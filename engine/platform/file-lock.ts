@@ -33,7 +33,7 @@ export interface Holder {
 }
 
 /** Disposed of, the lock is free again. */
-export type Hold = Disposable & { readonly heldBy?: never };
+type Hold = Disposable & { readonly heldBy?: never };
 
 /** Milliseconds between two signs of life, and after how long without one a holder on another machine is dead. */
 const SIGN = 15_000;

@@ -31,7 +31,7 @@ fn exp_(x: f32) -> f32 {
 }`;
 
 /** exp(r + k ln 2) - 1 = (exp(r) - 1) 2^k + (2^k - 1): near 0, where k is 0, nothing is taken from something like it. */
-export const expm1 = /* wgsl */ `
+const expm1 = /* wgsl */ `
 // exp(r) - 1 for |r| up to ln 2 / 2.
 fn expm1_near(r: f32) -> f32 {
   var y = 1.9875691500e-4 * r + 1.3981999507e-3;
@@ -103,7 +103,7 @@ fn reduced(x: f32, k: f32) -> f32 { return ((x - k * 1.5703125) - k * 4.83751296
 fn sin_(x: f32) -> f32 { let k = round(x * 0.636619772); return quarter_turns(reduced(x, k), i32(k)); }
 fn cos_(x: f32) -> f32 { let k = round(x * 0.636619772); return quarter_turns(reduced(x, k), i32(k) + 1); }`;
 
-export const tanh = /* wgsl */ `
+const tanh = /* wgsl */ `
 fn tanh_(x: f32) -> f32 {
   let w = x * x;
   let near = x + x * w * ((((-5.70498872745e-3 * w + 2.06390887954e-2) * w - 5.37397155531e-2) * w + 1.33314422036e-1) * w - 3.33332819422e-1);
@@ -112,7 +112,7 @@ fn tanh_(x: f32) -> f32 {
   return select(select(far, -far, x < 0.0), near, abs(x) < 0.625);
 }`;
 
-export const sigmoid = /* wgsl */ `
+const sigmoid = /* wgsl */ `
 // exp(-a) for a >= 0, which cannot overflow.
 fn exp_minus(a: f32) -> f32 {
   let c = max(-a, -87.3);

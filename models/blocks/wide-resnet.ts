@@ -49,7 +49,7 @@ export class Conv3x3 extends Module<[x: Tensor], Tensor> {
 export const wideResnetNorm = (init: Init, channels: number): GroupNorm =>
   new GroupNorm(init, channels, { groups: groupsFor(channels), eps: 1e-5 });
 
-export interface WideResnetBlockOptions {
+interface WideResnetBlockOptions {
   /** Length of the time embedding. */
   embedding: number;
   stride?: 1 | 2;

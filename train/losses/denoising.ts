@@ -23,7 +23,7 @@ export interface ReductionOptions {
 }
 
 /** Images x [n,...] on their way to noise: alpha x + std z, of which the network is told `condition`. */
-export interface Perturbation {
+interface Perturbation {
   /** [n] each. */
   readonly alpha: Tensor;
   readonly std: Tensor;

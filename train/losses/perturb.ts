@@ -12,7 +12,7 @@ export interface LadderOptions {
   draw: Draw | Tensor;
 }
 
-export interface Perturbed {
+interface Perturbed {
   /** x + sigma z. */
   readonly noisy: Tensor;
   readonly z: Tensor;

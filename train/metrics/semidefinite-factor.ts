@@ -1,4 +1,4 @@
-export interface SemidefiniteFactor {
+interface SemidefiniteFactor {
   readonly rank: number;
   /** F [rank, dim], with F^T F the matrix. */
   readonly rows: Float64Array;

@@ -42,7 +42,7 @@ export function curve(
 const LEFT = 48;
 
 /** Three digits, as people write numbers. */
-export const short = (value: number): string => String(Number(value.toPrecision(3)));
+const short = (value: number): string => String(Number(value.toPrecision(3)));
 
 /** Means of neighbours, at most so many, each at the last of its steps: a long history at a glance. */
 export function thinned(values: readonly number[], most: number): CurvePoint[] {

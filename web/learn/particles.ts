@@ -13,7 +13,7 @@ const STEPS_PER_LEVEL = 60;
 /** Steps for which the chains stay at the smallest scale of a ladder before they begin anew. */
 const REST = 240;
 
-export interface ParticleOptions {
+interface ParticleOptions {
   readonly count: number;
   readonly seed: number;
   /** Chains begin all over [-reach, reach]^2. */

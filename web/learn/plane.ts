@@ -1,5 +1,5 @@
 /** Colours of a picture of the plane, as CSS writes them. */
-export interface PlaneColours {
+interface PlaneColours {
   readonly points: string;
   readonly learned: string;
   readonly truth: string;

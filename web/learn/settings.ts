@@ -2,7 +2,7 @@ import { UsageError } from "../../engine/errors.ts";
 import { geometricSigmas, type MatchingName } from "../../train/index.ts";
 
 /** The scales of noise that a network is trained at, in units of the data. */
-export type Noise =
+type Noise =
   | { readonly kind: "one"; readonly sigma: number }
   | { readonly kind: "ladder"; readonly begin: number; readonly end: number; readonly count: number };
 

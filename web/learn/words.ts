@@ -1,7 +1,7 @@
 import type { FisherDivergence } from "../../bench/figures/fisher.ts";
 import type { Truth } from "./session.ts";
 
-export interface Described {
+interface Described {
   readonly set: string;
   readonly sigma: number;
   readonly steps: number;

@@ -1,5 +1,5 @@
 /** Where images lie that are laid out in rows, as square as their number allows, a gap around each. */
-export interface Layout {
+interface Layout {
   readonly columns: number;
   readonly rows: number;
   readonly width: number;

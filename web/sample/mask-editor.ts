@@ -13,7 +13,7 @@ const arrows: Readonly<Record<string, readonly [dx: number, dy: number]>> = {
   ArrowDown: [0, 1],
 };
 
-export interface Brush {
+interface Brush {
   /** Pixels across. */
   readonly size: number;
   /** Whether it hides, or shows again. */

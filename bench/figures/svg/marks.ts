@@ -22,7 +22,7 @@ export const dots =
     return `<path d="${path}" stroke="${colour}" stroke-width="${size}" stroke-linecap="round" stroke-opacity="0.7"/>`;
   };
 
-export interface ArrowOptions {
+interface ArrowOptions {
   /** Pixels of an arrow as long as `longest`. */
   pixels: number;
   /** What is drawn at full length; what is longer too, so that far-off values do not cover their neighbours. */

@@ -14,13 +14,13 @@ export interface Panel {
   marks: readonly Mark[];
 }
 
-export interface Entry {
+interface Entry {
   name: string;
   colour: string;
   dashed?: boolean;
 }
 
-export interface Figure {
+interface Figure {
   title: string;
   panels: readonly Panel[];
   /** What the colours stand for, below the panels. */

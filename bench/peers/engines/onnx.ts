@@ -17,7 +17,7 @@ export interface Node {
   readonly domain?: string;
 }
 
-export interface Float {
+interface Float {
   readonly float: number;
 }
 
