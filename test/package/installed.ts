@@ -20,12 +20,13 @@ export interface Outcome {
 
 export function run(cwd: string, command: string, ...args: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
-    const child = execFile(
-      command,
-      args,
-      { cwd, timeout: 170_000, maxBuffer: 1 << 24 },
-      (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
-    );
+    const options = { cwd, timeout: 170_000, maxBuffer: 1 << 24 };
+    const child = execFile(command, args, options, (fault, stdout, stderr) => {
+      const late = fault?.killed
+        ? `\n${command} ${args.join(" ")}: ended after ${options.timeout / 1000} s`
+        : "";
+      resolve({ code: child.exitCode ?? -1, stdout, stderr: stderr + late });
+    });
   });
 }
 
