@@ -48,7 +48,12 @@ const device = (
     include: [`test/${include}/*.test.ts`],
     exclude: [...host, small, ...exclude.map((folder) => `test/${folder}/**`)],
     globalSetup: "test/package/folder.ts",
-    env: { ...common, ...env, ...(mode === "small" && { STEIN_LIMITS: "default" }) },
+    env: {
+      ...common,
+      ...env,
+      ...(mode === "small" && { STEIN_LIMITS: "default" }),
+      ...(mode === "gpu" && { STEIN_CHOICES: "gpu" }),
+    },
     pool: "forks" as const,
     isolate: false,
     // A software driver compiles each shader for tens of milliseconds, on cores shared with others.
@@ -66,7 +71,7 @@ const turn = (groupOrder: number, maxWorkers: number): Turn => ({ sequence: { gr
 /** A worker more: these wait for programs and pages a fifth of their time. */
 const last = turn(3, 3);
 
-/** --mode small: on the smallest adapter that WebGPU allows, see test/support/engine.ts. */
+/** --mode small: on the smallest adapter that WebGPU allows; --mode gpu: by a GPU's kernels. See test/support/engine.ts. */
 export default defineConfig(({ mode }) => ({
   test: {
     projects: [
