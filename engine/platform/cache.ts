@@ -1,3 +1,5 @@
+import { granted } from "./granted.ts";
+
 /** Texts kept from one run to the next: in the user's cache folder, or in a browser's storage. */
 export interface TextCache {
   /** Undefined where there is none of that name, or it cannot be read. */
@@ -18,8 +20,10 @@ export async function openCache(): Promise<TextCache> {
   return (files ? await import("./node-cache.ts") : await import("./browser-cache.ts")).cache;
 }
 
-/** What STEIN_AUTOTUNE says; nothing in a browser. */
-export const autotuneVariable = (): string | undefined =>
-  (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[
-    "STEIN_AUTOTUNE"
-  ] || undefined;
+/** What STEIN_AUTOTUNE says; nothing in a browser, and where Deno may not read it. */
+export function autotuneVariable(): string | undefined {
+  const variable = "STEIN_AUTOTUNE";
+  if (!granted({ name: "env", variable })) return undefined;
+  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+  return process?.env?.[variable] || undefined;
+}

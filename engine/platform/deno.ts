@@ -1,4 +1,5 @@
 import { DeviceError, UsageError } from "../errors.ts";
+import { granted } from "./granted.ts";
 import { announce, type OpenedGpu, type OpenOptions, type Platform, reportDriver } from "./platform.ts";
 
 /**
@@ -10,12 +11,10 @@ export const platform: Platform = { name: "deno", openGpu };
 interface Host {
   navigator: { gpu: GPU };
   Deno: {
-    permissions: { querySync(permission: Permission): { state: string } };
     env: { get(name: string): string | undefined };
     systemMemoryInfo(): { total: number };
   };
 }
-type Permission = { name: "env"; variable: string } | { name: "sys"; kind: "systemMemoryInfo" };
 
 async function openGpu({
   powerPreference = "high-performance",
@@ -68,9 +67,4 @@ async function grants(gpu: GPU, feature: GPUFeatureName): Promise<boolean> {
 function systemMemory(): number {
   if (!granted({ name: "sys", kind: "systemMemoryInfo" })) return 4 * 2 ** 30;
   return (globalThis as unknown as Host).Deno.systemMemoryInfo().total;
-}
-
-/** Asked first: without the permission, Deno would stop and put the question to the user. */
-function granted(permission: Permission): boolean {
-  return (globalThis as unknown as Host).Deno.permissions.querySync(permission).state === "granted";
 }

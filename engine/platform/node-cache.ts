@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { UsageError } from "../errors.ts";
 import type { TextCache } from "./cache.ts";
 import { locked } from "./file-lock.ts";
+import { granted } from "./granted.ts";
 import { textOf } from "./read-text.ts";
 import { replaceFile } from "./replace-file.ts";
 
@@ -12,7 +13,9 @@ export const cache: TextCache = {
   place: (name) => join(folder(), name),
 
   async read(name) {
-    return textOf(join(folder(), name));
+    if (!mayFindFolder()) return undefined;
+    const path = join(folder(), name);
+    return granted({ name: "read", path }) ? textOf(path) : undefined;
   },
 
   async update(name, change) {
@@ -32,6 +35,12 @@ export const cache: TextCache = {
     }
   },
 };
+
+/** Under Deno, whether all that `folder` asks may be read. */
+const mayFindFolder = (): boolean =>
+  ["STEIN_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"].every((variable) =>
+    granted({ name: "env", variable }),
+  ) && granted({ name: "sys", kind: "homedir" });
 
 function folder(): string {
   const { STEIN_CACHE_DIR, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;

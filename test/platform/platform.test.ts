@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { platform as browser } from "../../engine/platform/browser.ts";
+import { autotuneVariable, openCache } from "../../engine/platform/cache.ts";
 import { platform as deno } from "../../engine/platform/deno.ts";
 import { announce, type OpenOptions, reportDriver } from "../../engine/platform/platform.ts";
 import { readTar } from "../../engine/platform/tar.ts";
@@ -18,7 +19,10 @@ const lavapipe = adapterOf({
   isFallbackAdapter: true,
 });
 
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.unstubAllEnvs();
+});
 
 test("a software driver is reported as one, by its flag or by its name", () => {
   expect(reportDriver(lavapipe, "system")).toMatchInlineSnapshot(`
@@ -142,6 +146,24 @@ test("Deno opens its own adapter, and says what to do where there is none", asyn
   await expect(open(llvmpipe)).rejects.toThrowErrorMatchingInlineSnapshot(
     `[UsageError: STEIN_DRIVER: got embedded, which Deno cannot open; set VK_ICD_FILENAMES to a driver's manifest]`,
   );
+});
+
+test("under Deno reads of the environment and of files what it may, and asks for nothing", async () => {
+  vi.stubEnv("STEIN_AUTOTUNE", "measure");
+  vi.stubEnv("STEIN_CACHE_DIR", import.meta.dirname);
+  const here = "platform.test.ts";
+  const seen = async (state: string, but?: string) => {
+    vi.stubGlobal("Deno", {
+      permissions: {
+        querySync: ({ name }: { name: string }) => ({ state: name === but ? "prompt" : state }),
+      },
+    });
+    return [autotuneVariable(), (await (await openCache()).read(here)) !== undefined];
+  };
+  expect(await seen("granted")).toEqual(["measure", true]);
+  expect(await seen("prompt")).toEqual([undefined, false]);
+  expect(await seen("granted", "env")).toEqual([undefined, false]);
+  expect(await seen("granted", "read")).toEqual(["measure", false]);
 });
 
 test("readTar finds plain files by their bare name, whatever their size", () => {
