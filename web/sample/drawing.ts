@@ -71,9 +71,12 @@ export async function draw(
   const shape = [settings.count, ...image];
   using glance = new Glance(engine, score, shape);
   const after = async (step: SamplerStep) => {
-    await engine.sync();
-    signal.throwIfAborted();
-    await onStep(step, () => glance.read(step.x));
+    let looked = false;
+    await onStep(step, () => {
+      looked = true;
+      return glance.read(step.x);
+    });
+    if (!looked) await engine.sync(); // one wait a step, not two: in Firefox each takes up to 100 ms
     signal.throwIfAborted();
     glance.sigma = sigmas[levelOf(settings, step.done, sigmas.length)]!;
   };
