@@ -25,6 +25,26 @@ describe("pace", () => {
     pace.took(5000);
     expect(pace.steps).toBe(1);
   });
+
+  const taken = (pace: Pace, frames: number, time: (steps: number, frame: number) => number): number[] =>
+    Array.from({ length: frames }, (_, frame) => {
+      const { steps } = pace;
+      pace.took(time(steps, frame));
+      return steps;
+    });
+
+  test("a wait of 100 ms that is the browser's, as in Firefox, does not count", () => {
+    const polled = (steps: number) => 100 * Math.ceil((2 * steps) / 100);
+    const steps = taken(new Pace(), 40, (n, frame) => (frame === 0 ? 3000 : polled(n))); // the first one compiles
+    expect(Math.max(...steps)).toBeLessThan(130);
+    expect(steps.slice(20).reduce((sum, n) => sum + n) / 20).toBeGreaterThan(20);
+  });
+
+  test("a slow device keeps to one step, but for a frame in 64", () => {
+    const steps = taken(new Pace(), 130, (n) => 5 + 90 * n);
+    expect(steps.filter((n) => n === 1).length).toBe(128);
+    expect(Math.max(...steps)).toBe(2);
+  });
 });
 
 test("a rate is over the last two seconds", () => {
