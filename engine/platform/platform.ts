@@ -69,7 +69,7 @@ export interface DriverReport {
 
 /** An adapter's name. Browsers tell neither description nor device: there its maker and architecture. */
 export const adapterName = ({ description, device, vendor, architecture }: DriverReport): string =>
-  description || device || [vendor, architecture].filter(Boolean).join(" ") || "unnamed";
+  description || device || [vendor, architecture].filter(Boolean).join(" ") || "an unnamed adapter";
 
 const softwareNames = /llvmpipe|lavapipe|swiftshader|softpipe|microsoft basic render|\bwarp\b/i;
 

@@ -9,7 +9,7 @@ export function rooflineFigure(lines: readonly Line[]): Node[] {
   const run = lines.find((line) => line.kind === "run");
   if (!roofs || !run) return [];
   const holder = element("div", { class: "scrolls" });
-  holder.innerHTML = rooflinePlot({ roofs, cases, title: `Roofline of ${run.adapter || run.driver.vendor}` });
+  holder.innerHTML = rooflinePlot({ roofs, cases, title: `Roofline of ${run.adapter}` });
   return [
     holder,
     element(
