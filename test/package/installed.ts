@@ -85,7 +85,8 @@ async function packAndInstall(user: string): Promise<Packed> {
   const build = await run(root, "npm", "run", "build", "--silent");
   expect(build.stdout + build.stderr.replace(/^npm warn .*\n/gm, "")).toBe("");
   const pack = await run(root, "npm", "pack", "--ignore-scripts", "--json", "--pack-destination", user);
-  const [packed] = JSON.parse(pack.stdout) as [Packed];
+  // an array, or by name since npm 12
+  const [packed] = Object.values(JSON.parse(pack.stdout) as Record<string, Packed>) as [Packed];
   writeFileSync(join(user, "package.json"), '{ "private": true, "type": "module" }');
   const flags = ["--no-save", "--prefer-offline", "--omit=dev", "--no-audit", "--no-fund"];
   const done = await run(user, "npm", "install", ...flags, join(user, packed.filename));
