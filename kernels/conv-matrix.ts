@@ -198,8 +198,8 @@ const CORES = 128;
 
 /**
  * Ways to a product [m, n] over the taps of ci channels on the hardware's units: first the largest tile that leaves every
- * core a workgroup, or that leaves the most, by the larger slab where there is one. None on CPU drivers: Mesa's has units since
- * 25.2 and loops behind them, which take six times as long as the other ways and seconds to compile.
+ * core a workgroup, or that leaves the most, by the larger slab where there is one. None on CPU drivers: Mesa 26.2's has units
+ * and loops behind them, which take six times as long as the other ways and seconds to compile.
  */
 export function matrixWays(hw: Hardware, { ci, m, n }: { ci: number; m: number; n: number }): MatrixWay[] {
   const { matrix, kind } = hw;
