@@ -36,16 +36,18 @@ export const cache: TextCache = {
   },
 };
 
+/** What says where the folder is: of Stein, of Linux, of Windows. */
+const variables = ["STEIN_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"] as const;
+
 /** Under Deno, whether all that `folder` asks may be read. */
 const mayFindFolder = (): boolean =>
-  ["STEIN_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"].every((variable) =>
-    granted({ name: "env", variable }),
-  ) && granted({ name: "sys", kind: "homedir" });
+  variables.every((variable) => granted({ name: "env", variable })) &&
+  granted({ name: "sys", kind: "homedir" });
 
 function folder(): string {
-  const { STEIN_CACHE_DIR, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
-  if (STEIN_CACHE_DIR) return STEIN_CACHE_DIR;
+  const [own, cacheHome, localData] = variables.map((variable) => process.env[variable]);
+  if (own) return own;
   if (process.platform === "darwin") return join(homedir(), "Library", "Caches", "stein");
-  if (process.platform === "win32") return join(LOCALAPPDATA || homedir(), "stein", "cache");
-  return join(XDG_CACHE_HOME || join(homedir(), ".cache"), "stein");
+  if (process.platform === "win32") return join(localData || homedir(), "stein", "cache");
+  return join(cacheHome || join(homedir(), ".cache"), "stein");
 }
